@@ -1,0 +1,1 @@
+"""What an objective is, where objectives are found, and how registries are read."""

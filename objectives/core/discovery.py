@@ -1,0 +1,102 @@
+"""Finding objectives: shipped modules by name, installed ones by entry point, a user's own by path."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib.metadata
+import importlib.util
+import pkgutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import objectives
+from objectives.core.errors import ObjectiveError
+from objectives.core.objective import Objective
+
+ENTRY_POINTS = "depthsearch.objectives"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundObjective:
+    """An objective, its name, and the SHA-256 of the source file that defines it."""
+
+    name: str
+    objective: Objective
+    source_hash: str
+    path: Path
+
+
+def names() -> list[str]:
+    """The names of all shipped and installed objectives."""
+    shipped = [module.name for module in pkgutil.iter_modules(objectives.__path__) if not module.ispkg]
+    return sorted({*map(_dashed, shipped), *_entry_points()})
+
+
+def find(reference: str) -> FoundObjective:
+    """The objective called `reference`, or the one in the file at that path.
+
+    Raises:
+        ObjectiveError: no such objective (with close matches), or its file does not define one.
+    """
+    if reference.endswith(".py") or "/" in reference:
+        return _from_path(Path(reference))
+    entry_points = _entry_points()
+    if reference in entry_points:
+        return _from_module(reference, importlib.import_module(entry_points[reference]))
+    known = names()
+    if reference not in known:
+        close = difflib.get_close_matches(reference, known, n=3)
+        hint = f"did you mean {' or '.join(close)}? " if close else ""
+        raise ObjectiveError(
+            f"unknown objective {reference!r}; {hint}known: {', '.join(known)}; or give the path of a file"
+        )
+    module = importlib.import_module(f"objectives.{reference.replace('-', '_')}")
+    return _from_module(reference, module)
+
+
+def _from_path(path: Path) -> FoundObjective:
+    if not path.is_file():
+        raise ObjectiveError(f"there is no objective file {path}")
+    path = path.resolve()
+    # A name of its own in sys.modules, so that worker processes can unpickle what the file defines.
+    name = f"_objective_{path.stem}_{_hash(path)[:12]}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            del sys.modules[name]
+            raise ObjectiveError(
+                f"objective file {path} cannot be read: {type(error).__name__}: {error}"
+            ) from error
+    return _from_module(_dashed(path.stem), sys.modules[name])
+
+
+def _from_module(name: str, module: ModuleType) -> FoundObjective:
+    objective = getattr(module, "OBJECTIVE", None)
+    path = Path(module.__file__ or "")
+    if not isinstance(objective, Objective):
+        raise ObjectiveError(
+            f"{path} defines no objective; it needs OBJECTIVE = Objective(...) at its top level"
+        )
+    return FoundObjective(name=name, objective=objective, source_hash=_hash(path), path=path)
+
+
+def _entry_points() -> Mapping[str, str]:
+    return {point.name: point.value for point in importlib.metadata.entry_points(group=ENTRY_POINTS)}
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _dashed(stem: str) -> str:
+    return stem.replace("_", "-")

@@ -1,0 +1,1 @@
+"""Networks, activations and initializers that a study can choose from."""

@@ -1,0 +1,82 @@
+"""The initializers: how a layer's weights start; biases start at zero.
+
+`fill(weight)` works in place on a weight of shape (out, in, ...); fans count the kernel's area.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from spaces import Space
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitializerEntry:
+    """One initializer: `fill(weight, slope)`, where `slope` is a leaky activation's (0 otherwise)."""
+
+    fill: Callable[[Tensor, float], object]
+    description: str
+    space: Space = field(default_factory=Space)
+
+
+def _glorot_uniform(weight: Tensor, slope: float) -> None:
+    from torch.nn.init import xavier_uniform_
+
+    xavier_uniform_(weight)
+
+
+def _glorot_normal(weight: Tensor, slope: float) -> None:
+    from torch.nn.init import xavier_normal_
+
+    xavier_normal_(weight)
+
+
+def _he_uniform(weight: Tensor, slope: float) -> None:
+    from torch.nn.init import kaiming_uniform_
+
+    kaiming_uniform_(weight, a=slope, nonlinearity="leaky_relu")
+
+
+def _he_normal(weight: Tensor, slope: float) -> None:
+    from torch.nn.init import kaiming_normal_
+
+    kaiming_normal_(weight, a=slope, nonlinearity="leaky_relu")
+
+
+def _lecun_normal(weight: Tensor, slope: float) -> None:
+    from torch.nn.init import kaiming_normal_
+
+    kaiming_normal_(weight, nonlinearity="linear")
+
+
+def _orthogonal(weight: Tensor, slope: float) -> None:
+    from torch.nn.init import orthogonal_
+
+    orthogonal_(weight)
+
+
+INITIALIZERS: dict[str, InitializerEntry] = {
+    "glorot_uniform": InitializerEntry(
+        fill=_glorot_uniform, description="uniform, variance 1/fan_avg (Glorot & Bengio 2010)"
+    ),
+    "glorot_normal": InitializerEntry(
+        fill=_glorot_normal, description="normal, variance 1/fan_avg (Glorot & Bengio 2010)"
+    ),
+    "he_uniform": InitializerEntry(
+        fill=_he_uniform, description="uniform, variance 2/(fan_in (1 + slope^2)) (He et al. 2015)"
+    ),
+    "he_normal": InitializerEntry(
+        fill=_he_normal, description="normal, variance 2/(fan_in (1 + slope^2)) (He et al. 2015)"
+    ),
+    "lecun_normal": InitializerEntry(
+        fill=_lecun_normal, description="normal, variance 1/fan_in (LeCun et al. 1998)"
+    ),
+    "orthogonal": InitializerEntry(
+        fill=_orthogonal, description="a random orthogonal matrix (Saxe et al. 2014)"
+    ),
+}

@@ -1,0 +1,1 @@
+"""Optimizers that a study can choose from."""

@@ -1,0 +1,68 @@
+"""Devices and numeric precision. Everything that differs between CPU and CUDA stands here."""
+
+from __future__ import annotations
+
+import platform
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
+
+import torch
+
+from objectives.core.errors import ObjectiveError, OutOfMemory
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def available() -> list[str]:
+    """Names of the devices that `all` stands for: every CUDA device, or the CPU where there is none."""
+    return [f"cuda:{index}" for index in range(torch.cuda.device_count())] or ["cpu"]
+
+
+def resolve(request: str) -> list[str]:
+    """Device names from `cpu`, `cuda`, `all` or a list such as `cuda:0,cuda:1`.
+
+    Raises:
+        ObjectiveError: a device that is not there, with those that are.
+    """
+    there = available()
+    if request == "all":
+        return there
+    if request == "cuda" and there != ["cpu"]:
+        return there
+    names = [name.strip() for name in request.split(",")]
+    for name in names:
+        if name not in (*there, "cpu"):
+            raise ObjectiveError(f"there is no device {name!r} here; there is {', '.join({*there, 'cpu'})}")
+    return names
+
+
+def describe(device: torch.device) -> str:
+    """The device's model, for the record of a trial: equal models give equal numbers."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+
+
+def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
+    """The context for a forward pass: bfloat16 where asked for, or where `auto` finds it fast.
+
+    bfloat16 keeps float32's range of exponents, so that no gradient scaler is needed.
+    """
+    use = precision == "bfloat16" or (precision == "auto" and fast_bfloat16(device))
+    return torch.autocast(device.type, dtype=torch.bfloat16) if use else nullcontext()
+
+
+def fast_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 matrices in hardware."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def out_of_memory(error: BaseException, device: torch.device) -> OutOfMemory | None:
+    """The error as `OutOfMemory`, with the peak of allocated bytes, if that is what it is."""
+    if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in str(error):
+        return None
+    peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
+    reason = (str(error).splitlines() or [""])[0]
+    return OutOfMemory(f"{device} had too little memory: {reason}"[:300], peak)

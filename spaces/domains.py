@@ -1,0 +1,177 @@
+"""Typed domains: what one hyperparameter may be.
+
+A domain has the range that a study searches (`low` to `high`) and, wider, the limits of what makes sense
+at all (`at_least` to `at_most`): an override may move the first, never leave the second.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from spaces.errors import SpaceError
+
+Scalar: TypeAlias = bool | int | float | str | None
+
+
+def _check_range(domain: Int | Float) -> None:
+    low, high = domain.low, domain.high
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise SpaceError(f"low and high must be finite, but got low={low}, high={high}")
+    if low > high:
+        raise SpaceError(f"low <= high must hold, but got low={low}, high={high}")
+    if domain.log and low <= 0:
+        raise SpaceError(f"a log range must start above 0, but got low={low}")
+    if domain.at_least is not None and low < domain.at_least:
+        raise SpaceError(f"low must be at least {domain.at_least}, but got low={low}")
+    if domain.at_most is not None and high > domain.at_most:
+        raise SpaceError(f"high must be at most {domain.at_most}, but got high={high}")
+
+
+@dataclass(frozen=True)
+class Int:
+    """A whole number from `low` to `high`, both included."""
+
+    low: int
+    high: int
+    log: bool = field(default=False, kw_only=True)
+    step: int = field(default=1, kw_only=True)
+    at_least: int | None = field(default=None, kw_only=True)
+    at_most: int | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        for name, value in (("low", self.low), ("high", self.high), ("step", self.step)):
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise SpaceError(f"{name} of an Int must be a whole number, but got {name}={value!r}")
+        _check_range(self)
+        if self.step < 1 or (self.log and self.step != 1):
+            raise SpaceError(
+                f"step must be at least 1, and 1 on a log range, but got step={self.step}, log={self.log}"
+            )
+
+    @property
+    def distribution(self) -> BaseDistribution:
+        """The same range as Optuna's own type."""
+        return IntDistribution(self.low, self.high, log=self.log, step=self.step)
+
+    def to_json(self) -> dict[str, Any]:
+        """What identifies this domain; limits for overrides do not."""
+        return {"int": [self.low, self.high], "log": self.log, "step": self.step}
+
+    def __str__(self) -> str:
+        return f"{self.low}:{self.high}" + _suffix(self.log, self.step if self.step != 1 else None)
+
+
+@dataclass(frozen=True)
+class Float:
+    """A real number from `low` to `high`, both included; on a grid of `step` where one is given."""
+
+    low: float
+    high: float
+    log: bool = field(default=False, kw_only=True)
+    step: float | None = field(default=None, kw_only=True)
+    at_least: float | None = field(default=None, kw_only=True)
+    at_most: float | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _check_range(self)
+        object.__setattr__(self, "low", float(self.low))
+        object.__setattr__(self, "high", float(self.high))
+        if self.step is not None and (self.step <= 0 or self.log):
+            raise SpaceError(
+                f"step must be above 0, and absent on a log range, but got step={self.step}, log={self.log}"
+            )
+
+    @property
+    def distribution(self) -> BaseDistribution:
+        """The same range as Optuna's own type."""
+        return FloatDistribution(self.low, self.high, log=self.log, step=self.step)
+
+    def to_json(self) -> dict[str, Any]:
+        """What identifies this domain; limits for overrides do not."""
+        return {"float": [self.low, self.high], "log": self.log, "step": self.step}
+
+    def __str__(self) -> str:
+        return f"{self.low:g}:{self.high:g}" + _suffix(self.log, self.step)
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """One value that does not vary: part of the configuration, not a parameter of the study.
+
+    `domain` remembers what it was before an override fixed it, so that its limits still apply.
+    """
+
+    value: Scalar
+    domain: Int | Float | None = field(default=None, kw_only=True, compare=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """What identifies this domain."""
+        return {"fixed": self.value}
+
+    def __str__(self) -> str:
+        return f"= {self.value}"
+
+
+@dataclass(frozen=True, init=False)
+class Categorical:
+    """One of several choices; a choice may open a sub-space of its own.
+
+    Built from plain values, `Categorical("relu", "gelu")`, or from a mapping of names to sub-spaces,
+    `Categorical({"sgd": Space(), "momentum": Space(momentum=Float(0.5, 0.99))})`. The first gives plain
+    values in the configuration, the second a `Choice` with the options of its own sub-space.
+    """
+
+    choices: tuple[Scalar, ...]
+    spaces: Mapping[str, Any]
+
+    def __init__(self, *choices: Scalar | Mapping[str, Any]) -> None:
+        spaces: Mapping[str, Any] = {}
+        if len(choices) == 1 and isinstance(choices[0], Mapping):
+            spaces = dict(choices[0])
+            names: tuple[Any, ...] = tuple(spaces)
+        else:
+            names = choices
+        object.__setattr__(self, "choices", names)
+        object.__setattr__(self, "spaces", spaces)
+        self._check()
+
+    def _check(self) -> None:
+        if not self.choices:
+            raise SpaceError("a Categorical needs at least one choice, but got none")
+        for choice in self.choices:
+            if not isinstance(choice, bool | int | float | str | None):
+                raise SpaceError(f"a choice must be None, a bool, a number or a string, but got {choice!r}")
+        if len({(type(choice), choice) for choice in self.choices}) != len(self.choices):
+            raise SpaceError(f"choices must differ, but got {list(self.choices)}")
+
+    @property
+    def distribution(self) -> BaseDistribution:
+        """The same choices as Optuna's own type."""
+        return CategoricalDistribution(self.choices)
+
+    def to_json(self) -> dict[str, Any]:
+        """What identifies this domain; the order of the choices does."""
+        return {
+            "choices": list(self.choices),
+            "spaces": {name: space.to_json() for name, space in self.spaces.items()},
+        }
+
+    def __str__(self) -> str:
+        return ",".join(str(choice) for choice in self.choices)
+
+
+Domain: TypeAlias = Int | Float | Categorical | Fixed
+
+
+def _suffix(log: bool, step: float | None) -> str:
+    return (" log" if log else "") + (f" step {step:g}" if step is not None else "")

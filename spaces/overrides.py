@@ -1,0 +1,130 @@
+"""Overrides from text: `width=16:512`, `optimizer=nesterov,adamw`, `dropout=0.2`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import replace
+
+from spaces.domains import Categorical, Domain, Fixed, Float, Int, Scalar
+from spaces.errors import SpaceError
+from spaces.space import Space
+
+WORDS: dict[str, Scalar] = {"true": True, "false": False, "none": None}
+
+
+def override(space: Space, assignments: Sequence[str]) -> Space:
+    """A copy of `space` with each assignment applied in turn.
+
+    `name=low:high` moves a range, `name=a,b` keeps some choices, `name=value` fixes one. A name is a full one
+    (`nesterov.momentum`) or the last part of one (`momentum`: under every choice that has it).
+
+    Raises:
+        SpaceError: no such name, or the value breaks the domain's rule.
+    """
+    for assignment in assignments:
+        name, equals, text = (part.strip() for part in assignment.partition("="))
+        if not (name and equals and text):
+            raise SpaceError(
+                f"an override reads name=low:high, name=a,b or name=value, but got {assignment!r}"
+            )
+        space = _apply(space, name, text, _targets(space, name), "")
+    return space
+
+
+def _targets(space: Space, name: str) -> set[str]:
+    names = [entry.name for entry in space.entries()]
+    found = {full for full in names if full == name or full.endswith(f".{name}")}
+    if not found:
+        close = difflib.get_close_matches(name, names, n=3)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"it has {', '.join(names)}"
+        raise SpaceError(f"the space has no {name!r}; {hint}")
+    return found
+
+
+def _apply(space: Space, name: str, text: str, targets: set[str], prefix: str) -> Space:
+    domains: dict[str, Domain] = {}
+    for local, domain in space.domains.items():
+        if prefix + local in targets:
+            domain = _changed(prefix + local, domain, text)
+        if isinstance(domain, Categorical) and domain.spaces:
+            domain = Categorical(
+                {
+                    choice: _apply(sub, name, text, targets, f"{prefix}{choice}.")
+                    for choice, sub in domain.spaces.items()
+                }
+            )
+        domains[local] = domain
+    return Space(domains)
+
+
+def _changed(name: str, domain: Domain, text: str) -> Domain:
+    try:
+        if isinstance(domain, Categorical):
+            return _choose(domain, text.split(","))
+        numeric = domain.domain if isinstance(domain, Fixed) else domain
+        if numeric is None:
+            return Fixed(_scalar(text))
+        return _renumber(numeric, text)
+    except SpaceError as error:
+        raise SpaceError(f"override {name}={text}: {error}") from None
+
+
+def _choose(domain: Categorical, texts: list[str]) -> Categorical:
+    by_text = {str(choice).lower(): choice for choice in domain.choices}
+    chosen = []
+    for text in texts:
+        if text.strip().lower() not in by_text:
+            raise SpaceError(f"{text.strip()!r} is none of its choices ({domain})")
+        chosen.append(by_text[text.strip().lower()])
+    if domain.spaces:
+        return Categorical({str(choice): domain.spaces[str(choice)] for choice in dict.fromkeys(chosen)})
+    return Categorical(*dict.fromkeys(chosen))
+
+
+def _renumber(domain: Int | Float, text: str) -> Domain:
+    if ":" in text:
+        low, high = (_number(domain, part) for part in _two(text))
+        return _moved(domain, low, high)
+    values = [_number(domain, part) for part in text.split(",")]
+    for value in values:
+        _moved(domain, value, value)  # the limits hold for a single value as for a range
+    if len(values) == 1:
+        return Fixed(values[0], domain=domain)
+    return Categorical(*values)
+
+
+def _moved(domain: Int | Float, low: float, high: float) -> Int | Float:
+    if isinstance(domain, Int):
+        return replace(domain, low=int(low), high=int(high))
+    return replace(domain, low=low, high=high)
+
+
+def _two(text: str) -> list[str]:
+    parts = text.split(":")
+    if len(parts) != 2:
+        raise SpaceError("a range reads low:high")
+    return parts
+
+
+def _number(domain: Int | Float, text: str) -> int | float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise SpaceError(f"{text.strip()!r} is not a number") from None
+    if isinstance(domain, Float):
+        return value
+    if not value.is_integer():
+        raise SpaceError(f"{text.strip()!r} is not a whole number")
+    return int(value)
+
+
+def _scalar(text: str) -> Scalar:
+    if text.lower() in WORDS:
+        return WORDS[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,184 @@
+"""Conditional search spaces: sampled from a trial, replayed from parameters, compared by digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from optuna.distributions import BaseDistribution
+from optuna.trial import FixedTrial
+
+from spaces.configuration import Choice, Configuration
+from spaces.domains import Categorical, Domain, Fixed, Float, Int, Scalar
+from spaces.errors import SpaceError
+
+# Names that the service adds to every configuration itself (see objectives.core.objective).
+RESERVED = frozenset({"epochs", "seed", "image_shape", "classes", "name", "options"})
+
+
+class Suggests(Protocol):
+    """The part of an Optuna trial that a space needs."""
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int: ...
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float: ...
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One domain of a space, flat: its full name, and the choices under which it exists."""
+
+    name: str
+    domain: Domain
+    condition: str
+
+
+class Space:
+    """Named domains, in the order given; those of a choice exist only where it is chosen.
+
+    A conditional domain's parameter is called `<choice>.<name>`: `momentum` under the optimizer `nesterov` is
+    the parameter `nesterov.momentum`, so that every parameter has one range and one meaning.
+
+    Raises:
+        SpaceError: a name is reserved, is no identifier, or two parameters would share a name.
+    """
+
+    __slots__ = ("domains",)
+
+    domains: Mapping[str, Domain]
+
+    def __init__(self, domains: Mapping[str, Domain] | None = None, /, **named: Domain) -> None:
+        object.__setattr__(self, "domains", {**(domains or {}), **named})
+        for name in self.domains:
+            if not name.isidentifier() or name in RESERVED:
+                raise SpaceError(f"a domain's name must be an identifier and not reserved, but got {name!r}")
+        names = [entry.name for entry in self.entries()]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise SpaceError(f"every parameter needs a name of its own, but {twice[0]!r} stands twice")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("a space is frozen; derive another with replace() or override()")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Space) and self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __repr__(self) -> str:
+        return f"Space({', '.join(f'{name}={domain}' for name, domain in self.domains.items())})"
+
+    def replace(self, **domains: Domain) -> Space:
+        """A copy with some domains added or changed."""
+        return Space({**self.domains, **domains})
+
+    def sample(self, trial: Suggests) -> Configuration:
+        """Draw a configuration from an Optuna trial (or anything that suggests like one)."""
+        return self._draw(trial, "")
+
+    def _draw(self, trial: Suggests, prefix: str) -> Configuration:
+        values: dict[str, Scalar | Choice] = {}
+        for name, domain in self.domains.items():
+            value = _suggest(trial, prefix + name, domain)
+            if isinstance(domain, Categorical) and domain.spaces:
+                values[name] = Choice(value, domain.spaces[value]._draw(trial, f"{prefix}{value}."))
+            else:
+                values[name] = value
+        return Configuration(values)
+
+    def replay(self, parameters: Mapping[str, Any]) -> Configuration:
+        """The configuration that these stored parameters gave.
+
+        Raises:
+            SpaceError: a parameter is missing, out of range, or not one of this space.
+        """
+        trial = FixedTrial(dict(parameters))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                configuration = self.sample(trial)
+        except (ValueError, UserWarning) as error:
+            raise SpaceError(f"these parameters do not fit the space: {error}") from None
+        unknown = sorted(set(parameters) - set(trial.params))
+        if unknown:
+            raise SpaceError(
+                f"the space has no {unknown[0]!r} for these choices (parameters: {', '.join(parameters)})"
+            )
+        return configuration
+
+    def entries(self) -> Iterator[Entry]:
+        """Every domain with its full name and condition, parents first."""
+        return self._entries("", "")
+
+    def _entries(self, prefix: str, condition: str) -> Iterator[Entry]:
+        for name, domain in self.domains.items():
+            yield Entry(prefix + name, domain, condition)
+            if isinstance(domain, Categorical):
+                for choice, space in domain.spaces.items():
+                    yield from space._entries(f"{prefix}{choice}.", f"{prefix}{name} = {choice}")
+
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """Every parameter that may appear in a trial, as Optuna's distributions."""
+        return {
+            entry.name: entry.domain.distribution
+            for entry in self.entries()
+            if not isinstance(entry.domain, Fixed) and not _single_choice(entry.domain)
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain description that is equal for equal spaces only."""
+        return {name: domain.to_json() for name, domain in self.domains.items()}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the description, the same in every process and on every machine."""
+        canonical = json.dumps(self.to_json(), sort_keys=False, separators=(",", ":"))
+        return hashlib.sha256(f"space-1:{canonical}".encode()).hexdigest()
+
+    def describe(self) -> list[tuple[str, str, str]]:
+        """Rows of (parameter, range or choices, condition) for people."""
+        return [(entry.name, str(entry.domain), entry.condition) for entry in self.entries()]
+
+    def diff(self, other: Space) -> list[str]:
+        """One line for each parameter that differs, from this space to `other`."""
+        return diff_descriptions(self.describe(), other.describe())
+
+
+def diff_descriptions(old: list[tuple[str, str, str]], new: list[tuple[str, str, str]]) -> list[str]:
+    """One line for each parameter that differs between two results of `Space.describe`."""
+    before = {name: text for name, text, _ in old}
+    after = {name: text for name, text, _ in new}
+    lines = [f"- {name}: {before[name]}" for name in before if name not in after]
+    lines += [
+        f"~ {name}: {before[name]} -> {after[name]}"
+        for name in before
+        if name in after and before[name] != after[name]
+    ]
+    lines += [f"+ {name}: {after[name]}" for name in after if name not in before]
+    return lines
+
+
+def _single_choice(domain: Domain) -> bool:
+    return isinstance(domain, Categorical) and len(domain.choices) == 1
+
+
+def _suggest(trial: Suggests, name: str, domain: Domain) -> Any:
+    if isinstance(domain, Fixed):
+        return domain.value
+    if isinstance(domain, Categorical):
+        # A single choice is no parameter: it would be a constant column in every table and plot.
+        single = len(domain.choices) == 1
+        return domain.choices[0] if single else trial.suggest_categorical(name, domain.choices)
+    if isinstance(domain, Int):
+        return trial.suggest_int(name, domain.low, domain.high, step=domain.step, log=domain.log)
+    assert isinstance(domain, Float)
+    return trial.suggest_float(name, domain.low, domain.high, step=domain.step, log=domain.log)
