@@ -25,9 +25,7 @@ def override(space: Space, assignments: Sequence[str]) -> Space:
     for assignment in assignments:
         name, equals, text = (part.strip() for part in assignment.partition("="))
         if not (name and equals and text):
-            raise SpaceError(
-                f"an override reads name=low:high, name=a,b or name=value, but got {assignment!r}"
-            )
+            raise SpaceError(f"an override reads name=low:high, name=a,b or name=value, but got {assignment!r}")
         space = _apply(space, name, text, _targets(space, name), "")
     return space
 

@@ -42,7 +42,7 @@ def find(reference: str) -> FoundObjective:
     Raises:
         ObjectiveError: no such objective (with close matches), or its file does not define one.
     """
-    if reference.endswith(".py") or "/" in reference:
+    if is_path(reference):
         return _from_path(Path(reference))
     entry_points = _entry_points()
     if reference in entry_points:
@@ -56,6 +56,11 @@ def find(reference: str) -> FoundObjective:
         )
     module = importlib.import_module(f"objectives.{reference.replace('-', '_')}")
     return _from_module(reference, module)
+
+
+def is_path(reference: str) -> bool:
+    """Whether a reference means a file and not a name."""
+    return reference.endswith(".py") or "/" in reference
 
 
 def _from_path(path: Path) -> FoundObjective:
@@ -84,9 +89,7 @@ def _from_module(name: str, module: ModuleType) -> FoundObjective:
     objective = getattr(module, "OBJECTIVE", None)
     path = Path(module.__file__ or "")
     if not isinstance(objective, Objective):
-        raise ObjectiveError(
-            f"{path} defines no objective; it needs OBJECTIVE = Objective(...) at its top level"
-        )
+        raise ObjectiveError(f"{path} defines no objective; it needs OBJECTIVE = Objective(...) at its top level")
     return FoundObjective(name=name, objective=objective, source_hash=_hash(path), path=path)
 
 

@@ -61,9 +61,7 @@ def build(builder: Callable[..., R], choice: Choice, kind: str, /, *arguments: A
     Raises:
         ObjectiveError: the builder has no such option; an option nobody uses is an error.
     """
-    accepted = builder.__code__.co_varnames[
-        : builder.__code__.co_argcount + builder.__code__.co_kwonlyargcount
-    ]
+    accepted = builder.__code__.co_varnames[: builder.__code__.co_argcount + builder.__code__.co_kwonlyargcount]
     unknown = sorted(set(choice.options) - set(accepted))
     if unknown:
         raise ObjectiveError(f"{kind} {choice.name!r} has no option {unknown[0]!r}")

@@ -44,7 +44,7 @@ class Cnn(nn.Module):
         self.output = nn.Linear(channels, classes)
         initialize(self, config.initializer, slope(config.activation))
         # Convolutions on channels-last memory are about twice as fast on CPUs and tensor cores.
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         pooled_BC = self.blocks(x_BCHW).mean(dim=(2, 3))

@@ -76,7 +76,5 @@ INITIALIZERS: dict[str, InitializerEntry] = {
     "lecun_normal": InitializerEntry(
         fill=_lecun_normal, description="normal, variance 1/fan_in (LeCun et al. 1998)"
     ),
-    "orthogonal": InitializerEntry(
-        fill=_orthogonal, description="a random orthogonal matrix (Saxe et al. 2014)"
-    ),
+    "orthogonal": InitializerEntry(fill=_orthogonal, description="a random orthogonal matrix (Saxe et al. 2014)"),
 }

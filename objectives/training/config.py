@@ -36,9 +36,7 @@ class TrainingConfig:
         if "learning_rate" in choice.options:
             return choice
         if self.learning_rate is None:
-            raise ObjectiveError(
-                f"optimizer {choice.name!r} has no learning rate; add learning_rate to the space"
-            )
+            raise ObjectiveError(f"optimizer {choice.name!r} has no learning rate; add learning_rate to the space")
         return Choice(choice.name, {**choice.options, "learning_rate": self.learning_rate})
 
     @property

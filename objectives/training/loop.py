@@ -13,7 +13,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from objectives.core.errors import Diverged
 from objectives.core.registry import build, look_up
-from objectives.data.examples import Examples, TrainValidation
+from objectives.data.examples import Augmentation, Examples, TrainValidation
 from objectives.optimizers.catalogue import OPTIMIZERS, Groups
 from objectives.schedules.rates import Rates
 from objectives.training.config import TrainingConfig
@@ -35,7 +35,7 @@ def fit(
     *,
     epochs: int,
     seed: int,
-    augment: tuple[str, ...] = (),
+    augment: tuple[Augmentation, ...] = (),
     precision: Precision = "float32",
 ) -> None:
     """Train `model` in place and report after every epoch.
@@ -61,7 +61,7 @@ def fit(
             with autocast(data.device, precision):
                 loss = F.cross_entropy(model(x_BCHW), y_B, label_smoothing=config.label_smoothing)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             total_loss += loss.detach()
         train_loss = total_loss.item() / steps

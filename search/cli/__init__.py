@@ -1,0 +1,1 @@
+"""The command line: names, flags, exit codes. What the commands do stands in search.commands."""

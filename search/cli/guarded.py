@@ -1,0 +1,74 @@
+"""Errors become one sentence and an exit code; a traceback only with --debug."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import click
+import typer
+
+from search.errors import Exit, Interrupted, SearchError
+
+
+def guarded(app: typer.Typer) -> int:
+    """Run the application; return the exit code that its end, however it came, stands for."""
+    try:
+        code = app(standalone_mode=False)
+        return code if isinstance(code, int) else Exit.DONE
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return Exit.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        return _said("interrupted", Exit.INTERRUPTED)
+    except Interrupted as error:
+        terminated = error.args[:1] == (signal.SIGTERM,)
+        return _said("terminated" if terminated else "interrupted", _signal_code(terminated))
+    except BrokenPipeError:
+        # The reader of our output (`| head`) has gone; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.DONE
+    except Exception as error:
+        if os.environ.get("SEARCH_DEBUG"):
+            raise
+        return _said(f"error: {_sentence(error)}", _code(error))
+
+
+def _code(error: Exception) -> Exit:
+    # Imported here, where an error has already cost more than an import.
+    from objectives.core.errors import ObjectiveError
+    from objectives.data.errors import ImpossibleSplit, UnknownDataset
+    from spaces.errors import SpaceError
+    from storage.errors import BadURL, StudyExists, UnknownStudy
+
+    if isinstance(error, SearchError):
+        return error.code
+    if isinstance(error, UnknownStudy):
+        return Exit.USAGE if error.close else Exit.NOTHING
+    usage = (BadURL, StudyExists, ObjectiveError, SpaceError, UnknownDataset, ImpossibleSplit)
+    return Exit.USAGE if isinstance(error, usage) else Exit.FAILED
+
+
+def _sentence(error: Exception) -> str:
+    from objectives.core.errors import ObjectiveError, TrainingError
+    from objectives.data.errors import DataError
+    from spaces.errors import SpaceError
+    from storage.errors import StorageError
+
+    known = (SearchError, ObjectiveError, TrainingError, DataError, SpaceError, StorageError)
+    if isinstance(error, known):
+        return str(error)
+    first = (str(error).splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first} (this looks like a bug; `search --debug ...` shows where)"
+
+
+def _signal_code(terminated: bool) -> Exit:
+    return Exit.TERMINATED if terminated else Exit.INTERRUPTED
+
+
+def _said(text: str, code: Exit) -> Exit:
+    print(text, file=sys.stderr)
+    return code

@@ -1,0 +1,49 @@
+"""Flags that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Study = Annotated[str, typer.Option("--study", help="Name of the study.", metavar="NAME")]
+AnyStudy = Annotated[
+    str | None, typer.Option("--study", help="Name of the study (or of its objective).", metavar="NAME")
+]
+Objective = Annotated[
+    str | None,
+    typer.Option(
+        help="What to train: a name, or the path of a file. Default: the study's name.", metavar="NAME|PATH"
+    ),
+]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        help="Postgres URL. Default: SEARCH_STORAGE, OPTUNA_STORAGE, or the embedded server.", metavar="URL"
+    ),
+]
+Data = Annotated[Path | None, typer.Option(help="Folder of data sets. Default: SEARCH_DATA.", metavar="DIR")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout; all else on stderr.")]
+Trials = Annotated[int | None, typer.Option(help="Finished trials that the study is to have.", metavar="N")]
+Epochs = Annotated[int | None, typer.Option(help="Epochs of a full training.", metavar="E")]
+Timeout = Annotated[float | None, typer.Option(help="End after so many seconds.", metavar="S")]
+Workers = Annotated[
+    int | None,
+    typer.Option(help="Worker processes. Default: one a GPU, or one a core.", metavar="W"),
+]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, all, or a list: cuda:0,cuda:1.", metavar="DEVICES")]
+Seed = Annotated[int | None, typer.Option(help="Seed of the study: split, proposals, weights.", metavar="S")]
+TrainExamples = Annotated[
+    int | None, typer.Option(help="Train on a stratified part only, for quick looks.", metavar="N")
+]
+Sampler = Annotated[str | None, typer.Option(help="tpe, random or qmc.", metavar="NAME")]
+Pruner = Annotated[str | None, typer.Option(help="halving, median, hyperband or none.", metavar="NAME")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Change the space: width=16:512, optimizer=nesterov,adamw, dropout=0.2. Repeatable.",
+        metavar="NAME=RANGE",
+    ),
+]

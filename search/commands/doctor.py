@@ -1,0 +1,121 @@
+"""`doctor`: checks the installation, storage, data and devices, and says what to do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from objectives.core.discovery import find, names
+from objectives.data.cache import prepare
+from search.access import open_storage
+from search.commands.data import _row as dataset_row
+from search.commands.output import document, say
+from search.commands.run import cores, devices_here
+from search.errors import SearchError
+from search.settings import Settings
+from search.versions import versions
+from storage import studies, url
+
+LOW_DISK_BYTES = 2 * 2**30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """The outcome of one check; `remedy` is empty where all is well."""
+
+    check: str
+    fine: bool
+    found: str
+    remedy: str = ""
+
+
+def examine(settings: Settings, *, as_json: bool, url_in_flag: str | None) -> None:
+    """Run every check and print what was found.
+
+    Raises:
+        SearchError: a check failed.
+    """
+    checks: dict[str, Callable[[], str]] = {
+        "installation": _installation,
+        "home": lambda: _writable(settings.home),
+        "cache": lambda: _writable(settings.cache),
+        "storage": lambda: _storage(settings, url_in_flag),
+        "objectives": _objectives,
+        "data": lambda: _data(settings),
+        "devices": lambda: _devices(settings),
+    }
+    findings = [_attempt(name, check) for name, check in checks.items()]
+    if as_json:
+        document([vars(finding) for finding in findings])
+    else:
+        for finding in findings:
+            say(f"{'ok  ' if finding.fine else 'FAIL'} {finding.check}: {finding.found}")
+    failed = [finding.check for finding in findings if not finding.fine]
+    if failed:
+        raise SearchError(f"{len(failed)} of {len(findings)} checks failed: {', '.join(failed)}")
+
+
+def _attempt(name: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(check=name, fine=True, found=check())
+    except Exception as error:
+        return Finding(check=name, fine=False, found=str(error) or type(error).__name__)
+
+
+def _installation() -> str:
+    return ", ".join(f"{name} {number}" for name, number in versions().items()) + f" ({sys.prefix})"
+
+
+def _writable(folder: Path) -> str:
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise SearchError(
+            f"{folder} cannot be written ({error.strerror}); set SEARCH_HOME and SEARCH_CACHE to folders of yours"
+        ) from None
+    free = shutil.disk_usage(existing).free
+    if free < LOW_DISK_BYTES:
+        raise SearchError(f"{folder} has only {free / 2**30:.1f} GiB left; free some or choose another disk")
+    return f"{folder}, {free / 2**30:.0f} GiB free"
+
+
+def _storage(settings: Settings, url_in_flag: str | None) -> str:
+    if url_in_flag is not None and url.has_password(url_in_flag):
+        raise SearchError(
+            "the storage URL in the flag has a password, which other users of this machine can see; "
+            "put it into ~/.pgpass or SEARCH_STORAGE"
+        )
+    with open_storage(settings) as database, database.engine.connect() as connection:
+        version = connection.exec_driver_sql("SHOW server_version").scalar()
+        count = len(studies.names(database.engine))
+        where = "embedded" if settings.storage is None else url.masked(database.url)
+    return f"Postgres {version} ({where}), {count} studies"
+
+
+def _objectives() -> str:
+    found = names()
+    for name in found:
+        find(name)
+    return ", ".join(found)
+
+
+def _data(settings: Settings) -> str:
+    prepare("digits", settings.data, settings.cache)
+    here = [
+        name for name in ("mnist", "fashion-mnist", "cifar10", "cifar100") if dataset_row(name, settings)["here"]
+    ]
+    others = f"{', '.join(here)} in {settings.data}" if here else f"none in {settings.data} (downloaded on demand)"
+    return f"digits ready; {others}"
+
+
+def _devices(settings: Settings) -> str:
+    devices = devices_here(settings.device)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{', '.join(devices)}; {cores()} CPU cores, {memory:.0f} GiB memory"

@@ -1,0 +1,158 @@
+"""`run`, `resume` and `worker`: train a study's trials on this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from objectives.core.discovery import is_path
+from search import plan as plans
+from search import processes
+from search.access import storage_url
+from search.commands.output import Decoding, configuration, document, err, note, out, say
+from search.errors import Interrupted, NothingToDo, SearchError, UsageError
+from search.job import WorkerJob
+from search.plan import Plan, Request
+from search.settings import Settings
+from search.status import Viewer
+from search.supervisor import Crew, Supervisor, crew_jobs
+from search.watch import Board, Lines
+from storage import studies, url
+from storage.database import Database, opened
+from storage.errors import UnknownStudy
+from storage.studies import StudyRecord
+
+
+def named(study: str | None, objective: str | None) -> str:
+    """The study's name: as given, or the objective's.
+
+    Raises:
+        UsageError: neither is given.
+    """
+    if study is not None:
+        return study
+    if objective is None:
+        raise UsageError("say which study: --study NAME (see `search list` and `search space`)")
+    return Path(objective).stem.replace("_", "-") if is_path(objective) else objective
+
+
+def run_study(request: Request, settings: Settings, *, create: bool, as_json: bool) -> None:
+    """Create or continue a study and train until its budget is spent; print the best configuration."""
+    with storage_url(settings) as address, opened(url.parse(address)) as database:
+        record, plan = _open(database, request, settings, create=create)
+        viewer = Viewer(database, record.name)
+        before = viewer.status()["budget"]["left"]
+        try:
+            if before:
+                _announce(record, plan, before)
+                _train(database, address, request, settings, record, as_json=as_json)
+        except Interrupted:
+            note(f"stopped; continue with: search resume --study {record.name}")
+            raise
+        _conclude(viewer, as_json=as_json)
+
+
+def lend(request: Request, settings: Settings) -> None:
+    """Train trials of a study that exists, leaving its settings as they are."""
+    with storage_url(settings) as address, opened(url.parse(address)) as database:
+        try:
+            record = studies.get(database.engine, request.study)
+        except UnknownStudy as error:
+            raise (error if error.close else NothingToDo(str(error))) from None
+        if record.control != "run" or record.overdue:
+            raise NothingToDo(
+                f"study {record.name!r} was stopped; `search resume --study {record.name}` starts it again"
+            )
+        with Decoding("decoding") as progress:
+            plans.rebuild(record, request, settings, progress)
+        _train(database, address, request, settings, record, as_json=True)
+
+
+def _open(database: Database, request: Request, settings: Settings, *, create: bool) -> tuple[StudyRecord, Plan]:
+    with Decoding(f"decoding data for {request.study}") as progress:
+        opener = plans.create_or_continue if create else plans.resume
+        return opener(database, request, settings, progress)
+
+
+def _announce(record: StudyRecord, plan: Plan, left: int) -> None:
+    prepared = plan.prepared
+    note(
+        f"study {record.name}: {left} of {record.trials} trials to go, up to {plan.spec.epochs} epochs each, on "
+        f"{len(plan.split.train)} + {len(plan.split.validation)} images of {prepared.name}"
+    )
+
+
+def _train(
+    database: Database,
+    address: str,
+    request: Request,
+    settings: Settings,
+    record: StudyRecord,
+    *,
+    as_json: bool,
+) -> None:
+    devices = devices_here(settings.device)
+    objective = request.objective
+    if objective is not None and is_path(objective):
+        objective = str(Path(objective).resolve())
+    job = WorkerJob(
+        storage=address,
+        study=record.name,
+        objective=objective,
+        settings=settings,
+        device=devices[0],
+        threads=1,
+    )
+    jobs = crew_jobs(job, devices, settings.workers, cores())
+    supervisor = Supervisor(Crew(database=database, study_id=record.study_id, jobs=jobs))
+    with _display(Viewer(database, record.name), as_json=as_json) as watch:
+        supervisor.run(watch)
+
+
+def _display(viewer: Viewer, *, as_json: bool) -> Lines:
+    if as_json or not sys.stdout.isatty():
+        return Lines(viewer, err() if as_json else out())
+    return Board(viewer, out())
+
+
+def _conclude(viewer: Viewer, *, as_json: bool) -> None:
+    status = viewer.status()
+    if as_json:
+        document(status)
+    if status["control"] == "failed":
+        raise SearchError(status["stop_reason"] or "the study was stopped by an error")
+    if as_json:
+        return
+    states = status["states"]
+    say(
+        f"study {status['study']}: {states['complete']} trials complete, {states['pruned']} pruned, "
+        f"{status['budget']['left']} left of {status['budget']['trials']}"
+    )
+    best = status["best"]
+    if best is None:
+        say("no trial has completed yet")
+        return
+    say(f"best validation accuracy {best['value']:.4f} (trial {best['trial']}, epoch {best['epoch'] + 1})")
+    say(configuration(best["params"]))
+    say(f"next: search final --study {status['study']}")
+
+
+def devices_here(request: str) -> list[str]:
+    """The devices that a request stands for; torch is asked in a process of its own unless it is the CPU."""
+    if request == "cpu":
+        return ["cpu"]
+    return list(processes.ask(processes.context(), _resolve_devices, request))
+
+
+def _resolve_devices(request: str) -> list[str]:
+    from objectives.training.device import resolve
+
+    return resolve(request)
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1

@@ -1,0 +1,70 @@
+"""`space`: what a study or an objective searches over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from objectives.core.discovery import find, names
+from objectives.core.errors import ObjectiveError
+from search.access import open_storage
+from search.commands.output import document, say, table
+from search.settings import Settings
+from search.spec import StudySpec
+from spaces import override
+from storage import studies
+
+
+def show_space(
+    study: str | None,
+    objective: str | None,
+    overrides: tuple[str, ...],
+    settings: Callable[[], Settings],
+    *,
+    as_json: bool,
+) -> None:
+    """Print a space: a stored study's, or the one that an objective has with these overrides.
+
+    The storage is opened only for a study that is no objective's name.
+    """
+    if study is None and objective is None:
+        _show_objectives(as_json=as_json)
+        return
+    rows, digest = _space(study, objective, overrides, settings)
+    if as_json:
+        keys = ("name", "range", "condition")
+        document({"digest": digest, "space": [dict(zip(keys, row, strict=True)) for row in rows]})
+        return
+    table(("parameter", "range", "only where"), rows)
+    say(f"digest {digest[:12]}")
+
+
+def _space(
+    study: str | None,
+    objective: str | None,
+    overrides: tuple[str, ...],
+    settings: Callable[[], Settings],
+) -> tuple[list[tuple[str, ...]], str]:
+    try:
+        space = override(find(objective or study or "").objective.space, overrides)
+    except ObjectiveError:
+        if objective is not None or study is None:
+            raise
+        return _stored(study, settings())
+    return [tuple(row) for row in space.describe()], space.digest
+
+
+def _stored(study: str, settings: Settings) -> tuple[list[tuple[str, ...]], str]:
+    with open_storage(settings) as database:
+        spec = StudySpec.from_json(studies.get(database.engine, study).spec)
+    return [tuple(row) for row in spec.space], spec.space_digest
+
+
+def _show_objectives(*, as_json: bool) -> None:
+    found = [(name, find(name).objective) for name in names()]
+    if as_json:
+        document([{"objective": name, "description": it.description, "data": it.data} for name, it in found])
+        return
+    table(
+        ("objective", "data", "epochs", "trials", "what is searched"),
+        [(name, it.data, it.epochs, it.trials, it.description) for name, it in found],
+    )

@@ -1,0 +1,16 @@
+"""`stop`: end a study's workers everywhere."""
+
+from __future__ import annotations
+
+from search.access import open_storage
+from search.commands.output import say
+from search.settings import Settings
+from storage import studies
+
+
+def stop_study(name: str, settings: Settings) -> None:
+    """Tell every worker to let go of its trial after the present epoch and to leave."""
+    with open_storage(settings) as database:
+        record = studies.get(database.engine, name)
+        studies.set_control(database.engine, record.study_id, "stop")
+    say(f"study {name}: workers end after their present epoch; continue with: search resume --study {name}")

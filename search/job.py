@@ -1,0 +1,22 @@
+"""What a worker process is told at its start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from search.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerJob:
+    """One worker: which study, where it is kept, and what to train on."""
+
+    storage: str
+    """URL; it travels through a pipe, never on a command line."""
+    study: str
+    objective: str | None
+    """Name or path given by the user; None for what the study was created with."""
+    settings: Settings
+    device: str
+    threads: int
+    """CPU threads of this worker, 1 or more."""

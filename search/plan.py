@@ -1,0 +1,184 @@
+"""From flags to a study: what is asked for, what it resolves to, and whether it is what the study has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from objectives.core.discovery import FoundObjective, find
+from objectives.data.cache import prepare
+from objectives.data.decoded import Progress
+from objectives.data.prepared import Prepared
+from objectives.data.split import Split, split, subset
+from search import policy, trusted
+from search.errors import UsageError
+from search.settings import Settings
+from search.spec import StudySpec
+from search.versions import git_commit, versions
+from spaces import Space, override
+from storage import studies
+from storage.database import Database
+from storage.errors import StudyExists, UnknownStudy
+from storage.studies import StudyRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What flags ask of a study; None where the study's or the objective's own value is meant."""
+
+    study: str
+    objective: str | None = None
+    trials: int | None = None
+    timeout: float | None = None
+    epochs: int | None = None
+    seed: int | None = None
+    train_examples: int | None = None
+    sampler: str | None = None
+    pruner: str | None = None
+    overrides: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        check_name(self.study)
+        for name in ("trials", "epochs", "train_examples", "timeout"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                flag = name.replace("_", "-")
+                raise UsageError(f"--{flag} must be above 0, but got {value}; leave it out for the default")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A study's objective, space and data as this machine finds them."""
+
+    found: FoundObjective
+    space: Space
+    prepared: Prepared
+    split: Split
+    spec: StudySpec
+
+
+def check_name(name: str) -> None:
+    """Raise `UsageError` for a name that cannot be a study's (and a folder's)."""
+    printable = name.isprintable() and not name.startswith((".", "-")) and not set(name) & set("/\\\"'")
+    if not (printable and name.strip() == name and 0 < len(name) <= 200):
+        raise UsageError(
+            f"a study's name has 1 to 200 printable characters, no slashes or quotes, but got {name[:60]!r}"
+        )
+
+
+def create_or_continue(
+    database: Database, request: Request, settings: Settings, progress: Progress | None = None
+) -> tuple[StudyRecord, Plan]:
+    """The study that the request names, made if it is not there.
+
+    Raises:
+        UsageError: it is there and the request asks for other values.
+        ObjectiveError, DataError, SpaceError: the request resolves to nothing that can be trained.
+    """
+    try:
+        return resume(database, request, settings, progress)
+    except UnknownStudy:
+        plan = resolve(request, settings, progress)
+        trials = request.trials or plan.found.objective.trials
+        try:
+            record = studies.create(database, request.study, plan.spec.to_json(), trials)
+        except StudyExists:  # another `run` was quicker
+            return resume(database, request, settings, progress)
+        studies.set_deadline(database.engine, record.study_id, request.timeout)
+        return record, plan
+
+
+def resume(
+    database: Database, request: Request, settings: Settings, progress: Progress | None = None
+) -> tuple[StudyRecord, Plan]:
+    """The study that the request names, ready to go on; refuses to make one.
+
+    Raises:
+        UnknownStudy: it is not there.
+        UsageError: the request asks for other values than it was created with.
+    """
+    record = studies.get(database.engine, request.study)
+    plan = rebuild(record, request, settings, progress)
+    if request.trials is not None:
+        if request.trials < record.trials:
+            raise UsageError(
+                f"study {record.name!r} has a budget of {record.trials} trials, which may be raised but not "
+                f"lowered to {request.trials}; use `search stop --study {record.name}` to end it early"
+            )
+        studies.raise_budget(database.engine, record.study_id, request.trials)
+    studies.set_deadline(database.engine, record.study_id, request.timeout)
+    studies.set_control(database.engine, record.study_id, "run")
+    return studies.get(database.engine, record.name), plan
+
+
+def rebuild(record: StudyRecord, request: Request, settings: Settings, progress: Progress | None = None) -> Plan:
+    """The plan of a stored study, from what this machine has and what the request insists on.
+
+    Raises:
+        UsageError: something differs from what the study was created with.
+    """
+    stored = StudySpec.from_json(record.spec)
+    asked = Request(
+        study=record.name,
+        objective=request.objective,
+        epochs=request.epochs or stored.epochs,
+        seed=stored.seed if request.seed is None else request.seed,
+        train_examples=request.train_examples or stored.train_examples,
+        sampler=request.sampler or stored.sampler,
+        pruner=request.pruner or stored.pruner,
+        overrides=request.overrides if request.overrides is not None else tuple(stored.overrides),
+    )
+    if request.objective is None:
+        found = trusted.recall(settings.home, stored.objective, stored.objective_hash)
+    else:
+        found = find(request.objective)
+    plan = _resolve(found, asked, settings, progress)
+    stored.check_same(record.name, plan.spec)
+    return plan
+
+
+def resolve(request: Request, settings: Settings, progress: Progress | None = None) -> Plan:
+    """The plan of a new study."""
+    found = find(request.objective or request.study)
+    if found.path.parent != Path(__file__).parent.parent / "objectives":
+        trusted.remember(settings.home, found)
+    return _resolve(found, request, settings, progress)
+
+
+def _resolve(found: FoundObjective, request: Request, settings: Settings, progress: Progress | None) -> Plan:
+    objective = found.objective
+    seed = request.seed or 0
+    sampler, pruner = request.sampler or policy.DEFAULT_SAMPLER, request.pruner or policy.DEFAULT_PRUNER
+    policy.check(sampler, pruner)
+    space = override(objective.space, request.overrides or ())
+    prepared = prepare(
+        objective.data, settings.data, settings.cache, image_size=objective.image_size, progress=progress
+    )
+    parts = divide(prepared, objective.validation_fraction, seed, request.train_examples)
+    spec = StudySpec(
+        objective=found.name,
+        objective_hash=found.source_hash,
+        overrides=list(request.overrides or ()),
+        space=[list(row) for row in space.describe()],
+        space_digest=space.digest,
+        epochs=request.epochs or objective.epochs,
+        seed=seed,
+        dataset=objective.data,
+        data_fingerprint=prepared.fingerprint,
+        split_fingerprint=parts.fingerprint,
+        train_examples=request.train_examples,
+        sampler=sampler,
+        pruner=pruner,
+        versions=versions(),
+        git_commit=git_commit(found.path.parent),
+    )
+    return Plan(found=found, space=space, prepared=prepared, split=parts, spec=spec)
+
+
+def divide(prepared: Prepared, validation_fraction: float, seed: int, train_examples: int | None) -> Split:
+    """The train/validation split of a study; `train_examples` keeps a stratified part of the training side."""
+    labels = prepared.labels()
+    parts = split(labels, validation_fraction, seed)
+    if train_examples is None:
+        return parts
+    return Split(train=subset(labels, parts.train, train_examples, seed), validation=parts.validation)

@@ -1,0 +1,114 @@
+"""Worker processes: forked from a preloaded server, so that the parent itself never imports torch."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from search.errors import Exit, Interrupted, SearchError
+from search.job import WorkerJob
+from search.logs import configure
+
+_log = logging.getLogger(__name__)
+
+
+def context() -> ForkServerContext:
+    """The fork server's context; the server itself starts with the first process.
+
+    `PYTHONSAFEPATH` keeps a folder called `search` where the user stands from being imported in our place.
+    """
+    os.environ["PYTHONSAFEPATH"] = "1"
+    chosen = multiprocessing.get_context("forkserver")
+    chosen.set_forkserver_preload(["search.preload"])
+    return chosen
+
+
+@dataclass(frozen=True)
+class WorkerProcess:
+    """A running worker and the pipe on which it says why it failed, if it does."""
+
+    process: BaseProcess
+    messages: Connection
+
+    def message(self) -> str | None:
+        """Why the worker failed, in one sentence; None where it did not say."""
+        try:
+            return str(self.messages.recv()) if self.messages.poll() else None
+        except (EOFError, OSError):
+            return None
+
+
+def start(chosen: ForkServerContext, job: WorkerJob) -> WorkerProcess:
+    """Start a worker."""
+    receiver, sender = chosen.Pipe(duplex=False)
+    process = chosen.Process(target=_main, args=(job, sender), name=f"worker on {job.device}")
+    process.start()
+    sender.close()
+    return WorkerProcess(process, receiver)
+
+
+def ask(chosen: ForkServerContext, question: Any, *arguments: Any) -> Any:
+    """Call a function that needs torch in a process of its own and return its answer.
+
+    Raises:
+        SearchError: it raised; with its message.
+    """
+    receiver, sender = chosen.Pipe(duplex=False)
+    process = chosen.Process(target=_answer, args=(question, arguments, sender))
+    process.start()
+    sender.close()
+    try:
+        fine, answer = receiver.recv()
+    except EOFError:
+        raise SearchError("a helper process ended without an answer; run `search doctor`") from None
+    finally:
+        process.join()
+    if not fine:
+        raise SearchError(answer)
+    return answer
+
+
+def _answer(question: Any, arguments: tuple[Any, ...], sender: Connection) -> None:
+    try:
+        sender.send((True, question(*arguments)))
+    except Exception as error:
+        sender.send((False, str(error)))
+
+
+def _main(job: WorkerJob, sender: Connection) -> None:
+    from search.worker import work
+
+    configure()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which tells us
+    signal.signal(signal.SIGTERM, _interrupt)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        work(job)
+    except Interrupted:
+        sys.exit(Exit.TERMINATED)
+    except Exception as error:
+        _log.debug("worker failed", exc_info=True)
+        sender.send(str(error) or type(error).__name__)
+        sys.exit(Exit.FAILED)
+
+
+def _interrupt(*_: object) -> None:
+    # The second signal ends the process at once.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    raise Interrupted
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,81 @@
+"""A worker's pulse: a thread that renews its lease, shows that it lives, and hears when it should end."""
+
+from __future__ import annotations
+
+import threading
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from storage import leases, studies, workers
+from storage.database import Database
+from storage.errors import LeaseLost, UnknownStudy
+from storage.guard import Guard
+
+
+class Pulse:
+    """Beats three times a lease. `check` tells the training thread, between epochs, whether to go on."""
+
+    def __init__(
+        self, database: Database, guard: Guard, *, worker: str, study: str, device: str, lease_seconds: float
+    ) -> None:
+        self._database = database
+        self._guard = guard
+        self._worker = worker
+        self._study = study
+        self._device = device
+        self._lease_seconds = lease_seconds
+        self._stop = threading.Event()
+        self._lost: LeaseLost | None = None
+        self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
+        self.trial: int | None = None
+        self.epoch: int | None = None
+        self.ended = False
+        """Whether the study has been stopped or its deadline has passed."""
+
+    def start(self, study_id: int) -> None:
+        """Beat once, then go on in the background."""
+        self._study_id = study_id
+        self._beat()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Beat no more."""
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    def begin(self, trial: int) -> None:
+        """A trial begins, under the guard's present lease."""
+        self._lost = None
+        self.trial, self.epoch = trial, None
+
+    def finish(self) -> None:
+        """The trial is over."""
+        self.trial = self.epoch = None
+
+    def check(self) -> None:
+        """Raise `LeaseLost` if another worker has the trial."""
+        if self._lost is not None:
+            raise self._lost
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._lease_seconds / 3):
+            try:
+                self._beat()
+            except SQLAlchemyError:
+                continue  # the storage is away: the next beat tries again, the lease decides
+
+    def _beat(self) -> None:
+        hold = self._guard.hold
+        try:
+            with self._database.engine.begin() as connection:
+                workers.beat(connection, self._worker, self._study_id, self._device, self.trial, self.epoch)
+                if hold is not None:
+                    leases.renew(connection, hold, self._lease_seconds)
+        except LeaseLost as error:
+            if self._guard.hold == hold:  # else the trial has just finished, and its lease with it
+                self._lost = error
+        try:
+            record = studies.get(self._database.engine, self._study)
+            self.ended = record.control != "run" or record.overdue
+        except UnknownStudy:
+            self.ended = True

@@ -1,0 +1,82 @@
+"""Settings from flags, environment, a TOML file and defaults, in that order of precedence."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from search.errors import UsageError
+from storage import paths, url
+from storage.leases import DEFAULT_SECONDS
+
+FILE_VARIABLE = "SEARCH_CONFIG"
+DEFAULT_FILE = "search.toml"
+
+
+class Settings(BaseSettings):
+    """Where things are and how long leases last: `SEARCH_<NAME>` in the environment, `<name>` in the file."""
+
+    model_config = SettingsConfigDict(env_prefix="SEARCH_", frozen=True, extra="forbid", env_ignore_empty=True)
+    file: ClassVar[Path] = Path(DEFAULT_FILE)
+
+    storage: str | None = None
+    """URL of the Postgres storage; None for the embedded server."""
+    data: Path = Field(default_factory=lambda: paths.cache() / "datasets")
+    """Folder of data sets, as torchvision lays them out or as class folders."""
+    cache: Path = Field(default_factory=paths.cache)
+    """Folder of decoded data sets, which can be made again."""
+    home: Path = Field(default_factory=paths.home)
+    """Folder of the embedded server and of what must last."""
+    device: str = "all"
+    """Devices of this machine's workers: cpu, cuda, all, or a list such as cuda:0,cuda:1."""
+    workers: int | None = Field(default=None, ge=1, le=1024)
+    """Worker processes on this machine; None for one a GPU, or one a core without any."""
+    lease_seconds: float = Field(default=DEFAULT_SECONDS, gt=0.5, le=86400)
+    """How long a silent worker keeps its trial, in seconds."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=cls.file)
+
+
+def load(**flags: Any) -> Settings:
+    """The settings, with those flags that are not None on top.
+
+    Raises:
+        UsageError: a value in the environment or the file breaks its rule.
+    """
+    file = Path(os.environ.get(FILE_VARIABLE) or DEFAULT_FILE)
+    Settings.file = file
+    if FILE_VARIABLE in os.environ and not file.is_file():
+        raise UsageError(f"{FILE_VARIABLE} names {file}, which is no file; correct it or unset it")
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise UsageError(
+            f"setting {name!r} cannot be {first['input']!r} ({first['msg'].lower()}); correct the flag, "
+            f"SEARCH_{name.upper()} or {file}"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file} cannot be read: {error}; correct it or unset {FILE_VARIABLE}") from None
+    if settings.storage is None:
+        return settings.model_copy(update={"storage": url.resolve(None, os.environ)})
+    return settings

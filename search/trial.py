@@ -1,0 +1,154 @@
+"""One trial: its configuration, its training, its reports, and how it ends."""
+
+from __future__ import annotations
+
+import math
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import optuna
+import torch
+from optuna.trial import TrialState
+
+from objectives.core.errors import Diverged, OutOfMemory
+from objectives.core.objective import Objective
+from objectives.data.errors import DataError
+from objectives.data.examples import TrainValidation
+from objectives.training.device import describe
+from objectives.training.run import train
+from objectives.training.seeds import derive
+from search.outages import patiently
+from search.policy import best_value
+from search.pulse import Pulse
+from spaces import Space
+from storage import curves
+from storage.database import Database
+from storage.errors import LeaseLost
+from storage.guard import Guard
+
+# Attributes are read by every sampler call of every worker while a trial runs: they stay small.
+LONGEST_ATTRIBUTE = 2000
+
+
+class Pruned(Exception):
+    """The pruner stopped the trial; raised out of the objective's report."""
+
+
+class Stopped(Exception):
+    """The study was stopped; raised out of the objective's report, the trial is left for later."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What every trial of a worker shares."""
+
+    database: Database
+    guard: Guard
+    pulse: Pulse
+    objective: Objective
+    space: Space
+    data: TrainValidation
+    epochs: int
+    seed: int
+
+
+class TrialRun:
+    """Trains one trial and writes down what happens; `resumed` where another worker had begun it."""
+
+    def __init__(self, bench: Bench, study: optuna.Study, trial: optuna.Trial) -> None:
+        self.bench = bench
+        self.study = study
+        self.trial = trial
+        self.values = dict(trial.storage.get_trial(trial._trial_id).intermediate_values)
+
+    def run(self) -> TrialState | None:
+        """Train to an end and tell Optuna which; None where the trial is left RUNNING for another worker.
+
+        Raises:
+            LeaseLost: another worker has the trial.
+            DataError: the data are gone or were tampered with; no trial can go on.
+        """
+        bench = self.bench
+        seed = derive(bench.seed, self.trial.number)
+        patiently(self._describe, seed)
+        config = patiently(bench.space.sample, self.trial)
+        try:
+            train(bench.objective, config, bench.data, self.report, epochs=bench.epochs, seed=seed)
+        except Pruned:
+            return self._end(TrialState.PRUNED, "pruner")
+        except Stopped:
+            return None
+        except Diverged as error:
+            return self._violate("diverged", str(error), 1.0)
+        except OutOfMemory as error:
+            return self._violate("out of memory", str(error), 1.0, peak_bytes=error.peak_bytes)
+        except (LeaseLost, DataError):
+            raise
+        except Exception as error:
+            return self._fail(error)
+        if not self.values:
+            return self._fail(RuntimeError("the objective's training ended without a report"))
+        return self._end(TrialState.COMPLETE, None)
+
+    def report(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """What the training loop calls after every epoch; an epoch that is stored already is passed over."""
+        self.bench.pulse.check()
+        accuracy = metrics.get("accuracy")
+        if accuracy is None or isinstance(accuracy, bool):
+            raise ValueError(f"report needs an 'accuracy', but got {', '.join(metrics) or 'nothing'}")
+        if not math.isfinite(accuracy):
+            raise Diverged(f"accuracy became {accuracy} in epoch {epoch}")
+        self.bench.pulse.epoch = epoch
+        if epoch in self.values:
+            return
+        numbers = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
+        hold = self.bench.guard.hold
+        assert hold is not None
+        patiently(curves.record, self.bench.database.engine, hold, epoch, numbers)
+        patiently(self.trial.report, float(accuracy), epoch)
+        self.values[epoch] = float(accuracy)
+        if epoch + 1 < self.bench.epochs and patiently(self.trial.should_prune):
+            raise Pruned
+        if self.bench.pulse.ended:
+            raise Stopped
+
+    def _describe(self, seed: int) -> None:
+        stored = self.trial.storage.get_trial(self.trial._trial_id).user_attrs
+        if "seed" not in stored:
+            self.trial.set_user_attr("seed", seed)
+        hardware = f"{describe(self.bench.data.device)}, {torch.get_num_threads()} threads"
+        if stored.get("hardware") != hardware:
+            self.trial.set_user_attr("hardware", hardware)
+
+    def _violate(self, reason: str, detail: str, constraint: float, peak_bytes: int = 0) -> TrialState:
+        def write() -> None:
+            self.trial.set_user_attr("detail", detail[:LONGEST_ATTRIBUTE])
+            if peak_bytes:
+                self.trial.set_user_attr("peak_bytes", peak_bytes)
+            if not self._constrained():
+                self.trial.set_constraint("feasible", constraint)
+
+        patiently(write)
+        return self._end(TrialState.PRUNED, reason)
+
+    def _constrained(self) -> bool:
+        attributes = self.trial.storage.get_trial(self.trial._trial_id).system_attrs
+        return any("feasible" in key for key in attributes)
+
+    def _fail(self, error: Exception) -> TrialState:
+        text = "".join(traceback.format_exception(error))
+        patiently(self.trial.set_user_attr, "error", f"{type(error).__name__}: {error}"[:300])
+        patiently(self.trial.set_user_attr, "traceback", text[-LONGEST_ATTRIBUTE:])
+        return self._end(TrialState.FAIL, "error")
+
+    def _end(self, state: TrialState, reason: str | None) -> TrialState:
+        value = best_value(self.values) if state == TrialState.COMPLETE else None
+        if reason is not None:
+            patiently(self.trial.set_user_attr, "reason", reason)
+        if self.values:
+            best = min(epoch for epoch, seen in self.values.items() if seen == best_value(self.values))
+            patiently(self.trial.set_user_attr, "best_epoch", best)
+            patiently(self.trial.set_user_attr, "best_value", best_value(self.values))
+        patiently(self.study.tell, self.trial, value, state=state, skip_if_finished=True)
+        return state

@@ -1,0 +1,172 @@
+"""A worker: one process on one device that takes trials of one study until none is left."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import optuna
+import torch
+from optuna.trial import Trial, TrialState
+
+from objectives.data import seal
+from objectives.data.errors import DataError
+from objectives.data.examples import load
+from search import policy
+from search.errors import SearchError
+from search.job import WorkerJob
+from search.outages import patiently
+from search.plan import Plan, Request, rebuild
+from search.pulse import Pulse
+from search.trial import Bench, TrialRun
+from storage import leases, studies, url, workers
+from storage.database import opened
+from storage.errors import LeaseLost, NoSlot
+from storage.guard import Guard
+from storage.leases import Hold
+from storage.studies import StudyRecord
+
+BUGS_THAT_STOP = 3
+IDLE_SECONDS = 0.5
+
+_log = logging.getLogger(__name__)
+
+
+def work(job: WorkerJob) -> None:
+    """Take trials until the study has its budget of finished ones, is stopped, or this process is told to end.
+
+    Raises:
+        SearchError: the study cannot go on; the reason is in the storage, too.
+    """
+    torch.set_num_threads(job.threads)
+    with opened(url.parse(job.storage)) as database:
+        record = studies.get(database.engine, job.study)
+        plan = rebuild(record, Request(study=job.study, objective=job.objective), job.settings)
+        device = torch.device(job.device)
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+        data = load(plan.prepared, plan.split, device)
+        seal.install(seal.sealed_paths(job.settings.data, job.settings.cache))
+        worker = workers.new_id()
+        guard = Guard(database.optuna, worker, job.settings.lease_seconds)
+        pulse = Pulse(
+            database,
+            guard,
+            worker=worker,
+            study=job.study,
+            device=job.device,
+            lease_seconds=job.settings.lease_seconds,
+        )
+        bench = Bench(
+            database=database,
+            guard=guard,
+            pulse=pulse,
+            objective=plan.found.objective,
+            space=plan.space,
+            data=data,
+            epochs=plan.spec.epochs,
+            seed=plan.spec.seed,
+        )
+        Worker(bench, record, plan, worker, job.settings.lease_seconds).run()
+
+
+class Worker:
+    """Claims trials, or takes over those of dead workers, and trains them one after another."""
+
+    def __init__(self, bench: Bench, record: StudyRecord, plan: Plan, worker: str, lease_seconds: float) -> None:
+        self._bench = bench
+        self._record = record
+        self._name = worker
+        self._lease_seconds = lease_seconds
+        sampler, pruner = policy.build(
+            plan.spec.sampler, plan.spec.pruner, epochs=plan.spec.epochs, seed=plan.spec.seed
+        )
+        self._study = optuna.load_study(
+            study_name=record.name, storage=bench.database.optuna, sampler=sampler, pruner=pruner
+        )
+
+    def run(self) -> None:
+        """Work until there is nothing to do; whatever happens, the lease is let go of."""
+        self._bench.pulse.start(self._record.study_id)
+        try:
+            while not self._bench.pulse.ended:
+                trial = patiently(self._next)
+                if trial is not None:
+                    self._train(trial)
+                elif patiently(self._finished) >= self._budget():
+                    return
+                else:
+                    # Every slot is claimed: wait for one to be given back, or for the last trials to end.
+                    time.sleep(IDLE_SECONDS)
+        finally:
+            self._leave()
+
+    def _next(self) -> Trial | None:
+        engine = self._bench.database.engine
+        hold = leases.take_over(engine, self._record.study_id, self._name, self._lease_seconds)
+        if hold is not None:
+            return self._attach(hold)
+        try:
+            return self._study.ask()
+        except NoSlot:
+            return None
+
+    def _attach(self, hold: Hold) -> Trial:
+        """A trial that another worker had begun: same number, same parameters, same seed."""
+        self._bench.guard.hold = hold
+        self._study.get_trials(deepcopy=False)  # Optuna's cache must know a trial before it takes parameters
+        return Trial(self._study, hold.trial_id)
+
+    def _train(self, trial: Trial) -> None:
+        self._bench.pulse.begin(trial.number)
+        try:
+            state = TrialRun(self._bench, self._study, trial).run()
+        except LeaseLost as error:
+            _log.warning("trial %d: %s", trial.number, error)
+            self._bench.guard.hold = None
+            return
+        except DataError as error:
+            self._give_up(str(error))
+        finally:
+            self._bench.pulse.finish()
+        if state is None:
+            self._release()
+        elif state == TrialState.FAIL:
+            self._count_bugs()
+
+    def _count_bugs(self) -> None:
+        failed = self._study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
+        kinds = [str(trial.user_attrs.get("error", "")).partition(":")[0] for trial in failed]
+        if kinds and kinds.count(kinds[-1]) >= BUGS_THAT_STOP:
+            last = failed[-1].user_attrs.get("error", "an unknown error")
+            self._give_up(
+                f"{BUGS_THAT_STOP} trials failed in the same way ({last}); mend the objective, see the "
+                f"traceback with `search status --study {self._record.name} --json`, then start a new study"
+            )
+
+    def _give_up(self, reason: str) -> None:
+        self._release()
+        studies.set_control(self._bench.database.engine, self._record.study_id, "failed", reason)
+        raise SearchError(reason)
+
+    def _finished(self) -> int:
+        done = (TrialState.COMPLETE, TrialState.PRUNED)
+        return len(self._study.get_trials(deepcopy=False, states=done))
+
+    def _budget(self) -> int:
+        return studies.get(self._bench.database.engine, self._record.name).trials
+
+    def _release(self) -> None:
+        hold = self._bench.guard.hold
+        if hold is not None:
+            leases.release(self._bench.database.engine, hold)
+            self._bench.guard.hold = None
+
+    def _leave(self) -> None:
+        self._bench.pulse.stop()
+        try:
+            self._release()
+            workers.leave(self._bench.database.engine, self._name)
+        except Exception as error:
+            # The storage is away: the lease runs out by itself.
+            _log.warning("could not sign off: %s", type(error).__name__)

@@ -1,0 +1,43 @@
+"""Learning curves: every metric of every epoch, written under the trial's lease."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Engine, select
+from sqlalchemy.dialects.postgresql import insert
+
+from storage import leases
+from storage.leases import Hold
+from storage.schema import epochs
+
+
+def record(engine: Engine, hold: Hold, epoch: int, metrics: Mapping[str, float]) -> None:
+    """Store an epoch's metrics, `accuracy` among them; an epoch that is stored already stays as it is.
+
+    Raises:
+        LeaseLost: the trial is another worker's now.
+    """
+    with engine.begin() as connection:
+        leases.verify(connection, hold)
+        connection.execute(
+            insert(epochs)
+            .values(
+                trial_id=hold.trial_id,
+                epoch=epoch,
+                token=hold.token,
+                accuracy=metrics["accuracy"],
+                metrics=dict(metrics),
+            )
+            .on_conflict_do_nothing()
+        )
+
+
+def read(engine: Engine, trial_id: int) -> list[dict[str, Any]]:
+    """A trial's metrics, epoch by epoch."""
+    with engine.begin() as connection:
+        rows = connection.execute(
+            select(epochs.c.epoch, epochs.c.metrics).where(epochs.c.trial_id == trial_id).order_by(epochs.c.epoch)
+        ).all()
+    return [{"epoch": row.epoch, **row.metrics} for row in rows]

@@ -1,0 +1,121 @@
+"""A connection to the storage: one engine for Optuna's tables and ours, set up for long runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import optuna
+from optuna.storages import RDBStorage
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+
+from storage import schema
+from storage.errors import SchemaMismatch, Unreachable
+from storage.url import masked
+
+# Any constant works, as long as it is ours: it serializes the creation of tables and of studies.
+LOCK = 0x6465707468
+
+# Optuna gives Postgres no pre-ping: without it every worker's first call after a server restart fails.
+ENGINE_OPTIONS = {
+    "pool_pre_ping": True,
+    "pool_size": 2,
+    "max_overflow": 4,
+    "pool_recycle": 1800,
+    # Trial numbers are counted under a row lock; a stricter isolation would count an old snapshot.
+    "isolation_level": "READ COMMITTED",
+    "connect_args": {
+        "connect_timeout": 10,
+        "keepalives": 1,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "application_name": "depthsearch",
+    },
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Database:
+    """An open storage: `optuna` for Optuna's own calls, `engine` for our tables. Close it after use."""
+
+    url: URL
+    optuna: RDBStorage
+    engine: Engine
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self.optuna.scoped_session.remove()
+        self.engine.dispose()
+
+
+@contextmanager
+def opened(url: URL) -> Iterator[Database]:
+    """An open database for the length of a `with` block."""
+    database = connect(url)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def connect(url: URL) -> Database:
+    """Open the storage at `url` and make the tables that are missing.
+
+    Raises:
+        Unreachable: no server, a wrong password, no such database.
+        SchemaMismatch: the tables belong to another version of Optuna or of this program.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    engine = create_engine(url, **ENGINE_OPTIONS)
+    try:
+        with engine.begin() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+            storage = _optuna_storage(url)
+            schema.ensure(connection)
+    except OperationalError as error:
+        raise unreachable(url, error) from None
+    finally:
+        engine.dispose()
+    return Database(url=url, optuna=storage, engine=storage.engine)
+
+
+def _optuna_storage(url: URL) -> RDBStorage:
+    text_url = url.render_as_string(hide_password=False)
+    try:
+        return RDBStorage(text_url, engine_kwargs=dict(ENGINE_OPTIONS))
+    except RuntimeError as error:
+        raise SchemaMismatch(
+            f"Optuna's tables at {masked(url)} do not fit the installed Optuna {optuna.__version__}: "
+            f"{str(error).splitlines()[0]}; upgrade them with `optuna storage upgrade`"
+        ) from None
+
+
+@contextmanager
+def locked(engine: Engine) -> Iterator[Connection]:
+    """A transaction that holds the lock under which studies are made."""
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+        yield connection
+
+
+def unreachable(url: URL, error: SQLAlchemyError) -> Unreachable:
+    """One sentence for a failed connection, without the password."""
+    where = masked(url)
+    reason = str(getattr(error, "orig", error)).lower()
+    if "password" in reason or "no pg_hba" in reason or "role" in reason:
+        return Unreachable(
+            f"the server at {where} refuses this user or password; "
+            "check the user in the URL, and the password in SEARCH_STORAGE or ~/.pgpass"
+        )
+    if "does not exist" in reason:
+        return Unreachable(
+            f"the server at {where} has no database {url.database!r}; make it with `createdb {url.database}`"
+        )
+    cause = "the host name is unknown" if "translate" in reason else "nothing answers there"
+    return Unreachable(
+        f"the storage {where} cannot be reached ({cause}); check host and port, and that the server runs"
+    )

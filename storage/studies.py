@@ -1,0 +1,145 @@
+"""Our record of a study: what it was created with, its budget, and whether it may go on."""
+
+from __future__ import annotations
+
+import difflib
+import uuid
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from sqlalchemy import Connection, Engine, Row, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from storage.database import Database, locked
+from storage.errors import StudyExists, UnknownStudy
+from storage.schema import studies
+
+Control = Literal["run", "stop", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRecord:
+    """One study. `spec` is what it was created with and never changes; the budget may be raised."""
+
+    study_id: int
+    uuid: str
+    name: str
+    spec: Mapping[str, Any]
+    trials: int
+    control: Control
+    reason: str | None
+    overdue: bool
+    """Whether the deadline of --timeout has passed, by the database's clock."""
+
+
+def create(
+    database: Database,
+    name: str,
+    spec: Mapping[str, Any],
+    trials: int,
+    *,
+    uuid_: str | None = None,
+) -> StudyRecord:
+    """Make a study, in Optuna's tables and ours; `uuid_` is given where a study is copied.
+
+    Raises:
+        StudyExists: the name is taken.
+    """
+    with locked(database.engine) as connection:
+        try:
+            study = optuna.create_study(study_name=name, storage=database.optuna, direction="maximize")
+        except optuna.exceptions.DuplicatedStudyError:
+            raise StudyExists(f"a study {name!r} is kept here already; choose another name") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            study.set_metric_names(["validation accuracy"])
+        connection.execute(
+            insert(studies).values(
+                study_id=study._study_id,
+                uuid=uuid_ or str(uuid.uuid4()),
+                name=name,
+                spec=dict(spec),
+                trials=trials,
+            )
+        )
+    return get(database.engine, name)
+
+
+def get(engine: Engine, name: str) -> StudyRecord:
+    """The study called `name`.
+
+    Raises:
+        UnknownStudy: there is none of ours, with names like it.
+    """
+    with engine.begin() as connection:
+        row = connection.execute(_select().where(studies.c.name == name)).first()
+        if row is not None:
+            return _record(row)
+        names = _names(connection)
+        foreign = connection.scalar(text("SELECT 1 FROM studies WHERE study_name = :name"), {"name": name})
+    if foreign:
+        raise UnknownStudy(
+            f"the study {name!r} is kept here, but was not made by this program; choose another name"
+        )
+    close = tuple(difflib.get_close_matches(name, names, n=3))
+    hint = f"did you mean {' or '.join(close)}?" if close else "see `search list`"
+    raise UnknownStudy(f"there is no study {name!r} in this storage; {hint}", close)
+
+
+def names(engine: Engine) -> list[str]:
+    """The names of all our studies, oldest first."""
+    with engine.begin() as connection:
+        return _names(connection)
+
+
+def raise_budget(engine: Engine, study_id: int, trials: int) -> None:
+    """Let the study have `trials` finished trials if that is more than it had."""
+    with engine.begin() as connection:
+        connection.execute(
+            update(studies)
+            .where(studies.c.study_id == study_id)
+            .values(trials=func.greatest(studies.c.trials, trials))
+        )
+
+
+def set_deadline(engine: Engine, study_id: int, seconds: float | None) -> None:
+    """End the study `seconds` from now, by the database's clock; None lifts the deadline."""
+    moment = None if seconds is None else func.now() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+    with engine.begin() as connection:
+        connection.execute(update(studies).where(studies.c.study_id == study_id).values(deadline=moment))
+
+
+def set_control(engine: Engine, study_id: int, control: Control, reason: str | None = None) -> None:
+    """Tell every worker of the study, wherever it runs, to go on or to end."""
+    with engine.begin() as connection:
+        connection.execute(
+            update(studies).where(studies.c.study_id == study_id).values(control=control, reason=reason)
+        )
+
+
+def _select() -> Any:
+    # A study deleted with one of Optuna's tools leaves our row behind: only living ones count.
+    alive = text("EXISTS (SELECT 1 FROM studies s WHERE s.study_id = depthsearch.studies.study_id)")
+    overdue = func.coalesce(studies.c.deadline < func.now(), False).label("overdue")
+    return select(studies, overdue).where(alive)
+
+
+def _names(connection: Connection) -> list[str]:
+    return [row.name for row in connection.execute(_select().order_by(studies.c.study_id))]
+
+
+def _record(row: Row[Any]) -> StudyRecord:
+    return StudyRecord(
+        study_id=row.study_id,
+        uuid=row.uuid,
+        name=row.name,
+        spec=row.spec,
+        trials=row.trials,
+        control=row.control,
+        reason=row.reason,
+        overdue=row.overdue,
+    )

@@ -1,0 +1,61 @@
+"""Copying a study to another storage: Optuna's part and ours, so that it continues there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optuna
+from sqlalchemy import Connection, Engine, select
+from sqlalchemy.dialects.postgresql import insert
+
+from storage import ledger, studies
+from storage.database import Database
+from storage.schema import epochs, scores
+
+CHUNK = 1000
+
+
+def copy_study(source: Database, target: Database, name: str) -> int:
+    """Copy the study with its trials, curves, budget and test score; returns the number of trials.
+
+    Numbers, parameters and curves stay. A trial that is running goes on in both places, from its parameters.
+    The study keeps its UUID, so that its test set stays scored.
+
+    Raises:
+        UnknownStudy: the source has no such study.
+        StudyExists: the target has one of that name already.
+    """
+    record = studies.get(source.engine, name)
+    original = optuna.load_study(study_name=name, storage=source.optuna)
+    made = studies.create(target, name, record.spec, record.trials, uuid_=record.uuid)
+    try:
+        copied = optuna.load_study(study_name=name, storage=target.optuna)
+        trials = original.get_trials(deepcopy=False)
+        pairs = {
+            # One that runs has no lease there, and so is taken over.
+            trial._trial_id: target.optuna.create_new_trial(copied._study_id, template_trial=trial)
+            for trial in trials
+        }
+        for key, value in original.user_attrs.items():
+            copied.set_user_attr(key, value)
+        with source.engine.begin() as reading, target.engine.begin() as writing:
+            _copy_curves(reading, writing, pairs)
+        _copy_scores(source.engine, target.engine, record.uuid)
+    except BaseException:
+        optuna.delete_study(study_name=made.name, storage=target.optuna)
+        raise
+    return len(pairs)
+
+
+def _copy_curves(reading: Connection, writing: Connection, pairs: dict[int, int]) -> None:
+    wanted = select(epochs).where(epochs.c.trial_id.in_(list(pairs)))
+    for rows in reading.execute(wanted).mappings().partitions(CHUNK):
+        moved: list[dict[str, Any]] = [{**row, "trial_id": pairs[row["trial_id"]]} for row in rows]
+        writing.execute(insert(epochs), moved)
+
+
+def _copy_scores(source: Engine, target: Engine, uuid: str) -> None:
+    rows = ledger.rows_of(source, uuid)
+    if rows:
+        with target.begin() as connection:
+            connection.execute(insert(scores).on_conflict_do_nothing(), rows)
