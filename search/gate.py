@@ -11,11 +11,14 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 Environ = dict[str, Any]
-StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 READING = ("GET", "HEAD", "OPTIONS")
 LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]")
+
+# Another site must not show the dashboard in a frame of its own, under buttons of its own.
+PROTECTION = [("X-Frame-Options", "SAMEORIGIN"), ("X-Content-Type-Options", "nosniff")]
 
 
 class Gate:
@@ -32,9 +35,12 @@ class Gate:
         self._any_host = any_host
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        def protected(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+            return start_response(status, [*headers, *PROTECTION], *error)
+
         refusal = self._refusal(environ)
         if refusal is None:
-            return self._application(environ, start_response)
+            return self._application(environ, protected)
         status, text = refusal
         headers = [("Content-Type", "text/plain; charset=utf-8")]
         if status.startswith("401"):
@@ -74,6 +80,8 @@ def _name(host: str) -> str:
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
+    # Browsers open half a dozen connections at once, and the default of 5 holds that of one browser only.
+    request_queue_size = 128
 
 
 class _Server6(_Server):

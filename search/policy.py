@@ -52,8 +52,8 @@ def _tpe(seed: int) -> BaseSampler:
 
 
 def _halving(epochs: int) -> BasePruner:
-    # The first rung after two epochs: after one, many of the best in the end are still behind.
-    return SuccessiveHalvingPruner(min_resource=2 if epochs > 4 else 1, reduction_factor=3)
+    # Steps start at 0: the first rung is after two epochs; after one, many of the best are still behind.
+    return SuccessiveHalvingPruner(min_resource=1, reduction_factor=3)
 
 
 SAMPLERS: dict[str, SamplerEntry] = {

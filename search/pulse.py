@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from storage import leases, studies, workers
+from storage import curves, leases, studies, workers
 from storage.database import Database
 from storage.errors import LeaseLost, UnknownStudy
 from storage.guard import Guard
@@ -27,8 +29,8 @@ class Pulse:
         self._stop = threading.Event()
         self._lost: LeaseLost | None = None
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
-        self.trial: int | None = None
-        self.epoch: int | None = None
+        self._trial: int | None = None
+        self._epoch: int | None = None
         self.ended = False
         """Whether the study has been stopped or its deadline has passed."""
 
@@ -46,11 +48,26 @@ class Pulse:
     def begin(self, trial: int) -> None:
         """A trial begins, under the guard's present lease."""
         self._lost = None
-        self.trial, self.epoch = trial, None
+        self._trial, self._epoch = trial, None
+        with self._database.engine.begin() as connection:
+            self._show(connection)
+
+    def record(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Store an epoch of the trial, renew its lease, and show how far it is, in one transaction.
+
+        Raises:
+            LeaseLost: another worker has the trial.
+        """
+        hold = self._guard.hold
+        assert hold is not None
+        self._epoch = epoch
+        with self._database.engine.begin() as connection:
+            curves.record(connection, hold, epoch, metrics, lease_seconds=self._lease_seconds)
+            self._show(connection)
 
     def finish(self) -> None:
         """The trial is over."""
-        self.trial = self.epoch = None
+        self._trial = self._epoch = None
 
     def check(self) -> None:
         """Raise `LeaseLost` if another worker has the trial."""
@@ -64,11 +81,14 @@ class Pulse:
             except SQLAlchemyError:
                 continue  # the storage is away: the next beat tries again, the lease decides
 
+    def _show(self, connection: Connection) -> None:
+        workers.beat(connection, self._worker, self._study_id, self._device, self._trial, self._epoch)
+
     def _beat(self) -> None:
         hold = self._guard.hold
         try:
             with self._database.engine.begin() as connection:
-                workers.beat(connection, self._worker, self._study_id, self._device, self.trial, self.epoch)
+                self._show(connection)
                 if hold is not None:
                     leases.renew(connection, hold, self._lease_seconds)
         except LeaseLost as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,6 +18,8 @@ from pydantic_settings import (
 from search.errors import UsageError
 from storage import paths, url
 from storage.leases import DEFAULT_SECONDS
+
+_log = logging.getLogger(__name__)
 
 FILE_VARIABLE = "SEARCH_CONFIG"
 DEFAULT_FILE = "search.toml"
@@ -66,6 +69,10 @@ def load(**flags: Any) -> Settings:
     if FILE_VARIABLE in os.environ and not file.is_file():
         raise UsageError(f"{FILE_VARIABLE} names {file}, which is no file; correct it or unset it")
     given = {name: value for name, value in flags.items() if value is not None}
+    if "storage" in given and url.has_password(given["storage"]):
+        _log.warning(
+            "other users of this machine can see a password in a flag; put it into ~/.pgpass or SEARCH_STORAGE"
+        )
     try:
         settings = Settings(**given)
     except ValidationError as error:

@@ -22,7 +22,6 @@ from search.outages import patiently
 from search.policy import best_value
 from search.pulse import Pulse
 from spaces import Space
-from storage import curves
 from storage.database import Database
 from storage.errors import LeaseLost
 from storage.guard import Guard
@@ -99,13 +98,10 @@ class TrialRun:
             raise ValueError(f"report needs an 'accuracy', but got {', '.join(metrics) or 'nothing'}")
         if not math.isfinite(accuracy):
             raise Diverged(f"accuracy became {accuracy} in epoch {epoch}")
-        self.bench.pulse.epoch = epoch
         if epoch in self.values:
             return
         numbers = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
-        hold = self.bench.guard.hold
-        assert hold is not None
-        patiently(curves.record, self.bench.database.engine, hold, epoch, numbers)
+        patiently(self.bench.pulse.record, epoch, numbers)
         patiently(self.trial.report, float(accuracy), epoch)
         self.values[epoch] = float(accuracy)
         if epoch + 1 < self.bench.epochs and patiently(self.trial.should_prune):

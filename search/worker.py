@@ -118,7 +118,7 @@ class Worker:
         return Trial(self._study, hold.trial_id)
 
     def _train(self, trial: Trial) -> None:
-        self._bench.pulse.begin(trial.number)
+        patiently(self._bench.pulse.begin, trial.number)
         try:
             state = TrialRun(self._bench, self._study, trial).run()
         except LeaseLost as error:

@@ -48,7 +48,7 @@ class Configuration(Mapping[str, Any]):
         return f"{type(self).__name__}({self._values})"
 
     def __hash__(self) -> int:
-        return hash(tuple(sorted((name, repr(value)) for name, value in self._values.items())))
+        return hash(frozenset(self._values.items()))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._values,)

@@ -7,8 +7,10 @@ at all (`at_least` to `at_most`): an override may move the first, never leave th
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, TypeAlias
 
 from optuna.distributions import (
@@ -22,11 +24,15 @@ from spaces.errors import SpaceError
 
 Scalar: TypeAlias = bool | int | float | str | None
 
+# Optuna keeps every number as a float: beyond this, whole numbers are no longer told apart.
+LARGEST = 2**53
+LARGEST_FLOAT = sys.float_info.max
+
 
 def _check_range(domain: Int | Float) -> None:
     low, high = domain.low, domain.high
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise SpaceError(f"low and high must be finite, but got low={low}, high={high}")
+    if not math.isfinite(high - low):
+        raise SpaceError(f"low, high and high - low must be finite, but got low={low}, high={high}")
     if low > high:
         raise SpaceError(f"low <= high must hold, but got low={low}, high={high}")
     if domain.log and low <= 0:
@@ -35,6 +41,21 @@ def _check_range(domain: Int | Float) -> None:
         raise SpaceError(f"low must be at least {domain.at_least}, but got low={low}")
     if domain.at_most is not None and high > domain.at_most:
         raise SpaceError(f"high must be at most {domain.at_most}, but got high={high}")
+
+
+def _check_steps(domain: Int | Float) -> None:
+    """Optuna would lower `high` to the grid with a warning at every trial."""
+    low, high, step = (Fraction(str(value)) for value in (domain.low, domain.high, domain.step))
+    steps = (high - low) / step
+    if steps.denominator != 1 or steps > LARGEST:
+        raise SpaceError(
+            f"a whole number of steps, {LARGEST} at most, must lead from low to high, "
+            f"but got low={domain.low}, high={domain.high}, step={domain.step}"
+        )
+
+
+def _is_scalar(value: object) -> bool:
+    return isinstance(value, bool | int | str | None) or (isinstance(value, float) and math.isfinite(value))
 
 
 @dataclass(frozen=True)
@@ -52,11 +73,14 @@ class Int:
         for name, value in (("low", self.low), ("high", self.high), ("step", self.step)):
             if isinstance(value, bool) or not isinstance(value, int):
                 raise SpaceError(f"{name} of an Int must be a whole number, but got {name}={value!r}")
+            if abs(value) > LARGEST:
+                raise SpaceError(f"{name} of an Int must be within {LARGEST} of 0, but got {name}={value}")
         _check_range(self)
         if self.step < 1 or (self.log and self.step != 1):
             raise SpaceError(
                 f"step must be at least 1, and 1 on a log range, but got step={self.step}, log={self.log}"
             )
+        _check_steps(self)
 
     @property
     def distribution(self) -> BaseDistribution:
@@ -83,13 +107,19 @@ class Float:
     at_most: float | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        for name, value in (("low", self.low), ("high", self.high), ("step", self.step)):
+            if value is None and name == "step":
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST_FLOAT:
+                raise SpaceError(f"{name} of a Float must be a finite number, but got {name}={value!r}")
+            object.__setattr__(self, name, float(value))
         _check_range(self)
-        object.__setattr__(self, "low", float(self.low))
-        object.__setattr__(self, "high", float(self.high))
-        if self.step is not None and (self.step <= 0 or self.log):
-            raise SpaceError(
-                f"step must be above 0, and absent on a log range, but got step={self.step}, log={self.log}"
-            )
+        if self.step is not None:
+            if self.step <= 0 or self.log:
+                raise SpaceError(
+                    f"step must be above 0, and absent on a log range, but got step={self.step}, log={self.log}"
+                )
+            _check_steps(self)
 
     @property
     def distribution(self) -> BaseDistribution:
@@ -101,7 +131,7 @@ class Float:
         return {"float": [self.low, self.high], "log": self.log, "step": self.step}
 
     def __str__(self) -> str:
-        return f"{self.low:g}:{self.high:g}" + _suffix(self.log, self.step)
+        return f"{self.low}:{self.high}" + _suffix(self.log, self.step)
 
 
 @dataclass(frozen=True)
@@ -114,12 +144,18 @@ class Fixed:
     value: Scalar
     domain: Int | Float | None = field(default=None, kw_only=True, compare=False)
 
+    def __post_init__(self) -> None:
+        if not _is_scalar(self.value):
+            raise SpaceError(
+                f"a fixed value must be None, a bool, a finite number or a string, but got {self.value!r}"
+            )
+
     def to_json(self) -> dict[str, Any]:
         """What identifies this domain."""
         return {"fixed": self.value}
 
     def __str__(self) -> str:
-        return f"= {self.value}"
+        return f"= {_shown(self.value)}"
 
 
 @dataclass(frozen=True, init=False)
@@ -132,7 +168,7 @@ class Categorical:
     """
 
     choices: tuple[Scalar, ...]
-    spaces: Mapping[str, Any]
+    spaces: Mapping[str, Any] = field(hash=False)
 
     def __init__(self, *choices: Scalar | Mapping[str, Any]) -> None:
         spaces: Mapping[str, Any] = {}
@@ -149,9 +185,12 @@ class Categorical:
         if not self.choices:
             raise SpaceError("a Categorical needs at least one choice, but got none")
         for choice in self.choices:
-            if not isinstance(choice, bool | int | float | str | None):
-                raise SpaceError(f"a choice must be None, a bool, a number or a string, but got {choice!r}")
-        if len({(type(choice), choice) for choice in self.choices}) != len(self.choices):
+            if not _is_scalar(choice):
+                raise SpaceError(f"a choice must be None, a bool, a finite number or a string, but got {choice!r}")
+            if self.spaces and not isinstance(choice, str):
+                raise SpaceError(f"a choice with a space of its own must have a name, but got {choice!r}")
+        # Equal as Optuna compares them: it cannot tell 1 from 1.0 or True.
+        if len(set(self.choices)) != len(self.choices):
             raise SpaceError(f"choices must differ, but got {list(self.choices)}")
 
     @property
@@ -167,11 +206,17 @@ class Categorical:
         }
 
     def __str__(self) -> str:
-        return ",".join(str(choice) for choice in self.choices)
+        return ",".join(_shown(choice) for choice in self.choices)
 
 
 Domain: TypeAlias = Int | Float | Categorical | Fixed
 
 
 def _suffix(log: bool, step: float | None) -> str:
-    return (" log" if log else "") + (f" step {step:g}" if step is not None else "")
+    return (" log" if log else "") + (f" step {step}" if step is not None else "")
+
+
+def _shown(value: Scalar) -> str:
+    """Quoted where a string would look like something else: different values never look the same."""
+    plain = not isinstance(value, str) or (value.isidentifier() and value not in ("None", "True", "False"))
+    return str(value) if plain else repr(value)

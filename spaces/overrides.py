@@ -60,24 +60,36 @@ def _changed(name: str, domain: Domain, text: str) -> Domain:
     try:
         if isinstance(domain, Categorical):
             return _choose(domain, text.split(","))
-        numeric = domain.domain if isinstance(domain, Fixed) else domain
-        if numeric is None:
-            return Fixed(_scalar(text))
-        return _renumber(numeric, text)
+        return _refixed(domain, text) if isinstance(domain, Fixed) else _renumber(domain, text)
     except SpaceError as error:
         raise SpaceError(f"override {name}={text}: {error}") from None
 
 
 def _choose(domain: Categorical, texts: list[str]) -> Categorical:
-    by_text = {str(choice).lower(): choice for choice in domain.choices}
+    exact = {str(choice): choice for choice in domain.choices}
+    by_text = {text.lower(): choice for text, choice in exact.items()} | exact
     chosen = []
-    for text in texts:
-        if text.strip().lower() not in by_text:
-            raise SpaceError(f"{text.strip()!r} is none of its choices ({domain})")
-        chosen.append(by_text[text.strip().lower()])
+    for text in (part.strip() for part in texts):
+        if text not in by_text and text.lower() not in by_text:
+            raise SpaceError(f"{text!r} is none of its choices ({domain})")
+        chosen.append(by_text[text] if text in by_text else by_text[text.lower()])
     if domain.spaces:
         return Categorical({str(choice): domain.spaces[str(choice)] for choice in dict.fromkeys(chosen)})
     return Categorical(*dict.fromkeys(chosen))
+
+
+def _refixed(domain: Fixed, text: str) -> Domain:
+    """Another value (or range) of the same kind as the one that was fixed."""
+    value = domain.value
+    if domain.domain is not None:
+        return _renumber(domain.domain, text)
+    if isinstance(value, bool):
+        if not isinstance(WORDS.get(text.lower()), bool):
+            raise SpaceError(f"{text!r} is neither true nor false")
+        return Fixed(WORDS[text.lower()])
+    if isinstance(value, int | float):
+        return _renumber(Int(value, value) if isinstance(value, int) else Float(value, value), text)
+    return Fixed(text if isinstance(value, str) else _scalar(text))
 
 
 def _renumber(domain: Int | Float, text: str) -> Domain:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from optuna.distributions import BaseDistribution
-from optuna.trial import FixedTrial
 
 from spaces.configuration import Choice, Configuration
 from spaces.domains import Categorical, Domain, Fixed, Float, Int, Scalar
 from spaces.errors import SpaceError
+from spaces.recorded import Recorded
 
 # Names that the service adds to every configuration itself (see objectives.core.objective).
 RESERVED = frozenset({"epochs", "seed", "image_shape", "classes", "name", "options"})
@@ -48,7 +47,8 @@ class Space:
     the parameter `nesterov.momentum`, so that every parameter has one range and one meaning.
 
     Raises:
-        SpaceError: a name is reserved, is no identifier, or two parameters would share a name.
+        SpaceError: a name is reserved or no identifier, a value is no domain, or two parameters would share a
+            name.
     """
 
     __slots__ = ("domains",)
@@ -57,9 +57,8 @@ class Space:
 
     def __init__(self, domains: Mapping[str, Domain] | None = None, /, **named: Domain) -> None:
         object.__setattr__(self, "domains", {**(domains or {}), **named})
-        for name in self.domains:
-            if not name.isidentifier() or name in RESERVED:
-                raise SpaceError(f"a domain's name must be an identifier and not reserved, but got {name!r}")
+        for name, domain in self.domains.items():
+            _check_entry(name, domain)
         names = [entry.name for entry in self.entries()]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -69,7 +68,7 @@ class Space:
         raise AttributeError("a space is frozen; derive another with replace() or override()")
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Space) and self.to_json() == other.to_json()
+        return isinstance(other, Space) and self.digest == other.digest
 
     def __hash__(self) -> int:
         return hash(self.digest)
@@ -77,20 +76,23 @@ class Space:
     def __repr__(self) -> str:
         return f"Space({', '.join(f'{name}={domain}' for name, domain in self.domains.items())})"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self.domains),)
+
     def replace(self, **domains: Domain) -> Space:
         """A copy with some domains added or changed."""
         return Space({**self.domains, **domains})
 
     def sample(self, trial: Suggests) -> Configuration:
         """Draw a configuration from an Optuna trial (or anything that suggests like one)."""
-        return self._draw(trial, "")
+        return self._draw(lambda name, domain: _suggest(trial, name, domain), "")
 
-    def _draw(self, trial: Suggests, prefix: str) -> Configuration:
+    def _draw(self, value_of: Callable[[str, Int | Float | Categorical], Any], prefix: str) -> Configuration:
         values: dict[str, Scalar | Choice] = {}
         for name, domain in self.domains.items():
-            value = _suggest(trial, prefix + name, domain)
+            value: Any = domain.value if isinstance(domain, Fixed) else value_of(prefix + name, domain)
             if isinstance(domain, Categorical) and domain.spaces:
-                values[name] = Choice(value, domain.spaces[value]._draw(trial, f"{prefix}{value}."))
+                values[name] = Choice(value, domain.spaces[value]._draw(value_of, f"{prefix}{value}."))
             else:
                 values[name] = value
         return Configuration(values)
@@ -101,18 +103,9 @@ class Space:
         Raises:
             SpaceError: a parameter is missing, out of range, or not one of this space.
         """
-        trial = FixedTrial(dict(parameters))
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")
-                configuration = self.sample(trial)
-        except (ValueError, UserWarning) as error:
-            raise SpaceError(f"these parameters do not fit the space: {error}") from None
-        unknown = sorted(set(parameters) - set(trial.params))
-        if unknown:
-            raise SpaceError(
-                f"the space has no {unknown[0]!r} for these choices (parameters: {', '.join(parameters)})"
-            )
+        recorded = Recorded(parameters)
+        configuration = self._draw(recorded.take, "")
+        recorded.check_all_taken()
         return configuration
 
     def entries(self) -> Iterator[Entry]:
@@ -150,7 +143,10 @@ class Space:
 
     def diff(self, other: Space) -> list[str]:
         """One line for each parameter that differs, from this space to `other`."""
-        return diff_descriptions(self.describe(), other.describe())
+        lines = diff_descriptions(self.describe(), other.describe())
+        if not lines and self != other:
+            lines = ["~ space: plain choices became named ones, or the other way round"]
+        return lines
 
 
 def diff_descriptions(old: list[tuple[str, str, str]], new: list[tuple[str, str, str]]) -> list[str]:
@@ -164,21 +160,34 @@ def diff_descriptions(old: list[tuple[str, str, str]], new: list[tuple[str, str,
         if name in after and before[name] != after[name]
     ]
     lines += [f"+ {name}: {after[name]}" for name in after if name not in before]
+    if not lines and list(before) != list(after):
+        lines.append(f"~ order: {', '.join(before)} -> {', '.join(after)}")
     return lines
+
+
+def _check_entry(name: str, domain: object) -> None:
+    # A configuration's own methods would hide a value of their name.
+    hidden = name.startswith("_") or hasattr(Configuration, name)
+    if not name.isidentifier() or name in RESERVED or hidden:
+        raise SpaceError(f"a domain's name must be an identifier and not reserved, but got {name!r}")
+    if not isinstance(domain, Int | Float | Categorical | Fixed):
+        raise SpaceError(
+            f"{name!r} must be an Int, Float, Categorical or Fixed, but got {domain!r}; "
+            "one value that does not vary is Fixed(value)"
+        )
+    for choice, space in domain.spaces.items() if isinstance(domain, Categorical) else ():
+        if not isinstance(space, Space):
+            raise SpaceError(f"choice {choice!r} of {name!r} must open a Space, but got {space!r}")
 
 
 def _single_choice(domain: Domain) -> bool:
     return isinstance(domain, Categorical) and len(domain.choices) == 1
 
 
-def _suggest(trial: Suggests, name: str, domain: Domain) -> Any:
-    if isinstance(domain, Fixed):
-        return domain.value
+def _suggest(trial: Suggests, name: str, domain: Int | Float | Categorical) -> Any:
     if isinstance(domain, Categorical):
         # A single choice is no parameter: it would be a constant column in every table and plot.
-        single = len(domain.choices) == 1
-        return domain.choices[0] if single else trial.suggest_categorical(name, domain.choices)
+        return domain.choices[0] if _single_choice(domain) else trial.suggest_categorical(name, domain.choices)
     if isinstance(domain, Int):
         return trial.suggest_int(name, domain.low, domain.high, step=domain.step, log=domain.log)
-    assert isinstance(domain, Float)
     return trial.suggest_float(name, domain.low, domain.high, step=domain.step, log=domain.log)

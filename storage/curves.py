@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.dialects.postgresql import insert
 
 from storage import leases
@@ -13,25 +13,28 @@ from storage.leases import Hold
 from storage.schema import epochs
 
 
-def record(engine: Engine, hold: Hold, epoch: int, metrics: Mapping[str, float]) -> None:
-    """Store an epoch's metrics, `accuracy` among them; an epoch that is stored already stays as it is.
+def record(
+    connection: Connection, hold: Hold, epoch: int, metrics: Mapping[str, float], *, lease_seconds: float
+) -> None:
+    """Store an epoch's metrics, `accuracy` among them, and renew the lease.
+
+    An epoch that is stored already stays as it is.
 
     Raises:
         LeaseLost: the trial is another worker's now.
     """
-    with engine.begin() as connection:
-        leases.verify(connection, hold)
-        connection.execute(
-            insert(epochs)
-            .values(
-                trial_id=hold.trial_id,
-                epoch=epoch,
-                token=hold.token,
-                accuracy=metrics["accuracy"],
-                metrics=dict(metrics),
-            )
-            .on_conflict_do_nothing()
+    leases.renew(connection, hold, lease_seconds)
+    connection.execute(
+        insert(epochs)
+        .values(
+            trial_id=hold.trial_id,
+            epoch=epoch,
+            token=hold.token,
+            accuracy=metrics["accuracy"],
+            metrics=dict(metrics),
         )
+        .on_conflict_do_nothing()
+    )
 
 
 def read(engine: Engine, trial_id: int) -> list[dict[str, Any]]:

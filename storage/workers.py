@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select, text, update
+from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy import delete as delete_
 from sqlalchemy.dialects.postgresql import insert
 
@@ -56,14 +56,6 @@ def beat(
         .values(worker=worker, host=socket.gethostname(), device=device, **row)
         .on_conflict_do_update(index_elements=["worker"], set_=row)
     )
-
-
-def progress(engine: Engine, worker: str, trial: int | None, epoch: int | None) -> None:
-    """Say how far the worker's trial is."""
-    with engine.begin() as connection:
-        connection.execute(
-            update(workers).where(workers.c.worker == worker).values(trial=trial, epoch=epoch, beat_at=func.now())
-        )
 
 
 def leave(engine: Engine, worker: str) -> None:

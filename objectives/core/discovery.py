@@ -10,8 +10,9 @@ import pkgutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 import objectives
 from objectives.core.errors import ObjectiveError
@@ -70,19 +71,29 @@ def _from_path(path: Path) -> FoundObjective:
     # A name of its own in sys.modules, so that worker processes can unpickle what the file defines.
     name = f"_objective_{path.stem}_{_hash(path)[:12]}"
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
+        loader = _Source(name, str(path))
+        spec = importlib.util.spec_from_loader(name, loader)
         assert spec is not None
-        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         try:
-            spec.loader.exec_module(module)
+            loader.exec_module(module)
         except Exception as error:
             del sys.modules[name]
             raise ObjectiveError(
                 f"objective file {path} cannot be read: {type(error).__name__}: {error}"
             ) from error
     return _from_module(_dashed(path.stem), sys.modules[name])
+
+
+class _Source(SourceFileLoader):
+    """Loads what the file says now.
+
+    Bytecode is kept by date and size, and may be that of another text written in the same second.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
 
 
 def _from_module(name: str, module: ModuleType) -> FoundObjective:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal
 
 from objectives.core.errors import ObjectiveError
@@ -18,6 +18,7 @@ BuildModel = Callable[[Configuration], Any]
 Train = Callable[[Configuration, Any, Callable[..., None]], Any]
 
 AUGMENTATIONS = ("flip", "crop")
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +67,10 @@ class Objective:
         unknown = set(self.augment) - set(AUGMENTATIONS)
         if unknown:
             raise ObjectiveError(f"unknown augmentation {min(unknown)!r}; known: {', '.join(AUGMENTATIONS)}")
+        if self.precision not in PRECISIONS:
+            raise ObjectiveError(f"unknown precision {self.precision!r}; known: {', '.join(PRECISIONS)}")
+        if self.image_size is not None and self.image_size < 1:
+            raise ObjectiveError(f"image_size must be at least 1 pixel, but got {self.image_size}")
         self._check_names()
 
     def _check_names(self) -> None:
@@ -79,3 +84,6 @@ class Objective:
                     f"neither model {self.model!r} nor the training reads {name!r}; "
                     f"they read {', '.join(sorted(used))}"
                 )
+        for field in fields(config):
+            if field.name not in self.space.domains and field.default is MISSING:
+                raise ObjectiveError(f"model {self.model!r} needs {field.name!r}; add it to the space")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Protocol, TypeVar
 
 from objectives.core.errors import ObjectiveError
@@ -61,8 +63,12 @@ def build(builder: Callable[..., R], choice: Choice, kind: str, /, *arguments: A
     Raises:
         ObjectiveError: the builder has no such option; an option nobody uses is an error.
     """
-    accepted = builder.__code__.co_varnames[: builder.__code__.co_argcount + builder.__code__.co_kwonlyargcount]
-    unknown = sorted(set(choice.options) - set(accepted))
+    unknown = sorted(set(choice.options) - _options(builder))
     if unknown:
         raise ObjectiveError(f"{kind} {choice.name!r} has no option {unknown[0]!r}")
     return builder(*arguments, **choice.options)
+
+
+@cache  # a schedule is built anew for every step
+def _options(builder: Callable[..., object]) -> frozenset[str]:
+    return frozenset(inspect.signature(builder).parameters)

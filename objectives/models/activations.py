@@ -1,6 +1,6 @@
 """The activations: one entry is one builder of a module, its options with default ranges, what it is.
 
-`relu_family` says which gain He initialization uses; builders import torch when called.
+Builders import torch when called.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class MlpConfig:
     width: int
     """Units of each hidden layer, 1 or more."""
     activation: Choice | str = "relu"
-    initializer: str = "he_normal"
+    initializer: Choice | str = "he_normal"
     batch_norm: bool = False
     """Batch normalization between each hidden layer and its activation (Ioffe & Szegedy 2015)."""
     dropout: float = 0.0
@@ -48,7 +48,7 @@ class CnnConfig:
     pool_rounds: int = 2
     """Rounds of 2x2 max pooling, spread over the blocks, at most `depth`."""
     activation: Choice | str = "relu"
-    initializer: str = "he_normal"
+    initializer: Choice | str = "he_normal"
     batch_norm: bool = True
     dropout: float = 0.0
     """Probability that a feature of the pooled vector is dropped, 0 to below 1."""

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class InitializerEntry:
-    """One initializer: `fill(weight, slope)`, where `slope` is a leaky activation's (0 otherwise)."""
+    """One initializer: `fill(weight, slope, <options>)`, where `slope` is a leaky activation's (0 otherwise)."""
 
-    fill: Callable[[Tensor, float], object]
+    fill: Callable[..., object]
     description: str
     space: Space = field(default_factory=Space)
 

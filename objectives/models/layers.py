@@ -16,27 +16,32 @@ def activation(choice: Choice | str) -> nn.Module:
     Raises:
         ObjectiveError: unknown activation or option.
     """
-    choice = Choice(choice) if isinstance(choice, str) else choice
+    choice = _as_choice(choice)
     entry = look_up(ACTIVATIONS, choice.name, "activation")
     return build(entry.build, choice, "activation")
 
 
 def slope(choice: Choice | str) -> float:
     """The negative slope that He initialization allows for; 0 unless the activation is leaky."""
-    return float(choice.options.get("slope", 0.0)) if isinstance(choice, Choice) else 0.0
+    return float(getattr(activation(choice), "negative_slope", 0.0))
 
 
-def initialize(network: nn.Module, initializer: str, negative_slope: float) -> None:
+def initialize(network: nn.Module, initializer: Choice | str, negative_slope: float) -> None:
     """Fill every linear and convolutional weight in place; biases become zero.
 
     The output layer gets the same as the others: its scale is a technique of its own.
 
     Raises:
-        ObjectiveError: unknown initializer.
+        ObjectiveError: unknown initializer or option.
     """
-    fill = look_up(INITIALIZERS, initializer, "initializer").fill
+    choice = _as_choice(initializer)
+    entry = look_up(INITIALIZERS, choice.name, "initializer")
     for module in network.modules():
         if isinstance(module, nn.Linear | nn.Conv2d):
-            fill(module.weight, negative_slope)
+            build(entry.fill, choice, "initializer", module.weight, negative_slope)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+
+
+def _as_choice(choice: Choice | str) -> Choice:
+    return Choice(choice) if isinstance(choice, str) else choice

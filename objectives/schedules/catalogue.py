@@ -54,9 +54,7 @@ def plateau(reductions: float, total: float, *, factor: float = 0.3, patience: i
 
 
 SCHEDULES: dict[str, ScheduleEntry] = {
-    "constant": ScheduleEntry(
-        factor=constant, space=Space(), description="the same learning rate throughout"
-    ),
+    "constant": ScheduleEntry(factor=constant, space=Space(), description="the same learning rate throughout"),
     "exponential": ScheduleEntry(
         factor=exponential,
         space=Space(final_fraction=standard.final_fraction()),
@@ -64,9 +62,7 @@ SCHEDULES: dict[str, ScheduleEntry] = {
     ),
     "step": ScheduleEntry(
         factor=step,
-        space=Space(
-            gamma=Float(0.1, 0.5, at_least=1e-6, at_most=1.0), drops=Int(2, 4, at_least=1, at_most=100)
-        ),
+        space=Space(gamma=Float(0.1, 0.5, at_least=1e-6, at_most=1.0), drops=Int(2, 4, at_least=1, at_most=100)),
         description="a few equal drops",
     ),
     "cosine": ScheduleEntry(

@@ -64,7 +64,7 @@ class Plateau:
 
 @dataclass(frozen=True)
 class Replayed:
-    """A recorded run's learning rates: for each epoch the first and the last, linear in between.
+    """A recorded run's learning rates: for each epoch those at its start and end, linear in between.
 
     Within an epoch every schedule is constant or nearly linear, so that two numbers an epoch are enough to
     train again on another number of examples.
@@ -88,4 +88,6 @@ def rates_for(schedule: Choice, initial: float, epochs: int) -> Rates:
     """
     entry = look_up(SCHEDULES, schedule.name, "schedule")
     kind = Plateau if entry.needs_metric else Scheduled
-    return kind(entry=entry, choice=schedule, initial=initial, epochs=epochs)
+    rates: Rates = kind(entry=entry, choice=schedule, initial=initial, epochs=epochs)
+    rates.at(0, 0.0)  # an unknown option is refused here
+    return rates

@@ -32,7 +32,9 @@ def resolve(request: str) -> list[str]:
     names = [name.strip() for name in request.split(",")]
     for name in names:
         if name not in (*there, "cpu"):
-            raise ObjectiveError(f"there is no device {name!r} here; there is {', '.join({*there, 'cpu'})}")
+            raise ObjectiveError(
+                f"there is no device {name!r} here; there is {', '.join(sorted({*there, 'cpu'}))}"
+            )
     return names
 
 

@@ -41,7 +41,7 @@ def fit(
     """Train `model` in place and report after every epoch.
 
     The metrics are `accuracy` and `loss` on the validation examples, `train_loss`, the learning rate at the
-    epoch's first and last step (`learning_rate`, `learning_rate_end`), and `seconds`.
+    epoch's start and end (`learning_rate`, `learning_rate_end`), and `seconds`.
 
     Raises:
         Diverged: the training loss or a metric is NaN or infinite.
@@ -70,7 +70,7 @@ def fit(
             **evaluate(model, data.validation, len(data.classes), precision),
             "train_loss": train_loss,
             "learning_rate": rates.at(epoch, 0.0),
-            "learning_rate_end": rates.at(epoch, (steps - 1) / steps),
+            "learning_rate_end": rates.at(epoch, 1.0),
             "seconds": time.perf_counter() - started,
         }
         check_finite(epoch, metrics)

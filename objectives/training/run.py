@@ -32,7 +32,7 @@ def train(
 ) -> nn.Module:
     """Train one network and return it with its last epoch's weights.
 
-    `trace` has a recorded run's first and last learning rate of each epoch and replaces the schedule; an
+    `trace` has a recorded run's learning rates at each epoch's start and end and replaces the schedule; an
     objective with a `train` of its own does not see it.
 
     Raises:

@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 
-import click
 import typer
 
 from search.errors import Exit, Interrupted, SearchError
@@ -17,12 +16,9 @@ def guarded(app: typer.Typer) -> int:
     try:
         code = app(standalone_mode=False)
         return code if isinstance(code, int) else Exit.DONE
-    except click.exceptions.Exit as error:
+    except typer.Exit as error:
         return error.exit_code
-    except click.ClickException as error:
-        error.show()
-        return Exit.USAGE
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         return _said("interrupted", Exit.INTERRUPTED)
     except Interrupted as error:
         terminated = error.args[:1] == (signal.SIGTERM,)
@@ -32,6 +28,10 @@ def guarded(app: typer.Typer) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE
     except Exception as error:
+        # What Typer raises for a wrong command line has this method, whichever click it was built on.
+        usage = getattr(error, "format_message", None)
+        if usage is not None:
+            return _said(f"error: {usage()} See `search --help`.", Exit.USAGE)
         if os.environ.get("SEARCH_DEBUG"):
             raise
         return _said(f"error: {_sentence(error)}", _code(error))

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
+from wsgiref.simple_server import WSGIServer
 
 from search.access import open_storage
 from search.commands.output import note, say
 from search.errors import Interrupted, SearchError, UsageError
+from search.gate import Application, Gate, make_server
 from search.settings import Settings
-from search.supervisor import signals_raise
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PASSWORD_VARIABLE = "SEARCH_DASHBOARD_PASSWORD"
+ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def serve(settings: Settings, host: str, port: int, password_file: Path | None, *, writable: bool) -> None:
-    """Serve until interrupted.
+    """Serve until a signal comes.
 
     Raises:
-        UsageError: another address than loopback without a password.
+        UsageError: another address than loopback without a password, or a password file without one.
         SearchError: the port is taken.
+        Interrupted: a signal came; nothing is served any more.
     """
     password = _password(password_file)
     if host not in LOOPBACK and password is None:
@@ -29,36 +33,54 @@ def serve(settings: Settings, host: str, port: int, password_file: Path | None, 
             f"listening on {host} lets others in and wants a password; "
             f"give --password-file FILE or {PASSWORD_VARIABLE}, or stay on 127.0.0.1"
         )
-    from optuna_dashboard import wsgi
-
-    from search.gate import Gate, make_server
-
+    _end_on_first_signal()
     with open_storage(settings) as database:
+        from optuna_dashboard import wsgi
+
         gate = Gate(wsgi(database.optuna), password=password, writable=writable, any_host=host not in LOOPBACK)
-        try:
-            server = make_server(host, port, gate)
-        except OSError as error:
-            raise SearchError(
-                f"cannot listen on {host}:{port} ({error.strerror}); choose another with --port"
-            ) from None
-        shown = f"[{host}]" if ":" in host else host
-        say(f"dashboard on http://{shown}:{server.server_port}/ ({'writable' if writable else 'read-only'})")
-        note("end it with Ctrl-C")
-        sys.stdout.flush()
-        with signals_raise(), server:
-            try:
-                server.serve_forever()
-            except Interrupted:
-                note("dashboard ended")
+        with _listening(host, port, gate) as server:
+            shown = f"[{host}]" if ":" in host else host
+            note("end it with Ctrl-C")
+            say(f"dashboard on http://{shown}:{server.server_port}/ ({'writable' if writable else 'read-only'})")
+            sys.stdout.flush()
+            server.serve_forever()
+
+
+def _listening(host: str, port: int, application: Application) -> WSGIServer:
+    try:
+        return make_server(host, port, application)
+    except OSError as error:
+        raise SearchError(
+            f"cannot listen on {host}:{port} ({error.strerror}); choose another with --port"
+        ) from None
+
+
+def _end_on_first_signal() -> None:
+    """Let the first SIGINT or SIGTERM raise `Interrupted`; the others must not cut short what closes then.
+
+    For the rest of the process, as nothing is left to do after `serve`.
+    """
+
+    def end(number: int, _: object) -> None:
+        for each in ENDING:
+            signal.signal(each, signal.SIG_IGN)
+        raise Interrupted(number)
+
+    for number in ENDING:
+        signal.signal(number, end)
 
 
 def _password(file: Path | None) -> str | None:
     if file is None:
         return os.environ.get(PASSWORD_VARIABLE) or None
     try:
-        password = file.read_text().strip()
+        password = file.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise UsageError(f"the password file {file} cannot be read ({error.strerror})") from None
+        raise UsageError(
+            f"the password file {file} cannot be read ({error.strerror}); name one that can"
+        ) from None
+    except UnicodeDecodeError:
+        raise UsageError(f"the password file {file} is no text in UTF-8; write a password into it") from None
     if not password:
         raise UsageError(f"the password file {file} is empty; write a password into it")
     return password

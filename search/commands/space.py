@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from objectives.core.discovery import find, names
-from objectives.core.errors import ObjectiveError
 from search.access import open_storage
 from search.commands.output import document, say, table
 from search.settings import Settings
 from search.spec import StudySpec
 from spaces import override
 from storage import studies
+from storage.embedded import EmbeddedServer
+from storage.errors import UnknownStudy
 
 
 def show_space(
@@ -24,7 +25,7 @@ def show_space(
 ) -> None:
     """Print a space: a stored study's, or the one that an objective has with these overrides.
 
-    The storage is opened only for a study that is no objective's name.
+    A name that is both a study's and an objective's means the study, which may have been changed with --set.
     """
     if study is None and objective is None:
         _show_objectives(as_json=as_json)
@@ -44,18 +45,23 @@ def _space(
     overrides: tuple[str, ...],
     settings: Callable[[], Settings],
 ) -> tuple[list[tuple[str, ...]], str]:
-    try:
-        space = override(find(objective or study or "").objective.space, overrides)
-    except ObjectiveError:
-        if objective is not None or study is None:
-            raise
-        return _stored(study, settings())
+    if objective is None and study is not None and not overrides:
+        stored = _stored(study, settings())
+        if stored is not None:
+            return stored
+    space = override(find(objective or study or "").objective.space, overrides)
     return [tuple(row) for row in space.describe()], space.digest
 
 
-def _stored(study: str, settings: Settings) -> tuple[list[tuple[str, ...]], str]:
+def _stored(study: str, settings: Settings) -> tuple[list[tuple[str, ...]], str] | None:
+    """The space that a study was created with; None where no such study is kept."""
+    if settings.storage is None and not EmbeddedServer(settings.home).is_initialized:
+        return None
     with open_storage(settings) as database:
-        spec = StudySpec.from_json(studies.get(database.engine, study).spec)
+        try:
+            spec = StudySpec.from_json(studies.get(database.engine, study).spec)
+        except UnknownStudy:
+            return None
     return [tuple(row) for row in spec.space], spec.space_digest
 
 

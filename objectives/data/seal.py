@@ -1,0 +1,199 @@
+"""Keeps a process from opening held-out files: an audit hook, which Python offers no way to remove.
+
+It sees what Python itself opens, lists, links, renames and removes, by any path that leads there: relative,
+bytes, through symbolic links or an open directory. It cannot see C and C++ code that opens files on its own
+(`torchvision.io.read_file`, `torch.from_file`), hard links, maps and files opened before it was installed, or
+other programs. It guards against mistakes, not against somebody who means to get around it.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from objectives.data import digits
+from objectives.data.catalogue import DATASETS, own_names
+from objectives.data.errors import SealedTestSet
+from objectives.data.layouts import ArrayFile, CifarBatches, ClassFolder, IdxFiles, Layout, place
+from objectives.data.remotes import RemoteArchive
+
+# Held out wherever they lie: test files of MNIST and its kin and of CIFAR-10, and scikit-learn's digits.
+_PREFIXES = ("t10k-",)
+_SUFFIXES = ("/test_batch", "/digits.csv.gz", Path(digits.HELD_OUT_FILE).name)
+
+# On a file system that ignores case, TEST is another name of test.
+_fold: Callable[[str], str] = str.casefold if sys.platform == "darwin" else str
+
+_OPEN_FILES = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
+
+# Which arguments of an event are a path and the descriptor of the directory it starts from (None: not given).
+_EVENTS: dict[str, tuple[tuple[int, int | None], ...]] = {
+    "open": ((0, None),),
+    "os.listdir": ((0, None),),
+    "os.scandir": ((0, None),),
+    "os.link": ((0, 2), (1, 3)),
+    "os.rename": ((0, 2), (1, 3)),
+    "os.symlink": ((1, 2),),
+    "os.remove": ((0, 1),),
+    "os.truncate": ((0, None),),
+    "shutil.move": ((0, None), (1, None)),
+    "shutil.copytree": ((0, None),),
+}
+
+# Events that would take a test set along with the folder it lies in.
+_WHOLE_FOLDERS = frozenset({"os.rename", "shutil.move", "shutil.copytree"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SealedPaths:
+    """What must not be opened: plain strings, so that it can be sent to a worker.
+
+    data_dirs: absolute; under them `<name>/test` is held out. paths: absolute, files and folders with all in
+    them.
+    suffixes: ends of paths that are held out wherever they lie.
+    """
+
+    data_dirs: tuple[str, ...]
+    paths: tuple[str, ...]
+    suffixes: tuple[str, ...]
+
+    def rule(self, path: str) -> str | None:
+        """Why an absolute, normal path is held out; None where it is not."""
+        path = _fold(path)
+        if path.rpartition("/")[2].startswith(_PREFIXES) or path.endswith(self.suffixes):
+            return "a file of this name is held out wherever it lies"
+        for data_dir in self.data_dirs:
+            if path.startswith(data_dir + "/") and path[len(data_dir) :].split("/", 3)[2:3] == ["test"]:
+                return f"{data_dir}/<name>/test is the held-out part of a data set"
+        for sealed in self.paths:
+            if path == sealed or path.startswith(sealed + "/"):
+                return f"{sealed} is held out"
+        return None
+
+    def holds(self, path: str) -> bool:
+        """Whether an absolute, normal path is a folder with held-out files in it, or may be one."""
+        path = _fold(path)
+        if os.path.dirname(path) in self.data_dirs:
+            return os.path.isdir(path)
+        return any(sealed.startswith(path + "/") for sealed in (*self.data_dirs, *self.paths)) or (
+            path in self.data_dirs
+        )
+
+
+def sealed_paths(data_dir: Path, cache_dir: Path) -> SealedPaths:
+    """The held-out part of every data set that lies, or may come to lie, under these folders."""
+    layouts = [layout for dataset in DATASETS.values() for layout in dataset.held_out_layouts]
+    layouts += [ClassFolder(folder=f"{name}/test") for name in own_names(data_dir)]
+    files = [file for layout in layouts for file in place(layout, data_dir=data_dir, cache_dir=cache_dir).files()]
+    archives = [
+        dataset.held_out_source.file.name
+        for dataset in DATASETS.values()
+        if isinstance(dataset.held_out_source, RemoteArchive)
+    ]
+    suffixes = {name for layout in layouts for name in _file_names(layout)} | {f"/{name}" for name in archives}
+    return SealedPaths(
+        data_dirs=_both(data_dir),
+        paths=tuple(dict.fromkeys(path for file in files for path in _both(file))),
+        suffixes=tuple(map(_fold, (*_SUFFIXES, *sorted(suffixes)))),
+    )
+
+
+def install(sealed: SealedPaths) -> None:
+    """Refuses held-out paths in this process from now on, and in the processes it forks.
+
+    What is refused raises SealedTestSet, which names the path and the rule.
+    """
+
+    def refuse(event: str, path: str) -> None:
+        rule = sealed.rule(path)
+        if rule is None and event in _WHOLE_FOLDERS and sealed.holds(path):
+            rule = "a folder that may hold a test set is neither moved nor copied"
+        if rule is not None:
+            raise SealedTestSet(
+                f"{path} is sealed in this process: {rule}; `search final` alone scores test sets."
+            )
+
+    def check(event: str, args: tuple[object, ...]) -> None:
+        for path_at, directory_at in _EVENTS[event]:
+            directory = None if directory_at is None else args[directory_at]
+            unknown_directory = event == "open" and args[1] is None
+            for path in _absolute(args[path_at], directory, unknown_directory):
+                refuse(event, os.path.normpath(path))
+                refuse(event, os.path.realpath(path))
+        if event == "os.symlink":
+            target = os.path.join(os.path.dirname(os.path.abspath(_text(args[1]))), _text(args[0]))
+            refuse(event, os.path.realpath(target))
+
+    def hook(event: str, args: tuple[object, ...]) -> None:
+        if event in _EVENTS:
+            check(event, args)
+
+    sys.addaudithook(hook)
+
+
+def _absolute(path: object, directory: object, unknown_directory: bool) -> Iterator[str]:
+    """The absolute paths that an argument may mean; several only where the directory is not told."""
+    if isinstance(path, int):
+        yield from _of_descriptor(path)
+        return
+    text = "." if path is None else _text(path)
+    if os.path.isabs(text):
+        yield text
+        return
+    if isinstance(directory, int) and directory >= 0:
+        bases = list(_of_descriptor(directory))
+    elif unknown_directory:
+        # os.open does not tell its dir_fd: any open directory may be meant.
+        bases = [os.getcwd(), *_open_directories()]
+    else:
+        bases = [os.getcwd()]
+    for base in bases:
+        yield os.path.join(base, text)
+
+
+def _text(path: object) -> str:
+    return os.fsdecode(path)  # type: ignore[arg-type]
+
+
+def _of_descriptor(descriptor: int) -> Iterator[str]:
+    try:
+        path = os.readlink(f"{_OPEN_FILES}/{descriptor}")
+    except OSError:
+        path = _macos_path(descriptor)
+    if path.startswith("/"):
+        yield path
+
+
+def _macos_path(descriptor: int) -> str:
+    import fcntl
+
+    if not hasattr(fcntl, "F_GETPATH"):
+        return ""
+    try:
+        return os.fsdecode(fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
+    except OSError:
+        return ""
+
+
+def _open_directories() -> Iterator[str]:
+    for name in os.listdir(_OPEN_FILES):
+        yield from (path for path in _of_descriptor(int(name)) if os.path.isdir(path))
+
+
+def _both(path: Path) -> tuple[str, ...]:
+    """A path as it is written and as it is when links are followed."""
+    return tuple(dict.fromkeys(_fold(text) for text in (os.path.abspath(path), os.path.realpath(path))))
+
+
+def _file_names(layout: Layout) -> tuple[str, ...]:
+    """The ends of paths by which a layout's files are known wherever they lie; class folders have none."""
+    match layout:
+        case IdxFiles(folder=folder, images=images, labels=labels):
+            return tuple(f"/{folder}/{name}{end}" for name in (images, labels) for end in ("", ".gz"))
+        case CifarBatches(folder=folder, files=files):
+            return tuple(f"/{folder}/{name}" for name in files)
+        case ArrayFile(file=file):
+            return (f"/{file}",)
+        case ClassFolder():
+            return ()

@@ -1,0 +1,51 @@
+"""The exceptions of this package.
+
+StorageError
+├── BadURL                the storage URL cannot be used (a usage error)
+├── Unreachable           no server answers there, or it refuses this user
+└── EmbeddedServerError   the embedded Postgres cannot be installed, started or stopped
+"""
+
+
+class StorageError(Exception):
+    """Root of what this package raises; its message is a sentence and a remedy, fit to show to a user."""
+
+
+class BadURL(StorageError):
+    """The storage URL is malformed or not Postgres; the message never holds a password."""
+
+
+class Unreachable(StorageError):
+    """The server does not answer, or refuses the user, the password or the database."""
+
+
+class EmbeddedServerError(StorageError):
+    """The embedded Postgres cannot be found, made, started, joined or stopped."""
+
+
+class SchemaMismatch(StorageError):
+    """The tables were made by another version of this program, or of Optuna."""
+
+
+class UnknownStudy(StorageError):
+    """No study of that name is kept here; `close` has names like it."""
+
+    def __init__(self, message: str, close: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.close = close
+
+
+class StudyExists(StorageError):
+    """A study of that name is kept here already."""
+
+
+class LeaseLost(StorageError):
+    """Another worker holds the trial now; this one must not write about it any more."""
+
+
+class NoSlot(StorageError):
+    """The study takes no new trial: every slot of its budget is claimed, or it was stopped."""
+
+
+class ScoreRefused(StorageError):
+    """The test set may not be scored with these weights: it was claimed for others."""

@@ -1,0 +1,100 @@
+"""Fixtures for every test: a real Postgres for the session, a fresh database for each test that asks for one.
+
+Nothing here imports torch, and no test sees the developer's own data or servers.
+"""
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import optuna
+import psycopg2
+import pytest
+import sqlalchemy
+
+from storage.embedded import EmbeddedServer
+
+PRIVATE = ("SEARCH_STORAGE", "OPTUNA_STORAGE", "SEARCH_DATA")
+
+
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """Yield a new folder that any user may enter, which pytest's own are not; stop the server left in it."""
+    folder = Path(tempfile.mkdtemp(prefix="search-", dir="/tmp"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+        if (folder / "postgres").exists():
+            EmbeddedServer(folder).stop(force=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give each test a home of its own, which is also SEARCH_HOME."""
+    with open_folder() as folder:
+        monkeypatch.setenv("SEARCH_HOME", str(folder))
+        monkeypatch.setenv("SEARCH_CACHE", str(folder / "cache"))
+        for name in PRIVATE:
+            monkeypatch.delenv(name, raising=False)
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """Run one embedded server for the whole session; its URL names the database `search`."""
+    with open_folder() as folder:
+        embedded = EmbeddedServer(folder)
+        yield embedded.acquire()
+        embedded.release()
+
+
+@pytest.fixture(scope="session")
+def template(server: str) -> str:
+    """Make the database that the tests' own are copied from, with Optuna's tables in it; return its name."""
+    execute(server, "CREATE DATABASE template_optuna")
+    storage = optuna.storages.RDBStorage(at(server, "template_optuna"))
+    storage.remove_session()
+    storage.engine.dispose()
+    return "template_optuna"
+
+
+@pytest.fixture
+def database_url(server: str, template: str) -> Iterator[str]:
+    """Make a fresh database with Optuna's tables, and drop it afterwards whoever is still connected."""
+    name = f"test_{secrets.token_hex(6)}"
+    execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield at(server, name)
+    execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def empty_database_url(server: str) -> Iterator[str]:
+    """Make a database without any table, and drop it afterwards."""
+    name = f"empty_{secrets.token_hex(6)}"
+    execute(server, f"CREATE DATABASE {name}")
+    yield at(server, name)
+    execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def at(url: str, database: str) -> str:
+    """Return the URL of another database on the same server."""
+    return sqlalchemy.make_url(url).set(database=database).render_as_string(hide_password=False)
+
+
+def execute(url: str, statement: str) -> list[tuple[object, ...]]:
+    """Run one statement outside a transaction and return its rows."""
+    location = sqlalchemy.make_url(url)
+    _, options = location.get_dialect()().create_connect_args(location)
+    connection = psycopg2.connect(**options)
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+    finally:
+        connection.close()

@@ -1,0 +1,230 @@
+"""The hook in real processes: every road to a held-out file is refused, every other is open."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from objectives.data.cache import prepare
+from objectives.data.catalogue import DATASETS
+from objectives.data.layouts import ArrayFile, place
+from objectives.data.remotes import RemoteArchive
+from objectives.data.seal import sealed_paths
+from tests.objectives.data import made
+
+ROOT = Path(__file__).parents[3]
+
+# Tries each road in a forked process of its own, as one interpreter a road would take a minute.
+SCRIPT = """
+import io, json, os, shutil, sys, timeit, traceback
+from pathlib import Path
+import numpy as np
+from PIL import Image
+from objectives.data.errors import DataError, SealedTestSet
+from objectives.data.seal import install, sealed_paths
+
+top = Path(sys.argv[1])
+data, cache = top / "sets", top / "cache"
+sealed, image, other = data / "mine" / "test", data / "mine" / "test" / "a" / "00000.png", top / "other"
+os.chdir(top)
+before = os.open(data / "mine", os.O_RDONLY)
+before_test = os.open(sealed, os.O_RDONLY)
+
+def attempt(road):
+    try:
+        exec(road, globals())
+    except PermissionError as error:
+        assert isinstance(error, SealedTestSet) and isinstance(error, DataError), error
+        return f"refused: {error}"
+    except BaseException:
+        return traceback.format_exc()
+    return "open"
+
+for name, road in json.load(sys.stdin).items():
+    if os.fork() == 0:
+        if sys.argv[2] == "sealed":
+            install(sealed_paths(data, cache))
+        answer = attempt(road)
+        os.write(1, json.dumps([name, answer]).encode() + b"\\n")
+        os._exit(0)
+    os.wait()
+"""
+
+ROADS = {
+    "open": "open(image)",
+    "open a Path": "image.read_bytes()",
+    "open bytes": "open(os.fsencode(image))",
+    "open to write": "open(sealed / 'a' / 'new.png', 'wb')",
+    "io.FileIO": "io.FileIO(str(image))",
+    "io.open_code": "io.open_code(str(image))",
+    "os.open": "os.open(image, os.O_RDONLY)",
+    "the folder by os.open": "os.open(sealed, os.O_RDONLY)",
+    "np.load": "np.load(sealed / 'a' / 'array.npy', mmap_mode='r')",
+    "np.fromfile": "np.fromfile(image, dtype=np.uint8)",
+    "PIL": "Image.open(image)",
+    "listdir": "os.listdir(sealed)",
+    "scandir": "os.scandir(sealed / 'a')",
+    "glob": "assert list(sealed.glob('*/*.png')) == []; os.listdir(sealed)",
+    "copy": "shutil.copy(image, other)",
+    "copy all": "shutil.copytree(data / 'mine', other)",
+    "relative": "open('sets/mine/test/a/00000.png')",
+    "up and down": "open('sets/mine/train/../test/a/00000.png')",
+    "chdir and relative": "os.chdir(sealed / 'a'); open('00000.png')",
+    "chdir and list": "os.chdir(sealed); os.listdir()",
+    "symlink to the folder": "open(top / 'alias' / 'a' / '00000.png')",
+    "symlink to the file": "open(top / 'innocent.png')",
+    "symlink to the data folder": "open(top / 'sets-alias' / 'mine' / 'test' / 'a' / '00000.png')",
+    "the target of a symlink in a sealed place": "open(data / 'linked' / 'test' / 'a' / '00000.png')",
+    "a link out of a sealed place": "open(sealed / 'a' / 'linked.png')",
+    "the folder that a sealed link leads to": "open(top / 'store' / 'a' / '00000.png')",
+    "magic links": "open('/proc/self/cwd/sets/mine/test/a/00000.png')",
+    "dir_fd": "os.open('test/a/00000.png', os.O_RDONLY, dir_fd=before)",
+    "dir_fd inside": "os.open('a/00000.png', os.O_RDONLY, dir_fd=before_test)",
+    "opener": "open('test/a/00000.png', opener=lambda p, f: os.open(p, f, dir_fd=before))",
+    "listdir of a descriptor": "os.listdir(before_test)",
+    "scandir of a descriptor": "os.scandir(before_test)",
+    "rename it": "os.rename(sealed, other)",
+    "rename its folder": "os.rename(data / 'mine', other)",
+    "rename the data folder": "os.replace(data, other)",
+    "rename by descriptor": "os.rename('test', other, src_dir_fd=before)",
+    "move": "shutil.move(data / 'mine', other)",
+    "hard link": "os.link(image, other)",
+    "hard link by descriptor": "os.link('test/a/00000.png', other, src_dir_fd=before)",
+    "new symlink": "os.symlink(sealed, other)",
+    "new relative symlink": "os.symlink('mine/test', data / 'other')",
+    "remove": "image.unlink()",
+    "truncate": "os.truncate(image, 0)",
+    "remove all": "shutil.rmtree(sealed)",
+    "a data set that comes later": "open(data / 'later' / 'test' / 'a' / '0.png', 'wb')",
+    "MNIST's file elsewhere": "open('t10k-images-idx3-ubyte')",
+    "any t10k file": "open(top / 't10k-else.npz')",
+    "CIFAR-10's batch elsewhere": "open('test_batch', 'rb')",
+    "CIFAR-100's batch": "open(data / 'cifar-100-python' / 'test')",
+    "CIFAR-100's batch elsewhere": "open('cifar-100-python/test')",
+    "the archive": "open(data / 'cifar-10-python.tar.gz', 'rb')",
+    "digits": "np.load(cache / 'digits' / 'digits-held-out.npz')",
+    "scikit-learn's digits": "from sklearn.datasets import load_digits; load_digits()",
+    "after a fork": "os._exit(0) if os.fork() else open(image)",
+    "a second install": "install(sealed_paths(top, top)); open(image)",
+    "swallowed once": "try:\n    open(image)\nexcept OSError:\n    open(image)",
+}
+
+OPEN_ROADS = {
+    "a training image": "open(data / 'mine' / 'train' / 'a' / '00000.png').close()",
+    "a class called test": "open(data / 'mine' / 'train' / 'test' / '00004.png').close()",
+    "the data folder": "assert sorted(os.listdir(data)) == ['linked', 'mine']",
+    "the set's folder": "assert sorted(os.listdir(data / 'mine')) == ['test', 'train']",
+    "training batches": "open('data_batch_1').close()",
+    "a folder called test elsewhere": "(top / 'x' / 'test').mkdir(parents=True); os.listdir(top / 'x' / 'test')",
+    "a new file": "(top / 'new').write_text('x'); os.replace(top / 'new', top / 'newer'); os.remove('newer')",
+    "a new folder": "(top / 'a').mkdir(); os.rename(top / 'a', top / 'b'); shutil.rmtree(top / 'b')",
+    "a descriptor": "os.close(before_test); os.open('train', os.O_RDONLY, dir_fd=before); os.listdir(before)",
+    "a pipe": "r, w = os.pipe(); os.write(w, b'x'); open(w, 'wb').close(); open(r).close()",
+    "imports": "import sklearn.datasets, json.tool, PIL.ImageDraw",
+    "preparing again": "from objectives.data.cache import prepare; prepare('mine', data, cache)",
+}
+
+
+@pytest.fixture(scope="module")
+def top(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data sets, links to them and copies under telling names; nothing in it may change."""
+    top = tmp_path_factory.mktemp("seal")
+    for kind in ("train", "test"):
+        made.write_folders(top / "sets" / "mine" / kind, made.part(3, 2, (4, 4, 1)), ["a", "b", "test"])
+    np.save(top / "sets" / "mine" / "test" / "a" / "array.npy", np.zeros(3))
+    prepare("mine", top / "sets", top / "cache")
+    (top / "sets" / "mine" / "test" / "a" / "linked.png").symlink_to(top / "data_batch_1")
+    (top / "alias").symlink_to(top / "sets" / "mine" / "test")
+    (top / "sets-alias").symlink_to("sets")
+    (top / "innocent.png").symlink_to(top / "sets" / "mine" / "test" / "a" / "00000.png")
+    made.write_folders(top / "store", made.part(2, 1, (4, 4, 1)), ["a", "b"])
+    (top / "sets" / "linked" / "train").mkdir(parents=True)
+    (top / "sets" / "linked" / "test").symlink_to(top / "store")
+    for name in ("t10k-images-idx3-ubyte", "t10k-else.npz", "test_batch", "data_batch_1", "cifar-100-python/test"):
+        made.write_file(top / name, b"content")
+    return top
+
+
+def outcomes(top: Path, roads: dict[str, str], how: str = "sealed") -> dict[str, str]:
+    """What came of each road: "open", "refused: ..." or a traceback."""
+    result = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(top), how],
+        input=json.dumps(roads),
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        check=True,
+    )
+    assert result.stderr == ""
+    return dict(json.loads(line) for line in result.stdout.splitlines())
+
+
+@pytest.fixture(scope="module")
+def refused(top: Path) -> dict[str, str]:
+    """What came of ROADS in sealed processes."""
+    return outcomes(top, ROADS)
+
+
+@pytest.fixture(scope="module")
+def passed(top: Path) -> dict[str, str]:
+    """What came of OPEN_ROADS in sealed processes."""
+    return outcomes(top, OPEN_ROADS)
+
+
+@pytest.mark.parametrize("road", ROADS)
+def test_every_road_to_a_held_out_file_is_refused(road: str, refused: dict[str, str]) -> None:
+    assert refused[road].startswith("refused: "), refused[road]
+    assert "sealed in this process" in refused[road]
+
+
+def test_nothing_came_of_all_these_attempts(refused: dict[str, str], top: Path) -> None:
+    assert len(refused) == len(ROADS)
+    assert (top / "sets" / "mine" / "test" / "a" / "00000.png").stat().st_size > 0
+    assert not (top / "other").exists()
+    assert not (top / "sets" / "other").is_symlink()
+
+
+@pytest.mark.parametrize("road", OPEN_ROADS)
+def test_every_other_road_is_open(road: str, passed: dict[str, str]) -> None:
+    assert passed[road] == "open"
+
+
+def test_without_the_hook_the_same_roads_are_open(top: Path) -> None:
+    names = ["open", "os.open", "PIL", "listdir", "dir_fd", "chdir and relative", "symlink to the folder"]
+    assert set(outcomes(top, {name: ROADS[name] for name in names}, "not sealed").values()) == {"open"}
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_the_files_of_every_entry_are_sealed_and_its_training_files_are_not(
+    name: str, data_dir: Path, cache_dir: Path
+) -> None:
+    dataset = DATASETS[name]
+    made.write_both(dataset, cache_dir if isinstance(dataset.training[0], ArrayFile) else data_dir, each=1)
+    sealed = sealed_paths(data_dir, cache_dir)
+    for layouts, held_out in ((dataset.held_out_layouts, True), (dataset.training_layouts, False)):
+        for layout in layouts:
+            for file in place(layout, data_dir=data_dir, cache_dir=cache_dir).files():
+                assert (sealed.rule(str(file)) is not None) == held_out, file
+    if isinstance(dataset.held_out_source, RemoteArchive):
+        assert sealed.rule(str(data_dir / dataset.held_out_source.file.name)) is not None
+
+
+def test_the_message_names_the_path_and_the_rule(refused: dict[str, str], top: Path) -> None:
+    sets = top / "sets"
+    assert refused["open"] == (
+        f"refused: {sets}/mine/test/a/00000.png is sealed in this process: {sets}/<name>/test is the held-out "
+        "part of a data set; `search final` alone scores test sets."
+    )
+
+
+def test_events_that_are_no_file_cost_less_than_a_microsecond(top: Path) -> None:
+    """Measured as the best of several runs, as other programs share the machine."""
+    road = """
+def event():
+    sys.audit("object.__getattr__", sealed, "x")
+best = min(timeit.repeat(event, number=2000, repeat=20)) / 2000
+assert best < 1e-6, best"""
+    assert outcomes(top, {"cost": road}) == {"cost": "open"}

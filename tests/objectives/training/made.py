@@ -1,0 +1,76 @@
+"""The digits, and short ways to train on them."""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch import nn
+
+from objectives.core.objective import Objective
+from objectives.data.cache import prepare
+from objectives.data.examples import TrainValidation, load
+from objectives.data.split import split
+from objectives.training.run import train
+from spaces import Choice, Configuration, Fixed, Space
+
+OBJECTIVE = Objective(data="digits", model="mlp", space=Space(depth=Fixed(2), width=Fixed(64)))
+
+CONFIG = Configuration(
+    {
+        "depth": 2,
+        "width": 64,
+        "optimizer": Choice("nesterov", {"learning_rate": 0.1, "momentum": 0.9}),
+        "schedule": Choice("cosine"),
+        "batch_size": 32,
+    }
+)
+
+
+@cache
+def digits() -> TrainValidation:
+    """The training part of the digits, a fifth of it for validation; the mapped files outlive their folder."""
+    with TemporaryDirectory() as folder:
+        prepared = prepare("digits", Path(folder) / "data", Path(folder) / "cache")
+        return load(prepared, split(prepared.labels(), 0.2, 0), "cpu")
+
+
+class Curve:
+    """A report that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+
+    def __call__(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        assert epoch == len(self.rows)
+        self.rows.append(dict(metrics))
+
+    def of(self, name: str) -> list[float]:
+        """One metric, epoch by epoch."""
+        return [row[name] for row in self.rows]
+
+
+def trained(
+    objective: Objective = OBJECTIVE,
+    config: Configuration = CONFIG,
+    *,
+    epochs: int = 2,
+    seed: int = 7,
+    **options: Any,
+) -> tuple[nn.Module, Curve]:
+    """Train on the digits; the network and its curve."""
+    curve = Curve()
+    return train(objective, config, digits(), curve, epochs=epochs, seed=seed, **options), curve
+
+
+def weights(model: nn.Module) -> list[torch.Tensor]:
+    """A network's parameters, in order."""
+    return [parameter.detach() for parameter in model.parameters()]
+
+
+def equal(one: nn.Module, other: nn.Module) -> bool:
+    """Whether two networks have the same weights, bit for bit."""
+    same: Callable[[torch.Tensor, torch.Tensor], bool] = torch.equal
+    return all(map(same, weights(one), weights(other)))

@@ -1,0 +1,100 @@
+"""The loop's parts: evaluation against a count by hand, finite numbers, precision."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from objectives.core.errors import Diverged
+from objectives.data.examples import Examples
+from objectives.schedules.rates import Replayed
+from objectives.training.config import TrainingConfig
+from objectives.training.loop import check_finite, evaluate, fit
+from spaces import Choice
+from tests.objectives.training.made import Curve, digits
+
+
+def _model() -> nn.Module:
+    torch.manual_seed(3)
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10), nn.Dropout(0.5))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_accuracy_and_loss_equal_a_count_by_hand(precision: str) -> None:
+    examples, model = digits().validation, _model()
+    got = evaluate(model, examples, 10, precision)  # type: ignore[arg-type]
+    right, nats = 0, 0.0
+    model.eval()
+    for x_BCHW, y_B in examples.batches(1, order_seed=None):
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+            logits = model(x_BCHW)[0].tolist()
+        right += max(range(10), key=logits.__getitem__) == y_B.item()
+        nats += math.log(sum(map(math.exp, logits))) - logits[int(y_B)]
+    assert 0 < right < len(examples)
+    assert got["accuracy"] == pytest.approx(right / len(examples), abs=1e-7)
+    assert got["loss"] == pytest.approx(nats / len(examples), rel=1e-5)
+
+
+def test_evaluation_covers_the_last_incomplete_batch() -> None:
+    images = torch.arange(1030, dtype=torch.uint8)[:, None, None, None].expand(1030, 1, 1, 1).contiguous()
+    labels = torch.zeros(1030, dtype=torch.int64)
+    labels[1024:] = 1
+    examples = Examples(images_NHWC=images, labels_N=labels, mean=(0.0,), std=(1.0,))
+    layer = nn.Linear(1, 2)
+    with torch.no_grad():
+        layer.weight.zero_()
+        layer.bias.copy_(torch.tensor([0.0, 1.0]))
+    model = nn.Sequential(nn.Flatten(), layer)
+    got = evaluate(model, examples, 2, "float32")
+    assert got["accuracy"] == pytest.approx(6 / 1030)
+    assert got["loss"] == pytest.approx((1024 * math.log(1 + math.e) + 6 * math.log(1 + 1 / math.e)) / 1030)
+
+
+def test_evaluation_changes_nothing() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), nn.Linear(64, 10))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    evaluate(model, digits().validation, 10, "float32")
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_one_step_is_the_textbooks() -> None:
+    """One batch of everything: train_loss is the loss before the step, the step is rate times gradient."""
+    data, model = digits(), nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    start = [parameter.detach().clone() for parameter in model.parameters()]
+    curve = Curve()
+    config = TrainingConfig(optimizer=Choice("sgd", {"learning_rate": 9.0}), batch_size=len(data.train))
+    fit(model, data, config, Replayed([(0.5, 0.5)]), curve, epochs=1, seed=0)
+    got = [parameter.detach().clone() for parameter in model.parameters()]
+    for parameter, value in zip(model.parameters(), start, strict=True):
+        parameter.data = value.clone().requires_grad_()
+        parameter.grad = None
+    x_BCHW, y_B = next(data.train.batches(len(data.train), order_seed=None))
+    loss = nn.functional.cross_entropy(model(x_BCHW), y_B)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert curve.of("train_loss") == [pytest.approx(loss.item(), rel=1e-5)]
+    for parameter, value, after in zip(model.parameters(), start, got, strict=True):
+        assert parameter.grad is not None
+        torch.testing.assert_close(after, value - 0.5 * parameter.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_label_smoothing_reaches_the_training_loss_only() -> None:
+    curves = []
+    for smoothing in (0.0, 0.3):
+        model, curve = _model(), Curve()
+        config = TrainingConfig(
+            optimizer=Choice("sgd", {"learning_rate": 1.0}), batch_size=1150, label_smoothing=smoothing
+        )
+        torch.manual_seed(0)
+        fit(model, digits(), config, Replayed([(0.0, 0.0)]), curve, epochs=1, seed=0)
+        curves.append(curve)
+    assert curves[0].of("loss") == curves[1].of("loss")
+    assert curves[0].of("train_loss") != curves[1].of("train_loss")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_is_told(value: float) -> None:
+    check_finite(3, {"loss": 1.0, "accuracy": 0.0})
+    with pytest.raises(Diverged, match=f"^loss became {value} in epoch 3$"):
+        check_finite(3, {"accuracy": 0.5, "loss": value})

@@ -1,0 +1,104 @@
+"""A dashboard in a process of its own, and a study for it to show."""
+
+import http.client
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import optuna
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.trial import TrialState, create_trial
+
+from storage import studies, url
+from storage.database import opened
+from tests.search import command
+
+STUDY = "curves-of-clothes"
+COMPLETE = ((0.61, 0.72, 0.79), (0.58, 0.70, 0.83), (0.66, 0.75, 0.81))
+PRUNED = ((0.21,), (0.18, 0.25))
+
+
+def make_study(address: str) -> None:
+    """Make STUDY with its trials: those of COMPLETE, then those of PRUNED, by their intermediate values."""
+    with opened(url.parse(address)) as database:
+        studies.create(database, STUDY, {}, len(COMPLETE) + len(PRUNED))
+        study = optuna.load_study(study_name=STUDY, storage=database.optuna)
+        for number, curve in enumerate((*COMPLETE, *PRUNED)):
+            study.add_trial(
+                create_trial(
+                    state=TrialState.COMPLETE if curve in COMPLETE else TrialState.PRUNED,
+                    value=max(curve),
+                    params={"learning_rate": 0.01 * (number + 1), "optimizer": ("adam", "sgd")[number % 2]},
+                    distributions={
+                        "learning_rate": FloatDistribution(1e-3, 1.0, log=True),
+                        "optimizer": CategoricalDistribution(["adam", "sgd"]),
+                    },
+                    intermediate_values=dict(enumerate(curve)),
+                )
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What came back: the status, and the body as JSON where it is JSON."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: object
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """A dashboard that listens, under the URL that it printed."""
+
+    process: subprocess.Popen[str]
+    url: str
+
+    @property
+    def port(self) -> int:
+        """The port in the URL."""
+        return int(self.url.rstrip("/").rpartition(":")[2])
+
+    def ask(self, method: str, path: str, **headers: str) -> Answer:
+        """Send one request over loopback and return what comes back."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, headers={name.title(): text for name, text in headers.items()})
+            response = connection.getresponse()
+            body: object = response.read().decode()
+            if "json" in response.headers.get("Content-Type", ""):
+                body = json.loads(str(body))
+            return Answer(status=response.status, headers=response.headers, body=body)
+        finally:
+            connection.close()
+
+    def study_names(self, **headers: str) -> list[str]:
+        """The studies that its API lists."""
+        answer = self.ask("GET", "/api/studies", **headers)
+        assert answer.status == 200, answer
+        assert isinstance(answer.body, dict)
+        return [study["study_name"] for study in answer.body["study_summaries"]]
+
+
+def start(*flags: str, **environment: str) -> subprocess.Popen[str]:
+    """Start `search dashboard` on a port of the system's choice."""
+    return command.start("dashboard", "--port=0", *flags, env=environment)
+
+
+@contextmanager
+def serving(*flags: str, **environment: str) -> Iterator[Dashboard]:
+    """Yield a dashboard that listens; end it afterwards if the block has not."""
+    process = start(*flags, **environment)
+    with process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line.startswith("dashboard on http://"), (line, process.communicate())
+            yield Dashboard(process, line.split()[2])
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                process.communicate(timeout=30)

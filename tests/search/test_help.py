@@ -1,0 +1,66 @@
+"""What is cheap stays cheap: help, and the parent of a run."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from tests.search.command import done
+
+COMMANDS = (
+    *("run", "resume", "worker", "stop", "status", "list"),
+    *("final", "dashboard", "storage", "space", "data", "doctor"),
+)
+
+
+def test_help_names_every_command() -> None:
+    shown = done("--help").out
+    for command in COMMANDS:
+        assert f" {command} " in shown
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str) -> None:
+    from typer.testing import CliRunner
+
+    from search.cli.app import app
+
+    shown = CliRunner().invoke(app, [command, "--help"])
+    assert shown.exit_code == 0
+    assert "Usage:" in shown.output
+
+
+def test_help_takes_less_than_300_ms_of_cpu() -> None:
+    def seconds() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done("--help")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    # The least of several: other work on the machine only ever adds.
+    assert min(seconds() for _ in range(7)) < 0.3
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv[1:] = ['--help']; from search.__main__ import main; main(); "
+        "print([name for name in ('torch', 'optuna', 'sqlalchemy', 'pydantic', 'numpy') if name in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_parent_of_a_run_imports_no_torch() -> None:
+    code = (
+        "import json, sys; sys.argv[1:] = "
+        "['run', '--study', 'digits-depth', '--trials', '1', '--epochs', '1', '--workers', '1', '--json']; "
+        "from search.__main__ import main; code = main(); "
+        "print(json.dumps([code, 'optuna' in sys.modules, 'torch' in sys.modules]), file=sys.stderr)"
+    )
+    shown = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(shown.stderr.splitlines()[-1]) == [0, True, False]
+    assert json.loads(shown.stdout)["states"]["complete"] == 1

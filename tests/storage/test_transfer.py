@@ -1,0 +1,84 @@
+"""Copying a study to another database, where it continues."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import optuna
+import pytest
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState
+
+from storage import curves, leases, ledger, studies, url
+from storage.database import Database, opened
+from storage.errors import StudyExists, UnknownStudy
+from storage.guard import Guard
+from storage.studies import StudyRecord
+from storage.transfer import copy_study
+
+
+@pytest.fixture
+def target(empty_database_url: str) -> Iterator[Database]:
+    with opened(url.parse(empty_database_url)) as database:
+        yield database
+
+
+def fill(address: str) -> None:
+    """One complete trial, one pruned, one failed, one running, one enqueued."""
+    with opened(url.parse(address)) as database:
+        _fill(database)
+    optuna.load_study(study_name="s", storage=RDBStorage(address)).enqueue_trial({"x": 0.25})
+
+
+def _fill(database: Database) -> None:
+    guard = Guard(database.optuna, "w", 60.0)
+    study = optuna.load_study(study_name="s", storage=database.optuna)
+    for number, state in enumerate((TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)):
+        trial = study.ask()
+        trial.suggest_float("x", 0, 1)
+        trial.report(0.1 * number, 0)
+        assert guard.hold is not None
+        metrics = {"accuracy": 0.1 * number, "loss": 1.0}
+        with database.engine.begin() as connection:
+            curves.record(connection, guard.hold, 0, metrics, lease_seconds=60.0)
+        trial.set_user_attr("seed", number)
+        study.tell(trial, 0.5 if state == TrialState.COMPLETE else None, state=state)
+    study.ask().suggest_float("x", 0, 1)
+
+
+def test_everything_arrives_and_goes_on(
+    database: Database, database_url: str, record: StudyRecord, target: Database
+) -> None:
+    fill(database_url)
+    ledger.claim(database.engine, record.uuid, "s", "digits", "w" * 64)
+    ledger.complete(database.engine, record.uuid, "digits", {"a": 1}, test_sha256="t", predictions=b"p")
+    assert copy_study(database, target, "s") == 5
+    copied = studies.get(target.engine, "s")
+    assert (copied.uuid, copied.spec, copied.trials) == (record.uuid, record.spec, record.trials)
+    here = optuna.load_study(study_name="s", storage=database.optuna).get_trials()
+    there = optuna.load_study(study_name="s", storage=target.optuna).get_trials()
+    for one, other in zip(here, there, strict=True):
+        assert (one.number, one.state, one.values) == (other.number, other.state, other.values)
+        assert (one.params, one.intermediate_values) == (other.params, other.intermediate_values)
+        assert one.user_attrs == other.user_attrs
+        assert curves.read(database.engine, one._trial_id) == curves.read(target.engine, other._trial_id)
+    assert ledger.result(target.engine, record.uuid, "digits") == {
+        "a": 1,
+        "look": 1,
+        "scored_at": ledger.result(database.engine, record.uuid, "digits")["scored_at"],  # type: ignore[index]
+    }
+    # The running one has nobody there: it is taken over at once.
+    assert leases.take_over(target.engine, copied.study_id, "w", 60.0) == leases.Hold(there[3]._trial_id, 1)
+
+
+def test_a_name_that_is_taken_is_left_alone(database: Database, record: StudyRecord, target: Database) -> None:
+    studies.create(target, "s", {"other": 1}, 1)
+    with pytest.raises(StudyExists):
+        copy_study(database, target, "s")
+    assert studies.get(target.engine, "s").spec == {"other": 1}
+
+
+def test_an_unknown_study_makes_nothing(database: Database, target: Database) -> None:
+    with pytest.raises(UnknownStudy):
+        copy_study(database, target, "s")
+    assert studies.names(target.engine) == []

@@ -1,0 +1,117 @@
+"""The arrows between packages, and who may touch test files, as the design fixes them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MAY_IMPORT = {
+    "spaces": set(),
+    "objectives": {"spaces"},
+    "storage": set(),
+    "search": {"spaces", "objectives", "storage"},
+}
+HELD_OUT = "objectives.data.heldout"
+LONGEST_FILE = 250
+
+
+def modules(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever the statement stands."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            module = node.module or ""
+            yield module
+            yield from (f"{module}.{name.name}" for name in node.names)
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_imports_run_one_way(package: str) -> None:
+    others = MAY_IMPORT.keys() - MAY_IMPORT[package] - {package}
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules(package)
+        for name in imports(path)
+        if name.partition(".")[0] in others
+    ]
+    assert wrong == []
+
+
+def test_only_the_final_step_imports_the_held_out_data() -> None:
+    users = {
+        str(path.relative_to(ROOT))
+        for package in MAY_IMPORT
+        for path in modules(package)
+        if any(name == HELD_OUT or name.startswith(f"{HELD_OUT}.") for name in imports(path))
+    }
+    assert users == {"search/final.py"}
+
+
+def test_only_the_final_command_imports_the_final_step() -> None:
+    users = {
+        str(path.relative_to(ROOT))
+        for path in modules("search")
+        if any(name == "search.final" or name.startswith("search.final.") for name in imports(path))
+    }
+    assert users == {"search/commands/final.py"}
+
+
+def test_spaces_and_storage_never_import_torch() -> None:
+    users = [
+        str(path.relative_to(ROOT))
+        for package in ("spaces", "storage")
+        for path in modules(package)
+        if any(name.partition(".")[0] == "torch" for name in imports(path))
+    ]
+    assert users == []
+
+
+def test_objectives_know_neither_trials_nor_sql() -> None:
+    users = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules("objectives")
+        for name in imports(path)
+        if name.partition(".")[0] in {"optuna", "sqlalchemy", "psycopg2"}
+    ]
+    assert users == []
+
+
+def test_files_stay_short() -> None:
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for package in MAY_IMPORT
+        for path in modules(package)
+        if (lines := len(path.read_text().splitlines())) > LONGEST_FILE
+    }
+    assert long == {}
+
+
+def test_the_top_level_holds_what_the_design_fixes() -> None:
+    import subprocess
+
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout: what belongs to the project is not known")
+    tops = {name.partition("/")[0] for name in listed.stdout.splitlines()}
+    fixed = {
+        "pyproject.toml",
+        "README.md",
+        "docker-compose.yml",
+        "search",
+        "objectives",
+        "spaces",
+        "storage",
+        "tests",
+    }
+    others = {"LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "Dockerfile"}
+    assert {top for top in tops if not top.startswith(".")} <= fixed | others
