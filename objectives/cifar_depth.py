@@ -22,6 +22,6 @@ OBJECTIVE = Objective(
         dropout=standard.dropout(0.0, 0.4),
         optimizer=choose(OPTIMIZERS, "nesterov", "nadam"),
         schedule=choose(SCHEDULES, "constant", "exponential", "cosine"),
-        batch_size=Fixed(128),
+        batch_size=Fixed(128, domain=standard.batch_size()),
     ),
 )

@@ -19,6 +19,6 @@ OBJECTIVE = Objective(
         dropout=standard.dropout(),
         optimizer=choose(OPTIMIZERS, "nesterov", "adamw"),
         schedule=choose(SCHEDULES, "constant", "exponential", "cosine"),
-        batch_size=Fixed(64),
+        batch_size=Fixed(64, domain=standard.batch_size()),
     ),
 )

@@ -20,6 +20,6 @@ OBJECTIVE = Objective(
         dropout=standard.dropout(),
         optimizer=choose(OPTIMIZERS, "nesterov", "adamw"),
         schedule=choose(SCHEDULES, "constant", "cosine"),
-        batch_size=Fixed(128),
+        batch_size=Fixed(128, domain=standard.batch_size()),
     ),
 )

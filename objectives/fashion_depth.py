@@ -18,6 +18,6 @@ OBJECTIVE = Objective(
         dropout=standard.dropout(0.0, 0.4),
         optimizer=choose(OPTIMIZERS, "sgd", "nesterov", "adamw"),
         schedule=choose(SCHEDULES, "constant", "exponential", "cosine"),
-        batch_size=Fixed(256),
+        batch_size=Fixed(256, domain=standard.batch_size()),
     ),
 )

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import multiprocessing
 import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from search.errors import Exit, Interrupted, SearchError
+from search.errors import Exit, Interrupted, SearchError, UsageError
 from search.job import WorkerJob
 from search.logs import configure
 
@@ -56,32 +58,42 @@ def start(chosen: ForkServerContext, job: WorkerJob) -> WorkerProcess:
     return WorkerProcess(process, receiver)
 
 
-def ask(chosen: ForkServerContext, question: Any, *arguments: Any) -> Any:
-    """Call a function that needs torch in a process of its own and return its answer.
+class Question:
+    """A function that needs torch, called in a process of its own while this one does something else."""
 
-    Raises:
-        SearchError: it raised; with its message.
-    """
-    receiver, sender = chosen.Pipe(duplex=False)
-    process = chosen.Process(target=_answer, args=(question, arguments, sender))
-    process.start()
-    sender.close()
+    def __init__(self, chosen: ForkServerContext, function: Callable[[str], Any], argument: str) -> None:
+        self._receiver, sender = chosen.Pipe(duplex=False)
+        self._process = chosen.Process(target=_answer, args=(function, argument, sender), daemon=True)
+        self._process.start()
+        sender.close()
+
+    def answer(self) -> Any:
+        """Wait for what the function returns.
+
+        Raises:
+            UsageError: it raised; with its message.
+            SearchError: its process died.
+        """
+        try:
+            fine, answer = self._receiver.recv()
+        except EOFError:
+            raise SearchError("a helper process ended without an answer; run `search doctor`") from None
+        finally:
+            self._process.join()
+            self._receiver.close()
+        if not fine:
+            raise UsageError(answer)
+        return answer
+
+
+def _answer(function: Callable[[str], Any], argument: str, sender: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        fine, answer = receiver.recv()
-    except EOFError:
-        raise SearchError("a helper process ended without an answer; run `search doctor`") from None
-    finally:
-        process.join()
-    if not fine:
-        raise SearchError(answer)
-    return answer
-
-
-def _answer(question: Any, arguments: tuple[Any, ...], sender: Connection) -> None:
-    try:
-        sender.send((True, question(*arguments)))
+        answer = (True, function(argument))
     except Exception as error:
-        sender.send((False, str(error)))
+        answer = (False, str(error))
+    with contextlib.suppress(OSError):  # who asked may have ended with an error of its own
+        sender.send(answer)
 
 
 def _main(job: WorkerJob, sender: Connection) -> None:

@@ -15,7 +15,7 @@ from objectives.data.cache import prepare
 from search.access import open_storage
 from search.commands.data import _row as dataset_row
 from search.commands.output import document, say
-from search.commands.run import cores, devices_here
+from search.commands.run import Devices, cores
 from search.errors import SearchError
 from search.settings import Settings
 from search.versions import versions
@@ -116,6 +116,6 @@ def _data(settings: Settings) -> str:
 
 
 def _devices(settings: Settings) -> str:
-    devices = devices_here(settings.device)
+    devices = Devices(settings.device).names()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return f"{', '.join(devices)}; {cores()} CPU cores, {memory:.0f} GiB memory"

@@ -40,14 +40,17 @@ def named(study: str | None, objective: str | None) -> str:
 
 def run_study(request: Request, settings: Settings, *, create: bool, as_json: bool) -> None:
     """Create or continue a study and train until its budget is spent; print the best configuration."""
+    devices = Devices(settings.device)
     with storage_url(settings) as address, opened(url.parse(address)) as database:
+        there = devices.names()  # a device that is not there must not leave a study behind
         record, plan = _open(database, request, settings, create=create)
         viewer = Viewer(database, record.name)
         before = viewer.status()["budget"]["left"]
         try:
             if before:
                 _announce(record, plan, before)
-                _train(database, address, request, settings, record, as_json=as_json)
+                job = _job(address, request, settings)
+                _train(database, record, crew_jobs(job, there, settings.workers, cores()), as_json=as_json)
         except Interrupted:
             note(f"stopped; continue with: search resume --study {record.name}")
             raise
@@ -56,6 +59,7 @@ def run_study(request: Request, settings: Settings, *, create: bool, as_json: bo
 
 def lend(request: Request, settings: Settings) -> None:
     """Train trials of a study that exists, leaving its settings as they are."""
+    devices = Devices(settings.device)
     with storage_url(settings) as address, opened(url.parse(address)) as database:
         try:
             record = studies.get(database.engine, request.study)
@@ -67,7 +71,8 @@ def lend(request: Request, settings: Settings) -> None:
             )
         with Decoding("decoding") as progress:
             plans.rebuild(record, request, settings, progress)
-        _train(database, address, request, settings, record, as_json=True)
+        jobs = crew_jobs(_job(address, request, settings), devices.names(), settings.workers, cores())
+        _train(database, record, jobs, as_json=True)
 
 
 def _open(database: Database, request: Request, settings: Settings, *, create: bool) -> tuple[StudyRecord, Plan]:
@@ -84,28 +89,17 @@ def _announce(record: StudyRecord, plan: Plan, left: int) -> None:
     )
 
 
-def _train(
-    database: Database,
-    address: str,
-    request: Request,
-    settings: Settings,
-    record: StudyRecord,
-    *,
-    as_json: bool,
-) -> None:
-    devices = devices_here(settings.device)
+def _job(address: str, request: Request, settings: Settings) -> WorkerJob:
+    """What all workers of this command have in common."""
     objective = request.objective
     if objective is not None and is_path(objective):
         objective = str(Path(objective).resolve())
-    job = WorkerJob(
-        storage=address,
-        study=record.name,
-        objective=objective,
-        settings=settings,
-        device=devices[0],
-        threads=1,
+    return WorkerJob(
+        storage=address, study=request.study, objective=objective, settings=settings, device="cpu", threads=1
     )
-    jobs = crew_jobs(job, devices, settings.workers, cores())
+
+
+def _train(database: Database, record: StudyRecord, jobs: list[WorkerJob], *, as_json: bool) -> None:
     supervisor = Supervisor(Crew(database=database, study_id=record.study_id, jobs=jobs))
     with _display(Viewer(database, record.name), as_json=as_json) as watch:
         supervisor.run(watch)
@@ -139,11 +133,21 @@ def _conclude(viewer: Viewer, *, as_json: bool) -> None:
     say(f"next: search final --study {status['study']}")
 
 
-def devices_here(request: str) -> list[str]:
-    """The devices that a request stands for; torch is asked in a process of its own unless it is the CPU."""
-    if request == "cpu":
-        return ["cpu"]
-    return list(processes.ask(processes.context(), _resolve_devices, request))
+class Devices:
+    """The devices that a request stands for; torch looks in a process of its own, unless it is the CPU."""
+
+    def __init__(self, request: str) -> None:
+        self._question = (
+            None if request == "cpu" else processes.Question(processes.context(), _resolve_devices, request)
+        )
+
+    def names(self) -> list[str]:
+        """Wait for the answer.
+
+        Raises:
+            UsageError: a device that is not there.
+        """
+        return ["cpu"] if self._question is None else list(self._question.answer())
 
 
 def _resolve_devices(request: str) -> list[str]:

@@ -79,6 +79,37 @@ def test_one_step_is_the_textbooks() -> None:
         torch.testing.assert_close(after, value - 0.5 * parameter.grad, rtol=1e-4, atol=1e-6)
 
 
+class Watching(nn.Module):
+    """A linear network that keeps the sum of each training image's pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(64, 10)
+        self.seen: list[torch.Tensor] = []
+
+    def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            self.seen.append(x_BCHW.flatten(1).sum(dim=1))
+        logits_BK: torch.Tensor = self.linear(x_BCHW.flatten(1))
+        return logits_BK
+
+
+def _orders(seed: int) -> list[torch.Tensor]:
+    """What is trained on in each of two epochs, example by example."""
+    model = Watching()
+    config = TrainingConfig(optimizer=Choice("sgd", {"learning_rate": 0.1}), batch_size=500)
+    fit(model, digits(), config, Replayed([(0.1, 0.1)] * 2), Curve(), epochs=2, seed=seed)
+    assert [len(seen) for seen in model.seen] == [500] * 4  # 1,150 examples: the rest is left out
+    return [torch.cat(model.seen[:2]), torch.cat(model.seen[2:])]
+
+
+def test_order_is_the_seeds_and_the_epochs() -> None:
+    (one, two), (same, _), (other, _) = _orders(7), _orders(7), _orders(8)
+    assert torch.equal(one, same)
+    assert not torch.equal(one, two)
+    assert not torch.equal(one, other)
+
+
 def test_label_smoothing_reaches_the_training_loss_only() -> None:
     curves = []
     for smoothing in (0.0, 0.3):
