@@ -58,32 +58,27 @@ def start(chosen: ForkServerContext, job: WorkerJob) -> WorkerProcess:
     return WorkerProcess(process, receiver)
 
 
-class Question:
-    """A function that needs torch, called in a process of its own while this one does something else."""
+def ask(chosen: ForkServerContext, function: Callable[[str], Any], argument: str) -> Any:
+    """Call a function that needs torch in a process of its own.
 
-    def __init__(self, chosen: ForkServerContext, function: Callable[[str], Any], argument: str) -> None:
-        self._receiver, sender = chosen.Pipe(duplex=False)
-        self._process = chosen.Process(target=_answer, args=(function, argument, sender), daemon=True)
-        self._process.start()
-        sender.close()
-
-    def answer(self) -> Any:
-        """Wait for what the function returns.
-
-        Raises:
-            UsageError: it raised; with its message.
-            SearchError: its process died.
-        """
-        try:
-            fine, answer = self._receiver.recv()
-        except EOFError:
-            raise SearchError("a helper process ended without an answer; run `search doctor`") from None
-        finally:
-            self._process.join()
-            self._receiver.close()
-        if not fine:
-            raise UsageError(answer)
-        return answer
+    Raises:
+        UsageError: it raised; with its message.
+        SearchError: its process died.
+    """
+    receiver, sender = chosen.Pipe(duplex=False)
+    process = chosen.Process(target=_answer, args=(function, argument, sender), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        fine, answer = receiver.recv()
+    except EOFError:
+        raise SearchError("a helper process ended without an answer; run `search doctor`") from None
+    finally:
+        process.join()
+        receiver.close()
+    if not fine:
+        raise UsageError(answer)
+    return answer
 
 
 def _answer(function: Callable[[str], Any], argument: str, sender: Connection) -> None:

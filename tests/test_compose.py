@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -58,7 +59,7 @@ def targets(service: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_the_compose_file_is_valid() -> None:
-    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", COMPOSE]
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
     assert subprocess.run(check, capture_output=True, text=True, check=False).returncode == 0
 
 
@@ -66,6 +67,12 @@ def test_the_dockerfile_is_clean() -> None:
     hadolint = Path(sysconfig.get_path("scripts")) / "hadolint"
     done = subprocess.run([hadolint, "--no-color", DOCKERFILE], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_image_has_the_version_of_the_program(services: dict[str, Any]) -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    own = {service["image"] for service in services.values() if "build" in service}
+    assert own == {f"depthsearch:{version}"}
 
 
 @pytest.mark.parametrize("environment", [{}, {"STUDY": "depth-s3", "OBJECTIVE": "cifar-depth"}])

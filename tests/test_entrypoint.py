@@ -71,7 +71,7 @@ def test_the_entrypoint_hands_over_the_password(
     address = f"host={where.host} port={where.port} user={name} dbname=postgres"
     temporary = tmp_path / "tmp"
     temporary.mkdir()
-    environment = {"POSTGRES_PASSWORD_FILE": secret, "TMPDIR": temporary}
+    environment: dict[str, str | Path] = {"POSTGRES_PASSWORD_FILE": secret, "TMPDIR": temporary}
     done = run(entrypoint, sys.executable, "-c", CONNECT, address, **environment)
     assert done.stdout.split() == [name, "0o600"], done.stderr
     secret.write_text("wrong\n")
@@ -82,12 +82,13 @@ def test_the_entrypoint_hands_over_the_password(
 
 
 def test_the_entrypoint_becomes_the_command(entrypoint: Path, tmp_path: Path) -> None:
-    nothing = {
+    nothing: dict[str, str | Path] = {
         "POSTGRES_PASSWORD_FILE": tmp_path / "none",
         "HELD_OUT_DATA": tmp_path / "none",
         "SEARCH_DATA": "/d",
     }
-    done = run(entrypoint, "sh", "-c", 'echo "$1 $SEARCH_DATA ${PGPASSFILE-none}"; exit 3', "sh", "a b", **nothing)
+    shown = 'echo "$1 $SEARCH_DATA ${PGPASSFILE-none}"; exit 3'
+    done = run(entrypoint, "sh", "-c", shown, "sh", "a b", **nothing)
     assert (done.returncode, done.stdout) == (3, "a b /d none\n")
 
 

@@ -37,7 +37,7 @@ def show_data(name: str | None, settings: Settings, *, as_json: bool) -> None:
 
 
 def _list(settings: Settings, *, as_json: bool) -> None:
-    rows = [_row(name, settings) for name in [*DATASETS, *own_names(settings.data)]]
+    rows = [describe(name, settings) for name in [*DATASETS, *own_names(settings.data)]]
     if as_json:
         document({"folder": str(settings.data), "sets": rows})
         return
@@ -46,7 +46,8 @@ def _list(settings: Settings, *, as_json: bool) -> None:
     say("what is missing is downloaded when a study needs it, or now with: search data NAME")
 
 
-def _row(name: str, settings: Settings) -> dict[str, Any]:
+def describe(name: str, settings: Settings) -> dict[str, Any]:
+    """A data set's name, whether its training part lies here, and what it is; nothing of it is opened."""
     dataset = find(name, settings.data)
     places = [
         place(layout, data_dir=settings.data, cache_dir=settings.cache) for layout in dataset.training_layouts

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from objectives.core.discovery import find, names
 from objectives.data.cache import prepare
+from search import devices
 from search.access import open_storage
-from search.commands.data import _row as dataset_row
+from search.commands.data import describe
 from search.commands.output import document, say
-from search.commands.run import Devices, cores
 from search.errors import SearchError
 from search.settings import Settings
 from search.versions import versions
@@ -108,14 +108,12 @@ def _objectives() -> str:
 
 def _data(settings: Settings) -> str:
     prepare("digits", settings.data, settings.cache)
-    here = [
-        name for name in ("mnist", "fashion-mnist", "cifar10", "cifar100") if dataset_row(name, settings)["here"]
-    ]
+    here = [name for name in ("mnist", "fashion-mnist", "cifar10", "cifar100") if describe(name, settings)["here"]]
     others = f"{', '.join(here)} in {settings.data}" if here else f"none in {settings.data} (downloaded on demand)"
     return f"digits ready; {others}"
 
 
 def _devices(settings: Settings) -> str:
-    devices = Devices(settings.device).names()
+    there = devices.names(settings.device)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{', '.join(devices)}; {cores()} CPU cores, {memory:.0f} GiB memory"
+    return f"{', '.join(there)}; {devices.cores()} CPU cores, {memory:.0f} GiB memory"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from objectives.core.discovery import is_path
+from search import devices
 from search import plan as plans
-from search import processes
 from search.access import storage_url
 from search.commands.output import Decoding, configuration, document, err, note, out, say
 from search.errors import Interrupted, NothingToDo, SearchError, UsageError
@@ -40,9 +38,8 @@ def named(study: str | None, objective: str | None) -> str:
 
 def run_study(request: Request, settings: Settings, *, create: bool, as_json: bool) -> None:
     """Create or continue a study and train until its budget is spent; print the best configuration."""
-    devices = Devices(settings.device)
+    there = devices.names(settings.device)  # one that is not there must not leave a study behind
     with storage_url(settings) as address, opened(url.parse(address)) as database:
-        there = devices.names()  # a device that is not there must not leave a study behind
         record, plan = _open(database, request, settings, create=create)
         viewer = Viewer(database, record.name)
         before = viewer.status()["budget"]["left"]
@@ -50,7 +47,7 @@ def run_study(request: Request, settings: Settings, *, create: bool, as_json: bo
             if before:
                 _announce(record, plan, before)
                 job = _job(address, request, settings)
-                _train(database, record, crew_jobs(job, there, settings.workers, cores()), as_json=as_json)
+                _train(database, record, crew_jobs(job, there, settings.workers, devices.cores()), as_json=as_json)
         except Interrupted:
             note(f"stopped; continue with: search resume --study {record.name}")
             raise
@@ -59,7 +56,7 @@ def run_study(request: Request, settings: Settings, *, create: bool, as_json: bo
 
 def lend(request: Request, settings: Settings) -> None:
     """Train trials of a study that exists, leaving its settings as they are."""
-    devices = Devices(settings.device)
+    there = devices.names(settings.device)  # one that is not there must not leave a study behind
     with storage_url(settings) as address, opened(url.parse(address)) as database:
         try:
             record = studies.get(database.engine, request.study)
@@ -71,7 +68,7 @@ def lend(request: Request, settings: Settings) -> None:
             )
         with Decoding("decoding") as progress:
             plans.rebuild(record, request, settings, progress)
-        jobs = crew_jobs(_job(address, request, settings), devices.names(), settings.workers, cores())
+        jobs = crew_jobs(_job(address, request, settings), there, settings.workers, devices.cores())
         _train(database, record, jobs, as_json=True)
 
 
@@ -131,32 +128,3 @@ def _conclude(viewer: Viewer, *, as_json: bool) -> None:
     say(f"best validation accuracy {best['value']:.4f} (trial {best['trial']}, epoch {best['epoch'] + 1})")
     say(configuration(best["params"]))
     say(f"next: search final --study {status['study']}")
-
-
-class Devices:
-    """The devices that a request stands for; torch looks in a process of its own, unless it is the CPU."""
-
-    def __init__(self, request: str) -> None:
-        self._question = (
-            None if request == "cpu" else processes.Question(processes.context(), _resolve_devices, request)
-        )
-
-    def names(self) -> list[str]:
-        """Wait for the answer.
-
-        Raises:
-            UsageError: a device that is not there.
-        """
-        return ["cpu"] if self._question is None else list(self._question.answer())
-
-
-def _resolve_devices(request: str) -> list[str]:
-    from objectives.training.device import resolve
-
-    return resolve(request)
-
-
-def cores() -> int:
-    """CPU cores that this process may use."""
-    affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1

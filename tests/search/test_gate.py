@@ -51,8 +51,11 @@ def basic(password: str, scheme: str = "Basic") -> str:
 
 def refused(*flags: str, **environment: str) -> tuple[int, str]:
     """The exit code and the one line of a dashboard that does not start."""
-    process = start(*flags, **environment)
-    out, err = process.communicate(timeout=60)
+    with start(*flags, **environment) as process:
+        try:
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert out == ""
     assert err.startswith("error: "), err
     assert err.count("\n") == 1, err
