@@ -132,6 +132,13 @@ def rebuild(record: StudyRecord, request: Request, settings: Settings, progress:
         found = trusted.recall(settings.home, stored.objective, stored.objective_hash)
     else:
         found = find(request.objective)
+    if found.objective.data != stored.dataset:
+        # Said before that data set is looked for, or downloaded.
+        raise UsageError(
+            f"study {record.name!r} was created with objective {stored.objective!r} on {stored.dataset!r} and cannot "
+            f"continue with {found.name!r} on {found.objective.data!r}; drop --objective, or start a study of "
+            "another name"
+        )
     plan = _resolve(found, asked, settings, progress)
     stored.check_same(record.name, plan.spec)
     return plan

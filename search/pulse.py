@@ -13,9 +13,12 @@ from storage.database import Database
 from storage.errors import LeaseLost, UnknownStudy
 from storage.guard import Guard
 
+# A stop, or a deadline, is heard of at the next beat.
+LONGEST_PAUSE_SECONDS = 3.0
+
 
 class Pulse:
-    """Beats three times a lease. `check` tells the training thread, between epochs, whether to go on."""
+    """Beats at least three times a lease. `check` tells the training thread, between epochs, whether to go on."""
 
     def __init__(
         self, database: Database, guard: Guard, *, worker: str, study: str, device: str, lease_seconds: float
@@ -75,7 +78,7 @@ class Pulse:
             raise self._lost
 
     def _run(self) -> None:
-        while not self._stop.wait(self._lease_seconds / 3):
+        while not self._stop.wait(min(self._lease_seconds / 3, LONGEST_PAUSE_SECONDS)):
             try:
                 self._beat()
             except SQLAlchemyError:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import optuna
 import torch
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from objectives.core.errors import Diverged, OutOfMemory
@@ -65,7 +66,7 @@ class TrialRun:
         """Train to an end and tell Optuna which; None where the trial is left RUNNING for another worker.
 
         Raises:
-            LeaseLost: another worker has the trial.
+            LeaseLost, UpdateFinishedTrialError: the trial is no longer this worker's.
             DataError: the data are gone or were tampered with; no trial can go on.
         """
         bench = self.bench
@@ -82,7 +83,7 @@ class TrialRun:
             return self._violate("diverged", str(error), 1.0)
         except OutOfMemory as error:
             return self._violate("out of memory", str(error), 1.0, peak_bytes=error.peak_bytes)
-        except (LeaseLost, DataError):
+        except (LeaseLost, UpdateFinishedTrialError, DataError):
             raise
         except Exception as error:
             return self._fail(error)
@@ -96,6 +97,8 @@ class TrialRun:
         accuracy = metrics.get("accuracy")
         if accuracy is None or isinstance(accuracy, bool):
             raise ValueError(f"report needs an 'accuracy', but got {', '.join(metrics) or 'nothing'}")
+        if not 0 <= epoch < self.bench.epochs:
+            raise ValueError(f"report's epoch must be from 0 to {self.bench.epochs - 1}, but got {epoch}")
         if not math.isfinite(accuracy):
             raise Diverged(f"accuracy became {accuracy} in epoch {epoch}")
         if epoch in self.values:
@@ -147,4 +150,5 @@ class TrialRun:
             patiently(self.trial.set_user_attr, "best_epoch", best)
             patiently(self.trial.set_user_attr, "best_value", best_value(self.values))
         patiently(self.study.tell, self.trial, value, state=state, skip_if_finished=True)
+        self.bench.guard.hold = None  # also where the answer to a first, successful tell was lost
         return state

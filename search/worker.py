@@ -7,6 +7,7 @@ import time
 
 import optuna
 import torch
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
 from objectives.data import seal
@@ -103,7 +104,10 @@ class Worker:
 
     def _next(self) -> Trial | None:
         engine = self._bench.database.engine
-        hold = leases.take_over(engine, self._record.study_id, self._name, self._lease_seconds)
+        # Held already: the storage went away after a trial had been claimed and before it was handed out.
+        hold = self._bench.guard.hold or leases.take_over(
+            engine, self._record.study_id, self._name, self._lease_seconds
+        )
         if hold is not None:
             return self._attach(hold)
         try:
@@ -121,8 +125,9 @@ class Worker:
         patiently(self._bench.pulse.begin, trial.number)
         try:
             state = TrialRun(self._bench, self._study, trial).run()
-        except LeaseLost as error:
-            _log.warning("trial %d: %s", trial.number, error)
+        except (LeaseLost, UpdateFinishedTrialError) as error:
+            # Another worker has it, or somebody ended it by hand, in the dashboard for instance.
+            _log.warning("trial %d is no longer this worker's: %s", trial.number, error)
             self._bench.guard.hold = None
             return
         except DataError as error:

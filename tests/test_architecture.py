@@ -115,3 +115,23 @@ def test_the_top_level_holds_what_the_design_fixes() -> None:
     }
     others = {"LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "Dockerfile"}
     assert {top for top in tops if not top.startswith(".")} <= fixed | others
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports inside functions count, too: a late import may save time, it may not hide a circle."""
+    files = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for package in MAY_IMPORT
+        for path in modules(package)
+    }
+    arrows = {
+        module: {name for name in imports(path) if name in files} - {module} for module, path in files.items()
+    }
+    for module in arrows:
+        # `from package import module` also names the package; that it runs the package's __init__ is no use of it.
+        arrows[module] -= {name for name in arrows[module] if module.startswith(f"{name}.")}
+    while arrows:
+        free = [module for module, wanted in arrows.items() if not wanted & arrows.keys()]
+        assert free, f"a circle among {sorted(arrows)}"
+        for module in free:
+            del arrows[module]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from objectives.core.errors import ObjectiveError
-from objectives.models.catalogue import CnnConfig, ImageShape
+from objectives.models.config import CnnConfig, ImageShape
 from objectives.models.layers import activation, initialize, slope
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from objectives.models.catalogue import ImageShape, MlpConfig
+from objectives.models.config import ImageShape, MlpConfig
 from objectives.models.layers import activation, initialize, slope
 
 

@@ -61,6 +61,13 @@ def fast_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
 
 
+def clear(device: torch.device) -> None:
+    """Give back what an earlier network left cached, and count peak memory from here."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+
+
 def out_of_memory(error: BaseException, device: torch.device) -> OutOfMemory | None:
     """The error as `OutOfMemory`, with the peak of allocated bytes, if that is what it is."""
     if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in str(error):

@@ -14,7 +14,7 @@ from objectives.data.examples import TrainValidation
 from objectives.models.catalogue import MODELS
 from objectives.schedules.rates import Rates, Replayed, rates_for
 from objectives.training.config import TrainingConfig
-from objectives.training.device import out_of_memory
+from objectives.training.device import clear, out_of_memory
 from objectives.training.loop import Report, fit
 from objectives.training.seeds import derive
 from spaces import Configuration
@@ -40,6 +40,7 @@ def train(
         ObjectiveError: the configuration does not fit the objective.
     """
     config = config.replace(epochs=epochs, seed=seed, image_shape=data.image_shape, classes=len(data.classes))
+    clear(data.device)
     torch.manual_seed(derive(seed, "weights"))
     try:
         if objective.train is not None:

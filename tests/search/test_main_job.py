@@ -110,10 +110,8 @@ def test_the_budget_may_be_raised_and_not_lowered(first_run: Ended) -> None:
 )
 def test_other_values_are_refused_with_the_difference(first_run: Ended, flags: list[str], difference: str) -> None:
     refused = search("run", "--study", STUDY, *flags)
-    assert refused.code in (1, 2)
-    if "cifar-depth" not in flags:
-        assert refused.code == 2
-        assert difference in refused.err
+    assert refused.code == 2
+    assert difference in refused.err
     assert len(refused.err.strip().splitlines()) == 1
     assert refused.out == ""
 

@@ -6,8 +6,9 @@ from torch import nn
 
 from objectives.core.errors import ObjectiveError
 from objectives.models.activations import ACTIVATIONS
-from objectives.models.catalogue import MODELS, CnnConfig, MlpConfig
+from objectives.models.catalogue import MODELS
 from objectives.models.cnn import Cnn, pooled_blocks
+from objectives.models.config import CnnConfig, MlpConfig
 from objectives.models.mlp import Mlp
 from spaces import Choice
 
