@@ -135,8 +135,8 @@ def rebuild(record: StudyRecord, request: Request, settings: Settings, progress:
     if found.objective.data != stored.dataset:
         # Said before that data set is looked for, or downloaded.
         raise UsageError(
-            f"study {record.name!r} was created with objective {stored.objective!r} on {stored.dataset!r} and cannot "
-            f"continue with {found.name!r} on {found.objective.data!r}; drop --objective, or start a study of "
+            f"study {record.name!r} was created with objective {stored.objective!r} on {stored.dataset!r} and "
+            f"cannot continue with {found.name!r} on {found.objective.data!r}; drop --objective, or start a study of "
             "another name"
         )
     plan = _resolve(found, asked, settings, progress)
