@@ -136,8 +136,8 @@ def rebuild(record: StudyRecord, request: Request, settings: Settings, progress:
         # Said before that data set is looked for, or downloaded.
         raise UsageError(
             f"study {record.name!r} was created with objective {stored.objective!r} on {stored.dataset!r} and "
-            f"cannot continue with {found.name!r} on {found.objective.data!r}; drop --objective, or start a study of "
-            "another name"
+            f"cannot continue with {found.name!r} on {found.objective.data!r}; drop --objective, or start a "
+            "study of another name"
         )
     plan = _resolve(found, asked, settings, progress)
     stored.check_same(record.name, plan.spec)
