@@ -45,9 +45,9 @@ def run_study(request: Request, settings: Settings, *, create: bool, as_json: bo
         before = viewer.status()["budget"]["left"]
         try:
             if before:
-                _announce(record, plan, before)
-                job = _job(address, request, settings)
-                _train(database, record, crew_jobs(job, there, settings.workers, devices.cores()), as_json=as_json)
+                jobs = crew_jobs(_job(address, request, settings), there, settings.workers, devices.cores())
+                _announce(record, plan, before, jobs)
+                _train(database, record, jobs, as_json=as_json)
         except Interrupted:
             note(f"stopped; continue with: search resume --study {record.name}")
             raise
@@ -78,11 +78,13 @@ def _open(database: Database, request: Request, settings: Settings, *, create: b
         return opener(database, request, settings, progress)
 
 
-def _announce(record: StudyRecord, plan: Plan, left: int) -> None:
+def _announce(record: StudyRecord, plan: Plan, left: int, jobs: list[WorkerJob]) -> None:
     prepared = plan.prepared
+    used = ", ".join(dict.fromkeys(job.device for job in jobs))
     note(
         f"study {record.name}: {left} of {record.trials} trials to go, up to {plan.spec.epochs} epochs each, on "
-        f"{len(plan.split.train)} + {len(plan.split.validation)} images of {prepared.name}"
+        f"{len(plan.split.train)} + {len(plan.split.validation)} images of {prepared.name}; "
+        f"starting {len(jobs)} workers on {used}"
     )
 
 
