@@ -19,16 +19,10 @@ CONFIGURATION = "config.json"
 CARD = "README.md"
 
 
-def save_weights(folder: Path, model: nn.Module) -> str:
-    """Write the weights (and buffers) and return the SHA-256 of the file.
-
-    Raises:
-        SearchError: the folder cannot be written.
-    """
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    data = save(state)
-    write(folder / WEIGHTS, data)
-    return hashlib.sha256(data).hexdigest()
+def pack_weights(model: nn.Module) -> tuple[bytes, str]:
+    """The weights (and buffers) as the content of a safetensors file, and its SHA-256."""
+    data = save({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()})
+    return data, hashlib.sha256(data).hexdigest()
 
 
 def load_weights(folder: Path, model: nn.Module, sha256: str) -> bool:

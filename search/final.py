@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
 import torch
 from optuna.trial import FrozenTrial
+from sqlalchemy import Connection
 from torch import nn
 
 from objectives.core.errors import TrainingError
+from objectives.data import seal
 from objectives.data.examples import Examples, TrainValidation, load
 from objectives.data.heldout import open_heldout
 from objectives.training.device import autocast
@@ -26,10 +29,11 @@ from search.errors import NothingToDo, SearchError
 from search.plan import Plan
 from search.settings import Settings
 from search.statistics import wilson_interval
-from search.status import best_trial, finished
+from search.status import best_epoch, best_trial, finished
 from spaces import Configuration
 from storage import curves, ledger
 from storage.database import Database
+from storage.ledger import Claim
 from storage.studies import StudyRecord
 
 
@@ -60,57 +64,78 @@ class Finalist:
 def score_once(finalist: Finalist, trials: list[FrozenTrial]) -> dict[str, Any]:
     """The study's one result: stored if it was scored before, else retrained, claimed and scored now.
 
-    Of several processes that ask at once, one scores and the others wait and get the same.
+    Of several processes that ask at once, one scores and the others wait and get the same. Until the claim is
+    made, this process is sealed as a worker is: an objective's own code trains in it.
 
     Raises:
         NothingToDo: no trial has completed.
         ScoreRefused: the test set was claimed for other weights.
     """
-    engine, record = finalist.database.engine, finalist.record
+    engine, record, settings = finalist.database.engine, finalist.record, finalist.settings
     dataset = finalist.plan.spec.dataset
-    with ledger.turn(engine, record.uuid, dataset):
+    claimed = Event()
+    seal.install(seal.sealed_paths(settings.data, settings.cache), until=claimed)
+    with ledger.turn(engine, record.uuid, dataset) as connection:
         stored = ledger.result(engine, record.uuid, dataset)
         if stored is not None:
             return {**stored, "first_time": False}
-        winner = find_winner(finalist, trials)
-        model, data, sha256 = _retrained(finalist, winner)
-        ledger.claim(engine, record.uuid, record.name, dataset, sha256)
+        earlier = ledger.open_claim(engine, record.uuid, dataset)
+        winner = find_winner(finalist, trials, earlier)
+        model, data, sha256 = _retrained(finalist, winner, earlier)
+        claim = Claim(weights_sha256=sha256, winner={"trial": winner.trial.number, "seed": winner.seed})
+        ledger.claim(connection, record.uuid, record.name, dataset, claim)
         # Only now, with the row claimed for exactly these weights, may the test files be opened.
-        return {**_score(finalist, winner, model, data, sha256, finished(trials)), "first_time": True}
+        claimed.set()
+        result = _score(finalist, connection, winner, model, data, sha256)
+        _write_down(finalist, winner, result, finished(trials))
+        return {**result, "first_time": True}
 
 
-def find_winner(finalist: Finalist, trials: list[FrozenTrial]) -> Winner:
-    """The best completed trial, replayed through the study's space."""
-    best = best_trial(trials)
-    if best is None:
+def find_winner(finalist: Finalist, trials: list[FrozenTrial], earlier: Claim | None) -> Winner:
+    """The best completed trial, replayed through the study's space; that of a claim made earlier stays.
+
+    Raises:
+        NothingToDo: no trial has completed, or the best has no curve to train again by.
+    """
+    if earlier is None:
+        best = best_trial(trials)
+    else:
+        best = next(trial for trial in trials if trial.number == earlier.winner["trial"])
+    last = None if best is None else best_epoch(best)
+    if best is None or last is None:
         raise NothingToDo(
             f"study {finalist.record.name!r} has no completed trial; "
             f"train some with `search run --study {finalist.record.name}`"
         )
     curve = curves.read(finalist.database.engine, best._trial_id)
-    epochs = 1 + int(best.user_attrs["best_epoch"])
-    rates = [(row.get("learning_rate"), row.get("learning_rate_end")) for row in curve[:epochs]]
-    complete = [(first, last) for first, last in rates if first is not None and last is not None]
+    rates = [(row.get("learning_rate"), row.get("learning_rate_end")) for row in curve[: last + 1]]
+    complete = [(first, end) for first, end in rates if first is not None and end is not None]
+    seed = int(best.user_attrs.get("seed", derive(finalist.plan.spec.seed, best.number)))
     return Winner(
         trial=best,
         config=finalist.plan.space.replay(best.params),
-        epochs=epochs,
-        trace=complete if len(complete) == epochs else None,
-        seed=derive(int(best.user_attrs["seed"]), "final"),
+        epochs=last + 1,
+        trace=complete if len(complete) == last + 1 else None,
+        seed=derive(seed, "final"),
     )
 
 
-def _retrained(finalist: Finalist, winner: Winner) -> tuple[nn.Module, TrainValidation, str]:
-    """The winner trained on train + validation, saved; or, after a crash, the weights already claimed."""
-    plan, record = finalist.plan, finalist.record
+def _retrained(
+    finalist: Finalist, winner: Winner, earlier: Claim | None
+) -> tuple[nn.Module, TrainValidation, str]:
+    """The winner trained on train + validation, and saved; after a crash, the very weights claimed before it.
+
+    Raises:
+        ScoreRefused: a claim was made for weights that are neither in the folder nor what training gives again.
+    """
+    plan = finalist.plan
     objective = plan.found.objective
     data = load(plan.prepared, plan.split, finalist.device, merge_validation=True)
-    claimed = ledger.claimed_weights(finalist.database.engine, record.uuid, plan.spec.dataset)
-    if claimed is not None and objective.train is None:
+    if earlier is not None and objective.train is None:
         config = winner.config.replace(image_shape=data.image_shape, classes=len(data.classes))
         model = build_network(objective, config).to(finalist.device)
-        if artifacts.load_weights(finalist.out, model, claimed):
-            return model, data, claimed
+        if artifacts.load_weights(finalist.out, model, earlier.weights_sha256):
+            return model, data, earlier.weights_sha256
     try:
         model = train(
             objective,
@@ -125,11 +150,23 @@ def _retrained(finalist: Finalist, winner: Winner) -> tuple[nn.Module, TrainVali
         raise SearchError(
             f"retraining the winner (trial {winner.trial.number}) failed: {error}; the test set was not opened"
         ) from error
-    return model, data, artifacts.save_weights(finalist.out, model)
+    weights, sha256 = artifacts.pack_weights(model)
+    if earlier is not None and sha256 != earlier.weights_sha256:
+        if artifacts.load_weights(finalist.out, model, earlier.weights_sha256):
+            return model, data, earlier.weights_sha256
+        # Nothing is written: the claimed file may lie there still, under another name.
+        raise ledger.refused(plan.spec.dataset, earlier.weights_sha256, sha256)
+    artifacts.write(finalist.out / artifacts.WEIGHTS, weights)
+    return model, data, sha256
 
 
 def _score(
-    finalist: Finalist, winner: Winner, model: nn.Module, data: TrainValidation, sha256: str, tried: int
+    finalist: Finalist,
+    connection: Connection,
+    winner: Winner,
+    model: nn.Module,
+    data: TrainValidation,
+    sha256: str,
 ) -> dict[str, Any]:
     plan, settings = finalist.plan, finalist.settings
     objective = plan.found.objective
@@ -156,16 +193,14 @@ def _score(
         "seed": winner.seed,
         "weights_sha256": sha256,
     }
-    stored = ledger.complete(
-        finalist.database.engine,
+    return ledger.complete(
+        connection,
         finalist.record.uuid,
         plan.spec.dataset,
         outcome,
         test_sha256=held_out.fingerprint,
         predictions=pack(predicted, confidence),
     )
-    _write_down(finalist, winner, stored, tried)
-    return stored
 
 
 @torch.no_grad()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from search.settings import Settings
 
@@ -11,7 +11,7 @@ from search.settings import Settings
 class WorkerJob:
     """One worker: which study, where it is kept, and what to train on."""
 
-    storage: str
+    storage: str = field(repr=False)
     """URL; it travels through a pipe, never on a command line."""
     study: str
     objective: str | None

@@ -7,12 +7,12 @@ import os
 import sys
 
 
-def configure(debug: bool | None = None) -> None:
-    """Send warnings (everything with `debug`) to stderr; worker processes inherit the choice."""
-    if debug is not None:
-        os.environ["SEARCH_DEBUG"] = "1" if debug else ""
+def configure(debug: bool = False) -> None:
+    """Send warnings, or everything with `debug` or SEARCH_DEBUG=1, to stderr; workers inherit the choice."""
+    if debug:
+        os.environ["SEARCH_DEBUG"] = "1"
     level = logging.DEBUG if os.environ.get("SEARCH_DEBUG") else logging.WARNING
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s: %(message)s")
     logging.getLogger("search").setLevel(level)
-    # The fork server says nothing that a user could act on.
+    # What the pool says of broken connections, `outages` says once and for people.
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)

@@ -8,16 +8,24 @@ from typing import ParamSpec, TypeVar
 
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import InterfaceError, OperationalError
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay
 from tenacity.wait import wait_random_exponential
+
+from storage.errors import Unreachable
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-OUTAGE = (StorageInternalError, OperationalError, InterfaceError)
 PATIENCE_SECONDS = 600.0
 
 _log = logging.getLogger(__name__)
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether an error says that the storage is away, be it as Optuna wraps it."""
+    if isinstance(error, StorageInternalError):
+        error = error.__cause__ or error
+    return isinstance(error, OperationalError | InterfaceError | Unreachable)
 
 
 def patiently(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -26,7 +34,7 @@ def patiently(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     Only for calls that may be made twice: whether the first one was committed is not known.
     """
     retrying = Retrying(
-        retry=retry_if_exception_type(OUTAGE),
+        retry=retry_if_exception(is_outage),
         wait=wait_random_exponential(multiplier=0.2, max=10),
         stop=stop_after_delay(PATIENCE_SECONDS),
         before_sleep=_say,

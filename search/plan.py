@@ -21,6 +21,9 @@ from storage.database import Database
 from storage.errors import StudyExists, UnknownStudy
 from storage.studies import StudyRecord
 
+# For counts and seconds alike: what fits into the storage's columns, and into a century.
+LARGEST = 2**31 - 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -41,9 +44,11 @@ class Request:
         check_name(self.study)
         for name in ("trials", "epochs", "train_examples", "timeout"):
             value = getattr(self, name)
-            if value is not None and value <= 0:
+            if value is not None and not 0 < value <= LARGEST:
                 flag = name.replace("_", "-")
-                raise UsageError(f"--{flag} must be above 0, but got {value}; leave it out for the default")
+                raise UsageError(
+                    f"--{flag} must be above 0 (and below 2^31), but got {value}; leave it out for the default"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +103,8 @@ def resume(
         UsageError: the request asks for other values than it was created with.
     """
     record = studies.get(database.engine, request.study)
+    if record.control == "moved":
+        raise UsageError(f"study {record.name!r} was {record.reason}; continue it there")
     plan = rebuild(record, request, settings, progress)
     if request.trials is not None:
         if request.trials < record.trials:

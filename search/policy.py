@@ -7,11 +7,13 @@ trial is proposed depends on the history alone, not on who asks.
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from optuna.distributions import BaseDistribution
+from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import (
     BasePruner,
     HyperbandPruner,
@@ -23,6 +25,7 @@ from optuna.samplers import BaseSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from objectives.training.seeds import derive
 from search.errors import UsageError
 
 DEFAULT_SAMPLER = "tpe"
@@ -51,6 +54,12 @@ def _tpe(seed: int) -> BaseSampler:
     return TPESampler(seed=seed, n_startup_trials=12, multivariate=True, constant_liar=True)
 
 
+def _qmc(seed: int) -> BaseSampler:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return QMCSampler(seed=seed % 2**32, scramble=True, warn_independent_sampling=False)
+
+
 def _halving(epochs: int) -> BasePruner:
     # Steps start at 0: the first rung is after two epochs; after one, many of the best are still behind.
     return SuccessiveHalvingPruner(min_resource=1, reduction_factor=3)
@@ -62,7 +71,7 @@ SAMPLERS: dict[str, SamplerEntry] = {
     ),
     "random": SamplerEntry(build=lambda seed: RandomSampler(seed=seed), description="independent random draws"),
     "qmc": SamplerEntry(
-        build=lambda seed: QMCSampler(seed=seed % 2**32, scramble=True, warn_independent_sampling=False),
+        build=_qmc,
         description="a scrambled Sobol sequence: even cover of a small space",
         seeded_by_trial=False,
     ),
@@ -110,7 +119,7 @@ class TrialSeeded(BaseSampler):
         self._sampler = build(seed % 2**32)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        self._sampler = self._build((self._seed * 1_000_003 + trial.number * 7919) % 2**32)
+        self._sampler = self._build(derive(self._seed, "sampler", trial.number) % 2**32)
         self._sampler.before_trial(study, trial)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -154,8 +163,10 @@ class Sparing(BasePruner):
 
 
 def _leads(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> bool:
+    """Whether no other trial that still runs is ahead; one that has ended cannot become the winner."""
     own = best_value(trial.intermediate_values)
-    return all(best_value(other.intermediate_values) <= own for other in trials if other.number != trial.number)
+    running = (other for other in trials if other.state == TrialState.RUNNING and other.number != trial.number)
+    return all(best_value(other.intermediate_values) <= own for other in running)
 
 
 def best_value(values: Mapping[int, float]) -> float:

@@ -13,12 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
+from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from search.errors import Exit, Interrupted, SearchError, UsageError
 from search.job import WorkerJob
 from search.logs import configure
+from search.outages import is_outage
+
+# A worker's exit code where the storage was away for too long (EX_TEMPFAIL): a new one may have more luck.
+OUTAGE = 75
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +36,12 @@ def context() -> ForkServerContext:
     os.environ["PYTHONSAFEPATH"] = "1"
     chosen = multiprocessing.get_context("forkserver")
     chosen.set_forkserver_preload(["search.preload"])
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        # Started with Ctrl-C ignored, which it would otherwise answer with a traceback while it imports torch.
+        ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, before)
     return chosen
 
 
@@ -92,20 +103,31 @@ def _answer(function: Callable[[str], Any], argument: str, sender: Connection) -
 
 
 def _main(job: WorkerJob, sender: Connection) -> None:
-    from search.worker import work
-
     configure()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which tells us
-    signal.signal(signal.SIGTERM, _interrupt)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        work(job)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which tells us
+        signal.signal(signal.SIGTERM, _interrupt)
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+        _work(job, sender)
     except Interrupted:
         sys.exit(Exit.TERMINATED)
+
+
+def _work(job: WorkerJob, sender: Connection) -> None:
+    from objectives.training.device import is_broken
+    from search.explain import sentence
+    from search.worker import work
+
+    try:
+        work(job)
     except Exception as error:
         _log.debug("worker failed", exc_info=True)
-        sender.send(str(error) or type(error).__name__)
-        sys.exit(Exit.FAILED)
+        if is_broken(error):
+            _log.warning("a worker's GPU failed: %s", (str(error).splitlines() or [""])[0])
+            sys.exit(Exit.FAILED)  # without a message: a new process takes the trial over
+        with contextlib.suppress(OSError):
+            sender.send(sentence(error))
+        sys.exit(OUTAGE if is_outage(error) else Exit.FAILED)
 
 
 def _interrupt(*_: object) -> None:

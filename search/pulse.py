@@ -65,8 +65,8 @@ class Pulse:
         assert hold is not None
         self._epoch = epoch
         with self._database.engine.begin() as connection:
+            self._show(connection)  # first, as in every beat: both threads take their locks in one order
             curves.record(connection, hold, epoch, metrics, lease_seconds=self._lease_seconds)
-            self._show(connection)
 
     def finish(self) -> None:
         """The trial is over."""

@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SEARCH_", frozen=True, extra="forbid", env_ignore_empty=True)
     file: ClassVar[Path] = Path(DEFAULT_FILE)
 
-    storage: str | None = None
+    storage: str | None = Field(default=None, repr=False)
     """URL of the Postgres storage; None for the embedded server."""
     data: Path = Field(default_factory=lambda: paths.cache() / "datasets")
     """Folder of data sets, as torchvision lays them out or as class folders."""
@@ -78,6 +78,9 @@ def load(**flags: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":  # its value may be a secret under a mistyped name
+            known = ", ".join(Settings.model_fields)
+            raise UsageError(f"{file} sets {name!r}, which is no setting; it may set {known}") from None
         raise UsageError(
             f"setting {name!r} cannot be {first['input']!r} ({first['msg'].lower()}); correct the flag, "
             f"SEARCH_{name.upper()} or {file}"

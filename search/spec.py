@@ -36,8 +36,9 @@ class StudySpec:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> StudySpec:
-        """As it was stored."""
-        return cls(**{field.name: stored[field.name] for field in fields(cls)})
+        """As it was stored; what an earlier version did not store is None."""
+        values: dict[str, Any] = {field.name: stored.get(field.name) for field in fields(cls)}
+        return cls(**values)
 
     def differences(self, other: StudySpec) -> list[str]:
         """One line for each thing that `other` has differently; versions and commit may differ."""

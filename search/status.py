@@ -87,6 +87,12 @@ def best_trial(trials: list[FrozenTrial]) -> FrozenTrial | None:
     return max(completed, key=lambda trial: (trial.value or 0.0, -trial.number), default=None)
 
 
+def best_epoch(trial: FrozenTrial) -> int | None:
+    """The first 0-based epoch with the trial's best value; None for a trial without a curve."""
+    values = trial.intermediate_values
+    return min(values, key=lambda epoch: (-values[epoch], epoch), default=None)
+
+
 def describe_best(trials: list[FrozenTrial]) -> dict[str, Any] | None:
     """The best trial as `status --json` shows it; `epoch` is the 0-based one of its best value."""
     best = best_trial(trials)
@@ -95,7 +101,7 @@ def describe_best(trials: list[FrozenTrial]) -> dict[str, Any] | None:
     return {
         "trial": best.number,
         "value": best.value,
-        "epoch": best.user_attrs.get("best_epoch"),
+        "epoch": best_epoch(best),
         "params": best.params,
     }
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from search import processes
-from search.errors import Exit, Interrupted, SearchError
+from search.errors import Exit, SearchError
 from search.job import WorkerJob
 from search.processes import WorkerProcess
 from storage import leases, workers
@@ -18,7 +18,9 @@ from storage.database import Database
 
 GRACE_SECONDS = 8.0
 POLL_SECONDS = 0.25
+# So many deaths, for each worker, within so many seconds end the run.
 DEATHS_THAT_STOP = 5
+DEATHS_SECONDS = 600.0
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +41,7 @@ class Supervisor:
         self._crew = crew
         self._context = processes.context()
         self._running: dict[int, WorkerProcess] = {}
-        self._deaths = 0
+        self._deaths: list[float] = []
 
     def run(self, watch: Callable[[], None]) -> None:
         """Run until every worker has ended, calling `watch` four times a second.
@@ -48,18 +50,16 @@ class Supervisor:
             SearchError: a worker said why it failed, or they died again and again.
             Interrupted: a signal came; the workers have ended.
         """
-        with signals_raise():
-            try:
-                self._release_dead()
-                for index in range(len(self._crew.jobs)):
-                    self._start(index)
-                while self._running:
-                    self._collect()
-                    watch()
-                    time.sleep(POLL_SECONDS)
-            finally:
-                self._end()
+        try:
+            self._release_dead()
+            for index in range(len(self._crew.jobs)):
+                self._start(index)
+            while self._running:
+                self._collect()
                 watch()
+                time.sleep(POLL_SECONDS)
+        finally:
+            self._end()
 
     def _start(self, index: int) -> None:
         self._running[index] = processes.start(self._context, self._crew.jobs[index])
@@ -73,16 +73,17 @@ class Supervisor:
             if code == Exit.DONE:
                 continue
             reason = worker.message()
-            if reason is not None:
+            if reason is not None and code != processes.OUTAGE:
                 raise SearchError(reason)
             self._restart(index, code)
 
     def _restart(self, index: int, code: int) -> None:
-        self._deaths += 1
-        if self._deaths >= DEATHS_THAT_STOP:
+        now = time.monotonic()
+        self._deaths = [*(death for death in self._deaths if now - death < DEATHS_SECONDS), now]
+        if len(self._deaths) >= DEATHS_THAT_STOP * len(self._crew.jobs):
             raise SearchError(
-                f"{self._deaths} workers died without a word (the last with code {code}); the machine may "
-                "be short of memory: try fewer --workers, or see the system's log"
+                f"{len(self._deaths)} workers died in the last minutes (the last with code {code}); the machine "
+                "may be short of memory or have a broken GPU: try fewer --workers, or see the system's log"
             )
         _log.warning("a worker died (code %d); its trial goes on in a new one", code)
         self._release_dead()
@@ -91,21 +92,23 @@ class Supervisor:
     def _release_dead(self) -> None:
         """Free at once what dead workers of this machine held, instead of waiting for their leases."""
         engine, study_id = self._crew.database.engine, self._crew.study_id
-        dead = [worker for worker in workers.holders(engine, study_id) if workers.is_dead(worker)]
-        if dead:
-            leases.release_workers(engine, study_id, dead)
+        try:
+            dead = [worker for worker in leases.holders(engine, study_id) if workers.is_dead(worker)]
+            if dead:
+                leases.release_workers(engine, study_id, dead)
+        except SQLAlchemyError as error:
+            _log.warning("dead workers' trials wait for their leases to end (%s)", type(error).__name__)
 
     def _end(self) -> None:
-        with signals_ignored():
-            for worker in self._running.values():
-                worker.process.terminate()
-            deadline = time.monotonic() + GRACE_SECONDS
-            for worker in self._running.values():
-                worker.process.join(max(0.0, deadline - time.monotonic()))
-                if worker.process.exitcode is None:
-                    worker.process.kill()
-                    worker.process.join()
-            self._running.clear()
+        for worker in self._running.values():
+            worker.process.terminate()
+        deadline = time.monotonic() + GRACE_SECONDS
+        for worker in self._running.values():
+            worker.process.join(max(0.0, deadline - time.monotonic()))
+            if worker.process.exitcode is None:
+                worker.process.kill()
+                worker.process.join()
+        self._running.clear()
 
 
 def crew_jobs(job: WorkerJob, devices: list[str], count: int | None, cores: int) -> list[WorkerJob]:
@@ -117,35 +120,3 @@ def crew_jobs(job: WorkerJob, devices: list[str], count: int | None, cores: int)
         count = len(devices) if devices != ["cpu"] else min(cores, 8)
     threads = max(1, cores // count)
     return [replace(job, device=devices[index % len(devices)], threads=threads) for index in range(count)]
-
-
-@contextmanager
-def signals_raise() -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into `Interrupted`, whose argument is the signal, for the length of the block.
-
-    A command started in the background by a script begins with SIGINT ignored; it is heard here all the same.
-    """
-
-    def raise_interrupted(number: int, _: object) -> None:
-        raise Interrupted(number)
-
-    with _handling(raise_interrupted):
-        yield
-
-
-@contextmanager
-def signals_ignored() -> Iterator[None]:
-    """Finish what must be finished: the workers' own grace period bounds it."""
-    with _handling(signal.SIG_IGN):
-        yield
-
-
-@contextmanager
-def _handling(handler: Callable[[int, object], None] | signal.Handlers) -> Iterator[None]:
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, previous in before.items():
-            signal.signal(number, previous)

@@ -16,13 +16,13 @@ from objectives.core.errors import Diverged, OutOfMemory
 from objectives.core.objective import Objective
 from objectives.data.errors import DataError
 from objectives.data.examples import TrainValidation
-from objectives.training.device import describe
+from objectives.training.device import describe, is_broken
 from objectives.training.run import train
 from objectives.training.seeds import derive
-from search.outages import patiently
+from search.outages import is_outage, patiently
 from search.policy import best_value
 from search.pulse import Pulse
-from spaces import Space
+from spaces import Configuration, Space
 from storage.database import Database
 from storage.errors import LeaseLost
 from storage.guard import Guard
@@ -54,13 +54,14 @@ class Bench:
 
 
 class TrialRun:
-    """Trains one trial and writes down what happens; `resumed` where another worker had begun it."""
+    """Trains one trial and writes down what happens; it may have been begun by another worker."""
 
     def __init__(self, bench: Bench, study: optuna.Study, trial: optuna.Trial) -> None:
         self.bench = bench
         self.study = study
         self.trial = trial
-        self.values = dict(trial.storage.get_trial(trial._trial_id).intermediate_values)
+        stored = patiently(trial.storage.get_trial, trial._trial_id)
+        self.values = dict(stored.intermediate_values)
 
     def run(self) -> TrialState | None:
         """Train to an end and tell Optuna which; None where the trial is left RUNNING for another worker.
@@ -72,7 +73,7 @@ class TrialRun:
         bench = self.bench
         seed = derive(bench.seed, self.trial.number)
         patiently(self._describe, seed)
-        config = patiently(bench.space.sample, self.trial)
+        config = patiently(self._sample)
         try:
             train(bench.objective, config, bench.data, self.report, epochs=bench.epochs, seed=seed)
         except Pruned:
@@ -80,12 +81,14 @@ class TrialRun:
         except Stopped:
             return None
         except Diverged as error:
-            return self._violate("diverged", str(error), 1.0)
+            return self._violate("diverged", str(error))
         except OutOfMemory as error:
-            return self._violate("out of memory", str(error), 1.0, peak_bytes=error.peak_bytes)
+            return self._violate("out of memory", str(error), peak_bytes=error.peak_bytes)
         except (LeaseLost, UpdateFinishedTrialError, DataError):
             raise
         except Exception as error:
+            if is_outage(error) or is_broken(error):
+                raise  # neither the objective's fault nor the configuration's: the trial is taken over
             return self._fail(error)
         if not self.values:
             return self._fail(RuntimeError("the objective's training ended without a report"))
@@ -101,16 +104,29 @@ class TrialRun:
             raise ValueError(f"report's epoch must be from 0 to {self.bench.epochs - 1}, but got {epoch}")
         if not math.isfinite(accuracy):
             raise Diverged(f"accuracy became {accuracy} in epoch {epoch}")
-        if epoch in self.values:
+        if epoch in self.values and epoch < max(self.values):
+            if self.bench.pulse.ended:
+                raise Stopped
             return
-        numbers = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
-        patiently(self.bench.pulse.record, epoch, numbers)
-        patiently(self.trial.report, float(accuracy), epoch)
-        self.values[epoch] = float(accuracy)
+        self._keep(epoch, float(accuracy), metrics)
         if epoch + 1 < self.bench.epochs and patiently(self.trial.should_prune):
             raise Pruned
         if self.bench.pulse.ended:
             raise Stopped
+
+    def _keep(self, epoch: int, accuracy: float, metrics: Mapping[str, float]) -> None:
+        if epoch in self.values:
+            return  # the last epoch that another worker reported: only the pruner's answer may be missing
+        numbers = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
+        patiently(self.bench.pulse.record, epoch, numbers)
+        patiently(self.trial.report, accuracy, epoch)
+        self.values[epoch] = accuracy
+
+    def _sample(self) -> Configuration:
+        """Draw what is not stored yet and read back what is: after an outage that may be more than was heard."""
+        self.trial = optuna.Trial(self.study, self.trial._trial_id)
+        self.bench.space.sample(self.trial)
+        return self.bench.space.replay(self.trial.storage.get_trial(self.trial._trial_id).params)
 
     def _describe(self, seed: int) -> None:
         stored = self.trial.storage.get_trial(self.trial._trial_id).user_attrs
@@ -120,23 +136,26 @@ class TrialRun:
         if stored.get("hardware") != hardware:
             self.trial.set_user_attr("hardware", hardware)
 
-    def _violate(self, reason: str, detail: str, constraint: float, peak_bytes: int = 0) -> TrialState:
+    def _violate(self, reason: str, detail: str, *, peak_bytes: int = 0) -> TrialState:
         def write() -> None:
             self.trial.set_user_attr("detail", detail[:LONGEST_ATTRIBUTE])
             if peak_bytes:
                 self.trial.set_user_attr("peak_bytes", peak_bytes)
             if not self._constrained():
-                self.trial.set_constraint("feasible", constraint)
+                self.trial.set_constraint("feasible", 1.0)
 
         patiently(write)
         return self._end(TrialState.PRUNED, reason)
 
     def _constrained(self) -> bool:
         attributes = self.trial.storage.get_trial(self.trial._trial_id).system_attrs
-        return any("feasible" in key for key in attributes)
+        return any(key.endswith(":feasible") for key in attributes)
 
     def _fail(self, error: Exception) -> TrialState:
         text = "".join(traceback.format_exception(error))
+        frames = traceback.extract_tb(error.__traceback__)
+        where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+        patiently(self.trial.set_user_attr, "kind", type(error).__name__ + where)
         patiently(self.trial.set_user_attr, "error", f"{type(error).__name__}: {error}"[:300])
         patiently(self.trial.set_user_attr, "traceback", text[-LONGEST_ATTRIBUTE:])
         return self._end(TrialState.FAIL, "error")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from objectives.core.discovery import FoundObjective, find
+from objectives.core.discovery import FoundObjective, file_hash, find
 from objectives.core.errors import ObjectiveError
 
 FILE = "objectives.json"
@@ -34,7 +34,8 @@ def recall(home: Path, name: str, source_hash: str) -> FoundObjective:
         ObjectiveError: neither, with what to do.
     """
     path = _read(home).get(source_hash)
-    if path is not None and Path(path).is_file():
+    # Compared before the file is run, not after.
+    if path is not None and Path(path).is_file() and file_hash(Path(path)) == source_hash:
         return find(path)
     try:
         return find(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console, Group
 from rich.live import Live
@@ -15,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from search.status import Viewer, best_trial, finished
 
 REFRESH_SECONDS = 1.0
+AWAY = (SQLAlchemyError, StorageInternalError)
 
 
 class Lines:
@@ -41,7 +43,7 @@ class Lines:
         self._next = time.monotonic() + REFRESH_SECONDS
         try:
             trials = self._viewer.trials()
-        except SQLAlchemyError:
+        except AWAY:
             return  # the workers wait for the storage, and so does the display
         for trial in trials:
             if trial.state.is_finished() and trial.number not in self._shown:
@@ -60,14 +62,16 @@ class Board(Lines):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._show()
-        self._live.stop()
+        try:
+            self._show()
+        finally:
+            self._live.stop()
 
     def _show(self) -> None:
         self._next = time.monotonic() + REFRESH_SECONDS
         try:
             trials, status = self._viewer.trials(), self._viewer.status()
-        except SQLAlchemyError:
+        except AWAY:
             return
         self._live.update(Group(self._running(trials, status), self._summary(trials, status)))
 

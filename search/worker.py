@@ -19,6 +19,7 @@ from search.job import WorkerJob
 from search.outages import patiently
 from search.plan import Plan, Request, rebuild
 from search.pulse import Pulse
+from search.status import finished
 from search.trial import Bench, TrialRun
 from storage import leases, studies, url, workers
 from storage.database import opened
@@ -41,13 +42,14 @@ def work(job: WorkerJob) -> None:
     """
     torch.set_num_threads(job.threads)
     with opened(url.parse(job.storage)) as database:
+        # First of all: to read the objective's file is to run it.
+        seal.install(seal.sealed_paths(job.settings.data, job.settings.cache))
         record = studies.get(database.engine, job.study)
         plan = rebuild(record, Request(study=job.study, objective=job.objective), job.settings)
         device = torch.device(job.device)
         if device.type == "cuda":
             torch.cuda.set_device(device)
         data = load(plan.prepared, plan.split, device)
-        seal.install(seal.sealed_paths(job.settings.data, job.settings.cache))
         worker = workers.new_id()
         guard = Guard(database.optuna, worker, job.settings.lease_seconds)
         pulse = Pulse(
@@ -94,7 +96,7 @@ class Worker:
                 trial = patiently(self._next)
                 if trial is not None:
                     self._train(trial)
-                elif patiently(self._finished) >= self._budget():
+                elif patiently(self._is_done):
                     return
                 else:
                     # Every slot is claimed: wait for one to be given back, or for the last trials to end.
@@ -135,13 +137,13 @@ class Worker:
         finally:
             self._bench.pulse.finish()
         if state is None:
-            self._release()
+            patiently(self._release)
         elif state == TrialState.FAIL:
             self._count_bugs()
 
     def _count_bugs(self) -> None:
         failed = self._study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
-        kinds = [str(trial.user_attrs.get("error", "")).partition(":")[0] for trial in failed]
+        kinds = [trial.user_attrs.get("kind") for trial in failed]
         if kinds and kinds.count(kinds[-1]) >= BUGS_THAT_STOP:
             last = failed[-1].user_attrs.get("error", "an unknown error")
             self._give_up(
@@ -154,12 +156,9 @@ class Worker:
         studies.set_control(self._bench.database.engine, self._record.study_id, "failed", reason)
         raise SearchError(reason)
 
-    def _finished(self) -> int:
-        done = (TrialState.COMPLETE, TrialState.PRUNED)
-        return len(self._study.get_trials(deepcopy=False, states=done))
-
-    def _budget(self) -> int:
-        return studies.get(self._bench.database.engine, self._record.name).trials
+    def _is_done(self) -> bool:
+        budget = studies.get(self._bench.database.engine, self._record.name).trials
+        return finished(self._study.get_trials(deepcopy=False)) >= budget
 
     def _release(self) -> None:
         hold = self._bench.guard.hold

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import optuna
 from optuna.storages import RDBStorage
+from psycopg2.errors import InsufficientPrivilege
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
 
 from storage import schema
 from storage.errors import SchemaMismatch, Unreachable
@@ -78,6 +79,13 @@ def connect(url: URL) -> Database:
             schema.ensure(connection)
     except OperationalError as error:
         raise unreachable(url, error) from None
+    except ProgrammingError as error:
+        if not isinstance(error.orig, InsufficientPrivilege):
+            raise
+        raise Unreachable(
+            f"the user of {masked(url)} may not make tables there; let an owner of the database give the same "
+            "command once, or GRANT CREATE on the database and its schema public"
+        ) from None
     finally:
         engine.dispose()
     return Database(url=url, optuna=storage, engine=storage.engine)

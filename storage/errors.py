@@ -3,7 +3,13 @@
 StorageError
 ├── BadURL                the storage URL cannot be used (a usage error)
 ├── Unreachable           no server answers there, or it refuses this user
-└── EmbeddedServerError   the embedded Postgres cannot be installed, started or stopped
+├── EmbeddedServerError   the embedded Postgres cannot be installed, started or stopped
+├── SchemaMismatch        the tables were made by another version of this program, or of Optuna
+├── UnknownStudy          no study of that name is kept here
+├── StudyExists           a study of that name is kept here already
+├── LeaseLost             another worker holds the trial now
+├── NoSlot                the study takes no new trial: its budget is claimed, or it was stopped
+└── ScoreRefused          the test set may not be scored with these weights
 """
 
 

@@ -5,30 +5,47 @@ A row is claimed before the test files are opened and completed by the score. Ro
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
 
 from storage.database import LOCK
 from storage.errors import ScoreRefused
 from storage.schema import scores
 
 
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A test set claimed for one network: the hash of its weights, and which trial it came from."""
+
+    weights_sha256: str
+    winner: Mapping[str, Any]
+
+
 @contextmanager
-def turn(engine: Engine, study_uuid: str, dataset: str) -> Iterator[None]:
-    """Wait for, then hold, the right to be the only one that scores this test set for this study."""
-    key = f"{study_uuid}/{dataset}"
+def turn(engine: Engine, study_uuid: str, dataset: str) -> Iterator[Connection]:
+    """Wait for, then hold, the right to be the only one that scores this test set for this study.
+
+    The right lives and dies with the connection that is given: what is claimed and completed through it is done
+    by whoever has the turn, or fails.
+    """
+    key = {"key": f"{study_uuid}/{dataset}", "seed": LOCK}
     with engine.connect() as connection:
-        connection.execute(text("SELECT pg_advisory_lock(hashtextextended(:key, :seed))"), _key(key))
+        connection.execute(text("SELECT pg_advisory_lock(hashtextextended(:key, :seed))"), key)
         connection.commit()
         try:
-            yield
+            yield connection
         finally:
-            connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:key, :seed))"), _key(key))
-            connection.commit()
+            with contextlib.suppress(DBAPIError):  # a lost connection has let go of it already
+                connection.rollback()
+                connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:key, :seed))"), key)
+                connection.commit()
 
 
 def result(engine: Engine, study_uuid: str, dataset: str) -> dict[str, Any] | None:
@@ -38,35 +55,46 @@ def result(engine: Engine, study_uuid: str, dataset: str) -> dict[str, Any] | No
     return dict(row.result) if row is not None and row.result is not None else None
 
 
-def claimed_weights(engine: Engine, study_uuid: str, dataset: str) -> str | None:
-    """The weights' hash of a claim, scored or not; None where nothing is claimed."""
+def open_claim(engine: Engine, study_uuid: str, dataset: str) -> Claim | None:
+    """What the test set is claimed for, scored or not; None where nothing is claimed."""
     with engine.begin() as connection:
         row = connection.execute(_row(study_uuid, dataset)).first()
-    return None if row is None else str(row.weights_sha256)
+    return None if row is None else Claim(weights_sha256=row.weights_sha256, winner=row.winner)
 
 
-def claim(engine: Engine, study_uuid: str, study_name: str, dataset: str, weights_sha256: str) -> None:
+def claim(connection: Connection, study_uuid: str, study_name: str, dataset: str, wanted: Claim) -> None:
     """Claim the one score; a claim without a score may be taken up again with the same weights.
 
     Raises:
         ScoreRefused: claimed for other weights.
     """
-    with engine.begin() as connection:
+    with connection.begin():
         connection.execute(
             insert(scores)
-            .values(study_uuid=study_uuid, study_name=study_name, dataset=dataset, weights_sha256=weights_sha256)
+            .values(
+                study_uuid=study_uuid,
+                study_name=study_name,
+                dataset=dataset,
+                weights_sha256=wanted.weights_sha256,
+                winner=dict(wanted.winner),
+            )
             .on_conflict_do_nothing()
         )
         held = connection.execute(_row(study_uuid, dataset)).one()
-    if held.weights_sha256 != weights_sha256:
-        raise ScoreRefused(
-            f"the test set of {dataset!r} was claimed for weights {held.weights_sha256[:12]}, and these are "
-            f"{weights_sha256[:12]}; put the claimed model.safetensors back into the results folder"
-        )
+    if held.weights_sha256 != wanted.weights_sha256:
+        raise refused(dataset, held.weights_sha256, wanted.weights_sha256)
+
+
+def refused(dataset: str, claimed: str, offered: str) -> ScoreRefused:
+    """The error of weights that the test set is not claimed for."""
+    return ScoreRefused(
+        f"the test set of {dataset!r} was claimed for weights {claimed[:12]}, and these are {offered[:12]}; "
+        "give --out the folder whose model.safetensors has the claimed ones"
+    )
 
 
 def complete(
-    engine: Engine,
+    connection: Connection,
     study_uuid: str,
     dataset: str,
     outcome: Mapping[str, Any],
@@ -78,7 +106,7 @@ def complete(
 
     `outcome` gains `look` and `scored_at`. A claim that is scored already stays as it is.
     """
-    with engine.begin() as connection:
+    with connection.begin():
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
         row = connection.execute(_row(study_uuid, dataset)).one()
         if row.result is not None:
@@ -112,7 +140,3 @@ def rows_of(engine: Engine, study_uuid: str) -> list[dict[str, Any]]:
 
 def _row(study_uuid: str, dataset: str) -> Any:
     return select(scores).where(scores.c.study_uuid == study_uuid, scores.c.dataset == dataset)
-
-
-def _key(key: str) -> dict[str, Any]:
-    return {"key": key, "seed": LOCK}

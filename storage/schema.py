@@ -20,6 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
     func,
     insert,
+    inspect,
     select,
     text,
 )
@@ -98,6 +99,7 @@ scores = Table(
     Column("study_name", Text, nullable=False),
     Column("dataset", Text, nullable=False),
     Column("weights_sha256", Text, nullable=False),
+    Column("winner", JSON, nullable=False),
     Column("claimed_at", MOMENT, nullable=False, server_default=NOW),
     Column("look", Integer),
     Column("test_sha256", Text),
@@ -114,7 +116,8 @@ def ensure(connection: Connection) -> None:
     Raises:
         SchemaMismatch: they were made by another version of this program.
     """
-    connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+    if not inspect(connection).has_schema(SCHEMA):  # to ask for what is there takes a right that many lack
+        connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
     metadata.create_all(connection)
     found = connection.scalar(select(func.max(version.c.version)))
     if found is None:

@@ -11,14 +11,16 @@ from typing import Any, Literal
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
-from sqlalchemy import Connection, Engine, Row, func, select, text, update
+from sqlalchemy import Connection, Engine, Row, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.database import Database, locked
 from storage.errors import StudyExists, UnknownStudy
 from storage.schema import studies
 
-Control = Literal["run", "stop", "failed"]
+ALIVE = "EXISTS (SELECT 1 FROM studies s WHERE s.study_id = depthsearch.studies.study_id)"
+
+Control = Literal["run", "stop", "failed", "moved"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,8 @@ def create(
             study = optuna.create_study(study_name=name, storage=database.optuna, direction="maximize")
         except optuna.exceptions.DuplicatedStudyError:
             raise StudyExists(f"a study {name!r} is kept here already; choose another name") from None
+        # Rows of studies that were deleted with one of Optuna's tools.
+        connection.execute(delete(studies).where(text(f"NOT {ALIVE}")))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             study.set_metric_names(["validation accuracy"])
@@ -123,9 +127,8 @@ def set_control(engine: Engine, study_id: int, control: Control, reason: str | N
 
 def _select() -> Any:
     # A study deleted with one of Optuna's tools leaves our row behind: only living ones count.
-    alive = text("EXISTS (SELECT 1 FROM studies s WHERE s.study_id = depthsearch.studies.study_id)")
     overdue = func.coalesce(studies.c.deadline < func.now(), False).label("overdue")
-    return select(studies, overdue).where(alive)
+    return select(studies, overdue).where(text(ALIVE))
 
 
 def _names(connection: Connection) -> list[str]:

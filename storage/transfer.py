@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from storage import ledger, studies
 from storage.database import Database
 from storage.schema import epochs, scores
+from storage.url import masked
 
 CHUNK = 1000
 
@@ -18,8 +19,8 @@ CHUNK = 1000
 def copy_study(source: Database, target: Database, name: str) -> int:
     """Copy the study with its trials, curves, budget and test score; returns the number of trials.
 
-    Numbers, parameters and curves stay. A trial that is running goes on in both places, from its parameters.
-    The study keeps its UUID, so that its test set stays scored.
+    Numbers, parameters and curves stay, and so does the UUID, under which a test set stays scored. The study
+    goes on there and ends here: a trial that is running here is taken over there.
 
     Raises:
         UnknownStudy: the source has no such study.
@@ -44,6 +45,8 @@ def copy_study(source: Database, target: Database, name: str) -> int:
     except BaseException:
         optuna.delete_study(study_name=made.name, storage=target.optuna)
         raise
+    # One study has one test score, so only one of the two goes on.
+    studies.set_control(source.engine, record.study_id, "moved", f"copied to {masked(target.url)}")
     return len(pairs)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy import delete as delete_
 from sqlalchemy.dialects.postgresql import insert
 
@@ -43,7 +43,8 @@ def is_dead(worker: str) -> bool:
     if len(parts) != 4 or parts[:2] != [socket.gethostname(), _space()]:
         return False
     pid, _, started = parts[2].partition("-")
-    return _started(int(pid)) != started
+    seen = _started(int(pid))
+    return seen != started and (bool(seen) or _is_gone(int(pid)))
 
 
 def beat(
@@ -87,16 +88,6 @@ def living(engine: Engine, study_id: int, within_seconds: float) -> list[WorkerR
     ]
 
 
-def holders(engine: Engine, study_id: int) -> list[str]:
-    """The workers that hold a lease on one of the study's trials."""
-    with engine.begin() as connection:
-        rows = connection.execute(
-            text("SELECT DISTINCT worker FROM depthsearch.leases WHERE study_id = :study"),
-            {"study": study_id},
-        )
-        return [row.worker for row in rows]
-
-
 def _space() -> str:
     """A name for this machine's present process space; empty where the system has no such thing."""
     try:
@@ -104,6 +95,17 @@ def _space() -> str:
         return f"{boot}-{os.stat('/proc/self/ns/pid').st_ino}"
     except OSError:
         return ""
+
+
+def _is_gone(pid: int) -> bool:
+    """Whether the process is truly gone (or a zombie), and not merely hidden from this user."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return Path(f"/proc/{pid}/stat").exists()  # ours and visible, yet without a start: a zombie
 
 
 def _started(pid: int) -> str:

@@ -69,7 +69,7 @@ def _from_path(path: Path) -> FoundObjective:
         raise ObjectiveError(f"there is no objective file {path}")
     path = path.resolve()
     # A name of its own in sys.modules, so that worker processes can unpickle what the file defines.
-    name = f"_objective_{path.stem}_{_hash(path)[:12]}"
+    name = f"_objective_{path.stem}_{file_hash(path)[:12]}"
     if name not in sys.modules:
         loader = _Source(name, str(path))
         spec = importlib.util.spec_from_loader(name, loader)
@@ -101,14 +101,15 @@ def _from_module(name: str, module: ModuleType) -> FoundObjective:
     path = Path(module.__file__ or "")
     if not isinstance(objective, Objective):
         raise ObjectiveError(f"{path} defines no objective; it needs OBJECTIVE = Objective(...) at its top level")
-    return FoundObjective(name=name, objective=objective, source_hash=_hash(path), path=path)
+    return FoundObjective(name=name, objective=objective, source_hash=file_hash(path), path=path)
 
 
 def _entry_points() -> Mapping[str, str]:
     return {point.name: point.value for point in importlib.metadata.entry_points(group=ENTRY_POINTS)}
 
 
-def _hash(path: Path) -> str:
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's content."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 from objectives.data import digits
 from objectives.data.catalogue import DATASETS, own_names
@@ -99,10 +100,11 @@ def sealed_paths(data_dir: Path, cache_dir: Path) -> SealedPaths:
     )
 
 
-def install(sealed: SealedPaths) -> None:
+def install(sealed: SealedPaths, until: Event | None = None) -> None:
     """Refuses held-out paths in this process from now on, and in the processes it forks.
 
-    What is refused raises SealedTestSet, which names the path and the rule.
+    What is refused raises SealedTestSet, which names the path and the rule. until: for the final step, which
+    trains sealed and sets it once the score is claimed; a worker's seal has no end.
     """
 
     def refuse(event: str, path: str) -> None:
@@ -126,7 +128,7 @@ def install(sealed: SealedPaths) -> None:
             refuse(event, os.path.realpath(target))
 
     def hook(event: str, args: tuple[object, ...]) -> None:
-        if event in _EVENTS:
+        if event in _EVENTS and not (until is not None and until.is_set()):
             check(event, args)
 
     sys.addaudithook(hook)

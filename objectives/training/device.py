@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import platform
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
@@ -9,6 +10,9 @@ from typing import Literal
 import torch
 
 from objectives.core.errors import ObjectiveError, OutOfMemory
+
+# How torch's CPU allocator and CUDA's libraries say it without a type of its own.
+MEMORY_TEXTS = ("allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC", "CUDNN_STATUS_ALLOC")
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -63,6 +67,7 @@ def fast_bfloat16(device: torch.device) -> bool:
 
 def clear(device: torch.device) -> None:
     """Give back what an earlier network left cached, and count peak memory from here."""
+    gc.collect()  # an error keeps the network it was raised in, in a circle that only this ends
     if device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
@@ -70,8 +75,14 @@ def clear(device: torch.device) -> None:
 
 def out_of_memory(error: BaseException, device: torch.device) -> OutOfMemory | None:
     """The error as `OutOfMemory`, with the peak of allocated bytes, if that is what it is."""
-    if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in str(error):
+    known = any(text in str(error) for text in MEMORY_TEXTS)
+    if not known and not isinstance(error, torch.OutOfMemoryError | MemoryError):
         return None
     peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
     reason = (str(error).splitlines() or [""])[0]
     return OutOfMemory(f"{device} had too little memory: {reason}"[:300], peak)
+
+
+def is_broken(error: BaseException) -> bool:
+    """Whether the error leaves this process without a usable GPU, whatever is trained next."""
+    return isinstance(error, torch.AcceleratorError) or "CUDA error" in str(error)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -42,6 +44,8 @@ def train(
     config = config.replace(epochs=epochs, seed=seed, image_shape=data.image_shape, classes=len(data.classes))
     clear(data.device)
     torch.manual_seed(derive(seed, "weights"))
+    random.seed(derive(seed, "python"))
+    np.random.seed(derive(seed, "numpy") % 2**32)  # for objectives of users' own; nothing shipped draws from it
     try:
         if objective.train is not None:
             return _module(objective.train(config, data, report), "train")

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 
 import typer
 
 from search.errors import Exit, Interrupted, SearchError
+from search.signals import end_on_first
 
 
 def guarded(app: typer.Typer) -> int:
     """Run the application; return the exit code that its end, however it came, stands for."""
+    end_on_first()
     try:
         code = app(standalone_mode=False)
         return code if isinstance(code, int) else Exit.DONE
@@ -32,9 +35,11 @@ def guarded(app: typer.Typer) -> int:
         usage = getattr(error, "format_message", None)
         if usage is not None:
             return _said(f"error: {usage()} See `search --help`.", Exit.USAGE)
+        from search.explain import sentence
+
         if os.environ.get("SEARCH_DEBUG"):
-            raise
-        return _said(f"error: {_sentence(error)}", _code(error))
+            traceback.print_exception(error)
+        return _said(f"error: {sentence(error)}", _code(error))
 
 
 def _code(error: Exception) -> Exit:
@@ -50,19 +55,6 @@ def _code(error: Exception) -> Exit:
         return Exit.USAGE if error.close else Exit.NOTHING
     usage = (BadURL, StudyExists, ObjectiveError, SpaceError, UnknownDataset, ImpossibleSplit)
     return Exit.USAGE if isinstance(error, usage) else Exit.FAILED
-
-
-def _sentence(error: Exception) -> str:
-    from objectives.core.errors import ObjectiveError, TrainingError
-    from objectives.data.errors import DataError
-    from spaces.errors import SpaceError
-    from storage.errors import StorageError
-
-    known = (SearchError, ObjectiveError, TrainingError, DataError, SpaceError, StorageError)
-    if isinstance(error, known):
-        return str(error)
-    first = (str(error).splitlines() or [""])[0]
-    return f"{type(error).__name__}: {first} (this looks like a bug; `search --debug ...` shows where)"
 
 
 def _signal_code(terminated: bool) -> Exit:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from pathlib import Path
 from wsgiref.simple_server import WSGIServer
 
 from search.access import open_storage
 from search.commands.output import note, say
-from search.errors import Interrupted, SearchError, UsageError
+from search.errors import SearchError, UsageError
 from search.gate import Application, Gate, make_server
 from search.settings import Settings
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PASSWORD_VARIABLE = "SEARCH_DASHBOARD_PASSWORD"
-ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def serve(settings: Settings, host: str, port: int, password_file: Path | None, *, writable: bool) -> None:
@@ -33,7 +31,6 @@ def serve(settings: Settings, host: str, port: int, password_file: Path | None, 
             f"listening on {host} lets others in and wants a password; "
             f"give --password-file FILE or {PASSWORD_VARIABLE}, or stay on 127.0.0.1"
         )
-    _end_on_first_signal()
     with open_storage(settings) as database:
         from optuna_dashboard import wsgi
 
@@ -53,21 +50,6 @@ def _listening(host: str, port: int, application: Application) -> WSGIServer:
         raise SearchError(
             f"cannot listen on {host}:{port} ({error.strerror}); choose another with --port"
         ) from None
-
-
-def _end_on_first_signal() -> None:
-    """Let the first SIGINT or SIGTERM raise `Interrupted`; the others must not cut short what closes then.
-
-    For the rest of the process, as nothing is left to do after `serve`.
-    """
-
-    def end(number: int, _: object) -> None:
-        for each in ENDING:
-            signal.signal(each, signal.SIG_IGN)
-        raise Interrupted(number)
-
-    for number in ENDING:
-        signal.signal(number, end)
 
 
 def _password(file: Path | None) -> str | None:

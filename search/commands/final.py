@@ -8,6 +8,7 @@ from typing import Any
 from search import plan as plans
 from search.access import open_storage
 from search.commands.output import Decoding, configuration, document, note, say
+from search.errors import NothingToDo
 from search.plan import Request
 from search.settings import Settings
 from search.status import Viewer
@@ -20,6 +21,8 @@ def final_step(study: str, objective: str | None, settings: Settings, out: Path,
     with open_storage(settings) as database:
         viewer = Viewer(database, study)
         result = ledger.result(database.engine, viewer.record.uuid, viewer.spec.dataset)
+        if result is None and viewer.record.control == "moved":
+            raise NothingToDo(f"study {study!r} was {viewer.record.reason}; score it there")
         if result is None:
             result = _score(database, viewer, objective, settings, out)
         else:
@@ -39,7 +42,6 @@ def _score(
 
     from objectives.training.device import resolve
     from search.final import Finalist, score_once
-    from search.supervisor import signals_raise
 
     record = viewer.record
     with Decoding("decoding") as progress:
@@ -55,8 +57,7 @@ def _score(
         device=torch.device(resolve(settings.device)[0]),
         out=out,
     )
-    with signals_raise():
-        return score_once(finalist, viewer.trials())
+    return score_once(finalist, viewer.trials())
 
 
 def _lines(result: dict[str, Any], out: Path) -> list[str]:

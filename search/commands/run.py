@@ -127,6 +127,7 @@ def _conclude(viewer: Viewer, *, as_json: bool) -> None:
     if best is None:
         say("no trial has completed yet")
         return
-    say(f"best validation accuracy {best['value']:.4f} (trial {best['trial']}, epoch {best['epoch'] + 1})")
+    when = "" if best["epoch"] is None else f", epoch {best['epoch'] + 1}"
+    say(f"best validation accuracy {best['value']:.4f} (trial {best['trial']}{when})")
     say(configuration(best["params"]))
     say(f"next: search final --study {status['study']}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,6 @@ from storage.database import opened
 from storage.embedded import EmbeddedServer
 from storage.transfer import copy_study
 
-ACTIONS = ("show", "start", "stop", "backup", "restore", "copy")
-
 
 def storage_action(
     action: str, settings: Settings, *, file: Path | None, study: str | None, to: str | None, as_json: bool
@@ -25,23 +24,12 @@ def storage_action(
     if action not in ACTIONS:
         raise UsageError(f"`search storage` knows {', '.join(ACTIONS)}, but got {action!r}")
     _check_flags(action, file, study, to)
-    if action == "show":
-        _show(settings, as_json=as_json)
-    elif action == "start":
-        say(f"the embedded server runs until `search storage stop`: {_embedded(settings).start_detached()}")
-    elif action == "stop":
-        if not _embedded(settings).stop():
-            raise NothingToDo("the embedded server does not run")
-        say("the embedded server has stopped")
-    elif action == "copy":
-        assert study is not None
-        assert to is not None
-        _copy(settings, study, to)
+    done, told = ACTIONS[action](settings, file, study, to)
+    if as_json:
+        document(done)
     else:
-        assert file is not None
-        with storage_url(settings) as address:
-            (backup if action == "backup" else restore)(address, file)
-        say(f"{'backed up to' if action == 'backup' else 'restored from'} {file}")
+        for text in told:
+            say(text)
 
 
 def _check_flags(action: str, file: Path | None, study: str | None, to: str | None) -> None:
@@ -62,7 +50,10 @@ def _embedded(settings: Settings) -> EmbeddedServer:
     return EmbeddedServer(settings.home)
 
 
-def _show(settings: Settings, *, as_json: bool) -> None:
+Outcome = tuple[dict[str, Any], list[str]]  # for programs, for people
+
+
+def _show(settings: Settings, file: Path | None, study: str | None, to: str | None) -> Outcome:
     shown: dict[str, Any] = {
         "kind": "embedded" if settings.storage is None else "remote",
         "url": None if settings.storage is None else url.masked(settings.storage),
@@ -82,17 +73,54 @@ def _show(settings: Settings, *, as_json: bool) -> None:
     else:
         with open_storage(settings) as database:
             shown["studies"] = len(studies.names(database.engine))
-    if as_json:
-        document(shown)
-        return
-    for name, value in shown.items():
-        say(f"{name:11} {value}")
+    return shown, [f"{name:11} {value}" for name, value in shown.items()]
 
 
-def _copy(settings: Settings, study: str, to: str) -> None:
+def _start(settings: Settings, file: Path | None, study: str | None, to: str | None) -> Outcome:
+    address = _embedded(settings).start_detached()
+    return {"url": address}, [f"the embedded server runs until `search storage stop`: {address}"]
+
+
+def _stop(settings: Settings, file: Path | None, study: str | None, to: str | None) -> Outcome:
+    if not _embedded(settings).stop():
+        raise NothingToDo("the embedded server does not run")
+    return {"running": False}, ["the embedded server has stopped"]
+
+
+def _backup(settings: Settings, file: Path | None, study: str | None, to: str | None) -> Outcome:
+    assert file is not None
+    with storage_url(settings) as address:
+        backup(address, file)
+    return {"file": str(file), "size_bytes": file.stat().st_size}, [f"backed up to {file}"]
+
+
+def _restore(settings: Settings, file: Path | None, study: str | None, to: str | None) -> Outcome:
+    assert file is not None
+    with storage_url(settings) as address:
+        restore(address, file)
+    return {"file": str(file)}, [f"restored from {file}"]
+
+
+def _copy(settings: Settings, file: Path | None, study: str | None, to: str | None) -> Outcome:
+    assert study is not None
+    assert to is not None
     if url.has_password(to):
         note("warning: other users of this machine can see a password in a flag; ~/.pgpass hides it")
     target_url = url.parse(to)
     with open_storage(settings) as source, opened(target_url) as target:
         count = copy_study(source, target, study)
-    say(f"copied study {study} with {count} trials to {url.masked(target_url)}; it continues there")
+    where = url.masked(target_url)
+    return (
+        {"study": study, "trials": count, "to": where},
+        [f"copied study {study} with {count} trials to {where}; it continues there, and ends here"],
+    )
+
+
+ACTIONS: dict[str, Callable[[Settings, Path | None, str | None, str | None], Outcome]] = {
+    "show": _show,
+    "start": _start,
+    "stop": _stop,
+    "backup": _backup,
+    "restore": _restore,
+    "copy": _copy,
+}

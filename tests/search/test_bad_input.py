@@ -41,6 +41,7 @@ TABLE = {
     "negative trials": Bad([*DIGITS, "--trials", "-3"], ["--trials", "-3"], 2),
     "zero epochs": Bad([*DIGITS, "--epochs", "0"], ["--epochs", "0"], 2),
     "zero seconds": Bad([*DIGITS, "--timeout", "0"], ["--timeout", "0"], 2),
+    "no number of seconds": Bad([*DIGITS, "--timeout", "nan"], ["--timeout", "nan"], 2),
     "trials in words": Bad([*DIGITS, "--trials", "many"], ["--trials", "integer"], 2),
     "zero workers": Bad([*DIGITS, "--workers", "0"], ["workers", "0"], 2),
     "too few examples": Bad([*DIGITS, "--train-examples", "3"], ["examples=3"], 2),

@@ -34,6 +34,7 @@ def worker(address: str, name: str, seconds: float = LONG) -> Iterator[tuple[Dat
 
 
 def expire(database: Database) -> None:
+    """As after a lease's time without a sign of life; the server has been up all the while."""
     with database.engine.begin() as connection:
         connection.execute(text("UPDATE depthsearch.leases SET expires_at = now() - interval '1 second'"))
 

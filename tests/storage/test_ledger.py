@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from storage import ledger
 from storage.database import Database
@@ -14,25 +16,34 @@ from storage.studies import StudyRecord
 WEIGHTS, OTHER = "a" * 64, "b" * 64
 
 
-def complete(database: Database, uuid: str, accuracy: float) -> dict[str, object]:
-    return ledger.complete(
-        database.engine, uuid, "digits", {"test_accuracy": accuracy}, test_sha256="t", predictions=b"\x00"
-    )
+def complete(database: Database, uuid: str, accuracy: float, dataset: str = "digits") -> dict[str, object]:
+    with database.engine.connect() as connection:
+        return ledger.complete(
+            connection, uuid, dataset, {"test_accuracy": accuracy}, test_sha256="t", predictions=b"\x00"
+        )
+
+
+def claim(database: Database, uuid: str, weights: str = WEIGHTS, dataset: str = "digits") -> None:
+    with database.engine.connect() as connection:
+        wanted = ledger.Claim(weights_sha256=weights, winner={"trial": 4})
+        ledger.claim(connection, uuid, "s", dataset, wanted)
 
 
 def test_a_claim_binds_the_weights(database: Database, record: StudyRecord) -> None:
     engine = database.engine
-    assert ledger.claimed_weights(engine, record.uuid, "digits") is None
-    ledger.claim(engine, record.uuid, "s", "digits", WEIGHTS)
-    ledger.claim(engine, record.uuid, "s", "digits", WEIGHTS)  # after a crash: the same weights may go on
+    assert ledger.open_claim(engine, record.uuid, "digits") is None
+    claim(database, record.uuid)
+    claim(database, record.uuid)  # after a crash: the same weights may go on
     with pytest.raises(ScoreRefused, match="claimed for weights aaaaaaaaaaaa"):
-        ledger.claim(engine, record.uuid, "s", "digits", OTHER)
-    assert ledger.claimed_weights(engine, record.uuid, "digits") == WEIGHTS
+        claim(database, record.uuid, OTHER)
+    assert ledger.open_claim(engine, record.uuid, "digits") == ledger.Claim(
+        weights_sha256=WEIGHTS, winner={"trial": 4}
+    )
     assert ledger.result(engine, record.uuid, "digits") is None
 
 
 def test_a_score_is_stored_once(database: Database, record: StudyRecord) -> None:
-    ledger.claim(database.engine, record.uuid, "s", "digits", WEIGHTS)
+    claim(database, record.uuid)
     first = complete(database, record.uuid, 0.9)
     assert first["look"] == 1
     assert complete(database, record.uuid, 0.1) == first
@@ -44,17 +55,16 @@ def test_a_score_is_stored_once(database: Database, record: StudyRecord) -> None
 def test_looks_at_a_test_set_are_counted_over_studies(database: Database) -> None:
     uuids = [f"00000000-0000-0000-0000-00000000000{n}" for n in range(3)]
     for n, uuid in enumerate(uuids, start=1):
-        ledger.claim(database.engine, uuid, "any", "digits", WEIGHTS)
+        claim(database, uuid)
         assert complete(database, uuid, 0.5)["look"] == n
-    ledger.claim(database.engine, uuids[0], "any", "mnist", WEIGHTS)
-    other = ledger.complete(database.engine, uuids[0], "mnist", {}, test_sha256="t", predictions=b"")
-    assert other["look"] == 1
+    claim(database, uuids[0], dataset="mnist")
+    assert complete(database, uuids[0], 0.5, "mnist")["look"] == 1
 
 
 def test_scores_outlive_the_study(database: Database, record: StudyRecord) -> None:
     import optuna
 
-    ledger.claim(database.engine, record.uuid, "s", "digits", WEIGHTS)
+    claim(database, record.uuid)
     complete(database, record.uuid, 0.9)
     optuna.delete_study(study_name="s", storage=database.optuna)
     with database.engine.begin() as connection:
@@ -80,3 +90,15 @@ def test_turns_are_taken_one_after_another(database: Database, record: StudyReco
     for thread in threads:
         thread.join(10)
     assert most == [1, 1, 1, 1]
+
+
+def test_a_turn_that_lost_its_connection_claims_nothing(database: Database, record: StudyRecord) -> None:
+    wanted = ledger.Claim(weights_sha256=WEIGHTS, winner={"trial": 4})
+    with ledger.turn(database.engine, record.uuid, "digits") as connection:
+        backend = connection.scalar(text("SELECT pg_backend_pid()"))
+        connection.commit()
+        with database.engine.begin() as other:
+            other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": backend})
+        with ledger.turn(database.engine, record.uuid, "digits"), pytest.raises(DBAPIError):
+            ledger.claim(connection, record.uuid, "s", "digits", wanted)
+    assert ledger.open_claim(database.engine, record.uuid, "digits") is None

@@ -50,8 +50,10 @@ def test_everything_arrives_and_goes_on(
     database: Database, database_url: str, record: StudyRecord, target: Database
 ) -> None:
     fill(database_url)
-    ledger.claim(database.engine, record.uuid, "s", "digits", "w" * 64)
-    ledger.complete(database.engine, record.uuid, "digits", {"a": 1}, test_sha256="t", predictions=b"p")
+    with database.engine.connect() as connection:
+        wanted = ledger.Claim(weights_sha256="w" * 64, winner={"trial": 0})
+        ledger.claim(connection, record.uuid, "s", "digits", wanted)
+        ledger.complete(connection, record.uuid, "digits", {"a": 1}, test_sha256="t", predictions=b"p")
     assert copy_study(database, target, "s") == 5
     copied = studies.get(target.engine, "s")
     assert (copied.uuid, copied.spec, copied.trials) == (record.uuid, record.spec, record.trials)
@@ -67,6 +69,7 @@ def test_everything_arrives_and_goes_on(
         "look": 1,
         "scored_at": ledger.result(database.engine, record.uuid, "digits")["scored_at"],  # type: ignore[index]
     }
+    assert studies.get(database.engine, "s").control == "moved"
     # The running one has nobody there: it is taken over at once.
     assert leases.take_over(target.engine, copied.study_id, "w", 60.0) == leases.Hold(there[3]._trial_id, 1)
 
