@@ -21,6 +21,7 @@ from search.errors import Exit, Interrupted, SearchError, UsageError
 from search.job import WorkerJob
 from search.logs import configure
 from search.outages import is_outage
+from search.signals import end_on_first
 
 # A worker's exit code where the storage was away for too long (EX_TEMPFAIL): a new one may have more luck.
 OUTAGE = 75
@@ -106,7 +107,7 @@ def _main(job: WorkerJob, sender: Connection) -> None:
     configure()
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which tells us
-        signal.signal(signal.SIGTERM, _interrupt)
+        end_on_first((signal.SIGTERM,))
         threading.Thread(target=_end_with_parent, daemon=True).start()
         _work(job, sender)
     except Interrupted:
@@ -128,12 +129,6 @@ def _work(job: WorkerJob, sender: Connection) -> None:
         with contextlib.suppress(OSError):
             sender.send(sentence(error))
         sys.exit(OUTAGE if is_outage(error) else Exit.FAILED)
-
-
-def _interrupt(*_: object) -> None:
-    # The second signal ends the process at once.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    raise Interrupted
 
 
 def _end_with_parent() -> None:

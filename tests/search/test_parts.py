@@ -69,7 +69,7 @@ def test_bad_names(name: str) -> None:
 
 
 def test_a_request_refuses_what_is_not_above_zero() -> None:
-    with pytest.raises(UsageError, match="--train-examples must be above 0 .*, but got 0"):
+    with pytest.raises(UsageError, match=r"--train-examples must be above 0 .*, but got 0"):
         Request(study="s", train_examples=0)
 
 

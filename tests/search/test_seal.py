@@ -124,10 +124,15 @@ def test_the_ledger_is_claimed_before_the_test_files_are_opened(
     ended = search("final", *common, "--out", tmp_path / "out")
     assert ended.code == 1
     assert str(spoiled) in ended.err
-    rows = execute(database_url, "SELECT weights_sha256, look FROM depthsearch.scores")
-    assert [look for _, look in rows] == [None]
+    rows = execute(database_url, "SELECT weights_sha256, look, winner->>'trial' FROM depthsearch.scores")
+    assert [look for _, look, _ in rows] == [None]
+    # Whatever the search finds meanwhile, the claim stays with its winner and its weights.
+    execute(database_url, "UPDATE trial_values SET value = value - 1")
+    done("run", *common, "--objective", path, "--workers", "1", "--trials", "3")
+    assert str(done("status", *common[:2], *common[4:], "--json").document["best"]["trial"]) == "2"
     spoiled.write_bytes(picture)
     result = done("final", *common, "--out", tmp_path / "out", "--json").document
     assert (result["weights_sha256"], result["look"], result["first_time"]) == (rows[0][0], 1, True)
+    assert str(result["trial"]) == rows[0][2] != "2"
     # Other weights could not have taken that claim up.
     assert os.path.getsize(tmp_path / "out" / "model.safetensors") > 0
