@@ -73,8 +73,8 @@ class TrialRun:
         bench = self.bench
         seed = derive(bench.seed, self.trial.number)
         patiently(self._describe, seed)
-        config = patiently(self._sample)
         try:
+            config = patiently(self._sample)
             train(bench.objective, config, bench.data, self.report, epochs=bench.epochs, seed=seed)
         except Pruned:
             return self._end(TrialState.PRUNED, "pruner")

@@ -80,3 +80,19 @@ def test_what_a_configuration_does_to_itself_costs_a_slot_and_has_a_reason(addre
         assert trial.constraints == ({"feasible": 1.0} if bad else {})
         assert (trial.state == optuna.trial.TrialState.PRUNED) == bad
         assert list(trial.intermediate_values.values()) == [0.5]
+
+
+@pytest.mark.slow
+def test_an_enqueued_trial_that_does_not_fit_fails_alone(address: str) -> None:
+    """Somebody's own tool may enqueue anything; it must not block the study."""
+    run = ("run", "--study", "digits-depth", "--epochs", "1", "--workers", "1")
+    done(*run, "--trials", "1")
+    study = optuna.load_study(study_name="digits-depth", storage=RDBStorage(address))
+    study.enqueue_trial({"depth": 99})
+    study.enqueue_trial({"depth": 2})
+    done(*run, "--trials", "3")
+    states = [trial.state.name for trial in study.get_trials()]
+    assert states[1] == "FAIL"
+    assert "depth" in study.get_trials()[1].user_attrs["error"]
+    assert study.get_trials()[2].params["depth"] == 2
+    assert len([state for state in states if state in ("COMPLETE", "PRUNED")]) == 3
