@@ -139,6 +139,8 @@ def test_two_commands_share_one_budget(database_url: str) -> None:
 @pytest.mark.slow
 def test_the_deadline_ends_a_run(database_url: str) -> None:
     done("run", "--study", "digits-depth", "--trials", "500", "--timeout", "12", "--workers", "2")
+    # On a machine that is busy enough, the workers have only just started when the time is over.
     shown = status()
-    assert 0 < finished(shown) < 500
-    assert shown["budget"]["left"] > 0
+    assert finished(shown) < 500
+    assert shown["budget"]["left"] == 500 - finished(shown)
+    assert shown["states"]["fail"] == 0
