@@ -34,15 +34,18 @@ def context() -> ForkServerContext:
 
     `PYTHONSAFEPATH` keeps a folder called `search` where the user stands from being imported in our place.
     """
-    os.environ["PYTHONSAFEPATH"] = "1"
     chosen = multiprocessing.get_context("forkserver")
     chosen.set_forkserver_preload(["search.preload"])
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    safe_path = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
     try:
         # Started with Ctrl-C ignored, which it would otherwise answer with a traceback while it imports torch.
         ensure_running()
     finally:
         signal.signal(signal.SIGINT, before)
+        if safe_path is None:
+            del os.environ["PYTHONSAFEPATH"]
     return chosen
 
 
