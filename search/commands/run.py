@@ -19,7 +19,6 @@ from search.supervisor import Crew, Supervisor, crew_jobs
 from search.watch import Board, Lines
 from storage import studies, url
 from storage.database import Database, opened
-from storage.errors import UnknownStudy
 from storage.studies import StudyRecord
 
 
@@ -47,7 +46,7 @@ def run_study(request: Request, settings: Settings, *, create: bool, as_json: bo
             if before:
                 jobs = crew_jobs(_job(address, request, settings), there, settings.workers, devices.cores())
                 _announce(record, plan, before, jobs)
-                _train(database, record, jobs, as_json=as_json)
+                _train(database, viewer, jobs, as_json=as_json)
         except Interrupted:
             note(f"stopped; continue with: search resume --study {record.name}")
             raise
@@ -56,12 +55,9 @@ def run_study(request: Request, settings: Settings, *, create: bool, as_json: bo
 
 def lend(request: Request, settings: Settings) -> None:
     """Train trials of a study that exists, leaving its settings as they are."""
-    there = devices.names(settings.device)  # one that is not there must not leave a study behind
+    there = devices.names(settings.device)
     with storage_url(settings) as address, opened(url.parse(address)) as database:
-        try:
-            record = studies.get(database.engine, request.study)
-        except UnknownStudy as error:
-            raise (error if error.close else NothingToDo(str(error))) from None
+        record = studies.get(database.engine, request.study)
         if record.control != "run" or record.overdue:
             raise NothingToDo(
                 f"study {record.name!r} was stopped; `search resume --study {record.name}` starts it again"
@@ -69,7 +65,7 @@ def lend(request: Request, settings: Settings) -> None:
         with Decoding("decoding") as progress:
             plans.rebuild(record, request, settings, progress)
         jobs = crew_jobs(_job(address, request, settings), there, settings.workers, devices.cores())
-        _train(database, record, jobs, as_json=True)
+        _train(database, Viewer(database, record.name), jobs, as_json=True)
 
 
 def _open(database: Database, request: Request, settings: Settings, *, create: bool) -> tuple[StudyRecord, Plan]:
@@ -98,9 +94,9 @@ def _job(address: str, request: Request, settings: Settings) -> WorkerJob:
     )
 
 
-def _train(database: Database, record: StudyRecord, jobs: list[WorkerJob], *, as_json: bool) -> None:
-    supervisor = Supervisor(Crew(database=database, study_id=record.study_id, jobs=jobs))
-    with _display(Viewer(database, record.name), as_json=as_json) as watch:
+def _train(database: Database, viewer: Viewer, jobs: list[WorkerJob], *, as_json: bool) -> None:
+    supervisor = Supervisor(Crew(database=database, study_id=viewer.record.study_id, jobs=jobs))
+    with _display(viewer, as_json=as_json) as watch:
         supervisor.run(watch)
 
 

@@ -1,15 +1,5 @@
-"""One thread: networks as small as these only wait for a second one."""
+"""The tests of this folder compute on one thread."""
 
-from collections.abc import Iterator
+from tests.objectives.threads import one_thread
 
-import pytest
-import torch
-
-
-@pytest.fixture(autouse=True, scope="package")
-def one_thread() -> Iterator[None]:
-    """Compute on one thread, as a worker does."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+__all__ = ["one_thread"]
