@@ -12,7 +12,6 @@ OBJECTIVE = Objective(
     model="cnn",
     epochs=30,
     trials=60,
-    augment=("flip", "crop"),
     precision="auto",
     space=Space(
         depth=standard.depth(3, 9),
@@ -21,6 +20,8 @@ OBJECTIVE = Objective(
         dropout=standard.dropout(),
         optimizer=choose(OPTIMIZERS, "nesterov", "adamw"),
         schedule=choose(SCHEDULES, "constant", "cosine"),
+        flip=Fixed(True),
+        crop=Fixed(4, domain=Int(0, 8, at_least=0, at_most=64)),
         batch_size=Fixed(128, domain=standard.batch_size()),
     ),
 )

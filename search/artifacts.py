@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import nn
 
 from search.errors import SearchError
+from search.variants import EFFECTS, effect_rows
 
 WEIGHTS = "model.safetensors"
 CONFIGURATION = "config.json"
@@ -25,13 +26,14 @@ def pack_weights(model: nn.Module) -> tuple[bytes, str]:
     return data, hashlib.sha256(data).hexdigest()
 
 
-def load_weights(folder: Path, model: nn.Module, sha256: str) -> bool:
-    """Load the weights if the folder has those with this hash; returns whether it had."""
+def load_weights(folder: Path, model: nn.Module, sha256: str) -> bytes | None:
+    """Load the weights with this hash if the folder has them; returns the file's content, None if it has not."""
     path = folder / WEIGHTS
-    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
-        return False
-    model.load_state_dict(load_file(path))
-    return True
+    data = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(data).hexdigest() != sha256:
+        return None
+    model.load_state_dict(load(data))
+    return data
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -62,10 +64,11 @@ def card(result: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
     """The model card, in Markdown: what the network is, how it was found, what it scored."""
     low, high = result["test_interval_95"]
     params = "\n".join(f"| {name} | {value} |" for name, value in result["params"].items())
+    images = "training and validation images" if result["retrained_on"] != "train" else "training images"
     return f"""# {result["study"]}
 
 The winner of the hyperparameter study `{result["study"]}` (objective `{facts["objective"]}`), trial
-{result["trial"]}, trained again on training and validation images of `{facts["dataset"]}` together.
+{result["trial"]}, trained again on the {images} of `{facts["dataset"]}`.
 
 | | |
 |---|---|
@@ -84,11 +87,28 @@ The winner of the hyperparameter study `{result["study"]}` (objective `{facts["o
 | parameter | value |
 |---|---|
 {params}
-
+{_variants(result)}
 ## Limits
 
 The accuracy holds for images like those of the test set. The validation accuracy is that of a winner among
 {facts["finished"]} trials, and so tends to be too high; the test accuracy is not chosen.
 
 Trained with {", ".join(f"{name} {number}" for name, number in facts["versions"].items())}.
+"""
+
+
+def _variants(result: Mapping[str, Any]) -> str:
+    """The section of the model card on variants; empty where the network was scored as it is."""
+    if not result["variants"]:
+        return ""
+    lines = [EFFECTS, ("---",) * len(EFFECTS), *effect_rows(result["variant_effects"])]
+    rows = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"""
+## Variants
+
+The test accuracy is that of the network with {", ".join(f"`{name}`" for name in result["variants"])} applied;
+the weights in `{WEIGHTS}` are those before. What they do was measured beforehand, on validation images and the
+network of the trial itself:
+
+{rows}
 """

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from objectives.core.discovery import FoundObjective, find
 from objectives.data.cache import prepare
+from objectives.data.classes import members
 from objectives.data.decoded import Progress
 from objectives.data.prepared import Prepared
 from objectives.data.split import Split, split, subset
-from search import policy, trusted
+from search import policy, sources, trusted
 from search.errors import UsageError
 from search.settings import Settings
 from search.spec import StudySpec
@@ -83,7 +85,7 @@ def create_or_continue(
     try:
         return resume(database, request, settings, progress)
     except UnknownStudy:
-        plan = resolve(request, settings, progress)
+        plan = _with_sources(database, resolve(request, settings, progress))
         trials = request.trials or plan.found.objective.trials
         try:
             record = studies.create(database, request.study, plan.spec.to_json(), trials)
@@ -106,6 +108,7 @@ def resume(
     if record.control == "moved":
         raise UsageError(f"study {record.name!r} was {record.reason}; continue it there")
     plan = rebuild(record, request, settings, progress)
+    sources.fetch(database.engine, record.name, plan.spec, plan.found.objective)
     if request.trials is not None:
         if request.trials < record.trials:
             raise UsageError(
@@ -147,6 +150,8 @@ def rebuild(record: StudyRecord, request: Request, settings: Settings, progress:
             "study of another name"
         )
     plan = _resolve(found, asked, settings, progress)
+    # Networks to reuse are in the storage: `sources.fetch` compares them, where they are needed.
+    plan = replace(plan, spec=replace(plan.spec, sources=stored.sources))
     stored.check_same(record.name, plan.spec)
     return plan
 
@@ -160,15 +165,20 @@ def resolve(request: Request, settings: Settings, progress: Progress | None = No
 
 
 def _resolve(found: FoundObjective, request: Request, settings: Settings, progress: Progress | None) -> Plan:
-    objective = found.objective
+    # A changed space is held against the same conditions as the one that was declared.
+    space = override(found.objective.space, request.overrides or ())
+    objective = replace(found.objective, space=space)
+    found = replace(found, objective=objective)
     seed = request.seed or 0
     sampler, pruner = request.sampler or policy.DEFAULT_SAMPLER, request.pruner or policy.DEFAULT_PRUNER
     policy.check(sampler, pruner)
-    space = override(objective.space, request.overrides or ())
     prepared = prepare(
         objective.data, settings.data, settings.cache, image_size=objective.image_size, progress=progress
     )
-    parts = divide(prepared, objective.validation_fraction, seed, request.train_examples)
+    objective.check_images(prepared.image_shape)
+    objective.check_epochs(request.epochs or objective.epochs)
+    train_examples = request.train_examples or objective.train_examples
+    parts = divide(prepared, objective.validation_fraction, seed, train_examples, objective.classes)
     spec = StudySpec(
         objective=found.name,
         objective_hash=found.source_hash,
@@ -180,7 +190,7 @@ def _resolve(found: FoundObjective, request: Request, settings: Settings, progre
         dataset=objective.data,
         data_fingerprint=prepared.fingerprint,
         split_fingerprint=parts.fingerprint,
-        train_examples=request.train_examples,
+        train_examples=train_examples,
         sampler=sampler,
         pruner=pruner,
         versions=versions(),
@@ -189,10 +199,28 @@ def _resolve(found: FoundObjective, request: Request, settings: Settings, progre
     return Plan(found=found, space=space, prepared=prepared, split=parts, spec=spec)
 
 
-def divide(prepared: Prepared, validation_fraction: float, seed: int, train_examples: int | None) -> Split:
-    """The train/validation split of a study; `train_examples` keeps a stratified part of the training side."""
+def _with_sources(database: Database, plan: Plan) -> Plan:
+    objective, image_shape = plan.found.objective, plan.prepared.image_shape
+    return replace(plan, spec=sources.bound(database.engine, plan.spec, objective, image_shape))
+
+
+def divide(
+    prepared: Prepared,
+    validation_fraction: float,
+    seed: int,
+    train_examples: int | None,
+    classes: Sequence[str] | None = None,
+) -> Split:
+    """The train/validation split of a study, of the examples of `classes` only where these are named.
+
+    train_examples: trains on a stratified part of the training side; the whole of it stays the split's pool.
+
+    Raises:
+        DataError: the classes are not the data set's, or have too few examples.
+    """
     labels = prepared.labels()
-    parts = split(labels, validation_fraction, seed)
+    # By the data set's own numbers: the order in which classes are named does not change the split.
+    parts = split(labels, validation_fraction, seed, members(prepared.name, labels, prepared.classes, classes))
     if train_examples is None:
         return parts
-    return Split(train=subset(labels, parts.train, train_examples, seed), validation=parts.validation)
+    return replace(parts, train=subset(labels, parts.train, train_examples, seed))

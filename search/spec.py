@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from search.errors import UsageError
@@ -29,6 +29,8 @@ class StudySpec:
     pruner: str
     versions: Mapping[str, str]
     git_commit: str | None
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """The weights' SHA-256 of every network that trials reuse, by the name of its study."""
 
     def to_json(self) -> dict[str, Any]:
         """As it is stored."""
@@ -38,7 +40,7 @@ class StudySpec:
     def from_json(cls, stored: Mapping[str, Any]) -> StudySpec:
         """As it was stored; what an earlier version did not store is None."""
         values: dict[str, Any] = {field.name: stored.get(field.name) for field in fields(cls)}
-        return cls(**values)
+        return cls(**{**values, "sources": values["sources"] or {}})
 
     def differences(self, other: StudySpec) -> list[str]:
         """One line for each thing that `other` has differently; versions and commit may differ."""
@@ -47,6 +49,10 @@ class StudySpec:
             for name in _COMPARED
             if getattr(self, name) != getattr(other, name)
         ]
+        for name in sorted(self.sources.keys() | other.sources.keys()):
+            before, now = self.sources.get(name), other.sources.get(name)
+            if before != now:
+                lines.append(f"~ source {name!r}: {_short(before)} -> {_short(now)}")
         if self.space_digest != other.space_digest:
             lines += diff_descriptions(_rows(self.space), _rows(other.space)) or ["~ space: order of domains"]
         return lines

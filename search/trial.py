@@ -16,6 +16,7 @@ from objectives.core.errors import Diverged, OutOfMemory
 from objectives.core.objective import Objective
 from objectives.data.errors import DataError
 from objectives.data.examples import TrainValidation
+from objectives.reuse.reusing import TrainedNetwork
 from objectives.training.device import describe, is_broken
 from objectives.training.run import train
 from objectives.training.seeds import derive
@@ -49,6 +50,7 @@ class Bench:
     objective: Objective
     space: Space
     data: TrainValidation
+    sources: Mapping[str, TrainedNetwork]
     epochs: int
     seed: int
 
@@ -75,7 +77,15 @@ class TrialRun:
         patiently(self._describe, seed)
         try:
             config = patiently(self._sample)
-            train(bench.objective, config, bench.data, self.report, epochs=bench.epochs, seed=seed)
+            train(
+                bench.objective,
+                config,
+                bench.data,
+                self.report,
+                epochs=bench.epochs,
+                seed=seed,
+                sources=bench.sources,
+            )
         except Pruned:
             return self._end(TrialState.PRUNED, "pruner")
         except Stopped:

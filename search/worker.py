@@ -19,6 +19,7 @@ from search.job import WorkerJob
 from search.outages import patiently
 from search.plan import Plan, Request, rebuild
 from search.pulse import Pulse
+from search.sources import fetch
 from search.status import finished
 from search.trial import Bench, TrialRun
 from storage import leases, studies, url, workers
@@ -49,7 +50,8 @@ def work(job: WorkerJob) -> None:
         device = torch.device(job.device)
         if device.type == "cuda":
             torch.cuda.set_device(device)
-        data = load(plan.prepared, plan.split, device)
+        sources = fetch(database.engine, job.study, plan.spec, plan.found.objective)
+        data = load(plan.prepared, plan.split, device, classes=plan.found.objective.classes)
         worker = workers.new_id()
         guard = Guard(database.optuna, worker, job.settings.lease_seconds)
         pulse = Pulse(
@@ -67,6 +69,7 @@ def work(job: WorkerJob) -> None:
             objective=plan.found.objective,
             space=plan.space,
             data=data,
+            sources=sources,
             epochs=plan.spec.epochs,
             seed=plan.spec.seed,
         )

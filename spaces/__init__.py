@@ -4,8 +4,10 @@ Nothing here imports torch, so that a command line can read, print and compare s
 """
 
 from spaces.configuration import Choice, Configuration
+from spaces.corners import corners
 from spaces.domains import Categorical, Domain, Fixed, Float, Int, Scalar
 from spaces.errors import SpaceError
+from spaces.limits import beyond_limits, ends
 from spaces.overrides import override
 from spaces.space import Space
 
@@ -20,5 +22,8 @@ __all__ = [
     "Scalar",
     "Space",
     "SpaceError",
+    "beyond_limits",
+    "corners",
+    "ends",
     "override",
 ]

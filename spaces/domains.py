@@ -165,12 +165,17 @@ class Categorical:
     Built from plain values, `Categorical("relu", "gelu")`, or from a mapping of names to sub-spaces,
     `Categorical({"sgd": Space(), "momentum": Space(momentum=Float(0.5, 0.99))})`. The first gives plain
     values in the configuration, the second a `Choice` with the options of its own sub-space.
+
+    With `inline=True` the choices are recipes: the options of the chosen one become values of the configuration
+    itself, beside the recipe's name. So a space compares bundles of values that belong together, and none that
+    do not: SELU with LeCun's initialization against ReLU with He's.
     """
 
     choices: tuple[Scalar, ...]
     spaces: Mapping[str, Any] = field(hash=False)
+    inline: bool
 
-    def __init__(self, *choices: Scalar | Mapping[str, Any]) -> None:
+    def __init__(self, *choices: Scalar | Mapping[str, Any], inline: bool = False) -> None:
         spaces: Mapping[str, Any] = {}
         if len(choices) == 1 and isinstance(choices[0], Mapping):
             spaces = dict(choices[0])
@@ -179,11 +184,14 @@ class Categorical:
             names = choices
         object.__setattr__(self, "choices", names)
         object.__setattr__(self, "spaces", spaces)
+        object.__setattr__(self, "inline", inline)
         self._check()
 
     def _check(self) -> None:
         if not self.choices:
             raise SpaceError("a Categorical needs at least one choice, but got none")
+        if self.inline and not self.spaces:
+            raise SpaceError(f"inline choices need spaces of their own, but got {list(self.choices)}")
         for choice in self.choices:
             if not _is_scalar(choice):
                 raise SpaceError(f"a choice must be None, a bool, a finite number or a string, but got {choice!r}")
@@ -203,6 +211,7 @@ class Categorical:
         return {
             "choices": list(self.choices),
             "spaces": {name: space.to_json() for name, space in self.spaces.items()},
+            **({"inline": True} if self.inline else {}),
         }
 
     def __str__(self) -> str:

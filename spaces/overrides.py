@@ -50,7 +50,8 @@ def _apply(space: Space, name: str, text: str, targets: set[str], prefix: str) -
                 {
                     choice: _apply(sub, name, text, targets, f"{prefix}{choice}.")
                     for choice, sub in domain.spaces.items()
-                }
+                },
+                inline=domain.inline,
             )
         domains[local] = domain
     return Space(domains)
@@ -74,7 +75,8 @@ def _choose(domain: Categorical, texts: list[str]) -> Categorical:
             raise SpaceError(f"{text!r} is none of its choices ({domain})")
         chosen.append(by_text[text] if text in by_text else by_text[text.lower()])
     if domain.spaces:
-        return Categorical({str(choice): domain.spaces[str(choice)] for choice in dict.fromkeys(chosen)})
+        kept = {str(choice): domain.spaces[str(choice)] for choice in dict.fromkeys(chosen)}
+        return Categorical(kept, inline=domain.inline)
     return Categorical(*dict.fromkeys(chosen))
 
 

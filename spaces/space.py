@@ -63,6 +63,10 @@ class Space:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise SpaceError(f"every parameter needs a name of its own, but {twice[0]!r} stands twice")
+        for name, domain in self.domains.items():
+            inlined = {option for space in _inlined(domain) for option in space.names()}
+            if shadowed := sorted(inlined & self.domains.keys()):
+                raise SpaceError(f"{shadowed[0]!r} stands in the space itself and among the recipes of {name!r}")
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("a space is frozen; derive another with replace() or override()")
@@ -91,10 +95,11 @@ class Space:
         values: dict[str, Scalar | Choice] = {}
         for name, domain in self.domains.items():
             value: Any = domain.value if isinstance(domain, Fixed) else value_of(prefix + name, domain)
-            if isinstance(domain, Categorical) and domain.spaces:
-                values[name] = Choice(value, domain.spaces[value]._draw(value_of, f"{prefix}{value}."))
-            else:
+            if not (isinstance(domain, Categorical) and domain.spaces):
                 values[name] = value
+                continue
+            options = domain.spaces[value]._draw(value_of, f"{prefix}{value}.")
+            values |= {name: value, **options} if domain.inline else {name: Choice(value, options)}
         return Configuration(values)
 
     def replay(self, parameters: Mapping[str, Any]) -> Configuration:
@@ -107,6 +112,21 @@ class Space:
         configuration = self._draw(recorded.take, "")
         recorded.check_all_taken()
         return configuration
+
+    def names(self) -> list[str]:
+        """The names that a configuration may have: those of the space, then those that its recipes bring."""
+        return list(dict.fromkeys(name for name, _ in self.values()))
+
+    def recipes(self) -> list[str]:
+        """The names of the choices whose options are values of the configuration itself."""
+        return [name for name, domain in self.values() if isinstance(domain, Categorical) and domain.inline]
+
+    def values(self) -> Iterator[tuple[str, Domain]]:
+        """Every domain that gives a value of the configuration itself; one of several recipes may come twice."""
+        for name, domain in self.domains.items():
+            yield name, domain
+            for space in _inlined(domain):
+                yield from space.values()
 
     def entries(self) -> Iterator[Entry]:
         """Every domain with its full name and condition, parents first."""
@@ -178,6 +198,10 @@ def _check_entry(name: str, domain: object) -> None:
     for choice, space in domain.spaces.items() if isinstance(domain, Categorical) else ():
         if not isinstance(space, Space):
             raise SpaceError(f"choice {choice!r} of {name!r} must open a Space, but got {space!r}")
+
+
+def _inlined(domain: Domain) -> list[Space]:
+    return list(domain.spaces.values()) if isinstance(domain, Categorical) and domain.inline else []
 
 
 def _single_choice(domain: Domain) -> bool:

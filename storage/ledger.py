@@ -15,8 +15,10 @@ from sqlalchemy import Connection, Engine, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
+from storage import networks
 from storage.database import LOCK
 from storage.errors import ScoreRefused
+from storage.networks import Network
 from storage.schema import scores
 
 
@@ -101,12 +103,16 @@ def complete(
     *,
     test_sha256: str,
     predictions: bytes,
+    network: Network | None = None,
 ) -> dict[str, Any]:
     """Store the score of a claim, with the number of this look at the test set; returns what is stored.
 
-    `outcome` gains `look` and `scored_at`. A claim that is scored already stays as it is.
+    `outcome` gains `look` and `scored_at`. A claim that is scored already stays as it is. The network that was
+    scored is kept for reuse in the same transaction.
     """
     with connection.begin():
+        if network is not None:  # before the lock that every command asks for: this may take seconds
+            networks.keep(connection, network.sha256, network.description, network.weights)
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
         row = connection.execute(_row(study_uuid, dataset)).one()
         if row.result is not None:

@@ -1,6 +1,7 @@
 """Our own tables, in a schema of their own beside Optuna's, which stay as Optuna made them.
 
-Rows about trials go when Optuna's trial goes (foreign keys); scores of test sets stay whatever is deleted.
+Rows about trials go when Optuna's trial goes (foreign keys); scores of test sets, and the networks that were
+scored, stay whatever is deleted.
 """
 
 from __future__ import annotations
@@ -107,6 +108,15 @@ scores = Table(
     Column("predictions", LargeBinary),
     Column("scored_at", MOMENT),
     UniqueConstraint("study_uuid", "dataset"),
+)
+
+networks = Table(
+    "networks",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("description", JSON, nullable=False),
+    Column("weights", LargeBinary, nullable=False),
+    Column("created_at", MOMENT, nullable=False, server_default=NOW),
 )
 
 

@@ -8,16 +8,15 @@ import optuna
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.dialects.postgresql import insert
 
-from storage import ledger, studies
+from storage import ledger, networks, schema, studies
 from storage.database import Database
-from storage.schema import epochs, scores
 from storage.url import masked
 
 CHUNK = 1000
 
 
 def copy_study(source: Database, target: Database, name: str) -> int:
-    """Copy the study with its trials, curves, budget and test score; returns the number of trials.
+    """Copy the study with its trials, curves, budget, test score and network; returns the number of trials.
 
     Numbers, parameters and curves stay, and so does the UUID, under which a test set stays scored. The study
     goes on there and ends here: a trial that is running here is taken over there.
@@ -51,14 +50,15 @@ def copy_study(source: Database, target: Database, name: str) -> int:
 
 
 def _copy_curves(reading: Connection, writing: Connection, pairs: dict[int, int]) -> None:
-    wanted = select(epochs).where(epochs.c.trial_id.in_(list(pairs)))
+    wanted = select(schema.epochs).where(schema.epochs.c.trial_id.in_(list(pairs)))
     for rows in reading.execute(wanted).mappings().partitions(CHUNK):
         moved: list[dict[str, Any]] = [{**row, "trial_id": pairs[row["trial_id"]]} for row in rows]
-        writing.execute(insert(epochs), moved)
+        writing.execute(insert(schema.epochs), moved)
 
 
 def _copy_scores(source: Engine, target: Engine, uuid: str) -> None:
-    rows = ledger.rows_of(source, uuid)
-    if rows:
-        with target.begin() as connection:
-            connection.execute(insert(scores).on_conflict_do_nothing(), rows)
+    found = ((schema.scores, ledger.rows_of(source, uuid)), (schema.networks, networks.rows_of(source, uuid)))
+    with target.begin() as connection:
+        for table, rows in found:
+            if rows:
+                connection.execute(insert(table).on_conflict_do_nothing(), rows)

@@ -6,18 +6,21 @@ from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal
 
+from objectives.core.catalogue import having
+from objectives.core.conditions import check_conditions, check_options
 from objectives.core.errors import ObjectiveError
 from objectives.core.registry import look_up
-from objectives.models.catalogue import MODELS
+from objectives.models.catalogue import MODELS, ModelEntry
+from objectives.models.config import ImageShape
+from objectives.schedules.rates import rates_for
 from objectives.training.config import TrainingConfig
-from spaces import Configuration, Space
+from spaces import Configuration, Space, corners
 
 # build_model(config) -> torch.nn.Module; config also has image_shape (C, H, W), classes, epochs, seed.
 BuildModel = Callable[[Configuration], Any]
 # train(config, data, report) -> torch.nn.Module, reporting {"accuracy": ...} after every 0-based epoch.
 Train = Callable[[Configuration, Any, Callable[..., None]], Any]
 
-AUGMENTATIONS = ("flip", "crop")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -27,7 +30,8 @@ class Objective:
 
     `model` names a shipped network; `build_model` brings one of the user's own, trained by the shipped loop;
     `train` brings the whole training. With the first, every name of the space must be a field of the
-    network's configuration or of `TrainingConfig`: an option that nobody reads is an error.
+    network's configuration, of `TrainingConfig`, or a recipe: an option that nobody reads is an error. So is a
+    space that could give a configuration which its techniques forbid.
 
     Raises:
         ObjectiveError: a field breaks its rule; the message names both.
@@ -44,11 +48,16 @@ class Objective:
     """Epochs of a full training, 1 or more."""
     trials: int = 50
     """Finished trials of a study, unless it says otherwise, 1 or more."""
+    classes: tuple[str, ...] | None = None
+    """Only these classes of the data set, numbered in this order; None for all."""
+    train_examples: int | None = None
+    """How many labelled images are trained on, where few labels are the point; None for all."""
     validation_fraction: float = 0.1
     """Share of the training examples held back for validation, above 0 and below 1."""
+    retrain_on_validation: bool = True
+    """Whether the final training has the validation images, too; not where few labels are the point."""
     image_size: int | None = None
     """Height and width in pixels that images of a class folder are resized to; None where they are equal."""
-    augment: tuple[Literal["flip", "crop"], ...] = ()
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
 
     def __post_init__(self) -> None:
@@ -58,32 +67,96 @@ class Objective:
                 "an objective needs exactly one of model, build_model and train, but got "
                 + (", ".join(ways) or "none")
             )
-        if self.epochs < 1 or self.trials < 1:
-            raise ObjectiveError(
-                f"epochs and trials must be at least 1, but got epochs={self.epochs}, trials={self.trials}"
-            )
+        self._check_names()
+        # Before the numbers: a schedule that looks at validation says more about validation_fraction=0.
+        check_conditions(self.space, self._defaults())
+        self._check_numbers()
+        self._check_sizes(None)
+        self.check_epochs(self.epochs)
+
+    @property
+    def network(self) -> ModelEntry | None:
+        """The entry of the shipped network; None where the objective brings its own."""
+        return None if self.model is None else look_up(MODELS, self.model, "model")
+
+    @property
+    def defaults(self) -> dict[str, object]:
+        """What the network wants of its training, unless the space says otherwise."""
+        return {} if self.network is None else dict(self.network.defaults)
+
+    def check_images(self, image_shape: ImageShape) -> None:
+        """Refuse a space with networks that images of this shape (channels, height, width) are too small for.
+
+        Raises:
+            ObjectiveError: naming the size and the field.
+        """
+        self._check_sizes(image_shape)
+
+    def check_epochs(self, epochs: int) -> None:
+        """Refuse a space with schedules that so few epochs are too few for.
+
+        Raises:
+            ObjectiveError: naming the epochs and the option.
+        """
+        defaults = self._defaults()
+        for corner in corners(self.space, {"schedule", "warmup_epochs"} & self._fields().keys()):
+            config = {**defaults, **corner}
+            if "schedule" in config:
+                rates_for(config["schedule"], 1.0, epochs, warmup_epochs=config["warmup_epochs"])
+
+    def _check_numbers(self) -> None:
+        for name in ("epochs", "trials", "train_examples", "image_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ObjectiveError(f"{name} must be at least 1, but got {name}={value}")
         if not 0 < self.validation_fraction < 1:
             raise ObjectiveError(f"0 < validation_fraction < 1 must hold, but got {self.validation_fraction}")
-        unknown = set(self.augment) - set(AUGMENTATIONS)
-        if unknown:
-            raise ObjectiveError(f"unknown augmentation {min(unknown)!r}; known: {', '.join(AUGMENTATIONS)}")
         if self.precision not in PRECISIONS:
             raise ObjectiveError(f"unknown precision {self.precision!r}; known: {', '.join(PRECISIONS)}")
-        if self.image_size is not None and self.image_size < 1:
-            raise ObjectiveError(f"image_size must be at least 1 pixel, but got {self.image_size}")
-        self._check_names()
+        if self.classes is not None and len(set(self.classes)) != max(2, len(self.classes)):
+            raise ObjectiveError(f"classes must be two or more different names, but got {list(self.classes)}")
+
+    def _fields(self) -> dict[str, Any]:
+        """The fields that shipped code reads, with their defaults."""
+        kinds = [] if self.train is not None else [TrainingConfig]
+        kinds += [] if self.network is None else [self.network.config]
+        return {field.name: field.default for kind in kinds for field in fields(kind)}
+
+    def _defaults(self) -> dict[str, Any]:
+        if self.train is not None:
+            return {}
+        known = {name: default for name, default in self._fields().items() if default is not MISSING}
+        named = {} if self.model is None else {"model": self.model}
+        return {**known, **self.defaults, **named, "validation": self.validation_fraction > 0}
 
     def _check_names(self) -> None:
+        read = self._fields()
+        check_options(self.space, read)
         if self.model is None:
             return
-        config = look_up(MODELS, self.model, "model").config
-        used = {field.name for field in (*fields(config), *fields(TrainingConfig))}
-        for name in self.space.domains:
-            if name not in used:
+        names = self.space.names()
+        for name in names:
+            if name not in read and name not in self.space.recipes():
+                owners = having(name)
                 raise ObjectiveError(
                     f"neither model {self.model!r} nor the training reads {name!r}; "
-                    f"they read {', '.join(sorted(used))}"
+                    + (f"it is an option of {' and '.join(owners)}" if owners else f"they read {_listed(read)}")
                 )
-        for field in fields(config):
-            if field.name not in self.space.domains and field.default is MISSING:
-                raise ObjectiveError(f"model {self.model!r} needs {field.name!r}; add it to the space")
+        for name, default in read.items():
+            if default is MISSING and any(name not in corner for corner in corners(self.space, {name})):
+                raise ObjectiveError(f"model {self.model!r} needs {name!r}; add it to the space")
+
+    def _check_sizes(self, image_shape: ImageShape | None) -> None:
+        """Build the network's configuration in every corner of its sizes."""
+        network = self.network
+        if network is None:
+            return
+        needed = {field.name: 1 for field in fields(network.config) if field.default is MISSING}
+        for corner in corners(self.space, network.sizes):
+            config = Configuration({**needed, **corner}).into(network.config)
+            if image_shape is not None:
+                network.check(config, image_shape)
+
+
+def _listed(names: dict[str, object]) -> str:
+    return ", ".join(sorted(names))

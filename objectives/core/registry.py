@@ -1,26 +1,17 @@
-"""Reading a registry: a module-level dict of frozen dataclasses, each with a `space` of its own options."""
+"""Reading a registry: a module-level dict from names to frozen entries, each a `Technique`."""
 
 from __future__ import annotations
 
 import difflib
-import inspect
-from collections.abc import Callable, Mapping
-from functools import cache
-from typing import Any, Protocol, TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from objectives.core.errors import ObjectiveError
-from spaces import Categorical, Choice, Domain, Space
-
-
-class HasSpace(Protocol):
-    """An entry whose options may be searched."""
-
-    @property
-    def space(self) -> Space: ...
-
+from objectives.core.technique import Technique
+from spaces import Categorical, Choice, Domain, beyond_limits
 
 E = TypeVar("E")
-R = TypeVar("R")
+T = TypeVar("T", bound=Technique)
 
 
 def look_up(registry: Mapping[str, E], name: str, kind: str) -> E:
@@ -36,8 +27,8 @@ def look_up(registry: Mapping[str, E], name: str, kind: str) -> E:
     raise ObjectiveError(f"unknown {kind} {name!r}; {hint}known: {', '.join(registry)}")
 
 
-def choose(registry: Mapping[str, HasSpace], *names: str, **domains: Domain) -> Categorical:
-    """A choice among entries, each with its own options.
+def choose(registry: Mapping[str, Technique], *names: str, **domains: Domain) -> Categorical:
+    """A choice among entries (all where none is named), each with its own options.
 
     `domains` replaces the default domain of an option under every entry that has it:
     `choose(OPTIMIZERS, "nesterov", "adamw", momentum=Fixed(0.9))`.
@@ -45,10 +36,10 @@ def choose(registry: Mapping[str, HasSpace], *names: str, **domains: Domain) -> 
     Raises:
         ObjectiveError: an unknown name, or an option that none of the entries has.
     """
-    spaces = {name: look_up(registry, name, "choice").space for name in names}
+    spaces = {name: look_up(registry, name, "choice").space for name in names or registry}
     for option in domains:
         if not any(option in space.domains for space in spaces.values()):
-            raise ObjectiveError(f"none of {', '.join(names)} has an option {option!r}")
+            raise ObjectiveError(f"none of {', '.join(spaces)} has an option {option!r}")
     return Categorical(
         {
             name: space.replace(**{key: domain for key, domain in domains.items() if key in space.domains})
@@ -57,18 +48,36 @@ def choose(registry: Mapping[str, HasSpace], *names: str, **domains: Domain) -> 
     )
 
 
-def build(builder: Callable[..., R], choice: Choice, kind: str, /, *arguments: Any) -> R:
-    """Call an entry's builder with a choice's options as keywords.
+def resolve(registry: Mapping[str, T], choice: Choice | str, kind: str) -> tuple[T, dict[str, Any]]:
+    """The chosen entry and its options, ready to be passed to its builder as keywords.
 
     Raises:
-        ObjectiveError: the builder has no such option; an option nobody uses is an error.
+        ObjectiveError: an unknown name, an option that the entry does not have, or a value beyond its limits.
     """
-    unknown = sorted(set(choice.options) - _options(builder))
-    if unknown:
-        raise ObjectiveError(f"{kind} {choice.name!r} has no option {unknown[0]!r}")
-    return builder(*arguments, **choice.options)
+    choice = as_choice(choice)
+    entry = look_up(registry, choice.name, kind)
+    for option, value in choice.options.items():
+        check_option(entry, f"{kind} {choice.name!r}", option, value)
+    return entry, dict(choice.options)
 
 
-@cache  # a schedule is built anew for every step
-def _options(builder: Callable[..., object]) -> frozenset[str]:
-    return frozenset(inspect.signature(builder).parameters)
+def check_option(entry: Technique, owner: str, option: str, value: object) -> None:
+    """Refuse an option that nobody reads, and a value that cannot be meant.
+
+    Raises:
+        ObjectiveError: with the value, the rule and what there is instead.
+    """
+    domain = entry.space.domains.get(option)
+    if domain is None:
+        raise ObjectiveError(
+            f"{owner} has no option {option!r} (set to {value!r}); "
+            f"it has {', '.join(entry.space.domains) or 'none'}"
+        )
+    rule = beyond_limits(domain, value)
+    if rule is not None:
+        raise ObjectiveError(f"{option} of {owner} {rule}, but got {value!r}")
+
+
+def as_choice(choice: Choice | str) -> Choice:
+    """A plain name as a choice without options."""
+    return Choice(choice) if isinstance(choice, str) else choice

@@ -6,6 +6,7 @@ DataError
 ├── UnreadableData    a file is there and is not what its layout says
 ├── CacheError        the decoded copy could not be written
 ├── ImpossibleSplit   the examples cannot be divided as asked (also a ValueError)
+├── ImpossibleClasses the classes asked for are unknown, named twice or too few (also a ValueError)
 └── SealedTestSet     a held-out file was about to be opened (also a PermissionError)
 """
 
@@ -32,6 +33,10 @@ class CacheError(DataError):
 
 class ImpossibleSplit(DataError, ValueError):
     """The examples cannot be divided as asked."""
+
+
+class ImpossibleClasses(DataError, ValueError):
+    """The classes asked for are unknown, named twice or fewer than two."""
 
 
 class SealedTestSet(DataError, PermissionError):

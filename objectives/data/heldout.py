@@ -1,48 +1,57 @@
 """The held-out part of a data set: the only module that opens its files, imported by the final step alone."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from objectives.data.cache import prepare, training_place
 from objectives.data.catalogue import find
+from objectives.data.classes import NOT_CHOSEN, choose, renumber
 from objectives.data.decode import decode
-from objectives.data.decoded import fingerprint
+from objectives.data.decoded import Images, Labels, fingerprint
 from objectives.data.download import obtain
 from objectives.data.errors import UnreadableData
 from objectives.data.layouts import ClassFolder, Place, place
-from objectives.data.prepared import Prepared
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class HeldOut:
     """The test set, in memory and nowhere else.
 
-    name: the data set's identity. images: uint8, (N, height, width, channels), as the training images.
-    labels: int64, N, numbered as in training. fingerprint: SHA-256 of pixels, labels and class names, in
-    hexadecimal.
+    name: the data set's identity, whichever of its classes are here. images: uint8, (N, height, width, channels),
+    as the training images. labels: int64, N, numbered as in training. fingerprint: SHA-256 of these pixels and
+    labels and the class names, in hexadecimal.
     """
 
     name: str
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
+    images: Images
+    labels: Labels
     fingerprint: str
 
 
-def open_heldout(name: str, data_dir: Path, cache_dir: Path, *, image_size: int | None = None) -> HeldOut:
+def open_heldout(
+    name: str,
+    data_dir: Path,
+    cache_dir: Path,
+    *,
+    image_size: int | None = None,
+    classes: Sequence[str] | None = None,
+) -> HeldOut:
     """Reads the held-out part of the data set whose training part `cache.prepare` gives for the same
     arguments.
 
     It is read in the layout of the training part: class folders are not mixed with a download. Files of a
-    known data set that are missing are downloaded.
+    known data set that are missing are downloaded. classes: those that were trained on, in that order, as in
+    `examples.load`; the examples of others are left out (default: all are kept).
 
-    Raises DataError: the held-out part is missing or unreadable, has a class that training has not, or images
-    of another shape.
+    Raises DataError: the held-out part is missing or unreadable, has a class that training has not, images of
+    another shape or none of the chosen classes, or `classes` are impossible.
     """
     trained = prepare(name, data_dir, cache_dir, image_size=image_size)
+    chosen = choose(name, trained.classes, classes)
     decoded = decode(
         _held_out_place(name, data_dir, cache_dir),
         classes=trained.classes,
@@ -56,12 +65,25 @@ def open_heldout(name: str, data_dir: Path, cache_dir: Path, *, image_size: int 
             f"training images "
             f"have {trained.image_shape}: set image_size to resize both."
         )
-    images = np.concatenate(list(decoded.blocks))
+    return _of_classes(name, np.concatenate(list(decoded.blocks)), decoded.labels, trained.classes, chosen)
+
+
+def _of_classes(
+    name: str, images: Images, labels: Labels, known: tuple[str, ...], chosen: tuple[str, ...]
+) -> HeldOut:
+    """The examples of the chosen classes, renumbered."""
+    labels = renumber(labels, known, chosen)
+    kept = labels != NOT_CHOSEN
+    if not kept.any():
+        raise UnreadableData(f"The held-out part of {name} has no example of {', '.join(chosen)}.")
+    if not kept.all():
+        images, labels = images[kept], labels[kept]
+    images_sha256 = hashlib.sha256(images.data).hexdigest()
     return HeldOut(
         name=name,
         images=images,
-        labels=decoded.labels,
-        fingerprint=_fingerprint(images, decoded.labels, trained),
+        labels=labels,
+        fingerprint=fingerprint(images_sha256, labels, chosen, images.shape),
     )
 
 
@@ -74,7 +96,3 @@ def _held_out_place(name: str, data_dir: Path, cache_dir: Path) -> Place:
         source = None if isinstance(layout, ClassFolder) else dataset.held_out_source
         obtain(f"The held-out part of {name}", source, [found], data_dir=data_dir, cache_dir=cache_dir)
     return found
-
-
-def _fingerprint(images: NDArray[np.uint8], labels: NDArray[np.int64], trained: Prepared) -> str:
-    return fingerprint(hashlib.sha256(images.data).hexdigest(), labels, trained.classes, images.shape)

@@ -19,20 +19,32 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Split:
-    """Two disjoint sets of example numbers, each ascending.
+    """Sets of example numbers, each ascending: a training side, what of it is trained on, and a validation side.
 
-    train: int64, the examples trained on.
+    train: int64, the examples trained on, with their labels.
     validation: int64, the examples that a trial's value is measured on.
+    pool: int64, the whole training side: `train`, and what was left out of it where labels are to be few.
+
+    Raises ImpossibleSplit: an example of train is not in pool, or one of pool is in validation.
     """
 
     train: Indices
     validation: Indices
+    pool: Indices
+
+    def __post_init__(self) -> None:
+        if not np.isin(self.train, self.pool).all():
+            raise ImpossibleSplit("Every example of train must be in pool, too.")
+        shared = np.intersect1d(self.pool, self.validation)
+        if len(shared):
+            raise ImpossibleSplit(f"An example either trains or validates, but {shared[0]} is to do both.")
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of both index arrays, in hexadecimal."""
+        """SHA-256, in hexadecimal, of the index arrays, of which pool counts where it is more than train."""
         digest = hashlib.sha256(f"split {len(self.train)} {len(self.validation)}\n".encode())
-        for indices in (self.train, self.validation):
+        arrays = [self.train, self.validation]
+        for indices in arrays if len(self.pool) == len(self.train) else [*arrays, self.pool]:
             digest.update(np.ascontiguousarray(indices, dtype="<i8").tobytes())
         return digest.hexdigest()
 
@@ -66,10 +78,9 @@ def split(labels: Indices, validation_fraction: float, seed: int, indices: Indic
         round(sum(counts) * validation_fraction),
     )
     ordered = [_shuffled(chosen, seed) for chosen in members.values()]
-    return Split(
-        train=np.sort(np.concatenate([chosen[n:] for chosen, n in zip(ordered, quota, strict=True)])),
-        validation=np.sort(np.concatenate([chosen[:n] for chosen, n in zip(ordered, quota, strict=True)])),
-    )
+    train = np.sort(np.concatenate([chosen[n:] for chosen, n in zip(ordered, quota, strict=True)]))
+    validation = np.sort(np.concatenate([chosen[:n] for chosen, n in zip(ordered, quota, strict=True)]))
+    return Split(train=train, validation=validation, pool=train)
 
 
 def subset(labels: Indices, indices: Indices, n: int, seed: int) -> Indices:

@@ -9,19 +9,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spaces import Float, Space
+from objectives.core.technique import Technique, needs
+from spaces import Categorical, Fixed, Float, Space
 
 if TYPE_CHECKING:
     from torch.nn import Module
 
+LEAKY_SLOPE = 0.01
+LEARNED_SLOPE = 0.25  # what a learned slope starts from (He et al. 2015)
+LOWER, UPPER = 1 / 8, 1 / 3  # of a random slope (Xu et al. 2015)
+
 
 @dataclass(frozen=True, kw_only=True)
-class ActivationEntry:
-    """One activation: `build(<options>) -> Module`, applied elementwise."""
+class ActivationEntry(Technique):
+    """One activation: `build(<options>) -> Module`."""
 
     build: Callable[..., Module]
-    space: Space
-    description: str
+    widens: int = 1
+    """How many times its own outputs the layer in front has; they are split along dimension 1."""
+    negative_slope: Callable[..., float] | None = None
+    """`negative_slope(<options>)` below zero at the start, which He initialization allows for; None for 0."""
 
 
 def _relu() -> Module:
@@ -30,10 +37,34 @@ def _relu() -> Module:
     return ReLU()
 
 
-def _leaky_relu(*, slope: float = 0.01) -> Module:
+def _leaky_relu(*, slope: float = LEAKY_SLOPE) -> Module:
     from torch.nn import LeakyReLU
 
     return LeakyReLU(slope)
+
+
+def _leaky_slope(*, slope: float = LEAKY_SLOPE) -> float:
+    return slope
+
+
+def _rrelu(*, lower: float = LOWER, upper: float = UPPER) -> Module:
+    from torch.nn import RReLU
+
+    return RReLU(lower, upper)
+
+
+def _mean_slope(*, lower: float = LOWER, upper: float = UPPER) -> float:
+    return (lower + upper) / 2
+
+
+def _prelu() -> Module:
+    from torch.nn import PReLU
+
+    return PReLU(init=LEARNED_SLOPE)
+
+
+def _learned_slope() -> float:
+    return LEARNED_SLOPE
 
 
 def _elu(*, alpha: float = 1.0) -> Module:
@@ -60,6 +91,30 @@ def _silu() -> Module:
     return SiLU()
 
 
+def _swish(*, beta: float = 1.0, learned: bool = False) -> Module:
+    from objectives.models.nonlinear import Swish
+
+    return Swish(beta, learned)
+
+
+def _swiglu() -> Module:
+    from objectives.models.nonlinear import SwiGlu
+
+    return SwiGlu()
+
+
+def _mish() -> Module:
+    from torch.nn import Mish
+
+    return Mish()
+
+
+def _relu_squared() -> Module:
+    from objectives.models.nonlinear import SquaredRelu
+
+    return SquaredRelu()
+
+
 def _tanh() -> Module:
     from torch.nn import Tanh
 
@@ -72,12 +127,34 @@ def _sigmoid() -> Module:
     return Sigmoid()
 
 
+def _hardswish() -> Module:
+    from torch.nn import Hardswish
+
+    return Hardswish()
+
+
 ACTIVATIONS: dict[str, ActivationEntry] = {
-    "relu": ActivationEntry(build=_relu, space=Space(), description="max(0, x) (Nair & Hinton 2010)"),
+    "relu": ActivationEntry(build=_relu, description="max(0, x) (Nair & Hinton 2010)"),
     "leaky_relu": ActivationEntry(
         build=_leaky_relu,
         space=Space(slope=Float(0.01, 0.3, at_least=0.0, at_most=1.0)),
+        negative_slope=_leaky_slope,
         description="x for x > 0, else slope x (Maas et al. 2013)",
+    ),
+    "rrelu": ActivationEntry(
+        build=_rrelu,
+        # The limits meet, so that lower <= upper always holds.
+        space=Space(
+            lower=Fixed(LOWER, domain=Float(0.05, 0.2, at_least=0.0, at_most=0.25)),
+            upper=Fixed(UPPER, domain=Float(0.25, 0.5, at_least=0.25, at_most=1.0)),
+        ),
+        negative_slope=_mean_slope,
+        description="leaky ReLU, its slope random in training, the mean of its range otherwise (Xu et al. 2015)",
+    ),
+    "prelu": ActivationEntry(
+        build=_prelu,
+        negative_slope=_learned_slope,
+        description="leaky ReLU with one learned slope a layer, 0.25 at first (He et al. 2015)",
     ),
     "elu": ActivationEntry(
         build=_elu,
@@ -85,14 +162,41 @@ ACTIVATIONS: dict[str, ActivationEntry] = {
         description="x for x > 0, else alpha (exp(x) - 1) (Clevert et al. 2016)",
     ),
     "selu": ActivationEntry(
-        build=_selu, space=Space(), description="scaled ELU that self-normalizes (Klambauer et al. 2017)"
+        build=_selu,
+        # Mean and variance stay what they are only under the theorem's own conditions.
+        conditions=(
+            needs("model", "mlp"),
+            needs("initializer", "lecun_normal"),
+            needs("normalization", "none"),
+            needs("dropout", 0),
+            needs("l1", 0),
+            needs("l2", 0),
+            needs("max_norm", 0),
+        ),
+        description="scaled ELU that self-normalizes (Klambauer et al. 2017)",
     ),
-    "gelu": ActivationEntry(
-        build=_gelu, space=Space(), description="x Phi(x), Phi the normal CDF (Hendrycks & Gimpel 2016)"
-    ),
+    "gelu": ActivationEntry(build=_gelu, description="x Phi(x), Phi the normal CDF (Hendrycks & Gimpel 2016)"),
     "silu": ActivationEntry(
-        build=_silu, space=Space(), description="x sigmoid(x), also called Swish (Ramachandran et al. 2017)"
+        build=_silu, description="x sigmoid(x), which is Swish with beta 1 (Elfwing et al. 2018)"
     ),
-    "tanh": ActivationEntry(build=_tanh, space=Space(), description="hyperbolic tangent"),
-    "sigmoid": ActivationEntry(build=_sigmoid, space=Space(), description="1 / (1 + exp(-x))"),
+    "swish": ActivationEntry(
+        build=_swish,
+        space=Space(
+            beta=Fixed(1.0, domain=Float(0.5, 2.0, at_least=0.0, at_most=100.0)),
+            learned=Categorical(False, True),
+        ),
+        description="x sigmoid(beta x), beta fixed or learned for each layer (Ramachandran et al. 2017)",
+    ),
+    "swiglu": ActivationEntry(
+        build=_swiglu,
+        widens=2,
+        description="swish(z1) * z2, halves of a layer twice as wide (Shazeer 2020)",
+    ),
+    "mish": ActivationEntry(build=_mish, description="x tanh(softplus(x)) (Misra 2019)"),
+    "relu_squared": ActivationEntry(build=_relu_squared, description="max(0, x)^2 (So et al. 2021)"),
+    "tanh": ActivationEntry(build=_tanh, description="hyperbolic tangent (LeCun et al. 1998)"),
+    "sigmoid": ActivationEntry(build=_sigmoid, description="1 / (1 + exp(-x)) (Rumelhart et al. 1986)"),
+    "hardswish": ActivationEntry(
+        build=_hardswish, description="x relu6(x + 3) / 6, Swish in straight pieces (Howard et al. 2019)"
+    ),
 }

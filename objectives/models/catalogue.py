@@ -1,47 +1,104 @@
-"""The networks: one entry is a frozen configuration, a builder, a line of description."""
+"""The networks: one entry is a frozen configuration, a builder, a line of description.
+
+Builders import torch when called.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from objectives.models.config import CnnConfig, ImageShape, MlpConfig
+from objectives.core.technique import Technique
+from objectives.models.config import CnnConfig, ImageShape, MlpConfig, RnnConfig, check_pooling
+from spaces import Categorical, Choice, Int, Space, standard
 
 if TYPE_CHECKING:
-    from torch.nn import Module
+    from objectives.models.network import Network
+
+
+def _any_image(config: object, image_shape: ImageShape) -> None:
+    """Whatever the configuration, images of every shape will do."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelEntry:
-    """One network: its configuration, and `build(config, image_shape, classes) -> Module`."""
+class ModelEntry(Technique):
+    """One network: its configuration, and `build(config, image_shape, classes) -> Network`."""
 
     config: type[Any]
-    build: Callable[[Any, ImageShape, int], Module]
-    description: str
+    build: Callable[[Any, ImageShape, int], Network]
+    sizes: tuple[str, ...] = ()
+    """The configuration's fields that a rule about sizes depends on, its own rules or those of `check`."""
+    check: Callable[[Any, ImageShape], None] = _any_image
+    """`check(config, image_shape)` raises ObjectiveError where the image is too small for the network."""
+    defaults: Mapping[str, object] = field(default_factory=dict)
+    """Fields of the training configuration that this network wants, unless the space says otherwise."""
 
 
-def _mlp(config: MlpConfig, image_shape: ImageShape, classes: int) -> Module:
-    from objectives.models.mlp import Mlp
+def _mlp(config: MlpConfig, image_shape: ImageShape, classes: int) -> Network:
+    from objectives.models.mlp import mlp
 
-    return Mlp(config, image_shape, classes)
+    return mlp(config, image_shape, classes)
 
 
-def _cnn(config: CnnConfig, image_shape: ImageShape, classes: int) -> Module:
-    from objectives.models.cnn import Cnn
+def _cnn(config: CnnConfig, image_shape: ImageShape, classes: int) -> Network:
+    from objectives.models.cnn import cnn
 
-    return Cnn(config, image_shape, classes)
+    return cnn(config, image_shape, classes)
 
+
+def _resnet(config: CnnConfig, image_shape: ImageShape, classes: int) -> Network:
+    from objectives.models.resnet import resnet
+
+    return resnet(config, image_shape, classes)
+
+
+def _rnn(config: RnnConfig, image_shape: ImageShape, classes: int) -> Network:
+    from objectives.models.rnn import rnn
+
+    return rnn(config, image_shape, classes)
+
+
+def _check_pooling(config: CnnConfig, image_shape: ImageShape) -> None:
+    check_pooling(config.pool_rounds, image_shape)
+
+
+_POOL_ROUNDS = Int(1, 3, at_least=0, at_most=16)
 
 MODELS: dict[str, ModelEntry] = {
     "mlp": ModelEntry(
         config=MlpConfig,
         build=_mlp,
-        description="flatten, `depth` hidden layers of `width` units, linear output",
+        space=Space(depth=standard.depth(1, 24), width=standard.width()),
+        description="flatten, `depth` hidden layers of `width` units, linear output (Rumelhart et al. 1986)",
     ),
     "cnn": ModelEntry(
         config=CnnConfig,
         build=_cnn,
-        description="`depth` 3x3 blocks, width doubling with each max pooling, global average, linear output",
+        space=Space(depth=standard.depth(3, 9), width=standard.width(8, 96), pool_rounds=_POOL_ROUNDS),
+        sizes=("depth", "pool_rounds"),
+        check=_check_pooling,
+        description="`depth` 3x3 blocks, max pooling that doubles the width (Simonyan & Zisserman 2015)",
+    ),
+    "resnet": ModelEntry(
+        config=CnnConfig,
+        build=_resnet,
+        space=Space(depth=standard.depth(3, 9), width=standard.width(16, 64), pool_rounds=_POOL_ROUNDS),
+        sizes=("depth", "pool_rounds"),
+        check=_check_pooling,
+        description="`depth` residual blocks of two 3x3 convolutions (He et al. 2015, CIFAR form)",
+    ),
+    "rnn": ModelEntry(
+        config=RnnConfig,
+        build=_rnn,
+        space=Space(
+            depth=standard.depth(1, 4),
+            width=standard.width(16, 256),
+            cell=Categorical("rnn", "gru", "lstm"),
+            bidirectional=Categorical(False, True),
+        ),
+        # One long step through a steep part of the loss undoes many (Pascanu et al. 2013).
+        defaults={"clipping": Choice("clip_norm", {"max_norm": 1.0})},
+        description="`depth` layers of RNN, GRU or LSTM over an image's rows (Hochreiter & Schmidhuber 1997)",
     ),
 }

@@ -1,55 +1,34 @@
-"""The convolutional network. B: batch, C: channels, H, W: height and width, K: classes."""
+"""The convolutional network."""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from functools import partial
 
-from objectives.core.errors import ObjectiveError
-from objectives.models.config import CnnConfig, ImageShape
-from objectives.models.layers import activation, initialize, slope
+from torch import nn
+
+from objectives.models.config import CnnConfig, ImageShape, check_pooling
+from objectives.models.layers import image_network, stage
+from objectives.models.network import Network
 
 
-class Cnn(nn.Module):
-    """`depth` blocks of 3x3 convolution (batch norm) activation, pooled and widened `pool_rounds` times.
+def cnn(config: CnnConfig, image_shape: ImageShape, classes: int) -> Network:
+    """`depth` stages of a 3x3 convolution, `pool_rounds` of them ending in 2x2 max pooling.
 
-    Takes images (B, C, H, W), gives logits (B, K).
+    The stages after a pooling are twice as wide as those before it.
 
     Raises:
-        ObjectiveError: the image is too small for so many rounds of pooling.
+        ObjectiveError: the image is too small for so many rounds of pooling; an unknown name or option.
     """
-
-    def __init__(self, config: CnnConfig, image_shape: ImageShape, classes: int) -> None:
-        super().__init__()
-        channels, height, width = image_shape
-        if min(height, width) >> config.pool_rounds < 1:
-            raise ObjectiveError(
-                f"{config.pool_rounds} rounds of pooling would shrink {height}x{width} images below 1x1; "
-                f"use at most {min(height, width).bit_length() - 1}"
-            )
-        blocks: list[nn.Module] = []
-        pooled = pooled_blocks(config.depth, config.pool_rounds)
-        units = config.width
-        for block in range(config.depth):
-            blocks.append(nn.Conv2d(channels, units, 3, padding=1, bias=not config.batch_norm))
-            if config.batch_norm:
-                blocks.append(nn.BatchNorm2d(units))
-            blocks.append(activation(config.activation))
-            channels = units
-            if block in pooled:
-                blocks.append(nn.MaxPool2d(2))
-                units *= 2
-        self.blocks = nn.Sequential(*blocks)
-        self.dropout = nn.Dropout(config.dropout)
-        self.output = nn.Linear(channels, classes)
-        initialize(self, config.initializer, slope(config.activation))
-        # Convolutions on channels-last memory are about twice as fast on CPUs and tensor cores.
-        self.to(memory_format=torch.channels_last)
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        pooled_BC = self.blocks(x_BCHW).mean(dim=(2, 3))
-        logits_BK: Tensor = self.output(self.dropout(pooled_BC))
-        return logits_BK
+    check_pooling(config.pool_rounds, image_shape)
+    pooled = pooled_blocks(config.depth, config.pool_rounds)
+    channels, units = image_shape[0], config.width
+    stages = []
+    for block in range(config.depth):
+        convolution = partial(nn.Conv2d, channels, kernel_size=3, padding=1)
+        pooling = [nn.MaxPool2d(2)] if block in pooled else []
+        stages.append(stage(convolution, units, config, *pooling))
+        channels, units = units, units * 2 if pooling else units
+    return image_network(stages, channels, config, classes)
 
 
 def pooled_blocks(depth: int, rounds: int) -> frozenset[int]:

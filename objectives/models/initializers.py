@@ -6,22 +6,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spaces import Space
+from objectives.core.technique import Technique
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class InitializerEntry:
+class InitializerEntry(Technique):
     """One initializer: `fill(weight, slope, <options>)`, where `slope` is a leaky activation's (0 otherwise)."""
 
     fill: Callable[..., object]
-    description: str
-    space: Space = field(default_factory=Space)
 
 
 def _glorot_uniform(weight: Tensor, slope: float) -> None:

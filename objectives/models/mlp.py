@@ -1,36 +1,37 @@
-"""The multilayer perceptron. B: batch, C: channels, H, W: height and width, K: classes."""
+"""The multilayer perceptron."""
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+import math
+from functools import partial
+
+from torch import nn
 
 from objectives.models.config import ImageShape, MlpConfig
-from objectives.models.layers import activation, initialize, slope
+from objectives.models.layers import initialize_network, slope, stage
+from objectives.models.network import Network
 
 
-class Mlp(nn.Module):
-    """Flatten, then `depth` times linear (batch norm) activation (dropout), then a linear output layer.
+def mlp(config: MlpConfig, image_shape: ImageShape, classes: int) -> Network:
+    """Flatten, then `depth` stages of linear layer, activation and what is configured between and after.
 
-    Takes images (B, C, H, W), gives logits (B, K).
+    Raises:
+        ObjectiveError: an unknown name or option.
     """
+    features = math.prod(image_shape)
+    stages = []
+    for index in range(config.depth):
+        linear = partial(nn.Linear, features)
+        stages.append(stage(linear, config.width, config, *_dropouts(config, index)))
+        features = config.width
+    network = Network(prepare=nn.Flatten(), stages=stages, pool=nn.Identity(), output=nn.Linear(features, classes))
+    initialize_network(network, config, slope(config.activation))
+    return network
 
-    def __init__(self, config: MlpConfig, image_shape: ImageShape, classes: int) -> None:
-        super().__init__()
-        channels, height, width = image_shape
-        features = channels * height * width
-        layers: list[nn.Module] = []
-        for _ in range(config.depth):
-            layers.append(nn.Linear(features, config.width, bias=not config.batch_norm))
-            if config.batch_norm:
-                layers.append(nn.BatchNorm1d(config.width))
-            layers.append(activation(config.activation))
-            if config.dropout > 0:
-                layers.append(nn.Dropout(config.dropout))
-            features = config.width
-        self.hidden = nn.Sequential(*layers)
-        self.output = nn.Linear(features, classes)
-        initialize(self, config.initializer, slope(config.activation))
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        logits_BK: Tensor = self.output(self.hidden(x_BCHW.flatten(1)))
-        return logits_BK
+def _dropouts(config: MlpConfig, index: int) -> list[nn.Module]:
+    """What drops units of the hidden layer with this 0-based index, counted from the input."""
+    if index < config.depth - (config.dropout_layers or config.depth):
+        return []
+    plain: list[nn.Module] = [nn.Dropout(config.dropout)] if config.dropout > 0 else []
+    return plain + ([nn.AlphaDropout(config.alpha_dropout)] if config.alpha_dropout > 0 else [])

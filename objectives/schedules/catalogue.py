@@ -1,82 +1,93 @@
 """The learning-rate schedules: factors that multiply the initial learning rate.
 
-All but `plateau` are pure functions of the time `t`, in epochs, and the total `T`, in epochs. `interval` says
-whether the training loop passes whole epochs or fractions of one (`step`).
+All but `plateau` are pure functions of the time `t`, in epochs, and the total `T`, in epochs (see factors.py).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from spaces import Float, Int, Space, standard
+from objectives.core.technique import Technique, needs
+from objectives.schedules import factors
+from spaces import Fixed, Float, Int, Space, standard
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScheduleEntry:
-    """One schedule: `factor(t, T, <options>)`, or for `needs_metric` `after(epochs without improvement)`."""
+class ScheduleEntry(Technique):
+    """One schedule: `factor(t, T, <options>)`, or for `needs_metric` `factor(number of reductions, T, <options>)`.
+
+    interval: whether t is whole epochs only, or moves with every `step`.
+    momentum: `momentum(t, T, <options>)`, where the schedule moves the optimizer's momentum as well.
+    dips: `dips(T, <options>)`, the times at which the learning rate is at a minimum, in epochs and in order.
+    """
 
     factor: Callable[..., float]
-    space: Space
-    description: str
     interval: Literal["epoch", "step"] = "epoch"
     needs_metric: bool = False
+    momentum: Callable[..., float] | None = None
+    dips: Callable[..., tuple[float, ...]] | None = None
 
 
-def constant(t: float, total: float) -> float:
-    """1 at every time."""
-    return 1.0
-
-
-def exponential(t: float, total: float, *, final_fraction: float = 0.01) -> float:
-    """gamma^t with gamma = final_fraction^(1/T): falls from 1 to `final_fraction` over T epochs."""
-    return float(final_fraction ** (t / total))
-
-
-def step(t: float, total: float, *, gamma: float = 0.3, drops: int = 2) -> float:
-    """gamma^floor(t/S) with S = T/(drops+1): `drops` equal drops in T epochs."""
-    return float(gamma ** math.floor(t * (drops + 1) / total))
-
-
-def cosine(t: float, total: float, *, final_fraction: float = 0.0) -> float:
-    """final + (1 - final)(1 + cos(pi t/T))/2 (Loshchilov & Hutter 2017, without restarts)."""
-    return final_fraction + (1 - final_fraction) * (1 + math.cos(math.pi * t / total)) / 2
-
-
-def plateau(reductions: float, total: float, *, factor: float = 0.3, patience: int = 2) -> float:
-    """factor^reductions, where the validation loss has `reductions` times gone `patience` epochs unimproved.
-
-    The count is kept by `objectives.schedules.rates.Plateau`; this is the rest of it.
-    """
-    return float(factor**reductions)
-
+_COSINE_END = Fixed(0.0, domain=Float(0.0, 0.1, at_least=0.0, at_most=1.0))
 
 SCHEDULES: dict[str, ScheduleEntry] = {
-    "constant": ScheduleEntry(factor=constant, space=Space(), description="the same learning rate throughout"),
+    "constant": ScheduleEntry(factor=factors.constant, description="the same learning rate throughout"),
     "exponential": ScheduleEntry(
-        factor=exponential,
+        factor=factors.exponential,
         space=Space(final_fraction=standard.final_fraction()),
         description="the same factor every epoch, to a last fraction of the first",
     ),
     "step": ScheduleEntry(
-        factor=step,
+        factor=factors.step,
         space=Space(gamma=Float(0.1, 0.5, at_least=1e-6, at_most=1.0), drops=Int(2, 4, at_least=1, at_most=100)),
         description="a few equal drops",
     ),
     "cosine": ScheduleEntry(
-        factor=cosine,
-        space=Space(),
+        factor=factors.cosine,
+        dips=factors.cosine_end,
+        space=Space(final_fraction=_COSINE_END),
         interval="step",
         description="half a cosine down to nothing (Loshchilov & Hutter 2017)",
     ),
-    "plateau": ScheduleEntry(
-        factor=plateau,
+    "cosine_dips": ScheduleEntry(
+        factor=factors.cosine_dips,
+        dips=factors.cosine_dip_times,
+        space=Space(dips=Int(2, 3, at_least=1, at_most=1000), final_fraction=_COSINE_END),
+        interval="step",
+        description="a cosine down and up again, `dips` times down, the last at the end (Izmailov et al. 2018)",
+    ),
+    "cosine_restarts": ScheduleEntry(
+        factor=factors.cosine_restarts,
+        dips=factors.cosine_cycle_ends,
         space=Space(
-            factor=Float(0.1, 0.5, at_least=1e-6, at_most=1.0), patience=Int(1, 3, at_least=1, at_most=1000)
+            first_cycle=Float(0.1, 0.5, at_least=0.01, at_most=1.0),
+            t_mult=Int(1, 3, at_least=1, at_most=10),
+            final_fraction=_COSINE_END,
+        ),
+        interval="step",
+        description="SGDR: a cosine begun anew after T_0, T_0 t_mult, ... epochs (Loshchilov & Hutter 2017)",
+    ),
+    "plateau": ScheduleEntry(
+        factor=factors.plateau,
+        space=Space(
+            factor=Float(0.1, 0.5, at_least=1e-6, at_most=1.0),
+            patience=Int(1, 3, at_least=1, at_most=1000),
+            threshold=Fixed(factors.THRESHOLD, domain=Float(0.0, 0.1, at_least=0.0, at_most=standard.BELOW_ONE)),
         ),
         description="a drop after `patience` epochs without a better validation loss",
+        conditions=(needs("validation", True),),
         needs_metric=True,
+    ),
+    "one_cycle": ScheduleEntry(
+        factor=factors.one_cycle,
+        momentum=factors.one_cycle_momentum,
+        space=Space(
+            final_share=Fixed(0.1, domain=Float(0.05, 0.3, at_least=0.01, at_most=0.9)),
+            final_fraction=Fixed(0.01, domain=Float(1e-4, 1e-2, log=True, at_least=1e-9, at_most=0.01)),
+        ),
+        interval="step",
+        description="up to the learning rate and down again, momentum the other way, then far below (Smith 2018)",
     ),
 }

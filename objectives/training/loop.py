@@ -12,18 +12,21 @@ from torch import nn
 from torchmetrics.classification import MulticlassAccuracy
 
 from objectives.core.errors import Diverged
-from objectives.core.registry import build, look_up
-from objectives.data.examples import Augmentation, Examples, TrainValidation
-from objectives.optimizers.catalogue import OPTIMIZERS, Groups
+from objectives.data.augment import Augment
+from objectives.data.examples import Examples, TrainValidation
+from objectives.reuse.freeze import Freeze
 from objectives.schedules.rates import Rates
 from objectives.training.config import TrainingConfig
 from objectives.training.device import Precision, autocast
+from objectives.training.keeper import Keeper
 from objectives.training.seeds import derive
+from objectives.training.step import Step
 
 # Called after every epoch with the 0-based epoch and its metrics; it may raise to end the training.
 Report = Callable[[int, Mapping[str, float]], None]
 
 EVALUATION_BATCH = 1024
+NOTHING_FROZEN = Freeze(stages=(), epochs=0, rate_factor=1.0)
 
 
 def fit(
@@ -35,39 +38,40 @@ def fit(
     *,
     epochs: int,
     seed: int,
-    augment: tuple[Augmentation, ...] = (),
     precision: Precision = "float32",
+    freeze: Freeze = NOTHING_FROZEN,
 ) -> None:
-    """Train `model` in place and report after every epoch.
+    """Train `model` in place and report after every epoch; it ends with the weights that its value stands for.
 
-    The metrics are `accuracy` and `loss` on the validation examples, `train_loss`, the learning rate at the
-    epoch's start and end (`learning_rate`, `learning_rate_end`), and `seconds`.
+    Those are the best epoch's by validation accuracy or, where the validation examples are trained on as well,
+    the last one's. The metrics are `accuracy` and `loss` on the validation examples, `train_loss`, the schedule's
+    learning rate at the epoch's start and end (`learning_rate`, `learning_rate_end`), and `seconds`.
 
     Raises:
         Diverged: the training loss or a metric is NaN or infinite.
-        ObjectiveError: unknown optimizer, schedule or option.
+        ObjectiveError: unknown optimizer, clipping or option.
     """
-    optimizer = build_optimizer(model, config)
-    steps = max(1, len(data.train) // config.batch_size)
+    step, keeper = Step(model, config, precision), Keeper(model, config, data)
+    augment = Augment(flip=config.flip, crop=config.crop, cutout=config.cutout)
+    steps = data.train.steps(config.batch_size, drop_last=True)
     for epoch in range(epochs):
         started = time.perf_counter()
         model.train()
+        freeze.set(epoch)
         total_loss = torch.zeros((), device=data.device)
         batches = data.train.batches(
             config.batch_size, order_seed=derive(seed, "order", epoch), augment=augment, drop_last=True
         )
-        for step, (x_BCHW, y_B) in enumerate(batches):
-            set_learning_rate(optimizer, rates.at(epoch, step / steps))
-            with autocast(data.device, precision):
-                loss = F.cross_entropy(model(x_BCHW), y_B, label_smoothing=config.label_smoothing)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            total_loss += loss.detach()
+        for done, (x_BCHW, y_B) in enumerate(batches):
+            now, then = done / steps, (done + 1) / steps
+            learning_rate = rates.at(epoch, now) * freeze.factor(epoch)
+            total_loss += step(x_BCHW, y_B, learning_rate, rates.momentum(epoch, now))
+            if config.swa and rates.dips(epoch, now, then):
+                keeper.average()
         train_loss = total_loss.item() / steps
         check_finite(epoch, {"train_loss": train_loss})
         metrics = {
-            **evaluate(model, data.validation, len(data.classes), precision),
+            **evaluate(keeper.valued(), data.validation, len(data.classes), precision),
             "train_loss": train_loss,
             "learning_rate": rates.at(epoch, 0.0),
             "learning_rate_end": rates.at(epoch, 1.0),
@@ -75,7 +79,11 @@ def fit(
         }
         check_finite(epoch, metrics)
         rates.observe(metrics["loss"])
+        keeper.keep(metrics["accuracy"])
         report(epoch, metrics)
+        if keeper.is_patience_over:
+            break
+    keeper.restore()
 
 
 @torch.no_grad()
@@ -90,22 +98,6 @@ def evaluate(model: nn.Module, examples: Examples, classes: int, precision: Prec
         accuracy.update(logits_BK, y_B)
         loss += F.cross_entropy(logits_BK.float(), y_B, reduction="sum")
     return {"accuracy": accuracy.compute().item(), "loss": loss.item() / len(examples)}
-
-
-def build_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    """The configured optimizer over the model's weights; biases and norms take no weight decay."""
-    weights = [p for p in model.parameters() if p.requires_grad and p.ndim >= 2]
-    others = [p for p in model.parameters() if p.requires_grad and p.ndim < 2]
-    groups: Groups = [{"params": weights, "decays": True}, {"params": others, "decays": False}]
-    choice = config.optimizer_choice
-    entry = look_up(OPTIMIZERS, choice.name, "optimizer")
-    return build(entry.build, choice, "optimizer", [group for group in groups if group["params"]])
-
-
-def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
-    """Set every group's learning rate."""
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate
 
 
 def check_finite(epoch: int, metrics: Mapping[str, float]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -11,13 +11,16 @@ from torch import nn
 
 from objectives.core.errors import ObjectiveError
 from objectives.core.objective import Objective
-from objectives.core.registry import look_up
+from objectives.core.registry import as_choice, resolve
 from objectives.data.examples import TrainValidation
-from objectives.models.catalogue import MODELS
+from objectives.reuse.catalogue import REUSES
+from objectives.reuse.freeze import Freeze
+from objectives.reuse.reusing import Reusing, TrainedNetwork
+from objectives.schedules.catalogue import SCHEDULES
 from objectives.schedules.rates import Rates, Replayed, rates_for
 from objectives.training.config import TrainingConfig
 from objectives.training.device import clear, out_of_memory
-from objectives.training.loop import Report, fit
+from objectives.training.loop import NOTHING_FROZEN, Report, fit
 from objectives.training.seeds import derive
 from spaces import Configuration
 
@@ -30,12 +33,16 @@ def train(
     *,
     epochs: int,
     seed: int,
+    schedule_epochs: int | None = None,
     trace: Sequence[tuple[float, float]] | None = None,
+    sources: Mapping[str, TrainedNetwork] | None = None,
 ) -> nn.Module:
-    """Train one network and return it with its last epoch's weights.
+    """Train one network and return it with the weights that its value stands for.
 
-    `trace` has a recorded run's learning rates at each epoch's start and end and replaces the schedule; an
-    objective with a `train` of its own does not see it.
+    epochs: how many to train, at most. schedule_epochs: how many the schedule is drawn over, where a run of a
+    longer training is repeated. trace: that run's learning rates at each epoch's start and end, for a schedule
+    that looks at validation and cannot be computed again. sources: networks of other studies by the study's name.
+    An objective with a `train` of its own sees none of the three.
 
     Raises:
         Diverged, OutOfMemory: what the configuration did to itself.
@@ -49,7 +56,20 @@ def train(
     try:
         if objective.train is not None:
             return _module(objective.train(config, data, report), "train")
-        return _fit(objective, config, data, report, epochs, seed, trace)
+        training = Configuration({**objective.defaults, **config}).into(TrainingConfig)
+        model = build_network(objective, config).to(data.device)
+        fit(
+            model,
+            data,
+            training,
+            _rates(training, data, schedule_epochs or epochs, trace),
+            report,
+            epochs=epochs,
+            seed=seed,
+            precision=objective.precision,
+            freeze=_reuse(model, objective, training, data, seed, sources or {}),
+        )
+        return model
     except (RuntimeError, MemoryError) as error:
         memory = out_of_memory(error, data.device)
         if memory is None:
@@ -57,39 +77,48 @@ def train(
         raise memory from None
 
 
-def _fit(
-    objective: Objective,
-    config: Configuration,
+def _rates(
+    training: TrainingConfig,
     data: TrainValidation,
-    report: Report,
     epochs: int,
-    seed: int,
     trace: Sequence[tuple[float, float]] | None,
-) -> nn.Module:
-    training = config.into(TrainingConfig)
-    model = build_network(objective, config).to(data.device)
-    initial = float(training.optimizer_choice.options["learning_rate"])
-    rates: Rates = Replayed(trace) if trace else rates_for(training.schedule_choice, initial, epochs)
-    fit(
-        model,
-        data,
-        training,
-        rates,
-        report,
-        epochs=epochs,
-        seed=seed,
-        augment=objective.augment,
-        precision=objective.precision,
+) -> Rates:
+    entry, _ = resolve(SCHEDULES, training.schedule, "schedule")
+    if entry.needs_metric and trace:
+        return Replayed(trace)
+    if entry.needs_metric and data.merged:
+        raise ObjectiveError(
+            f"schedule {as_choice(training.schedule).name!r} needs validation examples, and here they are trained "
+            "on as well; give the recorded learning rates"
+        )
+    return rates_for(
+        training.schedule,
+        float(training.optimizer_choice.options["learning_rate"]),
+        epochs,
+        warmup_epochs=training.warmup_epochs,
+        warmup_start=training.warmup_start,
     )
-    return model
+
+
+def _reuse(
+    model: nn.Module,
+    objective: Objective,
+    training: TrainingConfig,
+    data: TrainValidation,
+    seed: int,
+    sources: Mapping[str, TrainedNetwork],
+) -> Freeze:
+    entry, options = resolve(REUSES, training.reuse, "reuse")
+    reusing = Reusing(data=data, sources=sources, seed=seed, precision=objective.precision)
+    return entry.build(model, reusing, **options) or NOTHING_FROZEN
 
 
 def build_network(objective: Objective, config: Configuration) -> nn.Module:
     """The untrained network of a configuration that has `image_shape` and `classes`."""
     if objective.build_model is not None:
         return _module(objective.build_model(config), "build_model")
-    assert objective.model is not None
-    entry = look_up(MODELS, objective.model, "model")
+    entry = objective.network
+    assert entry is not None
     return entry.build(config.into(entry.config), config["image_shape"], config["classes"])
 
 

@@ -142,9 +142,9 @@ def final(
     objective: options.Objective = None,
     device: options.Device = None,
     data: options.Data = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for weights and model card. Default: results/<study>.")
-    ] = None,
+    out: options.Out = None,
+    variant: options.Variant = None,
+    measure: options.Measure = False,
     storage: options.Storage = None,
     json: options.Json = False,
 ) -> None:
@@ -153,7 +153,15 @@ def final(
     from search.settings import load
 
     settings = load(storage=storage, data=data, device=device)
-    final_step(study, objective, settings, out or Path("results") / study, as_json=json)
+    final_step(
+        study,
+        objective,
+        settings,
+        out or Path("results") / study,
+        variants=tuple(variant or ()),
+        measure=measure,
+        as_json=json,
+    )
 
 
 @app.command()
@@ -198,10 +206,16 @@ def space(
     study: options.AnyStudy = None,
     objective: options.Objective = None,
     set_: options.Set = None,
+    catalogue: Annotated[bool, typer.Option(help="Everything that a study can search over.")] = False,
     storage: options.Storage = None,
     json: options.Json = False,
 ) -> None:
-    """Show what a study, or an objective, searches over."""
+    """Show what a study, or an objective, searches over, or could."""
+    if catalogue:
+        from search.commands.catalogue import show_catalogue
+
+        show_catalogue(as_json=json)
+        return
     from search.commands.space import show_space
     from search.settings import load
 

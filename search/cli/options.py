@@ -47,3 +47,17 @@ Set = Annotated[
         metavar="NAME=RANGE",
     ),
 ]
+Variant = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--variant",
+        help="Apply to the network that is scored: prune_unstructured:amount=0.8, fold_batch_norm. Repeatable.",
+        metavar="NAME[:OPTION=VALUE]",
+    ),
+]
+Measure = Annotated[
+    bool, typer.Option("--measure", help="Only measure the variants, on validation data; score nothing.")
+]
+Out = Annotated[
+    Path | None, typer.Option(help="Folder for weights and model card. Default: results/<study>.", metavar="DIR")
+]

@@ -94,12 +94,15 @@ def shipped(given: Material) -> Callable[[], Metrics]:
             images_NHWC=given.images_NHWC, labels_N=given.labels_N, mean=mean, std=std, indices=indices
         )
 
+    train = part(given.train)
     data = TrainValidation(
-        train=part(given.train),
+        train=train,
         validation=part(given.validation),
+        unlabelled=train,
         classes=tuple("0123456789"),
         image_shape=(1, SIZE, SIZE),
         device=torch.device("cpu"),
+        merged=False,
     )
     options = {"learning_rate": RATE, "momentum": MOMENTUM}
     config = TrainingConfig(optimizer=Choice("nesterov", options), batch_size=BATCH)

@@ -7,7 +7,7 @@ import pytest
 
 from objectives.core.errors import ObjectiveError
 from objectives.core.objective import Objective
-from spaces import Categorical, Configuration, Fixed, Float, Int, Space
+from spaces import Configuration, Fixed, Float, Int, Space
 
 SPACE = Space(depth=Int(1, 3), width=Fixed(8))
 OBJECTIVE = Objective(data="digits", model="mlp", space=SPACE)
@@ -23,7 +23,7 @@ def _train(config: Configuration, data: object, report: object) -> Any:
 
 def test_defaults() -> None:
     assert (OBJECTIVE.epochs, OBJECTIVE.trials, OBJECTIVE.validation_fraction) == (10, 50, 0.1)
-    assert (OBJECTIVE.augment, OBJECTIVE.precision, OBJECTIVE.image_size) == ((), "float32", None)
+    assert (OBJECTIVE.classes, OBJECTIVE.precision, OBJECTIVE.image_size) == (None, "float32", None)
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
@@ -32,13 +32,15 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"train": _train}, "exactly one of .* but got model, train"),
     ({"model": None, "build_model": _build_model, "train": _train}, "but got build_model, train"),
     ({"model": "mpl"}, "unknown model 'mpl'; did you mean mlp"),
-    ({"epochs": 0}, "at least 1, but got epochs=0, trials=50"),
-    ({"trials": -1}, "at least 1, but got epochs=10, trials=-1"),
+    ({"epochs": 0}, "epochs must be at least 1, but got epochs=0"),
+    ({"trials": -1}, "trials must be at least 1, but got trials=-1"),
+    ({"train_examples": 0}, "train_examples must be at least 1, but got train_examples=0"),
+    ({"classes": ("cat",)}, r"two or more different names, but got \['cat'\]"),
+    ({"classes": ("cat", "dog", "cat")}, r"two or more different names, but got \['cat', 'dog', 'cat'\]"),
     ({"validation_fraction": 0.0}, "0 < validation_fraction < 1 must hold, but got 0.0"),
     ({"validation_fraction": 1}, "0 < validation_fraction < 1 must hold, but got 1"),
     ({"validation_fraction": float("nan")}, "but got nan"),
-    ({"image_size": 0}, "image_size must be at least 1 pixel, but got 0"),
-    ({"augment": ("flip", "rotate")}, "unknown augmentation 'rotate'; known: flip, crop"),
+    ({"image_size": 0}, "image_size must be at least 1, but got image_size=0"),
     ({"precision": "float16"}, "unknown precision 'float16'; known: auto, float32, bfloat16"),
     ({"space": Space(width=Fixed(8))}, "model 'mlp' needs 'depth'; add it to the space"),
 ]
@@ -50,15 +52,22 @@ def test_broken_rule_is_told(change: dict[str, Any], message: str) -> None:
         replace(OBJECTIVE, **change)
 
 
-@pytest.mark.parametrize("name", ["dropuot", "pool_rounds", "learning_rates"])
+@pytest.mark.parametrize("name", ["dropuot", "pool_round", "learning_rates"])
 def test_name_that_nobody_reads_is_refused(name: str) -> None:
     with pytest.raises(ObjectiveError, match=f"neither model 'mlp' nor the training reads '{name}'; they read"):
         replace(OBJECTIVE, space=SPACE.replace(**{name: Float(0, 1)}))
 
 
+def test_an_option_at_the_wrong_place_is_told_where_it_belongs() -> None:
+    with pytest.raises(
+        ObjectiveError, match="reads 'momentum'; it is an option of optimizer momentum and optimizer"
+    ):
+        replace(OBJECTIVE, space=SPACE.replace(momentum=Float(0.5, 0.9)))
+
+
 def test_names_of_model_and_training_are_read() -> None:
     space = SPACE.replace(
-        dropout=Float(0, 0.5), learning_rate=Fixed(0.1), label_smoothing=Fixed(0.1), activation=Categorical("relu")
+        dropout=Float(0, 0.5), learning_rate=Fixed(0.1), label_smoothing=Fixed(0.1), activation=Fixed("relu")
     )
     assert replace(OBJECTIVE, space=space).space == space
 

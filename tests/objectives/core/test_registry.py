@@ -1,40 +1,19 @@
-"""Reading registries: look_up, choose, build."""
-
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+"""Reading registries: look_up, choose, resolve."""
 
 import pytest
 
+from objectives.core.catalogue import CATALOGUE
 from objectives.core.errors import ObjectiveError
-from objectives.core.registry import build, choose, look_up
-from objectives.models.activations import ACTIVATIONS
-from objectives.models.catalogue import MODELS
-from objectives.models.initializers import INITIALIZERS
-from objectives.optimizers.catalogue import OPTIMIZERS
-from objectives.schedules.catalogue import SCHEDULES
-from spaces import Categorical, Choice, Fixed, Float, Int, Space, SpaceError
+from objectives.core.registry import choose, look_up, resolve
+from objectives.core.technique import Technique
+from spaces import Categorical, Choice, Fixed, Float, Int, Space
 
-REGISTRIES: dict[str, Mapping[str, object]] = {
-    "model": MODELS,
-    "activation": ACTIVATIONS,
-    "initializer": INITIALIZERS,
-    "optimizer": OPTIMIZERS,
-    "schedule": SCHEDULES,
-}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A made-up entry."""
-
-    space: Space
-    build: Callable[..., object] = dict
-
+REGISTRIES = {group.kind: group.entries for group in CATALOGUE}
 
 MADE = {
-    "plain": Entry(Space(rate=Float(0, 1))),
-    "other": Entry(Space(rate=Float(0, 2), power=Int(1, 3))),
-    "bare": Entry(Space()),
+    "plain": Technique(description="made up", space=Space(rate=Float(0, 1, at_least=0, at_most=1))),
+    "other": Technique(description="made up", space=Space(rate=Float(0, 2), power=Int(1, 3, at_most=9))),
+    "bare": Technique(description="made up"),
 }
 
 
@@ -42,7 +21,7 @@ MADE = {
 def test_every_entry_is_found_and_described(kind: str) -> None:
     for name, entry in REGISTRIES[kind].items():
         assert look_up(REGISTRIES[kind], name, kind) is entry
-        assert entry.description  # type: ignore[attr-defined]
+        assert entry.description
 
 
 @pytest.mark.parametrize("kind", REGISTRIES)
@@ -76,34 +55,30 @@ def test_choose_refuses_what_is_not_there() -> None:
         choose(MADE, "plain", "pain")
     with pytest.raises(ObjectiveError, match="none of plain, bare has an option 'power'"):
         choose(MADE, "plain", "bare", power=Fixed(1))
-    with pytest.raises(SpaceError, match="at least one choice"):
-        choose(MADE)
 
 
-def test_choose_works_on_every_registry_of_choices() -> None:
-    for kind in ("activation", "initializer", "optimizer", "schedule"):
-        registry = REGISTRIES[kind]
-        assert isinstance(choose(registry, *registry), Categorical)  # type: ignore[arg-type]
+@pytest.mark.parametrize("kind", REGISTRIES)
+def test_choose_takes_all_where_none_is_named(kind: str) -> None:
+    chosen = choose(REGISTRIES[kind])
+    assert isinstance(chosen, Categorical)
+    assert chosen.choices == tuple(REGISTRIES[kind])
 
 
-def _made(first: int, *, rate: float = 0.5, power: int = 2) -> tuple[int, float, int]:
-    return first, rate, power
+def test_resolve_gives_the_entry_and_its_options() -> None:
+    assert resolve(MADE, "bare", "thing") == (MADE["bare"], {})
+    assert resolve(MADE, Choice("other", {"power": 3}), "thing") == (MADE["other"], {"power": 3})
 
 
-class Made:
-    """A class as a builder."""
-
-    def __init__(self, first: int, rate: float = 0.5) -> None:
-        self.got = (first, rate)
-
-
-def test_build_hands_options_by_name() -> None:
-    assert build(_made, Choice("made", {"power": 3}), "thing", 7) == (7, 0.5, 3)
-    assert build(Made, Choice("made", {"rate": 0.1}), "thing", 7).got == (7, 0.1)
-
-
-def test_build_refuses_an_option_that_nobody_reads() -> None:
-    with pytest.raises(ObjectiveError, match="thing 'made' has no option 'powr'"):
-        build(_made, Choice("made", {"rate": 0.1, "powr": 3}), "thing", 7)
-    with pytest.raises(ObjectiveError, match="thing 'made' has no option 'power'"):
-        build(Made, Choice("made", {"power": 3}), "thing", 7)
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        (Choice("othr"), "unknown thing 'othr'; did you mean other"),
+        (Choice("other", {"powr": 3}), r"thing 'other' has no option 'powr' \(set to 3\); it has rate, power"),
+        (Choice("bare", {"power": 3}), r"thing 'bare' has no option 'power' \(set to 3\); it has none"),
+        (Choice("plain", {"rate": 1.5}), "rate of thing 'plain' must be at most 1, but got 1.5"),
+        (Choice("other", {"power": 2.5}), "power of thing 'other' must be a whole number, but got 2.5"),
+    ],
+)
+def test_resolve_refuses_what_nobody_reads_and_what_cannot_be_meant(choice: Choice, message: str) -> None:
+    with pytest.raises(ObjectiveError, match=message):
+        resolve(MADE, choice, "thing")

@@ -4,7 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
+from objectives.data.cache import prepare
+from objectives.data.examples import TrainValidation, load
+from objectives.data.prepared import Prepared
+from objectives.data.split import Split, split
 from tests.objectives.data import made
 
 
@@ -33,6 +38,34 @@ def mine(data_dir: Path, mine_content: made.Part) -> Path:
     """A data set of the user's own in class folders a, b and c; gives the data folder."""
     made.write_folders(data_dir / "mine" / "train", mine_content, ["a", "b", "c"])
     return data_dir
+
+
+@pytest.fixture(params=[(7, 5, 3), (6, 6, 1)], ids=str)
+def prepared(request: pytest.FixtureRequest, data_dir: Path, cache_dir: Path) -> Prepared:
+    """Forty examples of two classes, of one and of three channels."""
+    made.write_folders(data_dir / "mine" / "train", made.part(2, 20, request.param), ["a", "b"])
+    return prepare("mine", data_dir, cache_dir)
+
+
+@pytest.fixture
+def parts(prepared: Prepared) -> Split:
+    """Thirty of them to train on, ten to validate."""
+    return split(prepared.labels(), 0.25, 0)
+
+
+@pytest.fixture(params=["cpu", "cuda"])
+def device(request: pytest.FixtureRequest) -> str:
+    """Each kind of device that this machine has."""
+    name: str = request.param
+    if name == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    return name
+
+
+@pytest.fixture
+def loaded(device: str, prepared: Prepared, parts: Split) -> TrainValidation:
+    """The parts on each device."""
+    return load(prepared, parts, device)
 
 
 @pytest.fixture(scope="session")

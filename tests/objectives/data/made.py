@@ -10,10 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from objectives.data.augment import Augment
 from objectives.data.catalogue import Dataset
 from objectives.data.layouts import ArrayFile, CifarBatches, ClassFolder, IdxFiles, Layout
+from objectives.data.prepared import Prepared
 
 Array = NDArray[np.uint8]
+
+EVERYTHING = Augment(flip=True, crop=4, cutout=3)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,6 +89,14 @@ def write_folders(folder: Path, content: Part, classes: Sequence[str], suffix: s
         path = folder / classes[label] / f"{k:05}{suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).save(path)
+
+
+def normalized(prepared: Prepared, chosen: NDArray[np.int64], trained: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The formula in float64: pixels from 0 to 1, less the mean, by the deviation of what is trained on."""
+    pixels = prepared.images() / 255
+    mean, std = pixels[trained].mean((0, 1, 2)), pixels[trained].std((0, 1, 2))
+    normal: NDArray[np.float64] = ((pixels[chosen] - mean) / std).transpose(0, 3, 1, 2)
+    return normal
 
 
 def write_file(path: Path, content: bytes) -> Path:

@@ -1,12 +1,14 @@
 """The held-out part, read as the training part was."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from objectives.data.catalogue import DATASETS
-from objectives.data.errors import MissingData, UnreadableData
+from objectives.data.decoded import fingerprint
+from objectives.data.errors import ImpossibleClasses, MissingData, UnreadableData
 from objectives.data.heldout import open_heldout
 from tests.objectives.data import made
 
@@ -66,3 +68,35 @@ def test_nothing_of_it_is_left_on_disk(mine: Path, cache_dir: Path) -> None:
     open_heldout("mine", mine, cache_dir)
     kept = b"".join(path.read_bytes() for path in cache_dir.rglob("*") if path.is_file())
     assert held_out.images[0].tobytes() not in kept
+
+
+def test_chosen_classes_are_renumbered_in_the_order_given(mine: Path, cache_dir: Path) -> None:
+    held_out = made.part(3, 2, (6, 4, 3), seed=7)
+    made.write_folders(mine / "mine" / "test", held_out, CLASSES)
+    result = open_heldout("mine", mine, cache_dir, classes=("c", "a"))
+    assert result.labels.tolist() == [1, 1, 0, 0]
+    np.testing.assert_array_equal(result.images, held_out.images[[0, 1, 4, 5]])
+    assert result.name == "mine"
+    pixels = hashlib.sha256(result.images.tobytes()).hexdigest()
+    assert result.fingerprint == fingerprint(pixels, result.labels, ("c", "a"), (4, 6, 4, 3))
+
+
+def test_the_fingerprint_is_of_what_is_scored(mine: Path, cache_dir: Path) -> None:
+    made.write_folders(mine / "mine" / "test", made.part(3, 2, (6, 4, 3), seed=8), CLASSES)
+
+    def scored(*classes: str) -> str:
+        return open_heldout("mine", mine, cache_dir, classes=classes or None).fingerprint
+
+    others = {scored(), scored("a", "b"), scored("b", "a"), scored("b", "c")}
+    assert len(others) == 4
+    assert scored("a", "b", "c") == scored()
+    made.write_folders(mine / "mine" / "test", made.part(3, 2, (6, 4, 3), seed=9), CLASSES)
+    assert scored("a", "b") not in others
+
+
+def test_classes_that_are_not_there_are_refused(mine: Path, cache_dir: Path) -> None:
+    with pytest.raises(ImpossibleClasses, match="mine has no class 'd'"):
+        open_heldout("mine", mine, cache_dir, classes=("a", "d"))
+    made.write_folders(mine / "mine" / "test", made.part(1, 2, (6, 4, 3)), CLASSES)
+    with pytest.raises(UnreadableData, match="The held-out part of mine has no example of b, c"):
+        open_heldout("mine", mine, cache_dir, classes=("b", "c"))

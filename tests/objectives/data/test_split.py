@@ -92,9 +92,35 @@ PINNED_SUBSET = [2, 12, 18, 23, 33, 41, 48, 55]
 
 def test_the_fingerprint_tells_the_two_parts_apart() -> None:
     a, b, c = np.arange(3), np.arange(3, 6), np.arange(4, 6)
-    splits = [Split(train=a, validation=b), Split(train=b, validation=a), Split(train=a, validation=c)]
-    splits.append(Split(train=np.arange(4), validation=c))
-    assert len({parts.fingerprint for parts in splits}) == 4
+    parts = [(a, b), (b, a), (a, c), (np.arange(4), c)]
+    assert len({Split(train=one, validation=two, pool=one).fingerprint for one, two in parts}) == 4
+
+
+def test_the_fingerprint_has_the_pool_where_it_is_more_than_what_is_trained_on() -> None:
+    a, b = np.arange(3), np.arange(3, 6)
+    pools = [a, np.append(a, 6), np.append(a, 7), np.append(a, [6, 7])]
+    assert len({Split(train=a, validation=b, pool=pool).fingerprint for pool in pools}) == 4
+
+
+def test_the_pool_is_the_training_side() -> None:
+    parts = split(np.arange(40) % 2, 0.25, 0)
+    assert parts.pool.tolist() == parts.train.tolist()
+
+
+def test_nothing_validates_and_trains() -> None:
+    a, b = np.arange(3), np.arange(3, 6)
+    with pytest.raises(ImpossibleSplit, match="either trains or validates, but 3 is to do both"):
+        Split(train=a, validation=b, pool=np.arange(4))
+    with pytest.raises(ImpossibleSplit, match="Every example of train must be in pool"):
+        Split(train=a, validation=b, pool=a[1:])
+
+
+def test_ten_labels_each_of_two_classes() -> None:
+    labels = np.repeat([4, 7, 9], [5413, 5387, 900])
+    parts = split(labels, 0.1, 3, np.flatnonzero(labels != 9))
+    chosen = subset(labels, parts.train, 20, 3)
+    assert np.bincount(labels[chosen])[[4, 7]].tolist() == [10, 10]
+    assert len(chosen) == 20
 
 
 def test_another_seed_is_another_split() -> None:

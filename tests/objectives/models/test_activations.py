@@ -2,19 +2,20 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
+from objectives.core.conditions import check_conditions
 from objectives.core.errors import ObjectiveError
-from objectives.models.activations import ACTIVATIONS
-from objectives.models.catalogue import MODELS
-from objectives.models.layers import activation, slope
-from spaces import Choice
+from objectives.models.activations import ACTIVATIONS, ActivationEntry
+from objectives.models.layers import activation, slope, widening
+from objectives.models.nonlinear import SquaredRelu, Swish
+from spaces import Categorical, Choice, Domain, Fixed, Float, Space
+from tests.objectives.models.made import network
 
-POINTS = [-30.0, -5.0, -1.5, -1.0, -0.3, -1e-4, 0.0, 1e-4, 0.3, 1.0, 1.5, 5.0, 30.0]
+POINTS = [-30.0, -5.0, -3.0, -1.5, -1.0, -0.3, -1e-4, 0.0, 1e-4, 0.3, 1.0, 1.5, 3.0, 5.0, 30.0]
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805  # Klambauer et al. 2017, equation 14
 
@@ -23,35 +24,140 @@ def _elu(x: float, alpha: float) -> float:
     return x if x > 0 else alpha * math.expm1(x)
 
 
+def _leaky(x: float, slope: float) -> float:
+    return x if x > 0 else slope * x
+
+
 def _sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x))
 
 
+# Each entry with options other than its defaults, in evaluation mode; swiglu takes two numbers.
 FORMULAS: dict[str, tuple[Choice, Callable[[float], float]]] = {
     "relu": (Choice("relu"), lambda x: max(0.0, x)),
-    "leaky_relu": (Choice("leaky_relu", {"slope": 0.2}), lambda x: x if x > 0 else 0.2 * x),
+    "leaky_relu": (Choice("leaky_relu", {"slope": 0.2}), lambda x: _leaky(x, 0.2)),
+    "rrelu": (Choice("rrelu", {"lower": 0.1, "upper": 0.5}), lambda x: _leaky(x, 0.3)),
+    "prelu": (Choice("prelu"), lambda x: _leaky(x, 0.25)),
     "elu": (Choice("elu", {"alpha": 0.7}), lambda x: _elu(x, 0.7)),
     "selu": (Choice("selu"), lambda x: SELU_SCALE * _elu(x, SELU_ALPHA)),
     "gelu": (Choice("gelu"), lambda x: x * (1 + math.erf(x / math.sqrt(2))) / 2),
     "silu": (Choice("silu"), lambda x: x * _sigmoid(x)),
+    "swish": (Choice("swish", {"beta": 1.7}), lambda x: x * _sigmoid(1.7 * x)),
+    "mish": (Choice("mish"), lambda x: x * math.tanh(math.log1p(math.exp(x)))),
+    "relu_squared": (Choice("relu_squared"), lambda x: max(0.0, x) ** 2),
     "tanh": (Choice("tanh"), math.tanh),
     "sigmoid": (Choice("sigmoid"), _sigmoid),
+    "hardswish": (Choice("hardswish"), lambda x: x * min(max(x + 3, 0.0), 6.0) / 6),
+}
+DEFAULTS: dict[str, Callable[[float], float]] = {
+    "leaky_relu": lambda x: _leaky(x, 0.01),
+    "rrelu": lambda x: _leaky(x, (1 / 8 + 1 / 3) / 2),
+    "elu": lambda x: _elu(x, 1.0),
+    "swish": lambda x: x * _sigmoid(x),
 }
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+def _values(choice: Choice | str, dtype: torch.dtype) -> list[float]:
+    module = activation(choice).to(dtype).eval()
+    values: list[float] = module(torch.tensor([POINTS], dtype=dtype))[0].tolist()
+    return values
+
+
+@pytest.mark.parametrize("name", [name for name, entry in ACTIVATIONS.items() if entry.widens == 1])
 def test_formula(name: str) -> None:
     choice, formula = FORMULAS[name]
-    got = activation(choice)(torch.tensor(POINTS, dtype=torch.float64)).tolist()
-    assert got == pytest.approx([formula(x) for x in POINTS], abs=1e-6)
-    got = activation(choice)(torch.tensor(POINTS)).tolist()
-    assert got == pytest.approx([formula(x) for x in POINTS], rel=1e-6, abs=1e-6)
+    expected = [formula(x) for x in POINTS]
+    assert _values(choice, torch.float64) == pytest.approx(expected, rel=0, abs=1e-6)
+    assert _values(choice, torch.float32) == pytest.approx(expected, rel=1e-6, abs=1e-6)
+    bare = DEFAULTS.get(name, formula)
+    assert _values(name, torch.float64) == pytest.approx([bare(x) for x in POINTS], rel=0, abs=1e-6)
+
+
+def test_swiglu_splits_the_features_in_two_halves() -> None:
+    assert widening("swiglu") == 2
+    assert {widening(name) for name in ACTIVATIONS if name != "swiglu"} == {1}
+    module = activation("swiglu")
+    gates_BF = torch.tensor([POINTS, POINTS[::-1]], dtype=torch.float64)
+    values_BF = torch.arange(2 * len(POINTS), dtype=torch.float64).reshape(2, -1) - 7.3
+    expected = [
+        [x * _sigmoid(x) * y for x, y in zip(gates, values, strict=True)]
+        for gates, values in zip(gates_BF.tolist(), values_BF.tolist(), strict=True)
+    ]
+    got = module(torch.cat((gates_BF, values_BF), dim=1))
+    torch.testing.assert_close(got, torch.tensor(expected, dtype=torch.float64), atol=1e-6, rtol=0)
+    z_BCHW = torch.randn(2, 6, 4, 5)
+    torch.testing.assert_close(
+        module(z_BCHW), z_BCHW[:, :3] * torch.sigmoid(z_BCHW[:, :3]) * z_BCHW[:, 3:], atol=1e-6, rtol=0
+    )
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_bare_name_has_the_default_options(name: str) -> None:
-    assert isinstance(activation(name), nn.Module)
-    assert repr(activation(name)) == repr(activation(Choice(name)))
+def test_half_precision_stays_half(name: str) -> None:
+    """A trial in bfloat16 meets activations with parameters of their own in float32."""
+    choices = [Choice(name), *([Choice("swish", {"learned": True})] if name == "swish" else [])]
+    for choice in choices:
+        network = nn.Sequential(nn.Linear(6, 8), activation(choice))
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            out = network(torch.randn(4, 6))
+        assert out.dtype == torch.bfloat16
+        out.float().sum().backward()
+        assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+def test_random_slope_is_random_in_training_only() -> None:
+    module = activation(Choice("rrelu", {"lower": 0.1, "upper": 0.5}))
+    x = -torch.ones(1, 10_000)
+    slopes = -module(x)
+    assert 0.1 <= slopes.min() < 0.11
+    assert 0.49 < slopes.max() <= 0.5
+    assert torch.equal(module.eval()(x), module(x))
+
+
+def test_random_slope_has_limits_that_keep_lower_below_upper() -> None:
+    for option, value in (("lower", 0.3), ("upper", 0.2)):
+        with pytest.raises(ObjectiveError, match=f"{option} of activation 'rrelu' must be at .* 0.25, but got"):
+            activation(Choice("rrelu", {option: value}))
+
+
+def _fitted(module: nn.Module, target: Callable[[torch.Tensor], torch.Tensor]) -> float:
+    """The module's one parameter after gradient descent to the target."""
+    (parameter,) = module.parameters()
+    optimizer = torch.optim.LBFGS([parameter], line_search_fn="strong_wolfe", tolerance_change=1e-12)
+    x = torch.linspace(-3, 3, 201)[None]
+
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        error = nn.functional.mse_loss(module(x), target(x))
+        error.backward()  # type: ignore[no-untyped-call]
+        return error
+
+    for _ in range(5):
+        optimizer.step(loss)  # type: ignore[no-untyped-call]
+    return parameter.item()
+
+
+def test_learned_beta_learns() -> None:
+    module = activation(Choice("swish", {"beta": 0.5, "learned": True}))
+    assert next(module.parameters()).item() == 0.5
+    assert _fitted(module, lambda x: x * torch.sigmoid(2.5 * x)) == pytest.approx(2.5, abs=1e-3)
+    assert repr(module).startswith("Swish(beta=2.")
+    assert repr(module).endswith(", learned=True)")
+    assert list(activation(Choice("swish", {"beta": 0.5})).parameters()) == []
+    assert repr(Swish(0.5)) == "Swish(beta=0.5, learned=False)"
+
+
+def test_learned_slope_learns() -> None:
+    learned = _fitted(activation("prelu"), lambda x: torch.where(x > 0, x, 0.6 * x))
+    assert learned == pytest.approx(0.6, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["prelu", "swish"])
+def test_each_layer_learns_its_own(name: str) -> None:
+    choice = Choice("swish", {"learned": True}) if name == "swish" else Choice(name)
+    # Parameters with fewer than two dimensions take no weight decay.
+    single = [p for p in network("mlp", activation=choice).parameters() if p.numel() == 1]
+    assert len(single) == 3
+    assert all(parameter.ndim < 2 for parameter in single)
 
 
 def test_unknown_name_or_option_is_refused() -> None:
@@ -62,15 +168,50 @@ def test_unknown_name_or_option_is_refused() -> None:
 
 
 def test_slope_is_that_of_leaky_activations() -> None:
-    assert slope("relu") == slope(Choice("gelu")) == 0.0
-    assert slope("leaky_relu") == slope(Choice("leaky_relu")) == 0.01
+    leaky = {"leaky_relu": 0.01, "rrelu": (1 / 8 + 1 / 3) / 2, "prelu": 0.25}
+    assert {name: slope(name) for name in ACTIVATIONS} == {name: leaky.get(name, 0.0) for name in ACTIVATIONS}
     assert slope(Choice("leaky_relu", {"slope": 0.2})) == 0.2
+    assert slope(Choice("rrelu", {"lower": 0.2, "upper": 0.4})) == pytest.approx(0.3)
+
+
+ALONE: dict[str, Domain] = {"activation": Fixed("selu"), "initializer": Fixed("lecun_normal")}
+PLAIN = {"model": "mlp", "normalization": "none", "dropout": 0.0, "l1": 0.0, "l2": 0.0, "max_norm": 0.0}
+
+
+def test_selu_alone_is_let_be() -> None:
+    check_conditions(Space(ALONE), PLAIN)
+    check_conditions(Space({**ALONE, "alpha_dropout": Float(0.0, 0.2)}), PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        ({"initializer": Fixed("he_normal")}, "needs initializer lecun_normal, but .* initializer he_normal"),
+        ({"initializer": Categorical("lecun_normal", "orthogonal")}, "needs .* lecun_normal, but .* orthogonal"),
+        ({"normalization": Categorical("none", "batch_norm")}, "needs normalization none, but .* batch_norm"),
+        ({"normalization": Fixed("layer_norm")}, "needs normalization none, but .* layer_norm"),
+        ({"dropout": Float(0.0, 0.5)}, "needs dropout 0, but .* dropout 0.5"),
+        ({"l1": Float(1e-7, 1e-3)}, "needs l1 0, but .* l1 1e-07"),
+        ({"l2": Fixed(1e-4)}, "needs l2 0, but .* l2 0.0001"),
+        ({"max_norm": Float(0.0, 4.0)}, "needs max_norm 0, but .* max_norm 4.0"),
+        ({"activation": Categorical("relu", "selu"), "l2": Fixed(1e-4)}, "needs l2 0"),
+    ],
+)
+def test_selu_says_what_would_break_it(broken: dict[str, Domain], message: str) -> None:
+    with pytest.raises(ObjectiveError, match=f"activation 'selu' {message}"):
+        check_conditions(Space({**ALONE, **broken}), PLAIN)
+
+
+@pytest.mark.parametrize("model", ["cnn", "resnet"])
+def test_selu_is_for_perceptrons(model: str) -> None:
+    with pytest.raises(ObjectiveError, match=f"activation 'selu' needs model mlp, but .* model {model}"):
+        check_conditions(Space(ALONE), {**PLAIN, "model": model})
 
 
 def test_adding_one_is_one_edit(monkeypatch: pytest.MonkeyPatch) -> None:
     """A class of torch's own will do as a builder."""
-    entry = replace(ACTIVATIONS["relu"], build=nn.Hardswish, description="x relu6(x + 3) / 6")
-    monkeypatch.setitem(ACTIVATIONS, "hardswish", entry)
-    config = MODELS["mlp"].config(depth=2, width=4, activation="hardswish")
-    network = MODELS["mlp"].build(config, (1, 2, 2), 3)
-    assert sum(isinstance(module, nn.Hardswish) for module in network.modules()) == 2
+    entry = ActivationEntry(build=nn.Softsign, description="x / (1 + |x|)")
+    monkeypatch.setitem(ACTIVATIONS, "softsign", entry)
+    made = network("mlp", (1, 2, 2), depth=2, activation="softsign")
+    assert sum(isinstance(module, nn.Softsign) for module in made.modules()) == 2
+    assert not any(isinstance(module, SquaredRelu) for module in made.modules())

@@ -1,46 +1,118 @@
-"""Rates that look at the loss, and rates replayed from a record."""
+"""Rates over a run: momentum, dips, rates resumed, rates replayed from a record."""
 
 import pytest
 
-from objectives.schedules.rates import Plateau, Replayed, Scheduled, rates_for
+from objectives.schedules.catalogue import SCHEDULES
+from objectives.schedules.rates import Rates, Replayed, rates_for
 from spaces import Choice
 
+STEPS = 7
 
-def _driven(options: dict[str, float], losses: list[float]) -> list[float]:
-    """The learning rate of each epoch, and of the one after the last."""
-    rates = rates_for(Choice("plateau", options), 1.0, len(losses))
-    assert isinstance(rates, Plateau)
+
+def _run(rates: Rates, first: int, epochs: int) -> list[tuple[float, float | None, bool]]:
+    """What the training loop sees at every step from the epoch `first` on."""
+    return [
+        (
+            rates.at(epoch, step / STEPS),
+            rates.momentum(epoch, step / STEPS),
+            rates.dips(epoch, step / STEPS, (step + 1) / STEPS),
+        )
+        for epoch in range(first, epochs)
+        for step in range(STEPS)
+    ]
+
+
+@pytest.mark.parametrize("warmup", [0, 2])
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("start", [1, 5])
+def test_resumed_it_is_the_same(name: str, start: int, warmup: int) -> None:
+    losses = [1.0, 0.9, 0.95, 0.97, 0.8, 0.85, 0.85, 0.7, 0.9, 0.9]
+    whole, resumed = (rates_for(name, 0.3, 10, warmup_epochs=warmup) for _ in range(2))
     seen = []
     for epoch, loss in enumerate(losses):
-        seen.append(rates.at(epoch, 0.0))
-        assert rates.at(epoch, 0.9) == seen[-1]
-        rates.observe(loss)
-    return [*seen, rates.at(len(losses), 0.0)]
+        if epoch == start:
+            resumed.restore(whole.state())
+        seen += _run(whole, epoch, epoch + 1)
+        whole.observe(loss)
+        if epoch >= start:
+            assert _run(resumed, epoch, epoch + 1) == seen[-STEPS:]
+            resumed.observe(loss)
+    assert _run(resumed, 9, 10) == _run(whole, 9, 10)
 
 
-def test_plateau_drops_after_its_patience() -> None:
-    losses = [1.0, 0.8, 0.9, 0.8, 0.7, 0.75, 0.75, 0.75, 0.75, 0.6]
-    assert _driven({"factor": 0.5, "patience": 2}, losses) == [1, 1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125]
-
-
-def test_plateau_of_patience_one_drops_at_once() -> None:
-    assert _driven({"factor": 0.1, "patience": 1}, [1.0, 1.0, 0.5, 0.6]) == pytest.approx([1, 1, 0.1, 0.1, 0.01])
-
-
-def test_plateau_stays_while_the_loss_falls() -> None:
-    assert _driven({}, [1 / (1 + epoch) for epoch in range(10)]) == [1.0] * 11
-
-
-def test_plateau_defaults_to_patience_two_and_a_third() -> None:
-    assert _driven({}, [1.0, 1.0, 1.0]) == pytest.approx([1.0, 1.0, 1.0, 0.3])
-
-
-def test_pure_schedules_do_not_look() -> None:
-    rates = rates_for(Choice("exponential"), 1.0, 5)
-    assert isinstance(rates, Scheduled)
-    before = [rates.at(epoch, 0.0) for epoch in range(5)]
+@pytest.mark.parametrize("name", [name for name, entry in SCHEDULES.items() if not entry.needs_metric])
+def test_pure_schedules_do_not_look(name: str) -> None:
+    rates = rates_for(name, 1.0, 10)
+    before = _run(rates, 0, 10)
     rates.observe(3.0)
-    assert [rates.at(epoch, 0.0) for epoch in range(5)] == before
+    assert _run(rates, 0, 10) == before
+    assert rates.state() == {}
+
+
+def test_momentum_of_one_cycle() -> None:
+    rates = rates_for("one_cycle", 0.4, 10)
+    # 0.95 - 0.1 t/4.5 down, then up again; 0.95 in the last epoch
+    table = [
+        0.95,
+        0.92777778,
+        0.90555556,
+        0.88333333,
+        0.86111111,
+        0.86111111,
+        0.88333333,
+        0.90555556,
+        0.92777778,
+        0.95,
+    ]
+    assert [rates.momentum(epoch, 0.0) for epoch in range(10)] == pytest.approx(table, abs=1e-6)
+    assert rates.momentum(4, 0.5) == pytest.approx(0.85)
+    assert [rates.momentum(9, fraction) for fraction in (0.25, 0.5, 1.0)] == pytest.approx([0.95] * 3)
+
+
+def test_momentum_is_one_cycles_alone() -> None:
+    moving = [name for name in SCHEDULES if rates_for(name, 1.0, 10).momentum(3, 0.5) is not None]
+    assert moving == ["one_cycle"]
+
+
+def _dips(rates: Rates, epochs: int, steps: int = STEPS) -> list[tuple[int, int]]:
+    """The steps, with their epochs, that end at a dip or have one within."""
+    return [
+        (epoch, step)
+        for epoch in range(epochs)
+        for step in range(steps)
+        if rates.dips(epoch, step / steps, (step + 1) / steps)
+    ]
+
+
+def test_the_dip_of_a_cosine_is_its_last_step() -> None:
+    assert _dips(rates_for("cosine", 1.0, 10), 10) == [(9, 6)]
+
+
+def test_dips_lie_where_the_schedule_has_them() -> None:
+    # 10/3 is a third of epoch 3: in the third of seven steps; 5 is the end of epoch 4
+    assert _dips(rates_for("cosine_dips", 1.0, 10), 10) == [(3, 2), (9, 6)]
+    assert _dips(rates_for("cosine_restarts", 1.0, 10), 10) == [(4, 6), (9, 6)]
+    # 12 epochs after two of warm-up: 4 and 12 of those
+    assert _dips(rates_for("cosine_dips", 1.0, 14, warmup_epochs=2), 14) == [(5, 6), (13, 6)]
+
+
+@pytest.mark.parametrize("steps", [1, 3, 7, 49, 100])
+@pytest.mark.parametrize("epochs", [8, 9, 10, 11, 13, 30])
+def test_every_dip_is_seen_once_however_its_time_rounds(steps: int, epochs: int) -> None:
+    for count in range(1, epochs // 4 + 1):
+        found = _dips(rates_for(Choice("cosine_dips", {"dips": count}), 1.0, epochs), epochs, steps)
+        assert len(found) == count
+        assert found[-1] == (epochs - 1, steps - 1)
+    for count in range(1, 8):
+        choice = Choice("cosine_restarts", {"first_cycle": 1 / count})
+        found = _dips(rates_for(choice, 1.0, epochs, warmup_epochs=1), epochs, steps)
+        assert found[-1] == (epochs - 1, steps - 1)
+        assert steps < 7 or len(found) == count
+
+
+def test_schedules_without_a_minimum_have_no_dips() -> None:
+    for name in ("constant", "exponential", "step", "plateau", "one_cycle"):
+        assert _dips(rates_for(name, 1.0, 10), 10) == []
 
 
 def test_replayed_is_linear_within_an_epoch() -> None:
@@ -50,11 +122,17 @@ def test_replayed_is_linear_within_an_epoch() -> None:
     assert rates.at(2, 1.0) == 0.0
     rates.observe(3.0)
     assert rates.at(0, 0.0) == 1.0
+    assert (rates.momentum(0, 0.5), rates.dips(2, 0.0, 1.0), rates.state()) == (None, False, {})
 
 
-def test_record_of_a_cosine_replays_it_closely() -> None:
-    cosine = rates_for(Choice("cosine"), 0.1, 10)
-    replayed = Replayed([(cosine.at(epoch, 0.0), cosine.at(epoch, 1.0)) for epoch in range(10)])
-    for epoch in range(10):
-        for step in range(7):
-            assert replayed.at(epoch, step / 7) == pytest.approx(cosine.at(epoch, step / 7), abs=0.1 * 0.0125)
+def test_record_of_a_plateau_with_a_warm_up_replays_it_exactly() -> None:
+    rates = rates_for(Choice("plateau", {"patience": 1, "factor": 0.5}), 0.1, 6, warmup_epochs=2)
+    seen, trace = [], []
+    for epoch, loss in enumerate([1.0, 1.0, 0.9, 0.9, 0.8, 0.9]):
+        seen += [rates.at(epoch, step / STEPS) for step in range(STEPS)]
+        trace.append((rates.at(epoch, 0.0), rates.at(epoch, 1.0)))
+        rates.observe(loss)
+    replayed = Replayed(trace)
+    again = [replayed.at(epoch, step / STEPS) for epoch in range(6) for step in range(STEPS)]
+    assert again == pytest.approx(seen, rel=1e-12)
+    assert seen[-1] == pytest.approx(0.05)

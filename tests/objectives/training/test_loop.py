@@ -8,9 +8,11 @@ from torch import nn
 
 from objectives.core.errors import Diverged
 from objectives.data.examples import Examples
+from objectives.optimizers.groups import build_optimizer
 from objectives.schedules.rates import Replayed
 from objectives.training.config import TrainingConfig
 from objectives.training.loop import check_finite, evaluate, fit
+from objectives.training.step import set_rates
 from spaces import Choice
 from tests.objectives.training.made import Curve, digits
 
@@ -129,3 +131,59 @@ def test_what_is_not_finite_is_told(value: float) -> None:
     check_finite(3, {"loss": 1.0, "accuracy": 0.0})
     with pytest.raises(Diverged, match=f"^loss became {value} in epoch 3$"):
         check_finite(3, {"accuracy": 0.5, "loss": value})
+
+
+def test_rates_are_set_for_every_group() -> None:
+    plain, heavy, adam = (
+        build_optimizer(nn.Linear(2, 2), Choice(name, {"learning_rate": 1.0, **options}))
+        for name, options in (("sgd", {}), ("momentum", {"momentum": 0.5}), ("adam", {"beta2": 0.75}))
+    )
+    for optimizer in (plain, heavy, adam):
+        set_rates(optimizer, 0.25, None)
+        set_rates(optimizer, 0.125, 0.875)
+        assert [group["lr"] for group in optimizer.param_groups] == [0.125, 0.125]
+    assert [group["momentum"] for group in plain.param_groups] == [0, 0]
+    assert [group["momentum"] for group in heavy.param_groups] == [0.875, 0.875]
+    assert [group["betas"] for group in adam.param_groups] == [(0.875, 0.75)] * 2
+
+
+def _step(rate: float = 0.5, **options: object) -> list[torch.Tensor]:
+    """The weights of a linear network after one step on everything."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    optimizer = Choice("sgd", {"learning_rate": 0.5})
+    config = TrainingConfig(optimizer=optimizer, batch_size=1150, **options)  # type: ignore[arg-type]
+    fit(model, digits(), config, Replayed([(rate, rate)]), Curve(), epochs=1, seed=0)
+    return [parameter.detach() for parameter in model.parameters()]
+
+
+def test_penalties_reach_the_weights_and_not_the_biases() -> None:
+    """A step is rate times (gradient + l1 sign(w) + 2 l2 w)."""
+    start, plain = _step(rate=0.0), _step()
+    lasso, ridge = _step(l1=0.01), _step(l2=0.01)
+    torch.testing.assert_close(lasso[0], plain[0] - 0.5 * 0.01 * start[0].sign(), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(ridge[0], plain[0] - 0.5 * 0.02 * start[0], rtol=1e-4, atol=1e-6)
+    assert torch.equal(lasso[1], plain[1])
+    assert torch.equal(ridge[1], plain[1])
+
+
+def test_clipping_shortens_the_step() -> None:
+    start = _step(rate=0.0)
+    clipped = _step(clipping=Choice("clip_norm", {"max_norm": 0.01}))
+    step = torch.cat([(after - before).flatten() for after, before in zip(clipped, start, strict=True)])
+    assert step.norm().item() == pytest.approx(0.5 * 0.01, rel=1e-3)
+
+
+def test_max_norm_holds_after_the_step() -> None:
+    norms = _step(max_norm=0.25)[0].norm(dim=1)
+    assert norms.max() <= 0.25 * (1 + 1e-6)
+    assert _step()[0].norm(dim=1).max() > 0.25
+
+
+def test_a_frozen_weight_is_not_penalized() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.Linear(64, 10))
+    model[1].requires_grad_(False)
+    before = model[1].weight.clone()
+    config = TrainingConfig(optimizer=Choice("momentum", {"learning_rate": 0.1}), l2=0.1, max_norm=0.01)
+    fit(model, digits(), config, Replayed([(0.1, 0.1)]), Curve(), epochs=1, seed=0)
+    assert torch.equal(model[1].weight, before)

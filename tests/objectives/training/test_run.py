@@ -13,6 +13,7 @@ from objectives.core.objective import Objective
 from objectives.core.registry import choose
 from objectives.data.examples import TrainValidation
 from objectives.models.activations import ACTIVATIONS, ActivationEntry
+from objectives.models.catalogue import MODELS
 from objectives.optimizers.catalogue import OPTIMIZERS
 from objectives.schedules.catalogue import SCHEDULES, ScheduleEntry
 from objectives.training.loop import Report
@@ -21,7 +22,7 @@ from spaces import Choice, Configuration, Fixed, Float, Space, SpaceError
 from tests.objectives.training.made import CONFIG, OBJECTIVE, Curve, digits, equal, trained
 
 METRICS = {"accuracy", "loss", "train_loss", "learning_rate", "learning_rate_end", "seconds"}
-SGD_AT_1E30 = CONFIG.replace(optimizer=Choice("sgd", {"learning_rate": 1e30}))
+PLATEAU = CONFIG.replace(schedule=Choice("plateau", {"patience": 1, "factor": 0.5}))
 
 
 def test_digits_are_learned_in_a_few_epochs() -> None:
@@ -33,10 +34,10 @@ def test_digits_are_learned_in_a_few_epochs() -> None:
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
-@pytest.mark.parametrize("model", ["mlp", "cnn"])
+@pytest.mark.parametrize("model", MODELS)
 def test_same_seed_same_bits_other_seed_others(model: str, dropout: float) -> None:
-    objective = replace(OBJECTIVE, model=model, augment=("flip", "crop"))
-    config = CONFIG.replace(dropout=dropout, width=8)
+    objective = replace(OBJECTIVE, model=model)
+    config = CONFIG.replace(dropout=dropout, width=8, flip=True, crop=2, cutout=3)
     (one, first), (same, second), (other, third) = (
         trained(objective, config, epochs=1, seed=seed) for seed in (7, 7, 8)
     )
@@ -72,12 +73,37 @@ def test_metrics_of_every_epoch() -> None:
     assert curve.of("learning_rate_end") == pytest.approx([0.075, 0.025, 0.0], abs=1e-12)
 
 
-def test_trace_replaces_the_schedule() -> None:
-    _, curve = trained(epochs=2, trace=[(0.5, 0.25), (0.125, 0.0)])
+def test_part_of_a_training_has_the_rates_of_the_whole() -> None:
+    whole, part = trained(epochs=4)[1], trained(epochs=2, schedule_epochs=4)[1]
+    for name in ("learning_rate", "learning_rate_end", "loss"):
+        assert part.of(name) == whole.of(name)[:2]
+
+
+def test_trace_stands_for_a_schedule_that_looks_at_validation() -> None:
+    trace = [(0.5, 0.25), (0.125, 0.0)]
+    _, curve = trained(config=PLATEAU, trace=trace)
     assert (curve.of("learning_rate"), curve.of("learning_rate_end")) == ([0.5, 0.125], [0.25, 0.0])
-    one, _ = trained(config=CONFIG.replace(schedule="constant"), epochs=1)
-    same, _ = trained(epochs=1, trace=[(0.1, 0.1)])
-    assert equal(one, same)
+    _, curve = trained(trace=trace)  # a cosine is computed
+    assert curve.of("learning_rate") == pytest.approx([0.1, 0.05])
+
+
+def test_plateau_has_nothing_to_look_at_where_validation_is_trained_on() -> None:
+    merged = replace(digits(), merged=True)
+    with pytest.raises(ObjectiveError, match="schedule 'plateau' needs validation examples"):
+        train(OBJECTIVE, PLATEAU, merged, Curve(), epochs=2, seed=7)
+    train(OBJECTIVE, PLATEAU, merged, Curve(), epochs=2, seed=7, trace=[(0.1, 0.1)] * 2)
+
+
+def test_momentum_moves_with_a_schedule_that_moves_it() -> None:
+    """Another momentum of the optimizer's own makes no difference under one_cycle."""
+    one, other = (
+        CONFIG.replace(schedule="one_cycle", optimizer=Choice(name, {"learning_rate": 0.1, "momentum": momentum}))
+        for name, momentum in (("nesterov", 0.5), ("nesterov", 0.9))
+    )
+    assert equal(trained(config=one)[0], trained(config=other)[0])
+    assert not equal(
+        trained(config=one.replace(schedule="cosine"))[0], trained(config=other.replace(schedule="cosine"))[0]
+    )
 
 
 def test_plateau_looks_at_the_validation_loss() -> None:
@@ -88,19 +114,20 @@ def test_plateau_looks_at_the_validation_loss() -> None:
     assert curve.of("learning_rate") == pytest.approx([1e-12, 1e-12, 5e-13], abs=0)
 
 
-@pytest.mark.parametrize("config", [SGD_AT_1E30, SGD_AT_1E30.replace(depth=1, batch_size=100_000)])
+@pytest.mark.parametrize("config", [PLATEAU, PLATEAU.replace(depth=1, batch_size=100_000)])
 def test_absurd_learning_rate_diverges_with_its_epoch(config: Configuration) -> None:
     """The second takes one step, after which it is the validation loss that is not finite."""
     curve = Curve()
     with pytest.raises(Diverged, match=r"^(train_loss|loss) became (nan|inf) in epoch 0$"):
-        train(OBJECTIVE, config, digits(), curve, epochs=2, seed=7)
+        train(OBJECTIVE, config, digits(), curve, epochs=2, seed=7, trace=[(1e30, 1e30)] * 2)
     assert curve.rows == []
 
 
 def test_divergence_in_a_later_epoch_is_told_with_it() -> None:
     curve = Curve()
+    trace = [(0.1, 0.1), (1e30, 1e30), (0.1, 0.1)]
     with pytest.raises(Diverged, match="in epoch 1"):
-        train(OBJECTIVE, CONFIG, digits(), curve, epochs=3, seed=7, trace=[(0.1, 0.1), (1e30, 1e30), (0.1, 0.1)])
+        train(OBJECTIVE, PLATEAU, digits(), curve, epochs=3, seed=7, trace=trace)
     assert len(curve.rows) == 1
 
 
@@ -189,7 +216,7 @@ def test_configuration_that_does_not_fit_is_told() -> None:
         trained(config=Configuration({"learning_rate": 0.1}))
     with pytest.raises(ObjectiveError, match="batch_size must be at least 1, but got 0"):
         trained(config=CONFIG.replace(batch_size=0))
-    with pytest.raises(ObjectiveError, match=r"0 <= label_smoothing < 1 must hold, but got 1.0"):
+    with pytest.raises(ObjectiveError, match=r"label_smoothing must be at most 0.9999, but got 1.0"):
         trained(config=CONFIG.replace(label_smoothing=1.0))
 
 

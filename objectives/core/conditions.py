@@ -1,0 +1,78 @@
+"""Whether a space can only give configurations that make sense: checked when it is defined, not in a trial."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from objectives.core.catalogue import CATALOGUE, Group, entries
+from objectives.core.errors import ObjectiveError
+from objectives.core.registry import check_option, look_up
+from objectives.core.technique import Condition
+from spaces import Categorical, Domain, Fixed, Scalar, Space, corners, ends
+
+
+def check_options(space: Space, read: Collection[str]) -> None:
+    """Every name is known, every option of a choice is one that its entry reads, within the entry's limits.
+
+    read: the fields that shipped code reads; what else a space has is its author's own business.
+
+    Raises:
+        ObjectiveError: naming the entry and the option.
+    """
+    for name, domain in space.values():
+        for group in CATALOGUE if name in read else ():
+            if group.field == name:
+                for chosen, options in _chosen(domain):
+                    entry = look_up(group.entries, chosen, group.kind)
+                    for option, value in options:
+                        check_option(entry, f"{group.kind} {chosen!r}", option, value)
+            elif group.field is None:
+                _check_number(group, name, domain)
+
+
+def check_conditions(space: Space, defaults: Mapping[str, object]) -> None:
+    """No configuration of the space has a technique without what it needs, or with what it forbids.
+
+    defaults: what fields have that the space does not name; a condition on a field that is in neither does not
+    apply.
+
+    Raises:
+        ObjectiveError: naming both sides.
+    """
+    for group, name, entry in entries():
+        for condition in entry.conditions:
+            for value in _breaches(space, defaults, group, name, condition):
+                raise ObjectiveError(
+                    f"{group.kind} {name!r} {condition}, but the space also gives it {condition.field} {value!s}; "
+                    "drop one of the two, or put them into different recipes (an inline Categorical)"
+                )
+
+
+def _breaches(
+    space: Space, defaults: Mapping[str, object], group: Group, name: str, condition: Condition
+) -> Iterator[object]:
+    field = group.field_of(name)
+    for corner in corners(space, {field, condition.field}):
+        config = {**defaults, **corner}
+        if field in config and condition.field in config and group.uses(config[field], name):
+            value = config[condition.field]
+            if condition.broken_by(value):
+                yield getattr(value, "name", value)
+
+
+def _chosen(domain: Domain) -> Iterator[tuple[str, list[tuple[str, Scalar]]]]:
+    """The names that a domain may give, each with the ends of its options' ranges."""
+    if isinstance(domain, Categorical):
+        for choice in domain.choices:
+            options = domain.spaces[str(choice)].values() if domain.spaces else ()
+            yield str(choice), [(option, end) for option, inner in options for end in ends(inner)]
+    elif isinstance(domain, Fixed):
+        yield str(domain.value), []
+
+
+def _check_number(group: Group, name: str, domain: Domain) -> None:
+    for owner, entry in group.entries.items():
+        if name in entry.space.domains:
+            for value in ends(domain):
+                if name != owner or value:  # zero, False and None switch it off
+                    check_option(entry, f"{group.kind} {owner!r}", name, value)

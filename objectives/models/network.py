@@ -1,0 +1,36 @@
+"""The form that all shipped networks have. B: batch, K: classes, F: features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+
+class Network(nn.Module):
+    """Stages from the input upwards, then pooling to one vector an image, then a linear output layer.
+
+    Takes images (B, C, H, W), gives logits (B, K). `stages` are what may be reused, frozen and counted: the
+    hidden layers of a multilayer perceptron, the blocks of a convolutional network, the layers of a recurrent one.
+    """
+
+    def __init__(
+        self, *, prepare: nn.Module, stages: Sequence[nn.Module], pool: nn.Module, output: nn.Linear
+    ) -> None:
+        super().__init__()
+        self.prepare = prepare
+        self.stages = nn.ModuleList(stages)
+        self.pool = pool
+        self.output = output
+
+    def features(self, x_BCHW: Tensor) -> Tensor:
+        """What the output layer sees, (B, F)."""
+        x: Tensor = self.prepare(x_BCHW)
+        for stage in self.stages:
+            x = stage(x)
+        features_BF: Tensor = self.pool(x)
+        return features_BF
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        logits_BK: Tensor = self.output(self.features(x_BCHW))
+        return logits_BK

@@ -1,0 +1,75 @@
+"""The residual network, in the form of He et al. (2015, section 4.2) for CIFAR-10."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from torch import Tensor, nn
+
+from objectives.models.config import CnnConfig, ImageShape, check_pooling
+from objectives.models.layers import affine_part, image_network, nonlinear_part, stage, widening
+from objectives.models.network import Network
+
+
+class Residual(nn.Module):
+    """activation(branch(x) + shortcut(x))."""
+
+    def __init__(self, *, branch: nn.Sequential, shortcut: nn.Module, activation: nn.Sequential) -> None:
+        super().__init__()
+        self.branch = branch
+        self.shortcut = shortcut
+        self.activation = activation
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        y_BCHW: Tensor = self.activation(self.branch(x_BCHW) + self.shortcut(x_BCHW))
+        return y_BCHW
+
+
+def resnet(config: CnnConfig, image_shape: ImageShape, classes: int) -> Network:
+    """A 3x3 convolution, then `depth` residual blocks of two; `pool_rounds` blocks halve and widen the image.
+
+    One block is one stage, and the first convolution belongs to the first. Where a block changes the shape, its
+    shortcut is a 1x1 convolution (the paper's option B); with a gated activation that is everywhere (option C).
+
+    Raises:
+        ObjectiveError: the image is too small for so many halvings; an unknown name or option.
+    """
+    check_pooling(config.pool_rounds, image_shape)
+    strided = strided_blocks(config.depth, config.pool_rounds)
+    stem = stage(partial(nn.Conv2d, image_shape[0], kernel_size=3, padding=1), config.width, config)
+    stages: list[nn.Module] = []
+    channels = config.width
+    for block in range(config.depth):
+        units = channels * 2 if block in strided else channels
+        residual = _residual(channels, units, 2 if block in strided else 1, config)
+        stages.append(residual if stages else nn.Sequential(stem, residual))
+        channels = units
+    return image_network(stages, channels, config, classes)
+
+
+def strided_blocks(depth: int, rounds: int) -> frozenset[int]:
+    """The 0-based blocks that begin with stride 2: they part `depth` blocks into `rounds` + 1 equal groups.
+
+    Only where every block halves the image is the first one among them.
+
+    >>> sorted(strided_blocks(9, 2))
+    [3, 6]
+    """
+    return frozenset(index * depth // (rounds + 1) for index in range(1, rounds + 1))
+
+
+def _residual(channels: int, units: int, stride: int, config: CnnConfig) -> Residual:
+    first = partial(nn.Conv2d, channels, kernel_size=3, stride=stride, padding=1)
+    second = partial(nn.Conv2d, units, kernel_size=3, padding=1)
+    branch = nn.Sequential(
+        *affine_part(first, units, config), *nonlinear_part(units, config), *affine_part(second, units, config)
+    )
+    shortcut: nn.Module = nn.Identity()
+    if stride != 1 or channels != units * widening(config.activation):
+        projection = partial(nn.Conv2d, channels, kernel_size=1, stride=stride)
+        shortcut = nn.Sequential(*affine_part(projection, units, config))
+    return Residual(
+        branch=branch,
+        shortcut=shortcut,
+        activation=nn.Sequential(*nonlinear_part(units, config)),
+    )

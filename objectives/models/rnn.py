@@ -1,0 +1,64 @@
+"""The recurrent network. B: batch, C: channels, H, W: height and width, T: steps, F: features."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from objectives.models.config import Cell, ImageShape, RnnConfig
+from objectives.models.layers import initialize_network
+from objectives.models.network import Network
+
+CELLS: dict[Cell, type[nn.RNN | nn.GRU | nn.LSTM]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+
+
+class Rows(nn.Module):
+    """An image's rows as steps, from the top: (B, C, H, W) becomes (B, H, C * W)."""
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        return x_BCHW.transpose(1, 2).flatten(2)
+
+
+class Recurrent(nn.Module):
+    """One recurrent layer: a sequence (B, T, F) becomes that of its states, both directions side by side."""
+
+    def __init__(self, cell: Cell, features: int, units: int, bidirectional: bool) -> None:
+        super().__init__()
+        self.layer = CELLS[cell](features, units, batch_first=True, bidirectional=bidirectional)
+
+    def forward(self, x_BTF: Tensor) -> Tensor:
+        states_BTF: Tensor = self.layer(x_BTF)[0]
+        return states_BTF
+
+
+class FinalStates(nn.Module):
+    """What each direction ends with, (B, T, F) to (B, F): the last step's state, and the backward one's first."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.units = units
+
+    def forward(self, states_BTF: Tensor) -> Tensor:
+        forward_BF, backward_BF = states_BTF[:, -1, : self.units], states_BTF[:, 0, self.units :]
+        return torch.cat((forward_BF, backward_BF), dim=1)
+
+
+def rnn(config: RnnConfig, image_shape: ImageShape, classes: int) -> Network:
+    """`depth` stages of a recurrent layer and dropout over an image's rows; the final states are classified.
+
+    Raises:
+        ObjectiveError: an unknown name or option.
+    """
+    channels, _, width = image_shape
+    features = channels * width
+    stages = []
+    for _ in range(config.depth):
+        recurrent = Recurrent(config.cell, features, config.width, config.bidirectional)
+        dropout = [nn.Dropout(config.dropout)] if config.dropout > 0 else []
+        stages.append(nn.Sequential(recurrent, *dropout))
+        features = config.width * (2 if config.bidirectional else 1)
+    network = Network(
+        prepare=Rows(), stages=stages, pool=FinalStates(config.width), output=nn.Linear(features, classes)
+    )
+    initialize_network(network, config)
+    return network

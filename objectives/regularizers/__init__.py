@@ -1,0 +1,1 @@
+"""Regularizers, and the other single numbers of a configuration that a study may search."""

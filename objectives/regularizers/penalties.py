@@ -1,0 +1,18 @@
+"""Loss terms over weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def penalty(weights: Sequence[Tensor], l1: float, l2: float) -> Tensor:
+    """l1 times the sum of |w| plus l2 times the sum of w^2 over all weights, a scalar to be added to the loss.
+
+    The second is not halved: its gradient is 2 l2 w.
+    """
+    terms = [l1 * weight.abs().sum() for weight in weights if l1]
+    terms += [l2 * weight.square().sum() for weight in weights if l2]
+    return torch.stack(terms).sum() if terms else torch.zeros(())

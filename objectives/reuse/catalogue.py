@@ -1,0 +1,122 @@
+"""The ways to reuse what was learned elsewhere: one entry is a builder that changes a new network in place.
+
+All of them leave the upper stages and the output layer as the network came with, keep the reused stages still
+for `freeze_epochs` epochs, and let everything learn at `unfreeze_factor` times the learning rate from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from objectives.core.technique import Technique
+from objectives.reuse.reusing import Reusing
+from spaces import Domain, Fixed, Float, Int, Space, standard
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+    from objectives.reuse.freeze import Freeze
+    from objectives.reuse.pretraining import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReuseEntry(Technique):
+    """One way to reuse: `build(network, reusing, <options>)` says what is frozen then; None for nothing."""
+
+    build: Callable[..., Freeze | None]
+
+
+def _none(network: Module, reusing: Reusing) -> None:
+    return None
+
+
+def _transfer(
+    network: Module,
+    reusing: Reusing,
+    *,
+    source: str = "",
+    layers: int = 1,
+    freeze_epochs: int = 5,
+    unfreeze_factor: float = 0.1,
+) -> Freeze:
+    from objectives.reuse.stages import frozen, staged
+    from objectives.reuse.transfer import copy_stages
+
+    known = staged(network, layers)
+    copy_stages(known, reusing, source, layers)
+    return frozen(known, layers, freeze_epochs, unfreeze_factor)
+
+
+def _pretrained(
+    task: Callable[[], Task],
+    network: Module,
+    reusing: Reusing,
+    *,
+    layers: int = 1,
+    pretrain_epochs: int = 10,
+    pretrain_rate: float = 1e-3,
+    pretrain_batch_size: int = 128,
+    freeze_epochs: int = 5,
+    unfreeze_factor: float = 0.1,
+) -> Freeze:
+    from objectives.reuse.pretraining import pretrain
+    from objectives.reuse.stages import frozen, staged
+
+    known = staged(network, layers)
+    pretrain(
+        known,
+        reusing,
+        task(),
+        layers=layers,
+        epochs=pretrain_epochs,
+        rate=pretrain_rate,
+        batch_size=pretrain_batch_size,
+    )
+    return frozen(known, layers, freeze_epochs, unfreeze_factor)
+
+
+def _reconstruction() -> Task:
+    from objectives.reuse.tasks import Reconstruction
+
+    return Reconstruction
+
+
+def _rotation() -> Task:
+    from objectives.reuse.tasks import Rotation
+
+    return Rotation
+
+
+_REUSED: dict[str, Domain] = {
+    "layers": Int(1, 3, at_least=1, at_most=64),
+    "freeze_epochs": Int(0, 10, at_least=0, at_most=1000),
+    "unfreeze_factor": Float(0.03, 1.0, log=True, at_least=1e-6, at_most=1.0),
+}
+_PRETRAINED: dict[str, Domain] = {
+    "pretrain_epochs": Fixed(10, domain=Int(5, 50, log=True, at_least=1, at_most=10_000)),
+    "pretrain_rate": Fixed(1e-3, domain=standard.learning_rate(1e-4, 1e-2)),
+    "pretrain_batch_size": Fixed(128, domain=Int(32, 512, log=True, at_least=2, at_most=65536)),
+    **_REUSED,
+}
+
+REUSES: dict[str, ReuseEntry] = {
+    "none": ReuseEntry(build=_none, description="all weights start from chance"),
+    "transfer": ReuseEntry(
+        build=_transfer,
+        space=Space({"source": Fixed(""), **_REUSED}),
+        description="the lowest stages of the network of a finished study, `source` (Yosinski et al. 2014)",
+    ),
+    "pretrain": ReuseEntry(
+        build=partial(_pretrained, _reconstruction),
+        space=Space(_PRETRAINED),
+        description="the lowest stages of an autoencoder of unlabelled images (Hinton & Salakhutdinov 2006)",
+    ),
+    "auxiliary": ReuseEntry(
+        build=partial(_pretrained, _rotation),
+        space=Space(_PRETRAINED),
+        description="the lowest stages of a network that tells an image's rotation (Gidaris et al. 2018)",
+    ),
+}

@@ -1,0 +1,61 @@
+"""One step of gradient descent. B: batch, C: channels, H, W: height and width."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from objectives.core.registry import resolve
+from objectives.optimizers.clipping import CLIPPINGS
+from objectives.optimizers.groups import build_optimizer, weights
+from objectives.regularizers.max_norm import constrain_
+from objectives.regularizers.penalties import penalty
+from objectives.training.config import TrainingConfig
+from objectives.training.device import Precision, autocast
+
+
+class Step:
+    """Loss and penalties, gradients, clipping, the optimizer's update, the constraint: in this order.
+
+    Raises:
+        ObjectiveError: unknown optimizer, clipping or option.
+    """
+
+    def __init__(self, model: nn.Module, config: TrainingConfig, precision: Precision) -> None:
+        self.model = model
+        self.config = config
+        self.precision = precision
+        self.optimizer = build_optimizer(model, config.optimizer_choice)
+        clipping, options = resolve(CLIPPINGS, config.clipping, "clipping")
+        self.clip = clipping.build(**options)
+
+    def __call__(self, x_BCHW: Tensor, y_B: Tensor, learning_rate: float, momentum: float | None) -> Tensor:
+        """Take one step and return the loss before it, penalties included, as a scalar without gradient."""
+        config = self.config
+        set_rates(self.optimizer, learning_rate, momentum)
+        with autocast(x_BCHW.device, self.precision):
+            loss = F.cross_entropy(self.model(x_BCHW), y_B, label_smoothing=config.label_smoothing)
+        if config.l1 or config.l2:
+            loss = loss + penalty(self._learning(), config.l1, config.l2)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.clip(self.model.parameters())
+        self.optimizer.step()
+        if config.max_norm:
+            constrain_(self._learning(), config.max_norm)
+        return loss.detach()
+
+    def _learning(self) -> list[nn.Parameter]:
+        """The weights that are not frozen at present."""
+        return [weight for weight in weights(self.model) if weight.requires_grad]
+
+
+def set_rates(optimizer: torch.optim.Optimizer, learning_rate: float, momentum: float | None) -> None:
+    """Set every group's learning rate and, where one is given, its momentum (or first beta) if it has one."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate
+        if momentum is not None and "betas" in group:
+            group["betas"] = (momentum, *group["betas"][1:])
+        elif momentum is not None and group.get("momentum"):
+            group["momentum"] = momentum

@@ -1,0 +1,78 @@
+"""The variants of a trained network that the final step may score instead of the network itself.
+
+Builders import torch when called; none of them changes the network that it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from objectives.core.technique import Technique, needs
+from spaces import Fixed, Float, Int, Space, standard
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariantEntry(Technique):
+    """One variant: `build(model, <options>) -> Module`, from images (B, C, H, W) to logits or log-probabilities.
+
+    last: whether nothing may come after it, because it is no longer a network whose weights can be changed.
+    """
+
+    build: Callable[..., Module]
+    last: bool = False
+
+
+def _mc_dropout(model: Module, *, samples: int = 50) -> Module:
+    from objectives.variants.dropout import McDropout
+
+    return McDropout(model, samples=samples)
+
+
+def _prune_unstructured(model: Module, *, amount: float = 0.5) -> Module:
+    from objectives.variants.pruning import prune_unstructured
+
+    return prune_unstructured(model, amount)
+
+
+def _prune_structured(model: Module, *, amount: float = 0.5) -> Module:
+    from objectives.variants.pruning import prune_structured
+
+    return prune_structured(model, amount)
+
+
+def _fold_batch_norm(model: Module) -> Module:
+    from objectives.variants.folding import fold_batch_norm
+
+    return fold_batch_norm(model)
+
+
+_AMOUNT = Fixed(0.5, domain=Float(0.1, 0.9, at_least=0.0, at_most=standard.BELOW_ONE))
+
+VARIANTS: dict[str, VariantEntry] = {
+    "mc_dropout": VariantEntry(
+        build=_mc_dropout,
+        space=Space(samples=Fixed(50, domain=Int(10, 100, at_least=1, at_most=10_000))),
+        description="dropout kept on, the mean probabilities of so many predictions (Gal & Ghahramani 2016)",
+        last=True,
+    ),
+    "prune_unstructured": VariantEntry(
+        build=_prune_unstructured,
+        space=Space(amount=_AMOUNT),
+        description="this share of the whole network's weights, the smallest, set to zero (Han et al. 2015)",
+    ),
+    "prune_structured": VariantEntry(
+        build=_prune_structured,
+        space=Space(amount=_AMOUNT),
+        description="the weights of this share of each layer's units, by l2 norm, set to zero (Li et al. 2017)",
+    ),
+    "fold_batch_norm": VariantEntry(
+        build=_fold_batch_norm,
+        description="batch norm multiplied into the layer in front, with equal outputs (Jacob et al. 2018)",
+        conditions=(needs("normalization", "batch_norm"),),
+    ),
+}

@@ -1,0 +1,53 @@
+"""Several variants, one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from objectives.core.errors import ObjectiveError
+from objectives.core.registry import resolve
+from objectives.variants.catalogue import VARIANTS
+from spaces import Choice
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+
+def check(variants: Sequence[Choice]) -> None:
+    """Refuse what can be no variant of any network.
+
+    Raises:
+        ObjectiveError: an unknown name or option, a value beyond its limits, or something after what must be last.
+    """
+    for position, variant in enumerate(variants, start=1):
+        entry, _ = resolve(VARIANTS, variant, "variant")
+        if entry.last and position < len(variants):
+            raise ObjectiveError(
+                f"variant {variant.name!r} must be the last, but {variants[position].name!r} comes after it; "
+                "put it at the end"
+            )
+
+
+def prefixes(model: Module, variants: Sequence[Choice]) -> Iterator[Module]:
+    """The network as it is, then with the first variant, with the first two, up to all of them.
+
+    Raises:
+        ObjectiveError: a variant does not fit the network.
+    """
+    check(variants)
+    yield model
+    for variant in variants:
+        entry, options = resolve(VARIANTS, variant, "variant")
+        model = entry.build(model, **options)
+        yield model
+
+
+def varied(model: Module, variants: Sequence[Choice]) -> Module:
+    """The network with all variants applied in their order; the given one stays as it is.
+
+    Raises:
+        ObjectiveError: a variant does not fit the network.
+    """
+    *_, last = prefixes(model, variants)
+    return last

@@ -1,0 +1,136 @@
+"""Training the winner again: as its trial was, to choose a variant by; and for the score, on all there is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from optuna.trial import FrozenTrial
+from torch import nn
+
+from objectives.core.errors import TrainingError
+from objectives.data.examples import TrainValidation, load
+from objectives.training.run import build_network, train
+from search import artifacts
+from search.errors import SearchError
+from search.sources import fetch
+from search.winner import Finalist, Winner
+from storage import ledger
+from storage.ledger import Claim
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retrained:
+    """The winner's network, the data it was trained on, its weights as they are written and their hash."""
+
+    model: nn.Module
+    data: TrainValidation
+    weights: bytes = field(repr=False)
+    sha256: str
+
+
+def as_in_its_trial(finalist: Finalist, winner: Winner) -> tuple[nn.Module, TrainValidation]:
+    """The network of the winner's best epoch, trained on the training part alone: the same curve again.
+
+    Raises:
+        SearchError: the training failed.
+    """
+    with _threads(winner.trial), _explained(winner):
+        data = _load(finalist, merge_validation=False)
+        return _train(finalist, winner, data, winner.trial_seed, None), data
+
+
+def retrained(finalist: Finalist, winner: Winner, earlier: Claim | None) -> Retrained:
+    """The winner trained on train + validation, and saved; after a crash, the very weights claimed before it.
+
+    Raises:
+        SearchError: the training failed.
+        ScoreRefused: a claim was made for weights that are neither in the folder nor what training gives again.
+    """
+    objective, out = finalist.plan.found.objective, finalist.out
+    data = _load(finalist, merge_validation=objective.retrain_on_validation)
+    if earlier is not None and objective.train is None:
+        model = untrained(finalist, winner).to(finalist.device)
+        claimed = artifacts.load_weights(out, model, earlier.weights_sha256)
+        if claimed is not None:
+            return Retrained(model=model, data=data, weights=claimed, sha256=earlier.weights_sha256)
+    with _explained(winner):
+        model = _train(finalist, winner, data, winner.seed, winner.trace)
+    weights, sha256 = artifacts.pack_weights(model)
+    if earlier is not None and sha256 != earlier.weights_sha256:
+        claimed = artifacts.load_weights(out, model, earlier.weights_sha256)
+        if claimed is None:
+            # Nothing is written: the claimed file may lie there still, under another name.
+            raise ledger.refused(finalist.plan.spec.dataset, earlier.weights_sha256, sha256)
+        return Retrained(model=model, data=data, weights=claimed, sha256=earlier.weights_sha256)
+    artifacts.write(out / artifacts.WEIGHTS, weights)
+    return Retrained(model=model, data=data, weights=weights, sha256=sha256)
+
+
+def untrained(finalist: Finalist, winner: Winner) -> nn.Module:
+    """The winner's network with weights from chance; not for an objective with a `train` of its own."""
+    plan = finalist.plan
+    config = winner.config.replace(
+        epochs=winner.epochs,
+        seed=winner.seed,
+        image_shape=plan.prepared.image_shape,
+        classes=len(plan.found.objective.classes or plan.prepared.classes),
+    )
+    return build_network(plan.found.objective, config)
+
+
+def _load(finalist: Finalist, *, merge_validation: bool) -> TrainValidation:
+    plan = finalist.plan
+    return load(
+        plan.prepared,
+        plan.split,
+        finalist.device,
+        classes=plan.found.objective.classes,
+        merge_validation=merge_validation,
+    )
+
+
+def _train(
+    finalist: Finalist,
+    winner: Winner,
+    data: TrainValidation,
+    seed: int,
+    trace: list[tuple[float, float]] | None,
+) -> nn.Module:
+    spec, objective = finalist.plan.spec, finalist.plan.found.objective
+    return train(
+        objective,
+        winner.config,
+        data,
+        lambda epoch, metrics: None,
+        epochs=winner.epochs,
+        seed=seed,
+        schedule_epochs=spec.epochs,
+        trace=trace,
+        sources=fetch(finalist.database.engine, finalist.record.name, spec, objective),
+    )
+
+
+@contextmanager
+def _explained(winner: Winner) -> Iterator[None]:
+    try:
+        yield
+    except TrainingError as error:
+        raise SearchError(
+            f"retraining the winner (trial {winner.trial.number}) failed: {error}; the test set was not opened"
+        ) from error
+
+
+@contextmanager
+def _threads(trial: FrozenTrial) -> Iterator[None]:
+    """As many threads as the trial had: with more or fewer, sums are added up in another order."""
+    before = torch.get_num_threads()
+    recorded = re.search(r"(\d+) threads$", str(trial.user_attrs.get("hardware", "")))
+    torch.set_num_threads(int(recorded[1]) if recorded else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,37 @@
+"""The corners of a space: what a rule must hold in to hold everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from spaces.configuration import Choice, Configuration
+from spaces.domains import Categorical, Domain, Scalar
+from spaces.limits import ends
+from spaces.space import Space
+
+
+def corners(space: Space, names: Collection[str]) -> Iterator[Configuration]:
+    """Every combination of what these names may be: all choices of a choice, both ends of a range.
+
+    What is not named is left out, but for the names of recipes, which decide what else there is. A rule that
+    depends on these names alone, and on each number in one direction, holds everywhere if it holds in all corners.
+    """
+    combined: list[Mapping[str, Scalar | Choice]] = [{}]
+    for name, domain in space.domains.items():
+        found = list(_of_domain(name, domain, names))
+        combined = [{**first, **second} for first in combined for second in found]
+    yield from map(Configuration, combined)
+
+
+def _of_domain(name: str, domain: Domain, names: Collection[str]) -> Iterator[Mapping[str, Scalar | Choice]]:
+    """What one domain may add to a configuration of these names."""
+    if isinstance(domain, Categorical) and domain.inline:
+        for recipe, space in domain.spaces.items():
+            yield from ({name: recipe, **corner} for corner in corners(space, names))
+    elif name not in names:
+        yield {}
+    elif isinstance(domain, Categorical) and domain.spaces:
+        for choice, space in domain.spaces.items():
+            yield from ({name: Choice(choice, corner)} for corner in corners(space, space.names()))
+    else:
+        yield from ({name: value} for value in ends(domain))

@@ -1,0 +1,33 @@
+"""What a value may be: at the ends of a range, and at all."""
+
+from __future__ import annotations
+
+import math
+
+from spaces.domains import Categorical, Domain, Fixed, Int, Scalar
+
+
+def beyond_limits(domain: Domain, value: object) -> str | None:
+    """The rule that a value breaks which stands for this domain, ranges set aside; None where it breaks none.
+
+    A number must keep to `at_least` and `at_most`, of a domain that was fixed as well; a choice must be one of
+    the choices.
+    """
+    if isinstance(domain, Categorical):
+        return None if value in domain.choices else f"must be one of {domain}"
+    limits = domain.domain if isinstance(domain, Fixed) else domain
+    if limits is None:
+        return None
+    whole = isinstance(limits, Int)
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        return f"must be a {'whole ' if whole else ''}number"
+    if not math.isfinite(value) or (limits.at_least is not None and value < limits.at_least):
+        return f"must be at least {limits.at_least}" if math.isfinite(value) else "must be finite"
+    return f"must be at most {limits.at_most}" if limits.at_most is not None and value > limits.at_most else None
+
+
+def ends(domain: Domain) -> list[Scalar]:
+    """All choices of a choice, both ends of a range."""
+    if isinstance(domain, Categorical):
+        return list(domain.choices)
+    return [domain.value] if isinstance(domain, Fixed) else list(dict.fromkeys((domain.low, domain.high)))

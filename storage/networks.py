@@ -1,0 +1,66 @@
+"""The networks of finished studies, kept where every worker on every machine can reuse them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Engine, select
+from sqlalchemy.dialects.postgresql import insert
+
+from storage import studies
+from storage.schema import networks, scores
+
+LARGEST = 256 * 2**20
+"""The most bytes of weights that are kept: every reader gets them whole, through the database."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A trained network: what it is, and its weights in the safetensors format."""
+
+    sha256: str
+    """Of the weights."""
+    description: Mapping[str, Any]
+    """How to build it: study, objective, model, configuration, image_shape, classes."""
+    weights: bytes = field(repr=False)
+
+
+def keep(connection: Connection, sha256: str, description: Mapping[str, Any], weights: bytes) -> bool:
+    """Keep a network in the caller's transaction; one that is kept already stays as it is.
+
+    Returns whether it is kept: one of more than `LARGEST` bytes is not.
+    """
+    if len(weights) > LARGEST:
+        return False
+    connection.execute(
+        insert(networks)
+        .values(sha256=sha256, description=dict(description), weights=weights)
+        .on_conflict_do_nothing()
+    )
+    return True
+
+
+def of_study(engine: Engine, study_name: str) -> Network | None:
+    """The network that a study's final step scored; None where it has not, or the network was too large to keep.
+
+    Raises:
+        UnknownStudy: there is no such study, with names like it.
+    """
+    uuid = studies.get(engine, study_name).uuid
+    scored = (networks.c.sha256 == scores.c.weights_sha256) & scores.c.look.is_not(None)
+    wanted = select(networks).join(scores, scored).where(scores.c.study_uuid == uuid)
+    with engine.begin() as connection:
+        row = connection.execute(wanted.order_by(scores.c.score_id.desc())).first()
+    if row is None:
+        return None
+    return Network(sha256=row.sha256, description=row.description, weights=bytes(row.weights))
+
+
+def rows_of(engine: Engine, study_uuid: str) -> list[dict[str, Any]]:
+    """The rows of a study's networks as they are stored, for copying the study elsewhere."""
+    wanted = select(scores.c.weights_sha256).where(scores.c.study_uuid == study_uuid)
+    with engine.begin() as connection:
+        found = connection.execute(select(networks).where(networks.c.sha256.in_(wanted))).mappings().all()
+    return [dict(row) for row in found]

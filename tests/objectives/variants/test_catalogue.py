@@ -1,0 +1,89 @@
+"""Every variant: options and defaults agree, the given network stays as it is, chains keep their order."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from objectives.core.errors import ObjectiveError
+from objectives.variants import chain
+from objectives.variants.catalogue import VARIANTS
+from spaces import Choice, Fixed
+from tests.objectives.variants.made import CLASSES, dense, images, states_equal
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_option_stands_in_the_space_with_its_default(name: str) -> None:
+    entry = VARIANTS[name]
+    options = [p for p in inspect.signature(entry.build).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    assert [option.name for option in options] == list(entry.space.domains)
+    for option in options:
+        domain = entry.space.domains[option.name]
+        assert isinstance(domain, Fixed)
+        assert domain.value == option.default
+        assert domain.domain is not None
+        assert domain.domain.low <= option.default <= domain.domain.high
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_variant_gives_a_network_and_changes_none(name: str) -> None:
+    model = dense().train()
+    before, random = copy.deepcopy(model), torch.get_rng_state()
+    made = VARIANTS[name].build(model)
+    with torch.no_grad():
+        first, second = made.eval()(images()), made.eval()(images())
+    assert first.shape == (16, CLASSES)
+    assert torch.equal(first, second)
+    assert states_equal(model, before)
+    assert all(module.training for module in model.modules())
+    assert torch.equal(torch.get_rng_state(), random)
+    assert not {id(p) for p in made.parameters()} & {id(p) for p in model.parameters()}
+
+
+def test_the_registry_is_read_without_torch() -> None:
+    code = "import sys, objectives.variants.chain; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_prefixes_are_each_one_variant_longer() -> None:
+    model = dense()
+    wanted = [Choice("prune_unstructured", {"amount": 0.8}), Choice("fold_batch_norm")]
+    plain, pruned, folded = chain.prefixes(model, wanted)
+    assert plain is model
+    expected = VARIANTS["prune_unstructured"].build(model, amount=0.8)
+    assert states_equal(pruned, expected)
+    assert states_equal(folded, VARIANTS["fold_batch_norm"].build(expected))
+    assert states_equal(chain.varied(model, wanted), folded)
+    assert chain.varied(model, []) is model
+
+
+def test_the_order_matters_and_is_kept() -> None:
+    model = dense()
+    prune, fold = Choice("prune_unstructured", {"amount": 0.5}), Choice("fold_batch_norm")
+    assert not states_equal(chain.varied(model, [prune, fold]), chain.varied(model, [fold, prune]))
+
+
+def test_mc_dropout_comes_last() -> None:
+    mc, fold = Choice("mc_dropout", {"samples": 3}), Choice("fold_batch_norm")
+    chain.check([fold, mc])
+    with pytest.raises(ObjectiveError, match="'mc_dropout' must be the last, but 'fold_batch_norm' comes after"):
+        chain.check([mc, fold])
+
+
+@pytest.mark.parametrize(
+    ("variant", "message"),
+    [
+        (Choice("mc_dropuot"), "unknown variant 'mc_dropuot'; did you mean mc_dropout"),
+        (Choice("mc_dropout", {"samples": 0}), "samples of variant 'mc_dropout' must be at least 1, but got 0"),
+        (Choice("prune_structured", {"amount": 1.0}), "amount .* must be at most 0.9999, but got 1.0"),
+        (Choice("fold_batch_norm", {"x": 1}), "has no option 'x' .*it has none"),
+    ],
+)
+def test_what_can_be_no_variant_is_refused(variant: Choice, message: str) -> None:
+    with pytest.raises(ObjectiveError, match=message):
+        chain.check([variant])
