@@ -57,7 +57,7 @@ def retrained(finalist: Finalist, winner: Winner, earlier: Claim | None) -> Retr
         claimed = artifacts.load_weights(out, model, earlier.weights_sha256)
         if claimed is not None:
             return Retrained(model=model, data=data, weights=claimed, sha256=earlier.weights_sha256)
-    with _explained(winner):
+    with _threads(winner.trial), _explained(winner):
         model = _train(finalist, winner, data, winner.seed, winner.trace)
     weights, sha256 = artifacts.pack_weights(model)
     if earlier is not None and sha256 != earlier.weights_sha256:
@@ -126,7 +126,10 @@ def _explained(winner: Winner) -> Iterator[None]:
 
 @contextmanager
 def _threads(trial: FrozenTrial) -> Iterator[None]:
-    """As many threads as the trial had: with more or fewer, sums are added up in another order."""
+    """As many threads as the trial had: with more or fewer, sums are added up in another order.
+
+    Nor is a network of this size faster with all cores: beside other work it waits for the slowest at every step.
+    """
     before = torch.get_num_threads()
     recorded = re.search(r"(\d+) threads$", str(trial.user_attrs.get("hardware", "")))
     torch.set_num_threads(int(recorded[1]) if recorded else before)

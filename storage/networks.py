@@ -10,10 +10,13 @@ from sqlalchemy import Connection, Engine, select
 from sqlalchemy.dialects.postgresql import insert
 
 from storage import studies
-from storage.schema import networks, scores
+from storage.schema import network_parts, networks, scores
 
 LARGEST = 256 * 2**20
 """The most bytes of weights that are kept: every reader gets them whole, through the database."""
+
+# Postgres takes a statement of less than 1 GiB, in which bytes are written as text, in several copies.
+PART = 16 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +37,11 @@ def keep(connection: Connection, sha256: str, description: Mapping[str, Any], we
     """
     if len(weights) > LARGEST:
         return False
-    connection.execute(
-        insert(networks)
-        .values(sha256=sha256, description=dict(description), weights=weights)
-        .on_conflict_do_nothing()
-    )
+    row = insert(networks).values(sha256=sha256, description=dict(description)).on_conflict_do_nothing()
+    if connection.execute(row.returning(networks.c.sha256)).first() is not None:
+        for part, start in enumerate(range(0, len(weights), PART)):
+            piece = weights[start : start + PART]
+            connection.execute(insert(network_parts).values(sha256=sha256, part=part, weights=piece))
     return True
 
 
@@ -53,14 +56,14 @@ def of_study(engine: Engine, study_name: str) -> Network | None:
     wanted = select(networks).join(scores, scored).where(scores.c.study_uuid == uuid)
     with engine.begin() as connection:
         row = connection.execute(wanted.order_by(scores.c.score_id.desc())).first()
-    if row is None:
-        return None
-    return Network(sha256=row.sha256, description=row.description, weights=bytes(row.weights))
+        if row is None:
+            return None
+        return Network(sha256=row.sha256, description=row.description, weights=_weights(connection, row.sha256))
 
 
-def rows_of(engine: Engine, study_uuid: str) -> list[dict[str, Any]]:
-    """The rows of a study's networks as they are stored, for copying the study elsewhere."""
-    wanted = select(scores.c.weights_sha256).where(scores.c.study_uuid == study_uuid)
-    with engine.begin() as connection:
-        found = connection.execute(select(networks).where(networks.c.sha256.in_(wanted))).mappings().all()
-    return [dict(row) for row in found]
+def _weights(connection: Connection, sha256: str) -> bytes:
+    """The parts put together, fetched one by one: no answer is larger than a part."""
+    own = network_parts.c.sha256 == sha256
+    parts = connection.scalars(select(network_parts.c.part).where(own).order_by(network_parts.c.part)).all()
+    pieces = (select(network_parts.c.weights).where(own, network_parts.c.part == part) for part in parts)
+    return b"".join(bytes(connection.execute(piece).scalar_one()) for piece in pieces)

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     DateTime,
     Float,
+    ForeignKey,
     Integer,
     LargeBinary,
     MetaData,
@@ -115,8 +116,15 @@ networks = Table(
     metadata,
     Column("sha256", Text, primary_key=True),
     Column("description", JSON, nullable=False),
-    Column("weights", LargeBinary, nullable=False),
     Column("created_at", MOMENT, nullable=False, server_default=NOW),
+)
+
+network_parts = Table(
+    "network_parts",
+    metadata,
+    Column("sha256", Text, ForeignKey(networks.c.sha256, ondelete="CASCADE"), primary_key=True),
+    Column("part", Integer, primary_key=True),
+    Column("weights", LargeBinary, nullable=False),
 )
 
 

@@ -8,8 +8,9 @@ import optuna
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.dialects.postgresql import insert
 
-from storage import ledger, networks, schema, studies
+from storage import ledger, networks, studies
 from storage.database import Database
+from storage.schema import epochs, scores
 from storage.url import masked
 
 CHUNK = 1000
@@ -40,7 +41,7 @@ def copy_study(source: Database, target: Database, name: str) -> int:
             copied.set_user_attr(key, value)
         with source.engine.begin() as reading, target.engine.begin() as writing:
             _copy_curves(reading, writing, pairs)
-        _copy_scores(source.engine, target.engine, record.uuid)
+        _copy_scores(source.engine, target.engine, name, record.uuid)
     except BaseException:
         optuna.delete_study(study_name=made.name, storage=target.optuna)
         raise
@@ -50,15 +51,17 @@ def copy_study(source: Database, target: Database, name: str) -> int:
 
 
 def _copy_curves(reading: Connection, writing: Connection, pairs: dict[int, int]) -> None:
-    wanted = select(schema.epochs).where(schema.epochs.c.trial_id.in_(list(pairs)))
+    wanted = select(epochs).where(epochs.c.trial_id.in_(list(pairs)))
     for rows in reading.execute(wanted).mappings().partitions(CHUNK):
         moved: list[dict[str, Any]] = [{**row, "trial_id": pairs[row["trial_id"]]} for row in rows]
-        writing.execute(insert(schema.epochs), moved)
+        writing.execute(insert(epochs), moved)
 
 
-def _copy_scores(source: Engine, target: Engine, uuid: str) -> None:
-    found = ((schema.scores, ledger.rows_of(source, uuid)), (schema.networks, networks.rows_of(source, uuid)))
+def _copy_scores(source: Engine, target: Engine, name: str, uuid: str) -> None:
+    rows = ledger.rows_of(source, uuid)
+    network = networks.of_study(source, name)
     with target.begin() as connection:
-        for table, rows in found:
-            if rows:
-                connection.execute(insert(table).on_conflict_do_nothing(), rows)
+        if rows:
+            connection.execute(insert(scores).on_conflict_do_nothing(), rows)
+        if network is not None:
+            networks.keep(connection, network.sha256, network.description, network.weights)

@@ -26,8 +26,9 @@ from spaces import Choice
     ],
 )
 def test_a_text_is_a_variant_with_all_its_options(text: str, variant: Choice, canonical: str) -> None:
-    assert parse([text]) == (variant,)
-    assert written(variant) == canonical
+    [parsed] = parse([text])
+    assert parsed == variant
+    assert written(parsed) == canonical
     assert parse([canonical]) == (variant,)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy.exc import StatementError
 
-from storage import ledger, networks, url
+from storage import ledger, networks, schema, url
 from storage.database import Database, opened
 from storage.errors import UnknownStudy
 from storage.networks import Network
@@ -42,8 +42,10 @@ def complete(database: Database, uuid: str, network: Network = NETWORK, outcome:
 
 
 def kept(database: Database) -> int:
+    """How many rows there are, of networks and of their parts."""
+    tables = (schema.networks, schema.network_parts)
     with database.engine.begin() as connection:
-        return len(connection.execute(networks.networks.select()).all())
+        return sum(len(connection.execute(table.select()).all()) for table in tables)
 
 
 def test_the_network_is_kept_with_the_score(database: Database, record: StudyRecord) -> None:
@@ -52,7 +54,22 @@ def test_the_network_is_kept_with_the_score(database: Database, record: StudyRec
     complete(database, record.uuid)
     assert networks.of_study(database.engine, "s") == NETWORK
     complete(database, record.uuid)  # a second time changes nothing
-    assert kept(database) == 1
+    assert kept(database) == 2
+
+
+@pytest.mark.parametrize("part", [1, 4, 5, len(NETWORK.weights), 100])
+def test_large_weights_are_stored_in_parts(
+    database: Database, record: StudyRecord, target: Database, monkeypatch: pytest.MonkeyPatch, part: int
+) -> None:
+    monkeypatch.setattr(networks, "PART", part)
+    claim(database, record.uuid)
+    complete(database, record.uuid)
+    assert networks.of_study(database.engine, "s") == NETWORK
+    assert kept(database) == 1 + -(-len(NETWORK.weights) // part)
+    monkeypatch.setattr(networks, "PART", 3)  # another version of this program
+    complete(database, record.uuid)
+    copy_study(database, target, "s")
+    assert networks.of_study(database.engine, "s") == networks.of_study(target.engine, "s") == NETWORK
 
 
 def test_without_the_score_there_is_no_network(database: Database, record: StudyRecord) -> None:
@@ -121,6 +138,6 @@ def test_a_study_without_a_score_moves_without_a_network(
 def test_a_storage_from_before_gets_the_table(database_url: str) -> None:
     with opened(url.parse(database_url)) as database:
         create(database, "s", {}, 1)
-    execute(database_url, "DROP TABLE depthsearch.networks")
+    execute(database_url, "DROP TABLE depthsearch.networks, depthsearch.network_parts")
     with opened(url.parse(database_url)) as database:
         assert networks.of_study(database.engine, "s") is None

@@ -85,12 +85,14 @@ def test_no_layer_loses_all_its_units() -> None:
 
 
 def test_shared_weights_count_once_and_stay_shared() -> None:
-    first, second = nn.Linear(4, 4), nn.Linear(4, 4)
+    first, second, large = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4)
     second.weight = first.weight
-    pruned = prune_unstructured(nn.Sequential(first, second), 0.5)
+    nn.init.constant_(large.weight, 10)
+    pruned = prune_unstructured(nn.Sequential(first, second, large), 0.25)
     weight = pruned.get_parameter("0.weight")
     assert weight is pruned.get_parameter("1.weight")
-    assert int((weight == 0).sum()) == 8
+    assert int((weight == 0).sum()) == 8  # a quarter of 32, not of 48 in pairs
+    assert sparsity(pruned) == 0.25
 
 
 def test_recurrent_weights_are_pruned_in_what_they_compute() -> None:
