@@ -17,7 +17,7 @@ from search.errors import UsageError
 from search.settings import Settings
 from search.spec import StudySpec
 from search.versions import git_commit, versions
-from spaces import Space, override
+from spaces import override
 from storage import studies
 from storage.database import Database
 from storage.errors import StudyExists, UnknownStudy
@@ -58,7 +58,6 @@ class Plan:
     """A study's objective, space and data as this machine finds them."""
 
     found: FoundObjective
-    space: Space
     prepared: Prepared
     split: Split
     spec: StudySpec
@@ -196,7 +195,7 @@ def _resolve(found: FoundObjective, request: Request, settings: Settings, progre
         versions=versions(),
         git_commit=git_commit(found.path.parent),
     )
-    return Plan(found=found, space=space, prepared=prepared, split=parts, spec=spec)
+    return Plan(found=found, prepared=prepared, split=parts, spec=spec)
 
 
 def _with_sources(database: Database, plan: Plan) -> Plan:

@@ -23,7 +23,7 @@ from objectives.training.seeds import derive
 from search.outages import is_outage, patiently
 from search.policy import best_value
 from search.pulse import Pulse
-from spaces import Configuration, Space
+from spaces import Configuration
 from storage.database import Database
 from storage.errors import LeaseLost
 from storage.guard import Guard
@@ -48,7 +48,6 @@ class Bench:
     guard: Guard
     pulse: Pulse
     objective: Objective
-    space: Space
     data: TrainValidation
     sources: Mapping[str, TrainedNetwork]
     epochs: int
@@ -135,8 +134,8 @@ class TrialRun:
     def _sample(self) -> Configuration:
         """Draw what is not stored yet and read back what is: after an outage that may be more than was heard."""
         self.trial = optuna.Trial(self.study, self.trial._trial_id)
-        self.bench.space.sample(self.trial)
-        return self.bench.space.replay(self.trial.storage.get_trial(self.trial._trial_id).params)
+        self.bench.objective.space.sample(self.trial)
+        return self.bench.objective.space.replay(self.trial.storage.get_trial(self.trial._trial_id).params)
 
     def _describe(self, seed: int) -> None:
         stored = self.trial.storage.get_trial(self.trial._trial_id).user_attrs

@@ -9,7 +9,7 @@ from objectives.core.registry import check_option, look_up
 from objectives.variants import chain
 from objectives.variants.catalogue import VARIANTS
 from search.errors import UsageError
-from spaces import Choice, Fixed, Float, Scalar
+from spaces import Choice, Fixed, Float, Scalar, number_or_text
 
 EFFECTS = ("variant", "validation accuracy", "loss", "zero weights", "parameters")
 
@@ -74,14 +74,5 @@ def _assignments(text: str, rest: str) -> dict[str, Scalar]:
             raise UsageError(
                 f"a variant reads NAME or NAME:option=value,... with each option once, but got {text!r}"
             )
-        found[option] = _scalar(value)
+        found[option] = number_or_text(value)
     return found
-
-
-def _scalar(text: str) -> Scalar:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text

@@ -71,7 +71,7 @@ def find_winner(finalist: Finalist, trials: list[FrozenTrial], earlier: Claim | 
     seed = int(best.user_attrs.get("seed", derive(finalist.plan.spec.seed, best.number)))
     return Winner(
         trial=best,
-        config=finalist.plan.space.replay(best.params),
+        config=finalist.plan.found.objective.space.replay(best.params),
         epochs=last + 1,
         trace=complete if len(complete) == last + 1 else None,
         trial_seed=seed,

@@ -67,7 +67,6 @@ def work(job: WorkerJob) -> None:
             guard=guard,
             pulse=pulse,
             objective=plan.found.objective,
-            space=plan.space,
             data=data,
             sources=sources,
             epochs=plan.spec.epochs,

@@ -8,7 +8,7 @@ from spaces.corners import corners
 from spaces.domains import Categorical, Domain, Fixed, Float, Int, Scalar
 from spaces.errors import SpaceError
 from spaces.limits import beyond_limits, ends
-from spaces.overrides import override
+from spaces.overrides import number_or_text, override
 from spaces.space import Space
 
 __all__ = [
@@ -25,5 +25,6 @@ __all__ = [
     "beyond_limits",
     "corners",
     "ends",
+    "number_or_text",
     "override",
 ]

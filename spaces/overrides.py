@@ -132,8 +132,11 @@ def _number(domain: Int | Float, text: str) -> int | float:
 
 
 def _scalar(text: str) -> Scalar:
-    if text.lower() in WORDS:
-        return WORDS[text.lower()]
+    return WORDS[text.lower()] if text.lower() in WORDS else number_or_text(text)
+
+
+def number_or_text(text: str) -> int | float | str:
+    """The number that a text is, whole where it can be; the text itself where it is none."""
     for kind in (int, float):
         try:
             return kind(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from objectives.core.technique import Technique
+from objectives.core.technique import Technique, name_of
 from objectives.models.activations import ACTIVATIONS
 from objectives.models.catalogue import MODELS
 from objectives.models.initializers import INITIALIZERS
@@ -16,7 +16,6 @@ from objectives.regularizers.catalogue import REGULARIZERS
 from objectives.reuse.catalogue import REUSES
 from objectives.schedules.catalogue import SCHEDULES
 from objectives.variants.catalogue import VARIANTS
-from spaces import Choice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +41,7 @@ class Group:
         """Whether a field of this value means that the entry called `name` is in use."""
         if self.field is None:
             return bool(value)
-        return (value.name if isinstance(value, Choice) else value) == name
+        return name_of(value) == name
 
 
 CATALOGUE: tuple[Group, ...] = (

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from objectives.core.catalogue import CATALOGUE, Group, entries
 from objectives.core.errors import ObjectiveError
 from objectives.core.registry import check_option, look_up
-from objectives.core.technique import Condition
+from objectives.core.technique import Condition, name_of
 from spaces import Categorical, Domain, Fixed, Scalar, Space, corners, ends
 
 
@@ -57,7 +57,7 @@ def _breaches(
         if field in config and condition.field in config and group.uses(config[field], name):
             value = config[condition.field]
             if condition.broken_by(value):
-                yield getattr(value, "name", value)
+                yield name_of(value)
 
 
 def _chosen(domain: Domain) -> Iterator[tuple[str, list[tuple[str, Scalar]]]]:

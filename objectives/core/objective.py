@@ -71,7 +71,7 @@ class Objective:
         # Before the numbers: a schedule that looks at validation says more about validation_fraction=0.
         check_conditions(self.space, self._defaults())
         self._check_numbers()
-        self._check_sizes(None)
+        self.check_images()
         self.check_epochs(self.epochs)
 
     @property
@@ -84,13 +84,22 @@ class Objective:
         """What the network wants of its training, unless the space says otherwise."""
         return {} if self.network is None else dict(self.network.defaults)
 
-    def check_images(self, image_shape: ImageShape) -> None:
-        """Refuse a space with networks that images of this shape (channels, height, width) are too small for.
+    def check_images(self, image_shape: ImageShape | None = None) -> None:
+        """Refuse a space with sizes that no network has, or that images of this shape are too small for.
+
+        image_shape: (channels, height, width); None while the images are not known.
 
         Raises:
             ObjectiveError: naming the size and the field.
         """
-        self._check_sizes(image_shape)
+        network = self.network
+        if network is None:
+            return
+        needed = {field.name: 1 for field in fields(network.config) if field.default is MISSING}
+        for corner in corners(self.space, network.sizes):
+            config = Configuration({**needed, **corner}).into(network.config)
+            if image_shape is not None:
+                network.check(config, image_shape)
 
     def check_epochs(self, epochs: int) -> None:
         """Refuse a space with schedules that so few epochs are too few for.
@@ -145,17 +154,6 @@ class Objective:
         for name, default in read.items():
             if default is MISSING and any(name not in corner for corner in corners(self.space, {name})):
                 raise ObjectiveError(f"model {self.model!r} needs {name!r}; add it to the space")
-
-    def _check_sizes(self, image_shape: ImageShape | None) -> None:
-        """Build the network's configuration in every corner of its sizes."""
-        network = self.network
-        if network is None:
-            return
-        needed = {field.name: 1 for field in fields(network.config) if field.default is MISSING}
-        for corner in corners(self.space, network.sizes):
-            config = Configuration({**needed, **corner}).into(network.config)
-            if image_shape is not None:
-                network.check(config, image_shape)
 
 
 def _listed(names: dict[str, object]) -> str:

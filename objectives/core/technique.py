@@ -22,12 +22,16 @@ class Condition:
 
     def broken_by(self, value: object) -> bool:
         """Whether the field must not have this value; of a choice the name counts."""
-        name = value.name if isinstance(value, Choice) else value
-        return (name in self.values) == self.forbids
+        return (name_of(value) in self.values) == self.forbids
 
     def __str__(self) -> str:
         verb = "forbids" if self.forbids else "needs"
         return f"{verb} {self.field} {' or '.join(map(str, self.values))}"
+
+
+def name_of(value: object) -> object:
+    """The name of a choice, whatever its options; any other value as it is."""
+    return value.name if isinstance(value, Choice) else value
 
 
 def needs(field: str, *values: Scalar) -> Condition:

@@ -198,12 +198,15 @@ def rates_for(
             "lower the one or raise the other"
         )
     left = epochs - warmup_epochs
-    build = _plateau if entry.needs_metric else _scheduled
-    rates = build(entry, options, initial, left, warmup_epochs)
+    rates = (
+        _plateau(entry, options, initial, left, skipped=warmup_epochs)
+        if entry.needs_metric
+        else _scheduled(entry, options, initial, left)
+    )
     return WarmedUp(rates=rates, epochs=warmup_epochs, start=warmup_start) if warmup_epochs else rates
 
 
-def _scheduled(entry: ScheduleEntry, options: dict[str, Any], initial: float, epochs: int, skipped: int) -> Rates:
+def _scheduled(entry: ScheduleEntry, options: dict[str, Any], initial: float, epochs: int) -> Rates:
     return Scheduled(
         factor=partial(entry.factor, **options),
         momenta=partial(entry.momentum, **options) if entry.momentum else None,
@@ -214,7 +217,7 @@ def _scheduled(entry: ScheduleEntry, options: dict[str, Any], initial: float, ep
     )
 
 
-def _plateau(entry: ScheduleEntry, options: dict[str, Any], initial: float, epochs: int, skipped: int) -> Rates:
+def _plateau(entry: ScheduleEntry, options: dict[str, Any], initial: float, epochs: int, *, skipped: int) -> Rates:
     return Plateau(
         factor=partial(entry.factor, **options),
         patience=options.get("patience", PATIENCE),

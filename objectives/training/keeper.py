@@ -36,22 +36,24 @@ class Keeper:
 
         An average has no batch norm statistics of its own: they are taken anew from the training examples.
         """
-        if not self._dipped:
-            return self._model
-        assert self._averaged is not None
-        with torch.no_grad():
-            batches = self._data.train.batches(max(2, self._batch_size), order_seed=None, drop_last=True)
-            update_bn(batches, self._averaged)
-        return self._averaged.module
+        if self._dipped and self._averaged is not None:
+            with torch.no_grad():
+                batches = self._data.train.batches(max(2, self._batch_size), order_seed=None, drop_last=True)
+                update_bn(batches, self._averaged)
+        return self._present
 
     def keep(self, accuracy: float) -> None:
-        """Take note of the epoch's validation accuracy; remember its weights if they are the ones to end with."""
+        """Take note of the accuracy of what `valued` gave; remember its weights if they are to be ended with."""
         self._waited = 0 if accuracy > self._best else self._waited + 1
         if self._data.merged or accuracy > self._best:
-            valued = self._averaged.module if self._dipped and self._averaged is not None else self._model
-            self._kept = _copied(valued)
+            self._kept = _copied(self._present)
         self._best = max(self._best, accuracy)
         self._dipped = False
+
+    @property
+    def _present(self) -> nn.Module:
+        """The average where this epoch had a dip, else the model."""
+        return self._averaged.module if self._dipped and self._averaged is not None else self._model
 
     @property
     def is_patience_over(self) -> bool:

@@ -36,19 +36,16 @@ class Step:
         set_rates(self.optimizer, learning_rate, momentum)
         with autocast(x_BCHW.device, self.precision):
             loss = F.cross_entropy(self.model(x_BCHW), y_B, label_smoothing=config.label_smoothing)
+        learning = weights(self.model) if config.l1 or config.l2 or config.max_norm else []
         if config.l1 or config.l2:
-            loss = loss + penalty(self._learning(), config.l1, config.l2)
+            loss = loss + penalty(learning, config.l1, config.l2)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.clip(self.model.parameters())
         self.optimizer.step()
         if config.max_norm:
-            constrain_(self._learning(), config.max_norm)
+            constrain_(learning, config.max_norm)
         return loss.detach()
-
-    def _learning(self) -> list[nn.Parameter]:
-        """The weights that are not frozen at present."""
-        return [weight for weight in weights(self.model) if weight.requires_grad]
 
 
 def set_rates(optimizer: torch.optim.Optimizer, learning_rate: float, momentum: float | None) -> None:

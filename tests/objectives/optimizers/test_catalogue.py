@@ -1,7 +1,6 @@
 """What holds for every optimizer: it learns, it reads its options, it goes on from its state."""
 
 import inspect
-import io
 import math
 from dataclasses import replace
 
@@ -13,7 +12,7 @@ from objectives.core.registry import choose
 from objectives.optimizers.catalogue import OPTIMIZERS, Groups, OptimizerEntry
 from objectives.training.config import TrainingConfig
 from spaces import Choice, Configuration, Fixed, Float, Space
-from tests.objectives.optimizers.made import RATE, loss_of, network, optimizer_of, steps
+from tests.objectives.optimizers.made import RATE, loss_of, network, optimizer_of, save_and_load, steps
 from tests.objectives.training.made import CONFIG, OBJECTIVE, trained
 
 NUMBERS = [
@@ -45,12 +44,7 @@ def test_state_goes_on_bit_for_bit(name: str) -> None:
     model, other = network(), network(seed=1)
     optimizer, fresh = optimizer_of(model, name), optimizer_of(other, name, learning_rate=RATE / 2)
     steps(model, optimizer, 2)
-    file = io.BytesIO()
-    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, file)
-    file.seek(0)
-    saved = torch.load(file, weights_only=True)
-    other.load_state_dict(saved["model"])
-    fresh.load_state_dict(saved["optimizer"])
+    save_and_load((model, optimizer), (other, fresh))
     assert steps(model, optimizer, 2) == steps(other, fresh, 2)
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
 

@@ -1,6 +1,5 @@
 """Hidden kernels as matrices: what Muon does to them in the shipped convolutional networks."""
 
-import io
 import math
 from collections.abc import Callable
 
@@ -13,7 +12,7 @@ from objectives.models.config import CnnConfig
 from objectives.models.resnet import resnet
 from objectives.optimizers.clipping import CLIPPINGS
 from objectives.optimizers.kernels import Flattened
-from tests.objectives.optimizers.made import RATE, loss_of, optimizer_of, steps
+from tests.objectives.optimizers.made import RATE, loss_of, optimizer_of, save_and_load, steps
 
 SHAPE = (1, 8, 8)  # the digits
 HIDDEN = "stages.1.0.weight"
@@ -137,11 +136,6 @@ def test_state_goes_on_bit_for_bit(build: Callable[..., nn.Module]) -> None:
     model, other = _network(build), _network(build, seed=1)
     optimizer, fresh = optimizer_of(model, "muon"), optimizer_of(other, "muon", learning_rate=RATE / 2)
     steps(model, optimizer, 2)
-    file = io.BytesIO()
-    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, file)
-    file.seek(0)
-    saved = torch.load(file, weights_only=True)
-    other.load_state_dict(saved["model"])
-    fresh.load_state_dict(saved["optimizer"])
+    save_and_load((model, optimizer), (other, fresh))
     assert steps(model, optimizer, 2) == steps(other, fresh, 2)
     assert all(torch.equal(p, q) for p, q in zip(model.parameters(), other.parameters(), strict=True))
