@@ -8,6 +8,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from storage import ledger, networks, studies, url
@@ -56,6 +57,10 @@ OWN_TRAINING = """
 """
 
 
+# So much of a network this small is all of it.
+EVERYTHING = "prune_unstructured:amount=0.9999"
+
+
 def objective(folder: Path, name: str, text: str) -> Path:
     path = folder / f"{name}.py"
     path.write_text(textwrap.dedent(text).lstrip())
@@ -94,24 +99,24 @@ def test_a_claim_goes_on_with_its_variants_alone(
     spoiled = next((tmp_path / "data" / "flowers" / "test" / "rose").iterdir())
     picture = spoiled.read_bytes()
     spoiled.write_bytes(picture[: len(picture) // 2])
-    measured = done("final", *common, "--measure", "--json", "--variant", "prune_structured").document
-    assert search("final", *common, "--variant", "prune_structured").code == 1
+    measured = done("final", *common, "--measure", "--json", "--variant", EVERYTHING).document
+    assert search("final", *common, "--variant", EVERYTHING).code == 1
     [(sha256, winner, look)] = scores(database_url)
     assert look is None
-    assert winner["variants"] == ["prune_structured:amount=0.5"]  # type: ignore[index]
+    assert winner["variants"] == [EVERYTHING]  # type: ignore[index]
     spoiled.write_bytes(picture)
-    refused = search("final", *common, "--variant", "prune_structured:amount=0.25")
+    refused = search("final", *common, "--variant", "prune_structured")
     assert refused.code == 1
     assert len(refused.err.strip().splitlines()) == 1
-    assert (
-        "was claimed for prune_structured:amount=0.5, and prune_structured:amount=0.25 cannot be scored any more; "
-        "leave --variant out"
-    ) in refused.err
+    assert f"was claimed for {EVERYTHING}, and prune_structured:amount=0.5 cannot be scored" in refused.err
     assert scores(database_url) == [(sha256, winner, None)]
     result = done("final", *common, "--json").document
     assert (result["first_time"], result["weights_sha256"]) == (True, sha256)
-    assert result["variants"] == ["prune_structured:amount=0.5"]
+    assert result["variants"] == [EVERYTHING]
     assert result["variant_effects"] == measured["variant_effects"]
+    # The variant was applied again: without weights, every image looks the same.
+    [(predictions,)] = execute(database_url, "SELECT predictions FROM depthsearch.scores")
+    assert len(set(np.frombuffer(predictions, dtype="<i4,<f4").tolist())) == 1  # type: ignore[call-overload]
     assert result["test_examples"] == 40  # two of the three classes
     assert result["retrained_on"] == "train"
     assert "trained again on the training images of `flowers`" in (tmp_path / "out" / "README.md").read_text()
