@@ -3,4 +3,10 @@
 Nothing here touches a GPU: a CUDA context does not survive a fork.
 """
 
+import gc
+
 import search.worker  # noqa: F401
+
+# What is imported here lives as long as the process: no collection need look at it, nor copy its pages.
+gc.collect()
+gc.freeze()

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -21,10 +22,12 @@ from search.errors import Exit, Interrupted, SearchError, UsageError
 from search.job import WorkerJob
 from search.logs import configure
 from search.outages import is_outage
-from search.signals import end_on_first
+from search.signals import end_on_first, hurried
 
 # A worker's exit code where the storage was away for too long (EX_TEMPFAIL): a new one may have more luck.
 OUTAGE = 75
+# How long a worker that is asked to end may take to finish its step and to write its state.
+GRACE_SECONDS = 3.5
 
 _log = logging.getLogger(__name__)
 
@@ -112,7 +115,8 @@ def _main(job: WorkerJob, sender: Connection) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which tells us
         end_on_first((signal.SIGTERM,))
         threading.Thread(target=_end_with_parent, daemon=True).start()
-        _work(job, sender)
+        with hurried(lambda: os._exit(Exit.TERMINATED)):
+            _work(job, sender)
     except Interrupted:
         sys.exit(Exit.TERMINATED)
 
@@ -139,3 +143,5 @@ def _end_with_parent() -> None:
     assert parent is not None
     parent.join()
     os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE_SECONDS)
+    os._exit(Exit.TERMINATED)

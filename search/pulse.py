@@ -1,9 +1,14 @@
-"""A worker's pulse: a thread that renews its lease, shows that it lives, and hears when it should end."""
+"""A worker's pulse: a thread that renews its lease, shows that it lives, hears when it should end, and ends it
+when its training hangs."""
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,13 +20,25 @@ from storage.guard import Guard
 
 # A stop, or a deadline, is heard of at the next beat.
 LONGEST_PAUSE_SECONDS = 3.0
+# The exit code of a worker whose training hung.
+HUNG = 76
+
+_log = logging.getLogger(__name__)
 
 
 class Pulse:
     """Beats at least three times a lease. `check` tells the training thread, between epochs, whether to go on."""
 
     def __init__(
-        self, database: Database, guard: Guard, *, worker: str, study: str, device: str, lease_seconds: float
+        self,
+        database: Database,
+        guard: Guard,
+        *,
+        worker: str,
+        study: str,
+        device: str,
+        lease_seconds: float,
+        hung_seconds: float,
     ) -> None:
         self._database = database
         self._guard = guard
@@ -29,11 +46,13 @@ class Pulse:
         self._study = study
         self._device = device
         self._lease_seconds = lease_seconds
+        self._hung_seconds = hung_seconds
         self._stop = threading.Event()
         self._lost: LeaseLost | None = None
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
         self._trial: int | None = None
         self._epoch: int | None = None
+        self._progressed: float | None = None
         self.ended = False
         """Whether the study has been stopped or its deadline has passed."""
 
@@ -70,7 +89,21 @@ class Pulse:
 
     def finish(self) -> None:
         """The trial is over."""
-        self._trial = self._epoch = None
+        self._trial = self._epoch = self._progressed = None
+
+    def progressed(self) -> None:
+        """A batch is done. From the first one until `finish`, the trial hangs where the next one does not come."""
+        self._progressed = time.monotonic()
+
+    @contextmanager
+    def unhurried(self) -> Iterator[None]:
+        """A block that waits for others: however long it takes, the trial does not hang."""
+        watched, self._progressed = self._progressed is not None, None
+        try:
+            yield
+        finally:
+            if watched:
+                self.progressed()
 
     def check(self) -> None:
         """Raise `LeaseLost` if another worker has the trial."""
@@ -78,11 +111,23 @@ class Pulse:
             raise self._lost
 
     def _run(self) -> None:
-        while not self._stop.wait(min(self._lease_seconds / 3, LONGEST_PAUSE_SECONDS)):
+        pause = min(self._lease_seconds / 3, self._hung_seconds / 3, LONGEST_PAUSE_SECONDS)
+        while not self._stop.wait(pause):
+            self._end_if_hung()
             try:
                 self._beat()
             except SQLAlchemyError:
                 continue  # the storage is away: the next beat tries again, the lease decides
+
+    def _end_if_hung(self) -> None:
+        """End this process: nothing else ends a thread that hangs. The next holder learns that it did."""
+        progressed, hold = self._progressed, self._guard.hold
+        if progressed is None or hold is None or time.monotonic() - progressed < self._hung_seconds:
+            return
+        _log.error("trial %s hangs (no batch for %.0f s); its worker ends", self._trial, self._hung_seconds)
+        with suppress(SQLAlchemyError):  # the storage is away: the lease runs out by itself
+            leases.release(self._database.engine, hold, hung=True)
+        os._exit(HUNG)
 
     def _show(self, connection: Connection) -> None:
         workers.beat(connection, self._worker, self._study_id, self._device, self._trial, self._epoch)

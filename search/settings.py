@@ -45,6 +45,20 @@ class Settings(BaseSettings):
     """Worker processes on this machine; None for one a GPU, or one a core without any."""
     lease_seconds: float = Field(default=DEFAULT_SECONDS, gt=0.5, le=86400)
     """How long a silent worker keeps its trial, in seconds."""
+    checkpoints: str | None = None
+    """Where unfinished trainings are kept: a folder, best one that all machines share, or s3://bucket/prefix.
+    None for a folder in `home`."""
+    checkpoint_share: float = Field(default=0.02, gt=0, le=1)
+    """The largest share of a trial's time that may go into writing checkpoints; 1 for one after every epoch."""
+    checkpoints_kept: int = Field(default=1, ge=0, le=1000)
+    """How many completed trials, the best ones, keep their trained network among the checkpoints."""
+    hung_seconds: float = Field(default=900.0, gt=0, le=86400)
+    """A trial without a batch for so long hangs: its worker is ended, and the trial released."""
+
+    @property
+    def checkpoint_place(self) -> str:
+        """`checkpoints`, or what it is by default."""
+        return self.checkpoints or str(self.home / "checkpoints")
 
     @classmethod
     def settings_customise_sources(
@@ -81,11 +95,13 @@ def load(**flags: Any) -> Settings:
         if first["type"] == "extra_forbidden":  # its value may be a secret under a mistyped name
             known = ", ".join(Settings.model_fields)
             raise UsageError(f"{file} sets {name!r}, which is no setting; it may set {known}") from None
+        shown = repr(first["input"])
         raise UsageError(
-            f"setting {name!r} cannot be {first['input']!r} ({first['msg'].lower()}); correct the flag, "
+            f"setting {name!r} cannot be {url.HIDDEN if url.has_password(shown) else shown} "
+            f"({first['msg'].lower()}); correct the flag, "
             f"SEARCH_{name.upper()} or {file}"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # the last where values are nested too deep
         raise UsageError(f"{file} cannot be read: {error}; correct it or unset {FILE_VARIABLE}") from None
     if settings.storage is None:
         return settings.model_copy(update={"storage": url.resolve(None, os.environ)})

@@ -12,11 +12,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from search import processes
 from search.errors import Exit, SearchError
 from search.job import WorkerJob
-from search.processes import WorkerProcess
+from search.processes import GRACE_SECONDS, WorkerProcess
+from search.signals import hurried
 from storage import leases, workers
 from storage.database import Database
 
-GRACE_SECONDS = 8.0
 POLL_SECONDS = 0.25
 # So many deaths, for each worker, within so many seconds end the run.
 DEATHS_THAT_STOP = 5
@@ -100,15 +100,25 @@ class Supervisor:
             _log.warning("dead workers' trials wait for their leases to end (%s)", type(error).__name__)
 
     def _end(self) -> None:
+        """Let every worker finish its step; at a second signal, or after the grace period, kill them."""
         for worker in self._running.values():
             worker.process.terminate()
         deadline = time.monotonic() + GRACE_SECONDS
+        with hurried(self._kill):
+            for worker in self._running.values():
+                worker.process.join(max(0.0, deadline - time.monotonic()))
+        self._kill()
         for worker in self._running.values():
-            worker.process.join(max(0.0, deadline - time.monotonic()))
+            worker.process.join()
+        killed = any(worker.process.exitcode != Exit.TERMINATED for worker in self._running.values())
+        self._running.clear()
+        if killed:
+            self._release_dead()
+
+    def _kill(self) -> None:
+        for worker in self._running.values():
             if worker.process.exitcode is None:
                 worker.process.kill()
-                worker.process.join()
-        self._running.clear()
 
 
 def crew_jobs(job: WorkerJob, devices: list[str], count: int | None, cores: int) -> list[WorkerJob]:

@@ -12,7 +12,7 @@ import torch
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from objectives.core.errors import Diverged, OutOfMemory
+from objectives.core.errors import Diverged, Leave, OutOfMemory
 from objectives.core.objective import Objective
 from objectives.data.errors import DataError
 from objectives.data.examples import TrainValidation
@@ -20,9 +20,11 @@ from objectives.reuse.reusing import TrainedNetwork
 from objectives.training.device import describe, is_broken
 from objectives.training.run import train
 from objectives.training.seeds import derive
+from search import signals
 from search.outages import is_outage, patiently
 from search.policy import best_value
 from search.pulse import Pulse
+from search.unfinished import Shelf, Unfinished
 from spaces import Configuration
 from storage.database import Database
 from storage.errors import LeaseLost
@@ -30,14 +32,13 @@ from storage.guard import Guard
 
 # Attributes are read by every sampler call of every worker while a trial runs: they stay small.
 LONGEST_ATTRIBUTE = 2000
+NOTES = 5
+# A trial that hung with so many workers hangs by its own fault.
+HANGS_THAT_FAIL = 3
 
 
 class Pruned(Exception):
     """The pruner stopped the trial; raised out of the objective's report."""
-
-
-class Stopped(Exception):
-    """The study was stopped; raised out of the objective's report, the trial is left for later."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,7 @@ class Bench:
     database: Database
     guard: Guard
     pulse: Pulse
+    shelf: Shelf
     objective: Objective
     data: TrainValidation
     sources: Mapping[str, TrainedNetwork]
@@ -65,18 +67,21 @@ class TrialRun:
         self.values = dict(stored.intermediate_values)
 
     def run(self) -> TrialState | None:
-        """Train to an end and tell Optuna which; None where the trial is left RUNNING for another worker.
+        """Train to an end and tell Optuna which; None where the trial is left RUNNING for the next holder.
 
         Raises:
             LeaseLost, UpdateFinishedTrialError: the trial is no longer this worker's.
             DataError: the data are gone or were tampered with; no trial can go on.
         """
-        bench = self.bench
+        bench, hold = self.bench, self.bench.guard.hold
+        assert hold is not None
         seed = derive(bench.seed, self.trial.number)
         patiently(self._describe, seed)
+        if hold.hangs >= HANGS_THAT_FAIL:
+            return self._fail(TimeoutError(f"the training hung {hold.hangs} times without a batch"))
         try:
             config = patiently(self._sample)
-            train(
+            network = train(
                 bench.objective,
                 config,
                 bench.data,
@@ -84,10 +89,11 @@ class TrialRun:
                 epochs=bench.epochs,
                 seed=seed,
                 sources=bench.sources,
+                watcher=Unfinished(bench.shelf, bench.pulse, self.trial.number, hold.trial_id, self._note),
             )
         except Pruned:
             return self._end(TrialState.PRUNED, "pruner")
-        except Stopped:
+        except Leave:
             return None
         except Diverged as error:
             return self._violate("diverged", str(error))
@@ -101,10 +107,25 @@ class TrialRun:
             return self._fail(error)
         if not self.values:
             return self._fail(RuntimeError("the objective's training ended without a report"))
-        return self._end(TrialState.COMPLETE, None)
+        state = self._end(TrialState.COMPLETE, None)
+        if self._is_among_best():
+            bench.shelf.keep_network(hold, self.trial.number, max(self.values) + 1, network)
+        return state
 
     def report(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """What the training loop calls after every epoch; an epoch that is stored already is passed over."""
+        """What the training loop calls after every epoch; an epoch that is stored already is passed over.
+
+        Raises:
+            Pruned, Diverged, LeaseLost: what ends the training, or this worker's part in it.
+            Leave: this process was asked to end, or the study to stop.
+            ValueError: what was reported breaks a rule.
+        """
+        with self.bench.pulse.unhurried():
+            self._report(epoch, metrics)
+        if signals.asked() or self.bench.pulse.ended:
+            raise Leave
+
+    def _report(self, epoch: int, metrics: Mapping[str, float]) -> None:
         self.bench.pulse.check()
         accuracy = metrics.get("accuracy")
         if accuracy is None or isinstance(accuracy, bool):
@@ -114,14 +135,10 @@ class TrialRun:
         if not math.isfinite(accuracy):
             raise Diverged(f"accuracy became {accuracy} in epoch {epoch}")
         if epoch in self.values and epoch < max(self.values):
-            if self.bench.pulse.ended:
-                raise Stopped
             return
         self._keep(epoch, float(accuracy), metrics)
         if epoch + 1 < self.bench.epochs and patiently(self.trial.should_prune):
             raise Pruned
-        if self.bench.pulse.ended:
-            raise Stopped
 
     def _keep(self, epoch: int, accuracy: float, metrics: Mapping[str, float]) -> None:
         if epoch in self.values:
@@ -136,6 +153,17 @@ class TrialRun:
         self.trial = optuna.Trial(self.study, self.trial._trial_id)
         self.bench.objective.space.sample(self.trial)
         return self.bench.objective.space.replay(self.trial.storage.get_trial(self.trial._trial_id).params)
+
+    def _note(self, text: str) -> None:
+        """Say in the trial's attributes where its training went on from, the last few times."""
+        stored = patiently(self.trial.storage.get_trial, self.trial._trial_id).user_attrs
+        patiently(self.trial.set_user_attr, "continued", [*stored.get("continued", []), text[:300]][-NOTES:])
+
+    def _is_among_best(self) -> bool:
+        """Whether this trial, which has just completed, is one of those that keep their network."""
+        trials = patiently(self.study.get_trials, deepcopy=False, states=(TrialState.COMPLETE,))
+        ranked = sorted(trials, key=lambda trial: (-(trial.value or 0.0), trial.number))
+        return self.trial.number in [trial.number for trial in ranked[: self.bench.shelf.best]]
 
     def _describe(self, seed: int) -> None:
         stored = self.trial.storage.get_trial(self.trial._trial_id).user_attrs

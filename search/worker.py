@@ -13,20 +13,23 @@ from optuna.trial import Trial, TrialState
 from objectives.data import seal
 from objectives.data.errors import DataError
 from objectives.data.examples import load
-from search import policy
+from search import policy, signals
 from search.errors import SearchError
 from search.job import WorkerJob
 from search.outages import patiently
+from search.pace import Pace
 from search.plan import Plan, Request, rebuild
 from search.pulse import Pulse
 from search.sources import fetch
 from search.status import finished
 from search.trial import Bench, TrialRun
+from search.unfinished import Shelf
 from storage import leases, studies, url, workers
 from storage.database import opened
 from storage.errors import LeaseLost, NoSlot
 from storage.guard import Guard
 from storage.leases import Hold
+from storage.stores import open_store
 from storage.studies import StudyRecord
 
 BUGS_THAT_STOP = 3
@@ -61,11 +64,21 @@ def work(job: WorkerJob) -> None:
             study=job.study,
             device=job.device,
             lease_seconds=job.settings.lease_seconds,
+            hung_seconds=job.settings.hung_seconds,
+        )
+        shelf = Shelf(
+            database=database,
+            guard=guard,
+            store=open_store(job.settings.checkpoint_place),
+            record=record,
+            pace=Pace(job.settings.checkpoint_share),
+            best=job.settings.checkpoints_kept,
         )
         bench = Bench(
             database=database,
             guard=guard,
             pulse=pulse,
+            shelf=shelf,
             objective=plan.found.objective,
             data=data,
             sources=sources,
@@ -93,11 +106,13 @@ class Worker:
     def run(self) -> None:
         """Work until there is nothing to do; whatever happens, the lease is let go of."""
         self._bench.pulse.start(self._record.study_id)
+        patiently(self._bench.shelf.sweep)
         try:
             while not self._bench.pulse.ended:
                 trial = patiently(self._next)
                 if trial is not None:
-                    self._train(trial)
+                    with signals.deferred():
+                        self._train(trial)
                 elif patiently(self._is_done):
                     return
                 else:
@@ -140,7 +155,9 @@ class Worker:
             self._bench.pulse.finish()
         if state is None:
             patiently(self._release)
-        elif state == TrialState.FAIL:
+            return
+        self._bench.shelf.tidy()
+        if state == TrialState.FAIL:
             self._count_bugs()
 
     def _count_bugs(self) -> None:

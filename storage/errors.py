@@ -9,6 +9,7 @@ StorageError
 ├── StudyExists           a study of that name is kept here already
 ├── LeaseLost             another worker holds the trial now
 ├── NoSlot                the study takes no new trial: its budget is claimed, or it was stopped
+├── StoreFailed           the bytes of a checkpoint could not be written or read
 └── ScoreRefused          the test set may not be scored with these weights
 """
 
@@ -51,6 +52,10 @@ class LeaseLost(StorageError):
 
 class NoSlot(StorageError):
     """The study takes no new trial: every slot of its budget is claimed, or it was stopped."""
+
+
+class StoreFailed(StorageError):
+    """The place where checkpoints are kept did not take, or give back, what it should."""
 
 
 class ScoreRefused(StorageError):

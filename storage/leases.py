@@ -6,7 +6,7 @@ slept through its lease and wakes up later can no longer write.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine, text
 
@@ -21,6 +21,8 @@ class Hold:
 
     trial_id: int
     token: int
+    hangs: int = field(default=0, compare=False)
+    """How many holders the trial hung with before."""
 
 
 def claim(connection: Connection, study_id: int, trial_id: int, worker: str, seconds: float) -> Hold:
@@ -59,11 +61,11 @@ def take_over(engine: Engine, study_id: int, worker: str, seconds: float) -> Hol
                 "INSERT INTO depthsearch.leases AS l (trial_id, study_id, token, worker, expires_at) "
                 "SELECT trial_id, :study, 1, :worker, now() + make_interval(secs => :seconds) FROM free "
                 "ON CONFLICT (trial_id) DO UPDATE SET token = l.token + 1, worker = excluded.worker, "
-                "expires_at = excluded.expires_at WHERE l.expires_at <= now() RETURNING trial_id, token"
+                "expires_at = excluded.expires_at WHERE l.expires_at <= now() RETURNING trial_id, token, hangs"
             ),
             {"study": study_id, "worker": worker, "seconds": seconds},
         ).first()
-    return None if row is None else Hold(row.trial_id, row.token)
+    return None if row is None else Hold(row.trial_id, row.token, row.hangs)
 
 
 def renew(connection: Connection, hold: Hold, seconds: float) -> None:
@@ -105,14 +107,15 @@ def end(connection: Connection, hold: Hold) -> None:
     )
 
 
-def release(engine: Engine, hold: Hold) -> None:
-    """Let the next worker take the trial at once."""
+def release(engine: Engine, hold: Hold, *, hung: bool = False) -> None:
+    """Let the next worker take the trial at once; `hung` counts this holder among those it hung with."""
     with engine.begin() as connection:
         connection.execute(
             text(
-                "UPDATE depthsearch.leases SET expires_at = '-infinity' WHERE trial_id = :trial AND token = :token"
+                "UPDATE depthsearch.leases SET expires_at = '-infinity', hangs = hangs + :hung "
+                "WHERE trial_id = :trial AND token = :token"
             ),
-            {"trial": hold.trial_id, "token": hold.token},
+            {"trial": hold.trial_id, "token": hold.token, "hung": int(hung)},
         )
 
 

@@ -31,7 +31,7 @@ from sqlalchemy.dialects.postgresql import UUID
 from storage.errors import SchemaMismatch
 
 SCHEMA = "depthsearch"
-VERSION = 1
+VERSION = 2
 
 metadata = MetaData(schema=SCHEMA)
 
@@ -68,6 +68,20 @@ leases = Table(
     Column("token", BigInteger, nullable=False),
     Column("worker", Text, nullable=False),
     Column("expires_at", MOMENT, nullable=False),
+    Column("hangs", Integer, nullable=False, server_default="0"),
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    _trial_id(),
+    Column("study_id", Integer, nullable=False, index=True),
+    Column("token", BigInteger, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("saved_at", MOMENT, nullable=False, server_default=NOW),
 )
 
 workers = Table(
@@ -100,6 +114,8 @@ scores = Table(
     Column("study_uuid", UUID(as_uuid=False), nullable=False),
     Column("study_name", Text, nullable=False),
     Column("dataset", Text, nullable=False),
+    Column("opening", Integer, nullable=False, server_default="1"),
+    Column("reason", Text),
     Column("weights_sha256", Text, nullable=False),
     Column("winner", JSON, nullable=False),
     Column("claimed_at", MOMENT, nullable=False, server_default=NOW),
@@ -108,7 +124,7 @@ scores = Table(
     Column("result", JSON),
     Column("predictions", LargeBinary),
     Column("scored_at", MOMENT),
-    UniqueConstraint("study_uuid", "dataset"),
+    UniqueConstraint("study_uuid", "dataset", "opening"),
 )
 
 networks = Table(
@@ -140,7 +156,7 @@ def ensure(connection: Connection) -> None:
     found = connection.scalar(select(func.max(version.c.version)))
     if found is None:
         connection.execute(insert(version).values(version=VERSION))
-        for table in (leases, epochs):
+        for table in (leases, epochs, checkpoints):
             connection.execute(
                 text(
                     f"ALTER TABLE {SCHEMA}.{table.name} ADD FOREIGN KEY (trial_id) "

@@ -4,6 +4,8 @@ ObjectiveError            a definition, a name or a configuration breaks a rule
 TrainingError             something happened while a trial trained
 ├── Diverged              the loss or a metric became NaN or infinite
 └── OutOfMemory           the device had too little memory for this configuration
+UnusableState             what was kept of an unfinished training cannot be gone on from
+Leave                     the training is to be left now, unfinished
 """
 
 
@@ -25,3 +27,11 @@ class OutOfMemory(TrainingError):
     def __init__(self, message: str, peak_bytes: int = 0) -> None:
         super().__init__(message)
         self.peak_bytes = peak_bytes
+
+
+class UnusableState(Exception):
+    """What was kept of an unfinished training is damaged, or of another network; it must begin anew."""
+
+
+class Leave(Exception):
+    """The training is to be left now, for whoever goes on from its state; raised by who watches it."""

@@ -25,12 +25,14 @@ def pretrain(
     """Train the whole network with the task's head; keep the lowest `layers` stages, and reset all the rest.
 
     Reset means to the weights that the network came with. Adam, at a constant learning rate `rate`. The random
-    numbers of the training proper are the same as without.
+    numbers of the training proper are the same as without. Nothing is done where that has begun already.
 
     Raises:
         Diverged: the loss became NaN or infinite.
         ObjectiveError: the task does not fit the images.
     """
+    if reusing.begun:
+        return
     fresh = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     device = reusing.data.device
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
@@ -59,5 +61,6 @@ def _learn(
             loss.backward()
             optimizer.step()
             total_loss += loss.detach()
+            reusing.beat()
         if not math.isfinite(total_loss.item()):
             raise Diverged(f"the loss of pretraining became {total_loss.item()} in its epoch {epoch}")

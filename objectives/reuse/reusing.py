@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -69,3 +69,7 @@ class Reusing:
     seed: int
     """The trial's."""
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
+    begun: bool = False
+    """Whether the training proper has begun earlier: the weights come from its state, and are not made again."""
+    beat: Callable[[], None] = lambda: None
+    """To be called after every batch of a training before the training proper; it may raise to end that."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, update_bn
@@ -60,10 +63,28 @@ class Keeper:
         """Whether early stopping ends the training; never by examples that are trained on."""
         return 0 < self._patience <= self._waited and not self._data.merged
 
-    def restore(self) -> None:
+    def settle(self) -> None:
         """Give the model the weights that it ends with."""
         if self._kept is not None:
             self._model.load_state_dict(self._kept)
+
+    def state(self) -> dict[str, Any]:
+        """What has been seen and kept, as tensors and plain values for a checkpoint."""
+        return {
+            "best": self._best,
+            "waited": self._waited,
+            "dipped": self._dipped,
+            "kept": self._kept,
+            "averaged": None if self._averaged is None else self._averaged.state_dict(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        self._best, self._waited, self._dipped = state["best"], state["waited"], state["dipped"]
+        self._kept = state["kept"]
+        if state["averaged"] is not None:
+            self._averaged = AveragedModel(self._model)
+            self._averaged.load_state_dict(state["averaged"])
 
 
 def _copied(model: nn.Module) -> dict[str, Tensor]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from itertools import islice
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torchmetrics.classification import MulticlassAccuracy
 
-from objectives.core.errors import Diverged
+from objectives.core.errors import Diverged, Leave
 from objectives.data.augment import Augment
 from objectives.data.examples import Examples, TrainValidation
 from objectives.reuse.freeze import Freeze
@@ -20,13 +21,16 @@ from objectives.training.config import TrainingConfig
 from objectives.training.device import Precision, autocast
 from objectives.training.keeper import Keeper
 from objectives.training.seeds import derive
+from objectives.training.snapshot import Run
 from objectives.training.step import Step
+from objectives.training.watcher import Unwatched, Watcher
 
 # Called after every epoch with the 0-based epoch and its metrics; it may raise to end the training.
 Report = Callable[[int, Mapping[str, float]], None]
 
 EVALUATION_BATCH = 1024
 NOTHING_FROZEN = Freeze(stages=(), epochs=0, rate_factor=1.0)
+UNWATCHED = Unwatched()
 
 
 def fit(
@@ -40,55 +44,77 @@ def fit(
     seed: int,
     precision: Precision = "float32",
     freeze: Freeze = NOTHING_FROZEN,
+    watcher: Watcher = UNWATCHED,
+    state: bytes | None = None,
 ) -> None:
     """Train `model` in place and report after every epoch; it ends with the weights that its value stands for.
 
     Those are the best epoch's by validation accuracy or, where the validation examples are trained on as well,
     the last one's. The metrics are `accuracy` and `loss` on the validation examples, `train_loss`, the schedule's
-    learning rate at the epoch's start and end (`learning_rate`, `learning_rate_end`), and `seconds`.
+    learning rate at the epoch's start and end (`learning_rate`, `learning_rate_end`), and `seconds`. With
+    a `state` that a watcher was given it goes on from there, to the same numbers as without the interruption.
 
     Raises:
         Diverged: the training loss or a metric is NaN or infinite.
+        Leave: the watcher said so, and has the state.
+        UnusableState: the state is damaged or of another training; `model` is of no further use.
         ObjectiveError: unknown optimizer, clipping or option.
     """
     step, keeper = Step(model, config, precision), Keeper(model, config, data)
+    run = Run(model=model, optimizer=step.optimizer, rates=rates, keeper=keeper, device=data.device)
     augment = Augment(flip=config.flip, crop=config.crop, cutout=config.cutout)
     steps = data.train.steps(config.batch_size, drop_last=True)
-    for epoch in range(epochs):
-        started = time.perf_counter()
-        model.train()
-        freeze.set(epoch)
-        total_loss = torch.zeros((), device=data.device)
-        batches = data.train.batches(
-            config.batch_size, order_seed=derive(seed, "order", epoch), augment=augment, drop_last=True
-        )
-        for done, (x_BCHW, y_B) in enumerate(batches):
-            now, then = done / steps, (done + 1) / steps
-            learning_rate = rates.at(epoch, now) * freeze.factor(epoch)
-            total_loss += step(x_BCHW, y_B, learning_rate, rates.momentum(epoch, now))
-            if config.swa and rates.dips(epoch, now, then):
-                keeper.average()
-        train_loss = total_loss.item() / steps
-        check_finite(epoch, {"train_loss": train_loss})
-        metrics = {
-            **evaluate(keeper.valued(), data.validation, len(data.classes), precision),
-            "train_loss": train_loss,
-            "learning_rate": rates.at(epoch, 0.0),
-            "learning_rate_end": rates.at(epoch, 1.0),
-            "seconds": time.perf_counter() - started,
-        }
-        check_finite(epoch, metrics)
-        rates.observe(metrics["loss"])
-        keeper.keep(metrics["accuracy"])
-        report(epoch, metrics)
-        if keeper.is_patience_over:
-            break
-    keeper.restore()
+    place = run.start(0) if state is None else run.restore(state)
+    try:
+        while place.epoch < epochs and not keeper.is_patience_over:
+            epoch, started = place.epoch, time.perf_counter()
+            model.train()
+            freeze.set(epoch)
+            batches = data.train.batches(
+                config.batch_size, order_seed=derive(seed, "order", epoch), augment=augment, drop_last=True
+            )
+            for x_BCHW, y_B in islice(batches, place.batches, None):
+                now, then = place.batches / steps, (place.batches + 1) / steps
+                learning_rate = rates.at(epoch, now) * freeze.factor(epoch)
+                place.loss += step(x_BCHW, y_B, learning_rate, rates.momentum(epoch, now))
+                if config.swa and rates.dips(epoch, now, then):
+                    keeper.average()
+                place.batches += 1
+                watcher.beat()
+            train_loss = place.loss.item() / steps
+            check_finite(epoch, {"train_loss": train_loss})
+            metrics = {
+                **evaluate(keeper.valued(), data.validation, len(data.classes), precision, watcher.beat),
+                "train_loss": train_loss,
+                "learning_rate": rates.at(epoch, 0.0),
+                "learning_rate_end": rates.at(epoch, 1.0),
+                "seconds": time.perf_counter() - started,
+            }
+            check_finite(epoch, metrics)
+            rates.observe(metrics["loss"])
+            keeper.keep(metrics["accuracy"])
+            place = run.start(epoch + 1)
+            report(epoch, metrics)
+            if place.epoch < epochs and watcher.due():
+                watcher.keep(place.epoch, run.pack(place))
+    except Leave:
+        watcher.keep(place.epoch, run.pack(place))
+        raise
+    keeper.settle()
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, examples: Examples, classes: int, precision: Precision) -> dict[str, float]:
-    """Accuracy (0 to 1) and mean cross-entropy loss (nats) over all examples, in evaluation mode."""
+def evaluate(
+    model: nn.Module,
+    examples: Examples,
+    classes: int,
+    precision: Precision,
+    beat: Callable[[], None] = UNWATCHED.beat,
+) -> dict[str, float]:
+    """Accuracy (0 to 1) and mean cross-entropy loss (nats) over all examples, in evaluation mode.
+
+    `beat` is called after every batch.
+    """
     model.eval()
     accuracy = MulticlassAccuracy(classes, average="micro", validate_args=False).to(examples.device)
     loss = torch.zeros((), device=examples.device)
@@ -97,6 +123,7 @@ def evaluate(model: nn.Module, examples: Examples, classes: int, precision: Prec
             logits_BK = model(x_BCHW)
         accuracy.update(logits_BK, y_B)
         loss += F.cross_entropy(logits_BK.float(), y_B, reduction="sum")
+        beat()
     return {"accuracy": accuracy.compute().item(), "loss": loss.item() / len(examples)}
 
 

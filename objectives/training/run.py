@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 
-from objectives.core.errors import ObjectiveError
+from objectives.core.errors import ObjectiveError, UnusableState
 from objectives.core.objective import Objective
 from objectives.core.registry import as_choice, resolve
 from objectives.data.examples import TrainValidation
@@ -20,8 +21,9 @@ from objectives.schedules.catalogue import SCHEDULES
 from objectives.schedules.rates import Rates, Replayed, rates_for
 from objectives.training.config import TrainingConfig
 from objectives.training.device import clear, out_of_memory
-from objectives.training.loop import NOTHING_FROZEN, Report, fit
+from objectives.training.loop import NOTHING_FROZEN, UNWATCHED, Report, fit
 from objectives.training.seeds import derive
+from objectives.training.watcher import Watcher
 from spaces import Configuration
 
 
@@ -36,45 +38,108 @@ def train(
     schedule_epochs: int | None = None,
     trace: Sequence[tuple[float, float]] | None = None,
     sources: Mapping[str, TrainedNetwork] | None = None,
+    watcher: Watcher = UNWATCHED,
 ) -> nn.Module:
     """Train one network and return it with the weights that its value stands for.
 
     epochs: how many to train, at most. schedule_epochs: how many the schedule is drawn over, where a run of a
     longer training is repeated. trace: that run's learning rates at each epoch's start and end, for a schedule
     that looks at validation and cannot be computed again. sources: networks of other studies by the study's name.
-    An objective with a `train` of its own sees none of the three.
+    watcher: hears of every batch, and keeps the state that an interrupted training goes on from.
+    An objective with a `train` of its own sees none of the four: it always begins at the beginning.
 
     Raises:
+        Leave: the watcher said so.
         Diverged, OutOfMemory: what the configuration did to itself.
         ObjectiveError: the configuration does not fit the objective.
     """
     config = config.replace(epochs=epochs, seed=seed, image_shape=data.image_shape, classes=len(data.classes))
-    clear(data.device)
-    torch.manual_seed(derive(seed, "weights"))
-    random.seed(derive(seed, "python"))
-    np.random.seed(derive(seed, "numpy") % 2**32)  # for objectives of users' own; nothing shipped draws from it
     try:
         if objective.train is not None:
+            _begin(data, seed)
             return _module(objective.train(config, data, report), "train")
-        training = Configuration({**objective.defaults, **config}).into(TrainingConfig)
-        model = build_network(objective, config).to(data.device)
-        fit(
-            model,
-            data,
-            training,
-            _rates(training, data, schedule_epochs or epochs, trace),
-            report,
+        shipped = Shipped(
+            objective=objective,
+            config=config,
+            data=data,
             epochs=epochs,
             seed=seed,
-            precision=objective.precision,
-            freeze=_reuse(model, objective, training, data, seed, sources or {}),
+            schedule_epochs=schedule_epochs or epochs,
+            trace=trace,
+            sources=sources or {},
         )
-        return model
+        return shipped.run(report, watcher)
     except (RuntimeError, MemoryError) as error:
         memory = out_of_memory(error, data.device)
         if memory is None:
             raise
         raise memory from None
+
+
+def _begin(data: TrainValidation, seed: int) -> None:
+    """Set everything that draws at random without a generator of its own."""
+    clear(data.device)
+    torch.manual_seed(derive(seed, "weights"))
+    random.seed(derive(seed, "python"))
+    np.random.seed(derive(seed, "numpy") % 2**32)  # for objectives of users' own; nothing shipped draws from it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shipped:
+    """One run of the training loop that comes with the package; the fields are `train`'s."""
+
+    objective: Objective
+    config: Configuration
+    data: TrainValidation
+    epochs: int
+    seed: int
+    schedule_epochs: int
+    trace: Sequence[tuple[float, float]] | None
+    sources: Mapping[str, TrainedNetwork]
+
+    def run(self, report: Report, watcher: Watcher) -> nn.Module:
+        """Go on from the watcher's state; from the beginning where there is none, or it cannot be used."""
+        state = watcher.state()
+        if state is not None:
+            try:
+                return self._fit(report, watcher, state)
+            except UnusableState as error:
+                watcher.refused(str(error))
+        return self._fit(report, watcher, None)
+
+    def _fit(self, report: Report, watcher: Watcher, state: bytes | None) -> nn.Module:
+        _begin(self.data, self.seed)
+        training = Configuration({**self.objective.defaults, **self.config}).into(TrainingConfig)
+        model = build_network(self.objective, self.config).to(self.data.device)
+        freeze = self._reuse(model, training, begun=state is not None, beat=watcher.beat)
+        fit(
+            model,
+            self.data,
+            training,
+            _rates(training, self.data, self.schedule_epochs, self.trace),
+            report,
+            epochs=self.epochs,
+            seed=self.seed,
+            precision=self.objective.precision,
+            freeze=freeze,
+            watcher=watcher,
+            state=state,
+        )
+        return model
+
+    def _reuse(
+        self, model: nn.Module, training: TrainingConfig, *, begun: bool, beat: Callable[[], None]
+    ) -> Freeze:
+        entry, options = resolve(REUSES, training.reuse, "reuse")
+        reusing = Reusing(
+            data=self.data,
+            sources=self.sources,
+            seed=self.seed,
+            precision=self.objective.precision,
+            begun=begun,
+            beat=beat,
+        )
+        return entry.build(model, reusing, **options) or NOTHING_FROZEN
 
 
 def _rates(
@@ -98,19 +163,6 @@ def _rates(
         warmup_epochs=training.warmup_epochs,
         warmup_start=training.warmup_start,
     )
-
-
-def _reuse(
-    model: nn.Module,
-    objective: Objective,
-    training: TrainingConfig,
-    data: TrainValidation,
-    seed: int,
-    sources: Mapping[str, TrainedNetwork],
-) -> Freeze:
-    entry, options = resolve(REUSES, training.reuse, "reuse")
-    reusing = Reusing(data=data, sources=sources, seed=seed, precision=objective.precision)
-    return entry.build(model, reusing, **options) or NOTHING_FROZEN
 
 
 def build_network(objective: Objective, config: Configuration) -> nn.Module:

@@ -23,10 +23,12 @@ from objectives.data.cache import prepare
 from objectives.data.examples import TrainValidation, load
 from objectives.data.split import Split, split
 from objectives.reuse.reusing import TrainedNetwork
+from objectives.training.loop import UNWATCHED
 from objectives.training.run import build_network, train
+from objectives.training.watcher import Watcher
 from objectives.variants.catalogue import VARIANTS
 from spaces import Categorical, Choice, Configuration, Domain, Fixed, Scalar, Space, beyond_limits, corners, ends
-from tests.objectives.training.made import Curve
+from tests.objectives.training.made import Curve, Leaving, left_and_resumed
 
 BATCH = 128
 CASES = [pytest.param(group, name, entry, id=f"{group.kind}-{name}") for group, name, entry in entries()]
@@ -112,11 +114,17 @@ def donor() -> Mapping[str, TrainedNetwork]:
     }
 
 
-def trained(model: str, config: Configuration, *, epochs: int = 4) -> tuple[nn.Module, Curve]:
-    """Train on the one batch: every epoch is a step."""
+def trained(
+    model: str, config: Configuration, *, epochs: int = 4, watcher: Watcher = UNWATCHED
+) -> tuple[nn.Module, Curve]:
+    """Train on the one batch: every epoch is a step. Where the watcher leaves, go on as another process would."""
     curve = Curve()
     sources = donor() if config.get("reuse") and config.reuse.name == "transfer" else {}
-    network = train(objective(model), config, one_batch(), curve, epochs=epochs, seed=3, sources=sources)
+    network = left_and_resumed(
+        lambda: train(
+            objective(model), config, one_batch(), curve, epochs=epochs, seed=3, sources=sources, watcher=watcher
+        )
+    )
     return network, curve
 
 
@@ -143,6 +151,24 @@ def test_it_builds_and_learns_and_is_saved_and_loaded(group: Group, name: str, e
     fresh = build_network(objective(model), config.replace(image_shape=(1, 8, 8), classes=10))
     fresh.load_state_dict(torch.load(stored, weights_only=True))
     assert torch.equal(logits(fresh), logits(network))
+
+
+@pytest.mark.parametrize(("group", "name", "entry"), SEARCHED)
+def test_left_and_gone_on_with_it_gives_the_same_numbers(group: Group, name: str, entry: Technique) -> None:
+    """Left within an epoch, before its validation ends, and at its end: the same curve and weights."""
+    model, config = using(group, name, entry)
+    network, curve = trained(model, config)
+    watcher = Leaving(1, 4, 7)
+    resumed, resumed_curve = trained(model, config, watcher=watcher)
+    assert len(watcher.states) >= 2
+    assert not watcher.refusals
+    assert [without_time(row) for row in resumed_curve.rows] == [without_time(row) for row in curve.rows]
+    assert all(map(torch.equal, resumed.state_dict().values(), network.state_dict().values()))
+
+
+def without_time(row: Mapping[str, float]) -> dict[str, float]:
+    """An epoch's metrics but for how long it took."""
+    return {name: value for name, value in row.items() if name != "seconds"}
 
 
 def bad_value(domain: Domain) -> Scalar:

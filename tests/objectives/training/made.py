@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from objectives.core.errors import Leave
 from objectives.core.objective import Objective
 from objectives.data.cache import prepare
 from objectives.data.examples import TrainValidation, load
@@ -50,6 +51,42 @@ class Curve:
     def of(self, name: str) -> list[float]:
         """One metric, epoch by epoch."""
         return [row[name] for row in self.rows]
+
+
+class Leaving:
+    """A watcher that leaves after the beats of the given numbers, counted over all runs, and keeps every state."""
+
+    def __init__(self, *beats: int, every_epoch: bool = False) -> None:
+        self.beats, self.every_epoch = beats, every_epoch
+        self.count = 0
+        self.states: list[tuple[int, bytes]] = []
+        self.refusals: list[str] = []
+
+    def beat(self) -> None:
+        self.count += 1
+        if self.count in self.beats:
+            raise Leave
+
+    def state(self) -> bytes | None:
+        return self.states[-1][1] if self.states else None
+
+    def refused(self, reason: str) -> None:
+        self.refusals.append(reason)
+
+    def due(self) -> bool:
+        return self.every_epoch
+
+    def keep(self, epoch: int, state: bytes) -> None:
+        self.states.append((epoch, state))
+
+
+def left_and_resumed(run: Callable[[], nn.Module]) -> nn.Module:
+    """Run again and again, as other processes would, until it is not left any more."""
+    while True:
+        try:
+            return run()
+        except Leave:
+            torch.manual_seed(torch.initial_seed() + 1)  # another process begins with other random numbers
 
 
 def trained(
