@@ -1,4 +1,4 @@
-"""What the final step leaves in a folder: weights, configuration, model card."""
+"""What the final step leaves in a folder beside the weights: configuration and model card."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load, save
-from torch import nn
-
 from search.errors import SearchError
+from search.reopening import lines
+from search.spec import StudySpec
 from search.variants import EFFECTS, effect_rows
 
 WEIGHTS = "model.safetensors"
@@ -20,25 +19,41 @@ CONFIGURATION = "config.json"
 CARD = "README.md"
 
 
-def pack_weights(model: nn.Module) -> tuple[bytes, str]:
-    """The weights (and buffers) as the content of a safetensors file, and its SHA-256."""
-    data = save({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()})
-    return data, hashlib.sha256(data).hexdigest()
+def describe(folder: Path, result: Mapping[str, Any], winner: Mapping[str, Any], spec: StudySpec) -> None:
+    """Write the configuration file and the model card beside the weights that were scored.
+
+    `result` is as the ledger gives it, `winner` as the claim has it.
+
+    Raises:
+        SearchError: they cannot be written.
+    """
+    facts = {
+        "objective": spec.objective,
+        "dataset": spec.dataset,
+        "finished": winner["finished"],
+        "versions": spec.versions,
+    }
+    document = {
+        **facts,
+        "configuration": winner["configuration"],
+        "result": result,
+        "space_digest": spec.space_digest,
+    }
+    write(folder / CARD, card(result, facts).encode())
+    # Last: where this file is, the other two are.
+    write(folder / CONFIGURATION, (json.dumps(document, indent=2) + "\n").encode())
 
 
-def load_weights(folder: Path, model: nn.Module, sha256: str) -> bytes | None:
-    """Load the weights with this hash if the folder has them; returns the file's content, None if it has not."""
-    path = folder / WEIGHTS
-    data = path.read_bytes() if path.is_file() else b""
-    if hashlib.sha256(data).hexdigest() != sha256:
-        return None
-    model.load_state_dict(load(data))
-    return data
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a JSON document."""
-    write(path, (json.dumps(value, indent=2, default=str) + "\n").encode())
+def is_undescribed(folder: Path, result: Mapping[str, Any]) -> bool:
+    """Whether the folder has the weights that were scored but not their description: its writer was killed."""
+    weights = folder / WEIGHTS
+    if not weights.is_file() or hashlib.sha256(weights.read_bytes()).hexdigest() != result["weights_sha256"]:
+        return False
+    try:
+        look = json.loads((folder / CONFIGURATION).read_bytes())["result"]["look"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return True
+    return bool(look != result["look"])
 
 
 def write(path: Path, data: bytes) -> None:
@@ -64,7 +79,7 @@ def card(result: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
     """The model card, in Markdown: what the network is, how it was found, what it scored."""
     low, high = result["test_interval_95"]
     params = "\n".join(f"| {name} | {value} |" for name, value in result["params"].items())
-    images = "training and validation images" if result["retrained_on"] != "train" else "training images"
+    images = "training images" if result["retrained_on"] == "train" else "training and validation images"
     return f"""# {result["study"]}
 
 The winner of the hyperparameter study `{result["study"]}` (objective `{facts["objective"]}`), trial
@@ -73,6 +88,7 @@ The winner of the hyperparameter study `{result["study"]}` (objective `{facts["o
 | | |
 |---|---|
 | test accuracy | {result["test_accuracy"]:.4f} on {result["test_examples"]} images, scored once |
+| macro F1, expected calibration error | {result["macro_f1"]:.4f}, {result["calibration_error"]:.4f} |
 | 95% interval | {low:.4f} to {high:.4f} (Wilson) |
 | validation accuracy in the search | {result["validation_accuracy"]:.4f}, the best of {facts["finished"]} trials |
 | distance from search to test | {result["selection_gap"]:+.4f} |
@@ -87,13 +103,28 @@ The winner of the hyperparameter study `{result["study"]}` (objective `{facts["o
 | parameter | value |
 |---|---|
 {params}
-{_variants(result)}
+{_variants(result)}{_openings(result)}
 ## Limits
 
 The accuracy holds for images like those of the test set. The validation accuracy is that of a winner among
 {facts["finished"]} trials, and so tends to be too high; the test accuracy is not chosen.
 
 Trained with {", ".join(f"{name} {number}" for name, number in facts["versions"].items())}.
+"""
+
+
+def _openings(result: Mapping[str, Any]) -> str:
+    """The section of the model card on earlier scores; empty where there are none."""
+    openings = result["openings"]
+    if len(openings) == 1:
+        return ""
+    rows = "\n".join(f"- {line}" for line in lines(openings))
+    return f"""
+## Openings of the test set
+
+The study claimed this test set {len(openings)} times; the accuracy above is that of the last score.
+
+{rows}
 """
 
 

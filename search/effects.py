@@ -30,7 +30,8 @@ def measure(finalist: Finalist, trials: list[FrozenTrial]) -> dict[str, Any]:
     """
     record, settings = finalist.record, finalist.settings
     seal.install(seal.sealed_paths(settings.data, settings.cache))
-    earlier = ledger.open_claim(finalist.database.engine, record.uuid, finalist.plan.spec.dataset)
+    claimed = ledger.open_claim(finalist.database.engine, record.uuid, finalist.plan.spec.dataset)
+    earlier = claimed if finalist.reopening is None else None
     winner = find_winner(finalist, trials, earlier)
     variants = finalist.variants or ()
     return {
@@ -61,7 +62,7 @@ def effects(finalist: Finalist, winner: Winner, variants: Sequence[Choice]) -> l
 
 
 def _measured(model: nn.Module, data: TrainValidation, precision: Any) -> dict[str, Any]:
-    found = evaluate(model, data.validation, len(data.classes), precision)
+    found = evaluate(model, data.validation, precision)
     return {
         "validation_accuracy": found["accuracy"],
         # JSON, and so the storage, knows neither infinity nor NaN.

@@ -19,26 +19,28 @@ from objectives.data import seal
 from objectives.data.examples import Examples, TrainValidation
 from objectives.data.heldout import open_heldout
 from objectives.variants.chain import varied
-from search import artifacts
 from search.effects import effects
-from search.prediction import pack, predict
+from search.errors import NothingToDo
+from search.prediction import measures, pack, predict
+from search.reopening import attempt
 from search.retraining import Retrained, retrained
 from search.statistics import wilson_interval
 from search.status import finished
 from search.variants import listed, parse, written
 from search.winner import Finalist, Winner, find_winner
 from spaces import Choice
-from storage import ledger
+from storage import ledger, studies
 from storage.errors import ScoreRefused
 from storage.ledger import Claim
 from storage.networks import Network
 
 
 def score_once(finalist: Finalist, trials: list[FrozenTrial]) -> dict[str, Any]:
-    """The study's one result: stored if it was scored before, else retrained, claimed and scored now.
+    """The study's newest result: stored if it was scored before, else retrained, claimed and scored now.
 
-    Of several processes that ask at once, one scores and the others wait and get the same. Until the claim is
-    made, this process is sealed as a worker is: an objective's own code trains in it.
+    A test set that was scored before is scored again only for a reason, as a further opening. Of several
+    processes that ask at once, one scores and the others wait and get the same. Until the claim is made, this
+    process is sealed as a worker is: an objective's own code trains in it.
 
     Raises:
         NothingToDo: no trial has completed.
@@ -50,23 +52,37 @@ def score_once(finalist: Finalist, trials: list[FrozenTrial]) -> dict[str, Any]:
     claimed = Event()
     seal.install(seal.sealed_paths(settings.data, settings.cache), until=claimed)
     with ledger.turn(engine, record.uuid, dataset) as connection:
-        stored = ledger.result(engine, record.uuid, dataset)
-        if stored is not None:
-            return {**stored, "first_time": False}
-        earlier = ledger.open_claim(engine, record.uuid, dataset)
-        variants = _agreed(finalist, earlier)
-        winner = find_winner(finalist, trials, earlier)
-        choice = _choice(finalist, winner, variants) if earlier is None else earlier.winner
-        network = retrained(finalist, winner, earlier)
-        model = varied(network.model, variants)
-        claim = Claim(weights_sha256=network.sha256, winner=choice)
-        ledger.claim(connection, record.uuid, record.name, dataset, claim)
-        # Only now, with the row claimed for exactly these weights, may the test files be opened.
-        claimed.set()
-        scored = _score(finalist, model, network.data)
-        result = _complete(finalist, connection, winner, choice, network, scored)
-        _write_down(finalist, winner, result, finished(trials))
-        return {**result, "first_time": True}
+        openings = ledger.openings(engine, record.uuid, dataset)
+        now = attempt(openings[-1] if openings else None, finalist.reopening)
+        if now is not None:
+            _check_here(finalist)
+            variants = _agreed(finalist, now.earlier)
+            winner = find_winner(finalist, trials, now.earlier)
+            choice = _choice(finalist, winner, variants, trials) if now.earlier is None else now.earlier.winner
+            network = retrained(finalist, winner, now.earlier)
+            model = varied(network.model, variants)
+            claim = Claim(weights_sha256=network.sha256, winner=choice)
+            ledger.claim(
+                connection, record.uuid, record.name, dataset, claim, opening=now.opening, reason=now.reason
+            )
+            # Only now, with the row claimed for exactly these weights, may the test files be opened.
+            claimed.set()
+            scored = _score(finalist, model, network.data)
+            _complete(finalist, connection, winner, choice, network, scored)
+        result = ledger.result(engine, record.uuid, dataset)
+    assert result is not None
+    return {**result, "first_time": now is not None}
+
+
+def _check_here(finalist: Finalist) -> None:
+    """Refuse a study that has been copied to another storage, perhaps while this process waited for its turn.
+
+    Raises:
+        NothingToDo: it is to be scored there.
+    """
+    record = studies.get(finalist.database.engine, finalist.record.name)
+    if record.control == "moved":
+        raise NothingToDo(f"study {record.name!r} was {record.reason}; score it there")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +93,7 @@ class Scored:
     examples: int
     fingerprint: str
     predictions: bytes
+    measures: Mapping[str, Any]
 
 
 def _agreed(finalist: Finalist, earlier: Claim | None) -> tuple[Choice, ...]:
@@ -87,21 +104,26 @@ def _agreed(finalist: Finalist, earlier: Claim | None) -> tuple[Choice, ...]:
     """
     if earlier is None:
         return finalist.variants or ()
-    claimed = earlier.winner.get("variants", [])
+    claimed = earlier.winner["variants"]
     asked = None if finalist.variants is None else list(map(written, finalist.variants))
     if asked is not None and asked != claimed:
         raise ScoreRefused(
             f"the test set of {finalist.plan.spec.dataset!r} was claimed for {listed(claimed)}, and "
-            f"{listed(asked)} cannot be scored any more; leave --variant out to go on with that claim"
+            f"{listed(asked)} cannot be scored with it; leave --variant out to go on with that claim, or make "
+            "another one with --reopen REASON"
         )
     return parse(claimed)
 
 
-def _choice(finalist: Finalist, winner: Winner, variants: Sequence[Choice]) -> dict[str, Any]:
+def _choice(
+    finalist: Finalist, winner: Winner, variants: Sequence[Choice], trials: list[FrozenTrial]
+) -> dict[str, Any]:
     """What a claim says beside the weights: which trial they came from, and how they are to be scored."""
     return {
         "trial": winner.trial.number,
         "seed": winner.seed,
+        "configuration": winner.config.to_json(),
+        "finished": finished(trials),
         "variants": list(map(written, variants)),
         "variant_effects": effects(finalist, winner, variants) if variants else [],
     }
@@ -128,6 +150,7 @@ def _score(finalist: Finalist, model: nn.Module, data: TrainValidation) -> Score
         examples=len(examples),
         fingerprint=held_out.fingerprint,
         predictions=pack(predicted, confidence),
+        measures=measures(predicted, confidence, held_out.labels, data.classes),
     )
 
 
@@ -138,8 +161,8 @@ def _complete(
     choice: Mapping[str, Any],
     network: Retrained,
     scored: Scored,
-) -> dict[str, Any]:
-    """Store the score, with the network that it stands for, and return it as it is stored."""
+) -> None:
+    """Store the score, with the network that it stands for."""
     validation, test = float(winner.trial.value or 0.0), scored.correct / scored.examples
     outcome = {
         "study": finalist.record.name,
@@ -150,14 +173,15 @@ def _complete(
         "test_interval_95": list(wilson_interval(scored.correct, scored.examples)),
         "selection_gap": validation - test,
         "test_examples": scored.examples,
+        **scored.measures,
         "epochs": winner.epochs,
         "seed": winner.seed,
         "retrained_on": "train + validation" if network.data.merged else "train",
-        "variants": choice.get("variants", []),
-        "variant_effects": choice.get("variant_effects", []),
+        "variants": choice["variants"],
+        "variant_effects": choice["variant_effects"],
         "weights_sha256": network.sha256,
     }
-    return ledger.complete(
+    ledger.complete(
         connection,
         finalist.record.uuid,
         finalist.plan.spec.dataset,
@@ -179,23 +203,3 @@ def _described(finalist: Finalist, winner: Winner, network: Retrained) -> Networ
         "classes": list(network.data.classes),
     }
     return Network(sha256=network.sha256, description=description, weights=network.weights)
-
-
-def _write_down(finalist: Finalist, winner: Winner, result: dict[str, Any], tried: int) -> None:
-    spec = finalist.plan.spec
-    facts = {
-        "objective": spec.objective,
-        "dataset": spec.dataset,
-        "finished": tried,
-        "versions": spec.versions,
-    }
-    artifacts.write_json(
-        finalist.out / artifacts.CONFIGURATION,
-        {
-            **facts,
-            "configuration": winner.config.to_json(),
-            "result": result,
-            "space_digest": spec.space_digest,
-        },
-    )
-    artifacts.write(finalist.out / artifacts.CARD, artifacts.card(result, facts).encode())

@@ -1,10 +1,15 @@
-"""What a worker process is told at its start."""
+"""What a worker process is told at its start, and the exit codes with which only workers end."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from search.settings import Settings
+
+OUTAGE = 75
+"""The storage was away for too long (EX_TEMPFAIL): a new worker may have more luck."""
+HUNG = 76
+"""The training hung."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from optuna.exceptions import StorageInternalError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from psycopg2.errors import IdleInTransactionSessionTimeout, ReadOnlySqlTransaction
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay
 from tenacity.wait import wait_random_exponential
 
@@ -22,9 +23,11 @@ _log = logging.getLogger(__name__)
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether an error says that the storage is away, be it as Optuna wraps it."""
+    """Whether an error says that the storage is away, or is a standby for now, be it as Optuna wraps it."""
     if isinstance(error, StorageInternalError):
         error = error.__cause__ or error
+    if isinstance(error, InternalError):
+        return isinstance(error.orig, IdleInTransactionSessionTimeout | ReadOnlySqlTransaction)
     return isinstance(error, OperationalError | InterfaceError | Unreachable)
 
 

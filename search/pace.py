@@ -10,7 +10,7 @@ FIRST_COST = 0.05
 
 
 class Pace:
-    """Keeps the time spent on writing below `share` of the time since the trial began.
+    """Keeps the time spent on writing below `share` of the time that trials take.
 
     The cost of the next write is taken to be that of the last one. With a share of 1, every moment is right.
     """
@@ -19,11 +19,13 @@ class Pace:
         self._share = share
         self._clock = clock
         self._cost = FIRST_COST
-        self.begin()
+        self._started, self._spent = clock(), 0.0
 
     def begin(self) -> None:
-        """A trial begins; what a write costs is remembered from the last one."""
-        self._started, self._spent = self._clock(), 0.0
+        """A trial begins; it pays for what the one before spent beyond its share, and inherits no savings."""
+        now = self._clock()
+        self._spent = max(0.0, self._spent - self._share * (now - self._started))
+        self._started = now
 
     def due(self) -> bool:
         """Whether a write fits in now."""

@@ -66,9 +66,11 @@ class Plan:
 def check_name(name: str) -> None:
     """Raise `UsageError` for a name that cannot be a study's (and a folder's)."""
     printable = name.isprintable() and not name.startswith((".", "-")) and not set(name) & set("/\\\"'")
-    if not (printable and name.strip() == name and 0 < len(name) <= 200):
+    # Names that are printable can be encoded; of a file's name, systems take 255 bytes.
+    if not (printable and name.strip() == name and 0 < len(name.encode()) <= 200):
         raise UsageError(
-            f"a study's name has 1 to 200 printable characters, no slashes or quotes, but got {name[:60]!r}"
+            "a study's name has 1 to 200 printable characters (fewer where they are not plain ASCII), no slashes "
+            f"or quotes, but got {name[:60]!r}"
         )
 
 

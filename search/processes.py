@@ -19,13 +19,11 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from search.errors import Exit, Interrupted, SearchError, UsageError
-from search.job import WorkerJob
+from search.job import OUTAGE, WorkerJob
 from search.logs import configure
 from search.outages import is_outage
 from search.signals import end_on_first, hurried
 
-# A worker's exit code where the storage was away for too long (EX_TEMPFAIL): a new one may have more luck.
-OUTAGE = 75
 # How long a worker that is asked to end may take to finish its step and to write its state.
 GRACE_SECONDS = 3.5
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from search.job import HUNG
 from storage import curves, leases, studies, workers
 from storage.database import Database
 from storage.errors import LeaseLost, UnknownStudy
@@ -20,8 +21,6 @@ from storage.guard import Guard
 
 # A stop, or a deadline, is heard of at the next beat.
 LONGEST_PAUSE_SECONDS = 3.0
-# The exit code of a worker whose training hung.
-HUNG = 76
 
 _log = logging.getLogger(__name__)
 
@@ -56,10 +55,13 @@ class Pulse:
         self.ended = False
         """Whether the study has been stopped or its deadline has passed."""
 
-    def start(self, study_id: int) -> None:
-        """Beat once, then go on in the background."""
+    def beat(self, study_id: int) -> None:
+        """The first beat, for a study."""
         self._study_id = study_id
         self._beat()
+
+    def start(self) -> None:
+        """Beat on in the background."""
         self._thread.start()
 
     def stop(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from dataclasses import dataclass, field
 
 import torch
 from optuna.trial import FrozenTrial
+from safetensors import SafetensorError
+from safetensors.torch import load as load_safetensors
 from torch import nn
 
 from objectives.core.errors import TrainingError
@@ -17,9 +20,14 @@ from objectives.training.run import build_network, train
 from search import artifacts
 from search.errors import SearchError
 from search.sources import fetch
+from search.weights import load_weights, pack_weights
 from search.winner import Finalist, Winner
-from storage import ledger
+from storage import checkpoints, ledger
+from storage.errors import StoreFailed
 from storage.ledger import Claim
+from storage.stores import open_store
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +41,34 @@ class Retrained:
 
 
 def as_in_its_trial(finalist: Finalist, winner: Winner) -> tuple[nn.Module, TrainValidation]:
-    """The network of the winner's best epoch, trained on the training part alone: the same curve again.
+    """The network of the winner's best epoch, trained on the training part alone.
+
+    It is the one that the trial left among the checkpoints or, where that is out of reach, the same curve again.
 
     Raises:
         SearchError: the training failed.
     """
+    data = _load(finalist, merge_validation=False)
+    kept = _kept(finalist, winner)
+    if kept is not None:
+        return kept, data
     with _threads(winner.trial), _explained(winner):
-        data = _load(finalist, merge_validation=False)
         return _train(finalist, winner, data, winner.trial_seed, None), data
+
+
+def _kept(finalist: Finalist, winner: Winner) -> nn.Module | None:
+    """The network that the winner's trial ended with; None where it is not kept or cannot be had."""
+    found = checkpoints.find(finalist.database.engine, winner.trial._trial_id)
+    if found is None or finalist.plan.found.objective.train is not None:
+        return None
+    model = untrained(finalist, winner).to(finalist.device)
+    try:
+        content = checkpoints.load(open_store(finalist.settings.checkpoint_place), found)
+        model.load_state_dict(load_safetensors(content))
+    except (StoreFailed, SafetensorError, RuntimeError) as error:
+        _log.info("the winner is trained again, for its network is not at hand: %s", error)
+        return None
+    return model
 
 
 def retrained(finalist: Finalist, winner: Winner, earlier: Claim | None) -> Retrained:
@@ -54,14 +82,14 @@ def retrained(finalist: Finalist, winner: Winner, earlier: Claim | None) -> Retr
     data = _load(finalist, merge_validation=objective.retrain_on_validation)
     if earlier is not None and objective.train is None:
         model = untrained(finalist, winner).to(finalist.device)
-        claimed = artifacts.load_weights(out, model, earlier.weights_sha256)
+        claimed = load_weights(out, model, earlier.weights_sha256)
         if claimed is not None:
             return Retrained(model=model, data=data, weights=claimed, sha256=earlier.weights_sha256)
     with _threads(winner.trial), _explained(winner):
         model = _train(finalist, winner, data, winner.seed, winner.trace)
-    weights, sha256 = artifacts.pack_weights(model)
+    weights, sha256 = pack_weights(model)
     if earlier is not None and sha256 != earlier.weights_sha256:
-        claimed = artifacts.load_weights(out, model, earlier.weights_sha256)
+        claimed = load_weights(out, model, earlier.weights_sha256)
         if claimed is None:
             # Nothing is written: the claimed file may lie there still, under another name.
             raise ledger.refused(finalist.plan.spec.dataset, earlier.weights_sha256, sha256)

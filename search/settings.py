@@ -80,7 +80,7 @@ def load(**flags: Any) -> Settings:
     """
     file = Path(os.environ.get(FILE_VARIABLE) or DEFAULT_FILE)
     Settings.file = file
-    if FILE_VARIABLE in os.environ and not file.is_file():
+    if FILE_VARIABLE in os.environ and not os.path.isfile(file):  # nor can be one
         raise UsageError(f"{FILE_VARIABLE} names {file}, which is no file; correct it or unset it")
     given = {name: value for name, value in flags.items() if value is not None}
     if "storage" in given and url.has_password(given["storage"]):

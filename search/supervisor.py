@@ -11,16 +11,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from search import processes
 from search.errors import Exit, SearchError
-from search.job import WorkerJob
+from search.job import HUNG, OUTAGE, WorkerJob
 from search.processes import GRACE_SECONDS, WorkerProcess
 from search.signals import hurried
-from storage import leases, workers
+from storage import curves, leases, workers
 from storage.database import Database
 
 POLL_SECONDS = 0.25
-# So many deaths, for each worker, within so many seconds end the run.
+# So many deaths, for each worker, without a new epoch of the study between them end the run.
 DEATHS_THAT_STOP = 5
-DEATHS_SECONDS = 600.0
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +40,8 @@ class Supervisor:
         self._crew = crew
         self._context = processes.context()
         self._running: dict[int, WorkerProcess] = {}
-        self._deaths: list[float] = []
+        self._deaths = 0
+        self._epochs = 0
 
     def run(self, watch: Callable[[], None]) -> None:
         """Run until every worker has ended, calling `watch` four times a second.
@@ -73,21 +73,29 @@ class Supervisor:
             if code == Exit.DONE:
                 continue
             reason = worker.message()
-            if reason is not None and code != processes.OUTAGE:
+            if reason is not None and code != OUTAGE:
                 raise SearchError(reason)
-            self._restart(index, code)
+            if code != HUNG:  # a trial that hangs with every worker ends by itself
+                self._count_death(code)
+            _log.warning("a worker died (code %d); its trial goes on in a new one", code)
+            self._release_dead()
+            self._start(index)
 
-    def _restart(self, index: int, code: int) -> None:
-        now = time.monotonic()
-        self._deaths = [*(death for death in self._deaths if now - death < DEATHS_SECONDS), now]
-        if len(self._deaths) >= DEATHS_THAT_STOP * len(self._crew.jobs):
+    def _count_death(self, code: int) -> None:
+        self._deaths = 1 if self._has_moved() else self._deaths + 1
+        if self._deaths >= DEATHS_THAT_STOP * len(self._crew.jobs):
             raise SearchError(
-                f"{len(self._deaths)} workers died in the last minutes (the last with code {code}); the machine "
-                "may be short of memory or have a broken GPU: try fewer --workers, or see the system's log"
+                f"{self._deaths} workers died one after another with no epoch done (the last with code {code}); "
+                "the machine may be short of memory or have a broken GPU: try fewer --workers, or see its log"
             )
-        _log.warning("a worker died (code %d); its trial goes on in a new one", code)
-        self._release_dead()
-        self._start(index)
+
+    def _has_moved(self) -> bool:
+        """Whether an epoch of the study, here or elsewhere, has been stored since this was asked last."""
+        try:
+            before, self._epochs = self._epochs, curves.stored(self._crew.database.engine, self._crew.study_id)
+        except SQLAlchemyError:
+            return False
+        return self._epochs > before
 
     def _release_dead(self) -> None:
         """Free at once what dead workers of this machine held, instead of waiting for their leases."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import nn
 
 from objectives.core.errors import Leave
@@ -16,6 +14,7 @@ from search import signals
 from search.outages import patiently
 from search.pace import Pace
 from search.pulse import Pulse
+from search.weights import pack_weights
 from storage import checkpoints
 from storage.database import Database
 from storage.errors import StoreFailed
@@ -52,7 +51,7 @@ class Shelf:
     def keep_network(self, hold: Hold, trial: int, epochs: int, network: nn.Module) -> None:
         """Keep the network of a trial that has just completed."""
         try:
-            self.save(hold, trial, epochs, pack_network(network), ended=True)
+            self.save(hold, trial, epochs, pack_weights(network)[0], ended=True)
         except StoreFailed as error:
             _log.warning("the network of trial %d is not kept: %s", trial, error)
 
@@ -132,10 +131,3 @@ class Unfinished:
         finally:
             # From the question on: to pack the state takes time as well.
             self._shelf.pace.paid(time.monotonic() - self._asked_at)
-
-
-def pack_network(network: nn.Module) -> bytes:
-    """A trained network's weights, as the checkpoint of a completed trial."""
-    buffer = io.BytesIO()
-    torch.save({"network": network.state_dict()}, buffer)
-    return buffer.getvalue()

@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial
 from objectives.training.seeds import derive
 from search.errors import NothingToDo
 from search.plan import Plan
+from search.reopening import Reopening
 from search.settings import Settings
 from search.status import best_epoch, best_trial
 from spaces import Choice, Configuration
@@ -32,6 +33,8 @@ class Finalist:
     out: Path
     variants: tuple[Choice, ...] | None = None
     """What is to be scored instead of the plain network; None where nobody said."""
+    reopening: Reopening | None = None
+    """Why a test set that was claimed before is to be scored again; None where it is not."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import closing
 
 import optuna
 import torch
@@ -25,7 +26,7 @@ from search.status import finished
 from search.trial import Bench, TrialRun
 from search.unfinished import Shelf
 from storage import leases, studies, url, workers
-from storage.database import opened
+from storage.database import connect
 from storage.errors import LeaseLost, NoSlot
 from storage.guard import Guard
 from storage.leases import Hold
@@ -45,15 +46,15 @@ def work(job: WorkerJob) -> None:
         SearchError: the study cannot go on; the reason is in the storage, too.
     """
     torch.set_num_threads(job.threads)
-    with opened(url.parse(job.storage)) as database:
+    with closing(patiently(connect, url.parse(job.storage))) as database:
         # First of all: to read the objective's file is to run it.
         seal.install(seal.sealed_paths(job.settings.data, job.settings.cache))
-        record = studies.get(database.engine, job.study)
+        record = patiently(studies.get, database.engine, job.study)
         plan = rebuild(record, Request(study=job.study, objective=job.objective), job.settings)
         device = torch.device(job.device)
         if device.type == "cuda":
             torch.cuda.set_device(device)
-        sources = fetch(database.engine, job.study, plan.spec, plan.found.objective)
+        sources = patiently(fetch, database.engine, job.study, plan.spec, plan.found.objective)
         data = load(plan.prepared, plan.split, device, classes=plan.found.objective.classes)
         worker = workers.new_id()
         guard = Guard(database.optuna, worker, job.settings.lease_seconds)
@@ -99,13 +100,18 @@ class Worker:
         sampler, pruner = policy.build(
             plan.spec.sampler, plan.spec.pruner, epochs=plan.spec.epochs, seed=plan.spec.seed
         )
-        self._study = optuna.load_study(
-            study_name=record.name, storage=bench.database.optuna, sampler=sampler, pruner=pruner
+        self._study = patiently(
+            optuna.load_study,
+            study_name=record.name,
+            storage=bench.database.optuna,
+            sampler=sampler,
+            pruner=pruner,
         )
 
     def run(self) -> None:
         """Work until there is nothing to do; whatever happens, the lease is let go of."""
-        self._bench.pulse.start(self._record.study_id)
+        patiently(self._bench.pulse.beat, self._record.study_id)
+        self._bench.pulse.start()
         patiently(self._bench.shelf.sweep)
         try:
             while not self._bench.pulse.ended:
@@ -150,7 +156,7 @@ class Worker:
             self._bench.guard.hold = None
             return
         except DataError as error:
-            self._give_up(str(error))
+            patiently(self._give_up, str(error))
         finally:
             self._bench.pulse.finish()
         if state is None:
@@ -158,7 +164,7 @@ class Worker:
             return
         self._bench.shelf.tidy()
         if state == TrialState.FAIL:
-            self._count_bugs()
+            patiently(self._count_bugs)
 
     def _count_bugs(self) -> None:
         failed = self._study.get_trials(deepcopy=False, states=(TrialState.FAIL,))

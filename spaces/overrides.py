@@ -63,7 +63,8 @@ def _changed(name: str, domain: Domain, text: str) -> Domain:
             return _choose(domain, text.split(","))
         return _refixed(domain, text) if isinstance(domain, Fixed) else _renumber(domain, text)
     except SpaceError as error:
-        raise SpaceError(f"override {name}={text}: {error}") from None
+        shown = text if text.isprintable() else repr(text)
+        raise SpaceError(f"override {name}={shown}: {error}") from None
 
 
 def _choose(domain: Categorical, texts: list[str]) -> Categorical:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from storage import leases
@@ -44,3 +44,10 @@ def read(engine: Engine, trial_id: int) -> list[dict[str, Any]]:
             select(epochs.c.epoch, epochs.c.metrics).where(epochs.c.trial_id == trial_id).order_by(epochs.c.epoch)
         ).all()
     return [{"epoch": row.epoch, **row.metrics} for row in rows]
+
+
+def stored(engine: Engine, study_id: int) -> int:
+    """How many epochs of a study's trials are stored."""
+    counted = text("SELECT count(*) FROM depthsearch.epochs JOIN trials USING (trial_id) WHERE study_id = :study")
+    with engine.begin() as connection:
+        return int(connection.scalar(counted, {"study": study_id}) or 0)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import optuna
 from optuna.storages import RDBStorage
 from psycopg2.errors import InsufficientPrivilege
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
 
@@ -19,6 +20,9 @@ from storage.url import masked
 
 # Any constant works, as long as it is ours: it serializes the creation of tables and of studies.
 LOCK = 0x6465707468
+
+# How long a client may hold a transaction, and with it locks, without a word.
+SILENT_MILLISECONDS = 15_000
 
 # Optuna gives Postgres no pre-ping: without it every worker's first call after a server restart fails.
 ENGINE_OPTIONS = {
@@ -88,7 +92,16 @@ def connect(url: URL) -> Database:
         ) from None
     finally:
         engine.dispose()
+    event.listen(storage.engine, "connect", _let_go_of_locks)
+    storage.engine.dispose()  # those who made the tables
     return Database(url=url, optuna=storage, engine=storage.engine)
+
+
+def _let_go_of_locks(connection: Any, _: object) -> None:
+    """Have the server end a transaction whose client is silent: frozen, or cut off, it would block everybody."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET idle_in_transaction_session_timeout = {SILENT_MILLISECONDS}")
+    connection.commit()
 
 
 def _optuna_storage(url: URL) -> RDBStorage:

@@ -11,13 +11,17 @@ from sqlalchemy.dialects.postgresql import insert
 from storage import ledger, networks, studies
 from storage.database import Database
 from storage.schema import epochs, scores
+from storage.studies import StudyRecord
 from storage.url import masked
 
 CHUNK = 1000
 
+# What a row of the ledger is known by in any storage.
+OPENING = ("study_uuid", "dataset", "opening")
+
 
 def copy_study(source: Database, target: Database, name: str) -> int:
-    """Copy the study with its trials, curves, budget, test score and network; returns the number of trials.
+    """Copy the study with its trials, curves, budget, test scores and network; returns the number of trials.
 
     Numbers, parameters and curves stay, and so does the UUID, under which a test set stays scored. The study
     goes on there and ends here: a trial that is running here is taken over there.
@@ -27,6 +31,13 @@ def copy_study(source: Database, target: Database, name: str) -> int:
         StudyExists: the target has one of that name already.
     """
     record = studies.get(source.engine, name)
+    # Nobody scores it meanwhile: a claim that were copied could be scored on both sides.
+    with ledger.turn(source.engine, record.uuid, str(record.spec.get("dataset"))):
+        return _copy(source, target, record)
+
+
+def _copy(source: Database, target: Database, record: StudyRecord) -> int:
+    name = record.name
     original = optuna.load_study(study_name=name, storage=source.optuna)
     made = studies.create(target, name, record.spec, record.trials, uuid_=record.uuid)
     try:
@@ -45,7 +56,7 @@ def copy_study(source: Database, target: Database, name: str) -> int:
     except BaseException:
         optuna.delete_study(study_name=made.name, storage=target.optuna)
         raise
-    # One study has one test score, so only one of the two goes on.
+    # One study has one row of test scores, so only one of the two goes on.
     studies.set_control(source.engine, record.study_id, "moved", f"copied to {masked(target.url)}")
     return len(pairs)
 
@@ -60,8 +71,16 @@ def _copy_curves(reading: Connection, writing: Connection, pairs: dict[int, int]
 def _copy_scores(source: Engine, target: Engine, name: str, uuid: str) -> None:
     rows = ledger.rows_of(source, uuid)
     network = networks.of_study(source, name)
+    arriving = insert(scores)
+    # A study that comes back finds its old rows; a claim that was scored meanwhile is no open claim any more.
+    content = [column.name for column in scores.c if column.name not in ("score_id", *OPENING)]
+    newer = arriving.on_conflict_do_update(
+        index_elements=OPENING,
+        set_={name: arriving.excluded[name] for name in content},
+        where=scores.c.look.is_(None),
+    )
     with target.begin() as connection:
         if rows:
-            connection.execute(insert(scores).on_conflict_do_nothing(), rows)
+            connection.execute(newer, rows)
         if network is not None:
             networks.keep(connection, network.sha256, network.description, network.weights)

@@ -100,7 +100,7 @@ def _split(text: str) -> tuple[str, str]:
 def _check_characters(rest: str) -> None:
     """Refuse what can be read in two ways, so that no part of a password passes for a host or database."""
     user = rest.rpartition("@")[0]
-    strange = re.search(r"[\x00-\x20\x7f-\xa0\ud800-\udfff#\\]|%(?![0-9a-fA-F]{2})", rest)
+    strange = re.search(r"[\s\x00-\x20\x7f-\xa0\ud800-\udfff#\\]|%(?![0-9a-fA-F]{2})", rest)
     if strange or re.search(r"[@/?\[\]]", user) or user.count(":") > 1:
         raise BadURL(f"The storage URL cannot be read: {ENCODE}; {FORM}.")
 

@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import importlib.metadata
 import importlib.util
+import os
 import pkgutil
 import sys
 from collections.abc import Mapping
@@ -65,7 +66,7 @@ def is_path(reference: str) -> bool:
 
 
 def _from_path(path: Path) -> FoundObjective:
-    if not path.is_file():
+    if not os.path.isfile(path):  # of names that no file can have, too
         raise ObjectiveError(f"there is no objective file {path}")
     path = path.resolve()
     # A name of its own in sys.modules, so that worker processes can unpickle what the file defines.

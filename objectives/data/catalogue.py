@@ -195,7 +195,7 @@ def find(name: str, data_dir: Path) -> Dataset:
     """
     if name in DATASETS:
         return DATASETS[name]
-    if _is_folder_name(name) and (data_dir / name / "train").is_dir():
+    if _is_folder_name(name) and os.path.isdir(data_dir / name / "train"):
         return Dataset(name=name, description=f"class folders under {data_dir / name}")
     names = [*DATASETS, *own_names(data_dir)]
     matches = difflib.get_close_matches(name.casefold(), names, n=3, cutoff=0.5)
@@ -208,7 +208,7 @@ def find(name: str, data_dir: Path) -> Dataset:
 
 def own_names(data_dir: Path) -> list[str]:
     """The names of the user's own data sets under `data_dir`, sorted."""
-    if not data_dir.is_dir():
+    if not os.path.isdir(data_dir):
         return []
     with os.scandir(data_dir) as entries:
         names = [entry.name for entry in entries if _is_folder_name(entry.name)]

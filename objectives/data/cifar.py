@@ -7,6 +7,7 @@ Format: https://www.cs.toronto.edu/~kriz/cifar.html
 import codecs
 import io
 import pickle
+import pickletools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.data.errors import DataError, UnreadableData
+from objectives.data.errors import DataError, UnreadableData, sentence
 
 _SIDE = 32
+_NUMBERS_OBJECTS = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
 
 
 def _dtype(code: str, align: int = 0, copy: int = 1) -> np.dtype[Any]:
@@ -44,17 +46,28 @@ class _ArrayUnpickler(pickle.Unpickler):
             raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no CIFAR batch needs") from None
 
 
+def _check_memo(content: bytes) -> None:
+    """Refuse a pickle that numbers its objects beyond their count: Python makes a table of up to 64 GB of that."""
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(content), start=1):
+        if opcode.name in _NUMBERS_OBJECTS and int(argument or 0) > count:
+            raise pickle.UnpicklingError(f"it numbers an object {argument:,}, of {count:,} at most")
+
+
 def read_batch(path: Path, labels_key: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """The images (uint8, N 32 32 3) and labels (int64, N) of one batch.
 
     Raises UnreadableData: truncated, not a batch, or a pickle that asks for anything but arrays.
     """
     try:
-        batch = _ArrayUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
+        content = path.read_bytes()
+        _check_memo(content)
+        batch = _ArrayUnpickler(io.BytesIO(content), encoding="latin1").load()
     except DataError:
         raise
     except Exception as error:  # a malformed pickle raises nearly anything
-        raise UnreadableData(f"{path} cannot be read as a CIFAR batch ({error}); download it again.") from error
+        raise UnreadableData(
+            f"{path} cannot be read as a CIFAR batch ({sentence(error)}); download it again."
+        ) from error
     if not isinstance(batch, dict) or not {"data", labels_key} <= batch.keys():
         raise UnreadableData(f"{path} is not a CIFAR batch: it must be a dict with 'data' and {labels_key!r}.")
     data, labels = batch["data"], batch[labels_key]

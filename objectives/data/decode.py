@@ -9,7 +9,7 @@ import numpy as np
 from objectives.data import pictures
 from objectives.data.cifar import read_batch
 from objectives.data.decoded import Decoded, Images, Labels, check_labels
-from objectives.data.errors import DataError, UnreadableData
+from objectives.data.errors import DataError, UnreadableData, sentence
 from objectives.data.folders import decode_folder
 from objectives.data.idx import read_idx
 from objectives.data.layouts import ArrayFile, CifarBatches, ClassFolder, IdxFiles, Place
@@ -75,7 +75,9 @@ def _read_arrays(path: Path) -> tuple[Images, Labels]:
     except DataError:
         raise
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise UnreadableData(f"{path} cannot be read ({error}): remove it, and it is written again.") from error
+        raise UnreadableData(
+            f"{path} cannot be read ({sentence(error)}): remove it, and it is written again."
+        ) from error
     if images.dtype != np.uint8 or images.ndim != 4 or labels.dtype != np.int64 or labels.ndim != 1:
         raise UnreadableData(
             f"{path} must hold uint8 images in four dimensions and int64 labels in one: remove it, "

@@ -41,3 +41,8 @@ class ImpossibleClasses(DataError, ValueError):
 
 class SealedTestSet(DataError, PermissionError):
     """A held-out file was about to be opened by a process that must not."""
+
+
+def sentence(error: Exception) -> str:
+    """What a library said of a file, in one line: some of what they say has several, or none."""
+    return " ".join(str(error).split()) or type(error).__name__

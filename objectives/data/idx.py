@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.data.errors import DataError, UnreadableData
+from objectives.data.errors import DataError, UnreadableData, sentence
 
 _UNSIGNED_BYTE = 0x08
 
@@ -45,4 +45,4 @@ def _content(path: Path) -> bytes:
     except DataError:
         raise
     except (OSError, EOFError, zlib.error) as error:
-        raise UnreadableData(f"{path} cannot be read ({error}); download it again.") from error
+        raise UnreadableData(f"{path} cannot be read ({sentence(error)}); download it again.") from error

@@ -4,6 +4,7 @@ Every path is relative to the data folder, except that of an `ArrayFile`, which 
 folder. A descriptor knows names only; it never looks at the disk unless a function below is handed a folder.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,8 +68,9 @@ class Place:
     def present(self) -> bool:
         """Whether every file (for class folders: the folder) exists."""
         if isinstance(self.layout, ClassFolder):
-            return self.files()[0].is_dir()
-        return all(file.is_file() for file in self.files())
+            return os.path.isdir(self.files()[0])
+        # Unlike a path's own method, this one says no of a name that is too long.
+        return all(os.path.isfile(file) for file in self.files())
 
     def describe(self) -> str:
         """What is expected here, as a path pattern for an error message."""
@@ -85,4 +87,4 @@ def place(layout: Layout, *, data_dir: Path, cache_dir: Path) -> Place:
 
 def _plain_or_gzipped(path: Path) -> Path:
     gzipped = path.with_name(path.name + ".gz")
-    return gzipped if not path.is_file() and gzipped.is_file() else path
+    return gzipped if not os.path.isfile(path) and os.path.isfile(gzipped) else path

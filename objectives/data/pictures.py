@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from objectives.data.errors import DataError, UnreadableData
+from objectives.data.errors import DataError, UnreadableData, sentence
 
+# Of layouts.IMAGE_SUFFIXES. Pillow would take others for an image, too, and call Ghostscript for some.
+_FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "PPM", "TIFF")
 _GRAYSCALE = frozenset({"1", "L"})
 _PILLOW_RAISES = (
     OSError,
@@ -26,7 +28,7 @@ def is_grayscale(path: str) -> bool:
     Raises UnreadableData: not an image.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=_FORMATS) as image:
             return image.mode in _GRAYSCALE
     except DataError:
         raise
@@ -44,7 +46,7 @@ def read(path: str, channels: int, image_size: int | None) -> NDArray[np.uint8]:
     Raises UnreadableData: not an image, truncated, or more than eight bits a channel.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=_FORMATS) as image:
             if image.mode.startswith(("I", "F")):
                 raise UnreadableData(
                     f"{path} has more than 8 bits a channel (mode {image.mode}): convert it to 8."
@@ -87,4 +89,4 @@ def _pixels(image: Image.Image, channels: int) -> NDArray[np.uint8]:
 
 
 def _unreadable(path: str, error: Exception) -> UnreadableData:
-    return UnreadableData(f"{path} cannot be decoded as an image ({error}): replace it or remove it.")
+    return UnreadableData(f"{path} cannot be decoded as an image ({sentence(error)}): replace it or remove it.")

@@ -62,5 +62,6 @@ def _signal_code(terminated: bool) -> Exit:
 
 
 def _said(text: str, code: Exit) -> Exit:
-    print(text, file=sys.stderr)
+    # One line, whatever was typed and is quoted.
+    print(" ".join(text.splitlines()), file=sys.stderr)
     return code

@@ -58,6 +58,10 @@ Variant = Annotated[
 Measure = Annotated[
     bool, typer.Option("--measure", help="Only measure the variants, on validation data; score nothing.")
 ]
+Reopen = Annotated[
+    str | None,
+    typer.Option("--reopen", help="Score a test set again that was scored or claimed; say why.", metavar="REASON"),
+]
 Out = Annotated[
     Path | None, typer.Option(help="Folder for weights and model card. Default: results/<study>.", metavar="DIR")
 ]

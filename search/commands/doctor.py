@@ -7,12 +7,12 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from objectives.core.discovery import find, names
 from objectives.data.cache import prepare
-from search import devices
+from search import devices, repair
 from search.access import open_storage
 from search.commands.data import describe
 from search.commands.output import document, say
@@ -20,6 +20,7 @@ from search.errors import SearchError
 from search.settings import Settings
 from search.versions import versions
 from storage import studies, url
+from storage.database import Database
 
 LOW_DISK_BYTES = 2 * 2**30
 
@@ -34,8 +35,8 @@ class Finding:
     remedy: str = ""
 
 
-def examine(settings: Settings, *, as_json: bool, url_in_flag: str | None) -> None:
-    """Run every check and print what was found.
+def examine(settings: Settings, *, as_json: bool, url_in_flag: str | None, mend: bool = False) -> None:
+    """Run every check and print what was found; `mend` sets right what dead workers left, too.
 
     Raises:
         SearchError: a check failed.
@@ -50,6 +51,8 @@ def examine(settings: Settings, *, as_json: bool, url_in_flag: str | None) -> No
         "devices": lambda: _devices(settings),
     }
     findings = [_attempt(name, check) for name, check in checks.items()]
+    if next(finding for finding in findings if finding.check == "storage").fine:
+        findings += _stored(settings, mend=mend)
     if as_json:
         document([vars(finding) for finding in findings])
     else:
@@ -65,6 +68,23 @@ def _attempt(name: str, check: Callable[[], str]) -> Finding:
         return Finding(check=name, fine=True, found=check())
     except Exception as error:
         return Finding(check=name, fine=False, found=str(error) or type(error).__name__)
+
+
+def _stored(settings: Settings, *, mend: bool) -> list[Finding]:
+    """What is found, and with `mend` set right, in a storage that answers."""
+    try:
+        with open_storage(settings) as database:
+            lines = _repaired(database, settings) if mend else []
+            checked = _attempt("trials", lambda: repair.check(database.engine, settings.lease_seconds))
+    except Exception as error:
+        return [Finding(check="trials", fine=False, found=str(error) or type(error).__name__)]
+    if not checked.fine:
+        checked = replace(checked, remedy=repair.REMEDY)
+    return [*(Finding(check="repair", fine=True, found=line) for line in lines), checked]
+
+
+def _repaired(database: Database, settings: Settings) -> list[str]:
+    return repair.mend(database.engine, settings.lease_seconds) or ["nothing to repair"]
 
 
 def _installation() -> str:

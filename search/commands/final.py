@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from search import artifacts, reopening
 from search import plan as plans
 from search.access import open_storage
 from search.commands.output import Decoding, configuration, document, note, say, table
-from search.errors import NothingToDo
+from search.errors import NothingToDo, SearchError
 from search.plan import Request
+from search.reopening import Reopening
 from search.settings import Settings
 from search.status import Viewer
 from search.variants import EFFECTS, effect_rows, listed, parse, written
@@ -22,6 +25,21 @@ if TYPE_CHECKING:
     from search.winner import Finalist
 
 
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What the command line asks of the final step of a study that is open."""
+
+    database: Database
+    viewer: Viewer
+    objective: str | None
+    settings: Settings
+    out: Path
+    variants: tuple[Choice, ...] | None
+    reopening: Reopening | None
+    is_stored: bool
+    """Whether the ledger has the answer already."""
+
+
 def final_step(
     study: str,
     objective: str | None,
@@ -30,72 +48,96 @@ def final_step(
     *,
     variants: Sequence[str] = (),
     measure: bool = False,
+    reopen: str | None = None,
     as_json: bool = False,
 ) -> None:
-    """Retrain the winner and score it once; again, print what is stored. Or only measure what variants do."""
-    asked = parse(variants) or None
+    """Retrain the winner and score it once; again, print what is stored. Or only measure what variants do.
+
+    Raises:
+        NothingToDo: no trial has completed, or the study went on to another storage.
+        UsageError: the reason to score again is not one, or there is nothing to score again.
+    """
+    wanted = parse(variants) or None
     with open_storage(settings) as database:
         viewer = Viewer(database, study)
-        result = ledger.result(database.engine, viewer.record.uuid, viewer.spec.dataset)
-        if result is None and viewer.record.control == "moved":
+        openings = ledger.openings(database.engine, viewer.record.uuid, viewer.spec.dataset)
+        newest = openings[-1] if openings else None
+        is_stored = newest is not None and newest.result is not None and reopen is None
+        if viewer.record.control == "moved" and not is_stored:
             raise NothingToDo(f"study {study!r} was {viewer.record.reason}; score it there")
+        asked = Asked(
+            database=database,
+            viewer=viewer,
+            objective=objective,
+            settings=settings,
+            out=out,
+            variants=wanted,
+            # Before anything is waited for: what others score from here on answers this, too.
+            reopening=reopening.asked(reopen, newest),
+            is_stored=is_stored,
+        )
         if measure:
-            _show_effects(_measured(_finalist(database, viewer, objective, settings, out, asked), viewer), as_json)
-            return
-        if result is None:
-            result = _scored(_finalist(database, viewer, objective, settings, out, asked), viewer)
+            _show_effects(_measured(asked), as_json)
         else:
-            result = {**result, "first_time": False}
-    _tell_of_others(result, asked)
-    if as_json:
-        document(result)
-    else:
-        _show(result, out)
+            _show(_result(asked), out, as_json)
 
 
-def _finalist(
-    database: Database,
-    viewer: Viewer,
-    objective: str | None,
-    settings: Settings,
-    out: Path,
-    asked: tuple[Choice, ...] | None,
-) -> Finalist:
+def _finalist(asked: Asked) -> Finalist:
     # Torch is imported only where there is something to train.
     import torch
 
     from objectives.training.device import resolve
     from search.winner import Finalist
 
+    viewer, settings = asked.viewer, asked.settings
     record = viewer.record
     with Decoding("decoding") as progress:
-        plan = plans.rebuild(record, Request(study=record.name, objective=objective), settings, progress)
+        plan = plans.rebuild(record, Request(study=record.name, objective=asked.objective), settings, progress)
     left = viewer.status()["budget"]["left"]
     if left:
         note(f"note: {left} trials of the study's budget are still to be trained")
     return Finalist(
-        database=database,
+        database=asked.database,
         record=record,
         plan=plan,
         settings=settings,
         device=torch.device(resolve(settings.device)[0]),
-        out=out,
-        variants=asked,
+        out=asked.out,
+        variants=asked.variants,
+        reopening=asked.reopening,
     )
 
 
-def _measured(finalist: Finalist, viewer: Viewer) -> dict[str, Any]:
+def _result(asked: Asked) -> dict[str, Any]:
+    result = _stored(asked) if asked.is_stored else _scored(asked)
+    _tell_of_others(result, asked)
+    return result
+
+
+def _measured(asked: Asked) -> dict[str, Any]:
     from search.effects import measure
 
-    return measure(finalist, viewer.trials())
+    return measure(_finalist(asked), asked.viewer.trials())
 
 
-def _scored(finalist: Finalist, viewer: Viewer) -> dict[str, Any]:
-    from search.artifacts import WEIGHTS
+def _stored(asked: Asked) -> dict[str, Any]:
+    """The score as the ledger has it."""
+    viewer = asked.viewer
+    result = ledger.result(asked.database.engine, viewer.record.uuid, viewer.spec.dataset)
+    assert result is not None
+    _catch_up(asked, result)
+    return {**result, "first_time": False}
+
+
+def _scored(asked: Asked) -> dict[str, Any]:
     from search.final import score_once
 
-    result = score_once(finalist, viewer.trials())
-    if result["first_time"] and (finalist.out / WEIGHTS).stat().st_size > networks.LARGEST:
+    result = score_once(_finalist(asked), asked.viewer.trials())
+    if not result["first_time"]:
+        _catch_up(asked, result)
+        return result
+    _describe(asked, result)
+    if (asked.out / artifacts.WEIGHTS).stat().st_size > networks.LARGEST:
         note(
             f"note: weights of more than {networks.LARGEST // 2**20} MiB are not kept in the storage; "
             "no other study can reuse this network"
@@ -103,13 +145,36 @@ def _scored(finalist: Finalist, viewer: Viewer) -> dict[str, Any]:
     return result
 
 
-def _tell_of_others(result: dict[str, Any], asked: tuple[Choice, ...] | None) -> None:
+def _catch_up(asked: Asked, result: dict[str, Any]) -> None:
+    """Describe the weights in the folder where whoever scored them did not live to do so."""
+    try:
+        if artifacts.is_undescribed(asked.out, result):
+            _describe(asked, result)
+    except (OSError, SearchError) as error:
+        note(f"note: {error}")  # the score is there all the same
+
+
+def _describe(asked: Asked, result: dict[str, Any]) -> None:
+    viewer = asked.viewer
+    openings = ledger.openings(asked.database.engine, viewer.record.uuid, viewer.spec.dataset)
+    [scored] = [opening for opening in openings if opening.look == result["look"]]
+    stored = {name: value for name, value in result.items() if name != "first_time"}
+    artifacts.describe(asked.out, stored, scored.claim.winner, viewer.spec)
+
+
+def _tell_of_others(result: dict[str, Any], asked: Asked) -> None:
     """Say so where what was scored, before or by somebody else just now, is not what is asked for."""
-    scored = result.setdefault("variants", [])
-    result.setdefault("variant_effects", [])
-    wanted = scored if asked is None else list(map(written, asked))
+    scored = result["variants"]
+    wanted = scored if asked.variants is None else list(map(written, asked.variants))
     if wanted != scored:
-        note(f"note: what was scored is {listed(scored)}; {listed(wanted)} was not, and cannot be any more")
+        note(
+            f"note: what was scored is {listed(scored)}; {listed(wanted)} was not, and is scored only in a "
+            "further look, with --reopen REASON"
+        )
+    if asked.reopening is not None and not result["first_time"]:
+        note(
+            "note: another command scored this test set meanwhile; this is its score, and it was not opened again"
+        )
 
 
 def _show_effects(measured: dict[str, Any], as_json: bool) -> None:
@@ -124,11 +189,14 @@ def _table(effects: list[dict[str, Any]]) -> None:
     table(EFFECTS, effect_rows(effects))
 
 
-def _show(result: dict[str, Any], out: Path) -> None:
+def _show(result: dict[str, Any], out: Path, as_json: bool) -> None:
+    if as_json:
+        document(result)
+        return
     low, high = result["test_interval_95"]
     say(
         f"study {result['study']}, trial {result['trial']}, retrained for {result['epochs']} epochs "
-        f"on {result.get('retrained_on', 'train + validation')}"
+        f"on {result['retrained_on']}"
     )
     say(configuration(result["params"]))
     if result["variants"]:
@@ -138,12 +206,27 @@ def _show(result: dict[str, Any], out: Path) -> None:
         f"test accuracy {result['test_accuracy']:.4f} (95% interval {low:.4f} to {high:.4f}, "
         f"{result['test_examples']} images)"
     )
+    worst = min(result["class_accuracy"], key=result["class_accuracy"].__getitem__)
+    say(
+        f"macro F1 {result['macro_f1']:.4f}, expected calibration error {result['calibration_error']:.4f}, "
+        f"worst class {worst} ({result['class_accuracy'][worst]:.4f})"
+    )
     say(
         f"validation accuracy in the search {result['validation_accuracy']:.4f}, "
         f"{result['selection_gap']:+.4f} from the test"
     )
-    say(f"look number {result['look']} at this test set in this storage, {result['scored_at']}")
+    say(
+        f"look number {result['look']} at this test set, scored {result['scored_at']}; "
+        f"it has been scored {_times(result['looks'])} in this storage"
+    )
+    if len(result["openings"]) > 1:
+        for line in reopening.lines(result["openings"]):
+            say(line)
     if result["first_time"]:
         say(f"weights, configuration and model card are in {out}")
     else:
         say("this was scored before; the test set was not opened again")
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

@@ -72,7 +72,8 @@ class Decoding:
         return self._show
 
     def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        if self._bar.live.is_started:  # else it would leave an empty line in a pipe
+            self._bar.stop()
 
     def _show(self, done: int, total: int) -> None:
         self._bar.start()

@@ -55,13 +55,13 @@ class Material:
 def material(data: Path | None, examples: int) -> Material:
     """`examples` real images from the folder `data`, or random ones."""
     images, labels = _real(data, examples) if data else _random(examples)
-    parts = split(labels, 0.1, 0)
-    (mean,), (std,) = moments(images, parts.train)
+    sides = split(labels, 0.1, 0)
+    (mean,), (std,) = moments(images, sides.train)
     return Material(
         images_NHWC=torch.from_numpy(images),
         labels_N=torch.from_numpy(labels),
-        train=torch.from_numpy(parts.train),
-        validation=torch.from_numpy(parts.validation),
+        train=torch.from_numpy(sides.train),
+        validation=torch.from_numpy(sides.validation),
         mean=mean,
         std=std,
     )
@@ -85,8 +85,8 @@ def network() -> nn.Module:
     return MODELS["mlp"].build(MODELS["mlp"].config(depth=DEPTH, width=WIDTH), (1, SIZE, SIZE), CLASSES)
 
 
-def shipped(given: Material) -> Callable[[], Metrics]:
-    """An epoch of `fit`, ready to run."""
+def parts(given: Material) -> TrainValidation:
+    """The images as `fit` takes them."""
 
     def part(indices: Tensor) -> Examples:
         mean, std = (given.mean,), (given.std,)
@@ -95,7 +95,7 @@ def shipped(given: Material) -> Callable[[], Metrics]:
         )
 
     train = part(given.train)
-    data = TrainValidation(
+    return TrainValidation(
         train=train,
         validation=part(given.validation),
         unlabelled=train,
@@ -104,6 +104,11 @@ def shipped(given: Material) -> Callable[[], Metrics]:
         device=torch.device("cpu"),
         merged=False,
     )
+
+
+def shipped(given: Material) -> Callable[[], Metrics]:
+    """An epoch of `fit`, ready to run."""
+    data = parts(given)
     options = {"learning_rate": RATE, "momentum": MOMENTUM}
     config = TrainingConfig(optimizer=Choice("nesterov", options), batch_size=BATCH)
     model, got, seeds = network(), dict[str, float](), count()

@@ -90,7 +90,7 @@ def test_a_claim_goes_on_with_its_variants_alone(
     common = (*flowers, "--out", tmp_path / "out")
     with opened(url.parse(database_url)) as database, database.engine.connect() as connection:
         uuid = studies.get(database.engine, "flowers").uuid
-        plain = ledger.Claim(weights_sha256="0" * 64, winner={"trial": 0, "seed": 1})
+        plain = ledger.Claim(weights_sha256="0" * 64, winner={"trial": 0, "variants": []})
         ledger.claim(connection, uuid, "flowers", "flowers", plain)
     late = search("final", *common, "--variant", "prune_structured")
     assert late.code == 1

@@ -219,7 +219,7 @@ def test_a_scored_study_prints_what_is_stored(common: tuple[str | Path, ...], fo
     assert other.document == again.document
     assert other.err.strip() == (
         "note: what was scored is prune_unstructured:amount=0.9 + fold_batch_norm; "
-        "mc_dropout:samples=50 was not, and cannot be any more"
+        "mc_dropout:samples=50 was not, and is scored only in a further look, with --reopen REASON"
     )
     shown = done("final", *study).out
     assert "scored with prune_unstructured:amount=0.9 + fold_batch_norm" in shown

@@ -18,6 +18,7 @@ def test_doctor_finds_all_well(database_url: str) -> None:
         "objectives",
         "data",
         "devices",
+        "trials",
     ]
 
 

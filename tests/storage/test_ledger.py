@@ -1,4 +1,4 @@
-"""The ledger: one score a study and data set, claimed before it is known."""
+"""The ledger: one score for each opening of a data set by a study, claimed before it is known."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from storage import ledger
+from storage import ledger, studies
 from storage.database import Database
 from storage.errors import ScoreRefused
 from storage.studies import StudyRecord
 
 WEIGHTS, OTHER = "a" * 64, "b" * 64
+REASON = "the labels of class 3 were wrong"
 
 
 def complete(database: Database, uuid: str, accuracy: float, dataset: str = "digits") -> dict[str, object]:
@@ -27,6 +28,20 @@ def claim(database: Database, uuid: str, weights: str = WEIGHTS, dataset: str = 
     with database.engine.connect() as connection:
         wanted = ledger.Claim(weights_sha256=weights, winner={"trial": 4})
         ledger.claim(connection, uuid, "s", dataset, wanted)
+
+
+def reclaim(database: Database, uuid: str, opening: int, weights: str = OTHER, reason: str = REASON) -> None:
+    with database.engine.connect() as connection:
+        wanted = ledger.Claim(weights_sha256=weights, winner={"trial": 5})
+        ledger.claim(connection, uuid, "s", "digits", wanted, opening=opening, reason=reason)
+
+
+def summaries(database: Database, uuid: str) -> list[dict[str, object]]:
+    """The openings as `result` tells them, without the moments."""
+    found = ledger.result(database.engine, uuid, "digits")
+    assert found is not None
+    moments = ("claimed_at", "scored_at")
+    return [{name: opening[name] for name in opening if name not in moments} for opening in found["openings"]]
 
 
 def test_a_claim_binds_the_weights(database: Database, record: StudyRecord) -> None:
@@ -47,9 +62,46 @@ def test_a_score_is_stored_once(database: Database, record: StudyRecord) -> None
     first = complete(database, record.uuid, 0.9)
     assert first["look"] == 1
     assert complete(database, record.uuid, 0.1) == first
-    assert ledger.result(database.engine, record.uuid, "digits") == first
     [row] = ledger.rows_of(database.engine, record.uuid)
     assert (row["test_sha256"], bytes(row["predictions"])) == ("t", b"\x00")
+    opening = {
+        "opening": 1,
+        "reason": None,
+        "look": 1,
+        "test_accuracy": 0.9,
+        "scored_at": first["scored_at"],
+        "claimed_at": row["claimed_at"].isoformat(timespec="seconds"),
+    }
+    found = ledger.result(database.engine, record.uuid, "digits")
+    assert found == {**first, "openings": [opening], "looks": 1}
+
+
+def test_a_test_set_that_is_opened_again_keeps_every_score(database: Database, record: StudyRecord) -> None:
+    claim(database, record.uuid)
+    first = complete(database, record.uuid, 0.9)
+    reclaim(database, record.uuid, 2)
+    unscored = {"opening": 2, "reason": REASON, "look": None, "test_accuracy": None}
+    scored = {"opening": 1, "reason": None, "look": 1, "test_accuracy": 0.9}
+    assert summaries(database, record.uuid) == [scored, unscored]
+    assert (ledger.result(database.engine, record.uuid, "digits") or {})["test_accuracy"] == 0.9
+    with pytest.raises(ScoreRefused, match="claimed for weights bbbbbbbbbbbb"):
+        reclaim(database, record.uuid, 2, WEIGHTS)
+    claimed = ledger.open_claim(database.engine, record.uuid, "digits")
+    assert claimed == ledger.Claim(weights_sha256=OTHER, winner={"trial": 5})
+    second = complete(database, record.uuid, 0.8)
+    assert (second["look"], complete(database, record.uuid, 0.7)) == (2, second)
+    assert summaries(database, record.uuid) == [scored, {**unscored, "look": 2, "test_accuracy": 0.8}]
+    one, other = ledger.openings(database.engine, record.uuid, "digits")
+    assert (one.result, other.result) == (first, second)
+    assert (ledger.result(database.engine, record.uuid, "digits") or {})["look"] == 2
+
+
+def test_a_claim_that_was_never_scored_is_no_look(database: Database, record: StudyRecord) -> None:
+    claim(database, record.uuid)
+    reclaim(database, record.uuid, 2, reason="the weights are lost")
+    assert complete(database, record.uuid, 0.8)["look"] == 1
+    shown = summaries(database, record.uuid)
+    assert [(opening["look"], opening["test_accuracy"]) for opening in shown] == [(None, None), (1, 0.8)]
 
 
 def test_looks_at_a_test_set_are_counted_over_studies(database: Database) -> None:
@@ -67,8 +119,12 @@ def test_scores_outlive_the_study(database: Database, record: StudyRecord) -> No
     claim(database, record.uuid)
     complete(database, record.uuid, 0.9)
     optuna.delete_study(study_name="s", storage=database.optuna)
-    with database.engine.begin() as connection:
-        assert ledger.looks(connection, "digits") == 1
+    again = studies.create(database, "s", {}, 3)
+    assert ledger.result(database.engine, again.uuid, "digits") is None
+    claim(database, again.uuid)
+    assert complete(database, again.uuid, 0.9)["look"] == 2  # the name does not matter, the study does
+    assert len(summaries(database, record.uuid)) == len(summaries(database, again.uuid)) == 1
+    assert (ledger.result(database.engine, record.uuid, "digits") or {})["looks"] == 2
 
 
 def test_turns_are_taken_one_after_another(database: Database, record: StudyRecord) -> None:
@@ -85,7 +141,7 @@ def test_turns_are_taken_one_after_another(database: Database, record: StudyReco
     with ledger.turn(database.engine, record.uuid, "digits"):
         for thread in threads:
             thread.start()
-        threads[0].join(0.3)
+        threads[0].join(0.5)
         assert most == []  # all wait while somebody has the turn
     for thread in threads:
         thread.join(10)

@@ -9,7 +9,7 @@ import pytest
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
-from storage import curves, leases, ledger, studies, url
+from storage import curves, leases, ledger, schema, studies, url
 from storage.database import Database, opened
 from storage.errors import StudyExists, UnknownStudy
 from storage.guard import Guard
@@ -54,6 +54,9 @@ def test_everything_arrives_and_goes_on(
         wanted = ledger.Claim(weights_sha256="w" * 64, winner={"trial": 0})
         ledger.claim(connection, record.uuid, "s", "digits", wanted)
         ledger.complete(connection, record.uuid, "digits", {"a": 1}, test_sha256="t", predictions=b"p")
+        ledger.claim(connection, record.uuid, "s", "digits", wanted, opening=2, reason="to see")
+        ledger.complete(connection, record.uuid, "digits", {"a": 2}, test_sha256="t", predictions=b"q")
+        ledger.claim(connection, record.uuid, "s", "digits", wanted, opening=3, reason="to be sure")
     assert copy_study(database, target, "s") == 5
     copied = studies.get(target.engine, "s")
     assert (copied.uuid, copied.spec, copied.trials) == (record.uuid, record.spec, record.trials)
@@ -64,14 +67,38 @@ def test_everything_arrives_and_goes_on(
         assert (one.params, one.intermediate_values) == (other.params, other.intermediate_values)
         assert one.user_attrs == other.user_attrs
         assert curves.read(database.engine, one._trial_id) == curves.read(target.engine, other._trial_id)
-    assert ledger.result(target.engine, record.uuid, "digits") == {
-        "a": 1,
-        "look": 1,
-        "scored_at": ledger.result(database.engine, record.uuid, "digits")["scored_at"],  # type: ignore[index]
-    }
+    assert [row["result"] and row["result"]["a"] for row in ledger.rows_of(target.engine, record.uuid)] == [
+        1,
+        2,
+        None,
+    ]
+    assert ledger.rows_of(target.engine, record.uuid) == ledger.rows_of(database.engine, record.uuid)
+    assert ledger.result(target.engine, record.uuid, "digits") == ledger.result(
+        database.engine, record.uuid, "digits"
+    )
     assert studies.get(database.engine, "s").control == "moved"
     # The running one has nobody there: it is taken over at once.
     assert leases.take_over(target.engine, copied.study_id, "w", 60.0) == leases.Hold(there[3]._trial_id, 1)
+
+
+def test_a_study_that_comes_back_has_the_score_that_it_got_elsewhere(
+    database: Database, record: StudyRecord, target: Database
+) -> None:
+    wanted = ledger.Claim(weights_sha256="w" * 64, winner={"trial": 0})
+    with database.engine.connect() as connection:
+        ledger.claim(connection, record.uuid, "s", "digits", wanted)
+    copy_study(database, target, "s")
+    with target.engine.connect() as connection:
+        ledger.complete(connection, record.uuid, "digits", {"a": 1}, test_sha256="t", predictions=b"p")
+    optuna.delete_study(study_name="s", storage=database.optuna)
+    copy_study(target, database, "s")
+    assert ledger.rows_of(database.engine, record.uuid) == ledger.rows_of(target.engine, record.uuid)
+    # And what is scored here stays, whatever an older copy says.
+    with target.engine.begin() as connection:
+        connection.execute(schema.scores.update().values(look=None, result=None))
+    optuna.delete_study(study_name="s", storage=database.optuna)
+    copy_study(target, database, "s")
+    assert (ledger.result(database.engine, record.uuid, "digits") or {})["a"] == 1
 
 
 def test_a_name_that_is_taken_is_left_alone(database: Database, record: StudyRecord, target: Database) -> None:

@@ -25,7 +25,7 @@ def _model() -> nn.Module:
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_accuracy_and_loss_equal_a_count_by_hand(precision: str) -> None:
     examples, model = digits().validation, _model()
-    got = evaluate(model, examples, 10, precision)  # type: ignore[arg-type]
+    got = evaluate(model, examples, precision)  # type: ignore[arg-type]
     right, nats = 0, 0.0
     model.eval()
     for x_BCHW, y_B in examples.batches(1, order_seed=None):
@@ -48,7 +48,7 @@ def test_evaluation_covers_the_last_incomplete_batch() -> None:
         layer.weight.zero_()
         layer.bias.copy_(torch.tensor([0.0, 1.0]))
     model = nn.Sequential(nn.Flatten(), layer)
-    got = evaluate(model, examples, 2, "float32")
+    got = evaluate(model, examples, "float32")
     assert got["accuracy"] == pytest.approx(6 / 1030)
     assert got["loss"] == pytest.approx((1024 * math.log(1 + math.e) + 6 * math.log(1 + 1 / math.e)) / 1030)
 
@@ -56,7 +56,7 @@ def test_evaluation_covers_the_last_incomplete_batch() -> None:
 def test_evaluation_changes_nothing() -> None:
     model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), nn.Linear(64, 10))
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    evaluate(model, digits().validation, 10, "float32")
+    evaluate(model, digits().validation, "float32")
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
 

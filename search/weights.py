@@ -1,0 +1,27 @@
+"""The final network's weights: as the content of a safetensors file, and back."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from safetensors.torch import load, save
+from torch import nn
+
+from search.artifacts import WEIGHTS
+
+
+def pack_weights(model: nn.Module) -> tuple[bytes, str]:
+    """The weights (and buffers) as the content of a safetensors file, and its SHA-256."""
+    data = save({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()})
+    return data, hashlib.sha256(data).hexdigest()
+
+
+def load_weights(folder: Path, model: nn.Module, sha256: str) -> bytes | None:
+    """Load the weights with this hash if the folder has them; returns the file's content, None if it has not."""
+    path = folder / WEIGHTS
+    data = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(data).hexdigest() != sha256:
+        return None
+    model.load_state_dict(load(data))
+    return data

@@ -1,0 +1,123 @@
+"""Watching a study's ledger closely enough to kill the commands that use it at a given moment."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+import sqlalchemy
+
+from storage.database import LOCK
+from tests.search.command import kill_group
+
+LOOK_SECONDS = 0.001
+
+# The turn at a test set is a lock of a session; the other lock is that of whoever makes tables or stores a score.
+LOCKS = """
+    SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+    WHERE locktype = 'advisory' AND datname = current_database()
+"""
+HELD = f"{LOCKS} AND granted AND (classid, objid) <> ({LOCK >> 32}, {LOCK & 0xFFFFFFFF})"
+WAITING = f"{LOCKS} AND NOT granted"
+TURN = f"hashtextextended((SELECT uuid FROM depthsearch.studies) || '/digits', {LOCK})"
+ASKING = """
+    SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+    AND query LIKE '%pg_try_advisory_lock%'
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the ledger."""
+
+    weights: str
+    claimed_at: object
+    look: int | None
+    result: Any
+
+
+class Eye:
+    """Looks at a study's database again and again, over a connection of its own."""
+
+    def __init__(self, address: str, database: str) -> None:
+        self.address = address
+        self.database = database
+        self._asking: set[int] = set()
+        location = sqlalchemy.make_url(address)
+        _, options = location.get_dialect()().create_connect_args(location)
+        self._connection = psycopg2.connect(**options)
+        self._connection.autocommit = True
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._connection.close()
+
+    def ask(self, statement: str) -> list[tuple[Any, ...]]:
+        """The rows that a statement gives."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement)
+            return list(cursor.fetchall())
+
+    def rows(self) -> list[Row]:
+        """The ledger."""
+        found = self.ask(
+            "SELECT weights_sha256, claimed_at, look, result FROM depthsearch.scores ORDER BY opening"
+        )
+        return [Row(*row) for row in found]
+
+    def has_turn(self) -> bool:
+        """Whether somebody has the turn at the test set."""
+        return self.ask(HELD) != [(0,)]
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Have the turn for the length of the block."""
+        self.ask(f"SELECT pg_advisory_lock({TURN})")
+        try:
+            yield
+        finally:
+            self.ask(f"SELECT pg_advisory_unlock({TURN})")
+
+    def asking(self) -> set[Any]:
+        """The server processes that have been asked for the turn, and are or were not given it."""
+        self._asking |= {pid for (pid,) in self.ask(ASKING)}
+        return self._asking
+
+    def is_claimed(self) -> bool:
+        """Whether the test set is claimed, scored or not."""
+        return self.rows() != []
+
+    @contextmanager
+    def no_score(self) -> Iterator[None]:
+        """Let nobody store a score for the length of the block: who would, waits, with the test set open."""
+        self.ask(f"SELECT pg_advisory_lock({LOCK})")
+        try:
+            yield
+        finally:
+            self.ask(f"SELECT pg_advisory_unlock({LOCK})")
+
+    def is_at_the_score(self) -> bool:
+        """Whether somebody waits, under `no_score`, with the test set claimed and predicted."""
+        return self.is_claimed() and self.ask(WAITING) != [(0,)]
+
+
+def moment(process: subprocess.Popen[str], condition: Callable[[], bool], seconds: float = 120) -> bool:
+    """Wait closely for a moment; returns whether it came before the process ended."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if process.poll() is not None:
+            return False
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(LOOK_SECONDS)
+    return True
+
+
+def killed(process: subprocess.Popen[str]) -> None:
+    with suppress(ProcessLookupError):
+        kill_group(process)
+    process.communicate()

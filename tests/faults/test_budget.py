@@ -1,0 +1,65 @@
+"""Workers that die, join and leave all the time: the budget is spent exactly, and nothing is done twice."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.faults.crew import Crew, Machine, Member, Size, crew, on_linux
+
+pytestmark = [pytest.mark.faults, on_linux, pytest.mark.long]
+
+SIZE = Size(trials=60, epochs=8, width=512, depth=4, pruner="halving")
+WORKERS = 4
+KILL_SECONDS = 8.0
+
+
+def join(team: Crew, index: int) -> Member:
+    """Another machine: every second one has a name of its own, so that nobody here can tell that it is dead."""
+    return team.worker(machine=Machine(host=f"machine-{index}" if index % 2 else None, cores=(index,)))
+
+
+def leave(team: Crew, member: Member) -> None:
+    """A machine is needed elsewhere: it ends in good order, within five seconds."""
+    asked = time.monotonic()
+    member.process.send_signal(signal.SIGTERM)
+    assert member.process.wait(30) in (0, 143), member.said
+    assert time.monotonic() - asked < 5
+    assert "Traceback" not in member.said
+    team.members.remove(member)
+
+
+@pytest.mark.timeout(1800)
+def test_the_budget_is_exact_whatever_happens_to_workers(tmp_path: Path, database_url: str) -> None:
+    chance, kills, leaves = random.Random(1), 0, 0
+    with crew(database_url, tmp_path, SIZE) as team:
+        living = [join(team, index) for index in range(WORKERS)]
+        while not team.is_done():
+            time.sleep(KILL_SECONDS)
+            if team.is_done():
+                break
+            victim = living.pop(chance.randrange(len(living)))
+            victim.kill()
+            kills += 1
+            living.append(join(team, kills))
+            if kills % 3 == 0 and not team.is_done():
+                leave(team, living.pop(0))
+                leaves += 1
+                living.append(join(team, kills + 1))
+        team.end_well()
+        team.check({})
+        assert (kills, leaves) >= (5, 1), "the study ended too soon to be disturbed: make it larger"
+        check_holders(team)
+
+
+def check_holders(team: Crew) -> None:
+    """Along each curve the tokens only grow: nobody wrote an epoch after losing the trial."""
+    rows = team.rows("SELECT trial_id, token FROM depthsearch.epochs ORDER BY trial_id, epoch")
+    for before, after in pairwise(rows):
+        assert before.trial_id != after.trial_id or before.token <= after.token
+    assert max(row.token for row in rows) > 1, "no trial was ever taken over"

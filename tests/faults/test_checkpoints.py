@@ -1,0 +1,116 @@
+"""Checkpoints that are damaged, foreign, out of reach or have no room: the trial goes on to the same numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import small_disk
+from tests.faults.crew import Crew, Machine, Size, crew, on_linux, undisturbed
+from tests.search.command import until
+
+pytestmark = [pytest.mark.faults, on_linux]
+
+SIZE = Size(trials=2, epochs=8, width=256, depth=3)
+
+
+def machine(folder: Path) -> Machine:
+    """One core, and a checkpoint after every epoch."""
+    return Machine(environment={"SEARCH_CHECKPOINT_SHARE": "1", "SEARCH_CHECKPOINTS": str(folder)})
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def put_another_there(path: Path) -> None:
+    path.write_bytes(b"the checkpoint of some other trial")
+
+
+def lose(path: Path) -> None:
+    path.unlink()
+
+
+def interrupted(team: Crew, folder: Path) -> Path:
+    """Kill a command in the middle of a trial that has a checkpoint; returns that checkpoint's file."""
+    member = team.worker(machine=machine(folder))
+    until(
+        lambda: bool(
+            team.rows(
+                "SELECT 1 FROM depthsearch.checkpoints JOIN trials USING (trial_id) "
+                "WHERE state = 'RUNNING' AND epoch BETWEEN 2 AND 5"
+            )
+        ),
+        "a checkpoint in the middle of a trial",
+    )
+    member.kill()
+    [row] = team.rows(
+        "SELECT key FROM depthsearch.checkpoints JOIN trials USING (trial_id) WHERE state = 'RUNNING'"
+    )
+    return folder / str(row.key)
+
+
+def notes(team: Crew) -> str:
+    """What the trials say of where they went on from."""
+    rows = team.rows("SELECT value_json FROM trial_user_attributes WHERE key = 'continued'")
+    return "\n".join(row.value_json for row in rows)
+
+
+def goes_on(damage: Callable[[Path], None], reason: str, team: Crew, folder: Path) -> None:
+    damage(interrupted(team, folder))
+    team.worker(machine=machine(folder))
+    team.end_well()
+    assert "epoch 0: " in notes(team)
+    assert reason in notes(team)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        pytest.param(flip_a_bit, "bytes that are not the"),
+        pytest.param(truncate, "bytes that are not the", marks=pytest.mark.long),
+        pytest.param(put_another_there, "bytes that are not the", marks=pytest.mark.long),
+        pytest.param(lose, "No such file or directory", marks=pytest.mark.long),
+    ],
+)
+def test_a_checkpoint_that_is_no_good_costs_its_epochs_alone(
+    damage: Callable[[Path], None], reason: str, tmp_path: Path, database_url: str, empty_database_url: str
+) -> None:
+    reference = undisturbed(SIZE, empty_database_url, tmp_path / "calm")
+    with crew(database_url, tmp_path, SIZE) as team:
+        goes_on(damage, reason, team, tmp_path / "checkpoints")
+        team.check(reference)
+
+
+def test_a_full_disk_costs_the_checkpoints_alone(
+    tmp_path: Path, database_url: str, empty_database_url: str
+) -> None:
+    reference = undisturbed(SIZE, empty_database_url, tmp_path / "calm")
+    with small_disk(tmp_path, 64 * 1024) as disk, crew(database_url, tmp_path, SIZE) as team:
+        member = team.worker(machine=machine(disk))
+        team.end_well()
+        team.check(reference)
+        assert "goes on without a new checkpoint: cannot write" in member.said
+        assert "No space left on device" in member.said
+        assert not [path for path in disk.rglob("*") if path.is_file()]
+
+
+def test_the_best_trial_keeps_its_network_and_no_other(tmp_path: Path, database_url: str) -> None:
+    with crew(database_url, tmp_path, SIZE) as team:
+        team.worker(machine=machine(tmp_path / "checkpoints"))
+        team.end_well()
+        best = team.rows(
+            "SELECT trial_id FROM trials JOIN trial_values USING (trial_id) ORDER BY value DESC, trial_id LIMIT 1"
+        )
+        kept = team.rows("SELECT trial_id, key FROM depthsearch.checkpoints")
+        assert [row.trial_id for row in kept] == [best[0].trial_id]
+        files = [path for path in (tmp_path / "checkpoints").rglob("*") if path.is_file()]
+        assert files == [tmp_path / "checkpoints" / kept[0].key]

@@ -1,0 +1,174 @@
+"""A command that is asked to end, a step that does not end, and a training that hangs."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import textwrap
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import execute
+from tests.faults.crew import LEASE_SECONDS
+from tests.search.command import kill_group, start, until
+
+pytestmark = pytest.mark.faults
+
+# A network whose forward pass waits: for so many seconds, whenever and as long as `wait(times)` says.
+WAITING = """
+    import time
+    from pathlib import Path
+
+    import torch
+    from torch import nn
+
+    from objectives.core.objective import Objective
+    from spaces import Fixed, Int, Space
+
+    TIMES = Path(__file__).with_name("times")
+
+
+    class Waiting(nn.Module):
+        def __init__(self, classes):
+            super().__init__()
+            self.layer = nn.Linear(64, classes)
+
+        def forward(self, x):
+            if self.training:
+                with TIMES.open("a") as file:
+                    file.write(".")
+                time.sleep({seconds})
+            return self.layer(x.flatten(1))
+
+
+    OBJECTIVE = Objective(
+        data="digits", build_model=lambda config: Waiting(config.classes), epochs={epochs}, trials=1,
+        space=Space(learning_rate=Fixed(0.01), batch_size=Fixed(256), unused=Int(0, 9)),
+    )
+"""
+
+
+@pytest.fixture(autouse=True)
+def remote(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A storage that outlives the commands."""
+    monkeypatch.setenv("SEARCH_STORAGE", database_url)
+    monkeypatch.setenv("SEARCH_LEASE_SECONDS", str(LEASE_SECONDS))
+
+
+def waiting(folder: Path, seconds: str, epochs: int = 1) -> tuple[Path, Path]:
+    """The objective's file, and the file that grows with every step."""
+    path = folder / "waiting.py"
+    path.write_text(textwrap.dedent(WAITING.format(seconds=seconds, epochs=epochs)).lstrip())
+    return path, folder / "times"
+
+
+def steps(times: Path) -> int:
+    """How many steps have begun, in all processes."""
+    return len(times.read_text()) if times.exists() else 0
+
+
+def run(objective: Path, verb: str = "run") -> subprocess.Popen[str]:
+    return start(verb, "--study", "waiting", "--objective", objective, "--workers", "1")
+
+
+@contextmanager
+def within(seconds: float, process: subprocess.Popen[str]) -> Iterator[None]:
+    """What the block does ends the command in so many seconds."""
+    began = time.monotonic()
+    yield
+    process.wait(30)
+    assert time.monotonic() - began < seconds
+
+
+def rows(address: str, statement: str) -> list[tuple[Any, ...]]:
+    return execute(address, statement)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_step_is_finished_its_state_kept_and_the_trial_let_go_of(
+    number: int, code: int, tmp_path: Path, database_url: str
+) -> None:
+    """Five steps an epoch, half a second each: the signal comes within an epoch, and nothing is done twice."""
+    objective, times = waiting(tmp_path, "0.5", epochs=2)
+    process = run(objective)
+    until(lambda: steps(times) >= 3, "the third step")
+    with within(5, process):
+        kill_group(process, number) if number == signal.SIGINT else process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert "Traceback" not in err
+    assert rows(database_url, "SELECT expires_at::text FROM depthsearch.leases") == [("-infinity",)]
+    [(epoch,)] = rows(database_url, "SELECT epoch FROM depthsearch.checkpoints")
+    assert epoch == 0
+    process = run(objective, "resume")
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert steps(times) == 2 * 5  # 1,294 images: five whole batches an epoch, none of them twice
+    [(note,)] = rows(database_url, "SELECT value_json FROM trial_user_attributes WHERE key = 'continued'")
+    assert note == '["epoch 0"]'
+
+
+def test_a_step_that_does_not_end_is_cut_off_in_time(tmp_path: Path, database_url: str) -> None:
+    objective, times = waiting(tmp_path, "3600")
+    process = run(objective)
+    until(lambda: steps(times) >= 1, "the first step")
+    with within(5, process):
+        process.send_signal(signal.SIGTERM)
+    assert process.returncode == 143
+    process.communicate()
+    assert rows(database_url, "SELECT expires_at::text FROM depthsearch.leases") == [("-infinity",)]
+
+
+def test_the_second_signal_means_now(tmp_path: Path, database_url: str) -> None:
+    objective, times = waiting(tmp_path, "3600")
+    process = run(objective)
+    until(lambda: steps(times) >= 1, "the first step")
+    kill_group(process, signal.SIGINT)
+    time.sleep(0.5)  # a person's second Ctrl-C
+    with within(2, process):
+        kill_group(process, signal.SIGINT)
+    assert process.returncode == 130
+    process.communicate()
+
+
+def test_workers_end_with_their_command(tmp_path: Path, database_url: str) -> None:
+    """The command is killed: its worker hears of it, though its step does not end."""
+    objective, times = waiting(tmp_path, "3600")
+    process = run(objective)
+    until(lambda: steps(times) >= 1, "the first step")
+    [(worker,)] = rows(database_url, "SELECT worker FROM depthsearch.leases")
+    pid = int(str(worker).split("/")[2].partition("-")[0])
+    process.kill()
+    process.communicate()
+    until(lambda: not Path(f"/proc/{pid}/cmdline").exists(), "the worker's end", seconds=10)
+
+
+def test_a_training_that_hangs_is_ended_and_goes_on(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEARCH_HUNG_SECONDS", "2")
+    objective, _ = waiting(tmp_path, "3600 if len(TIMES.read_text()) == 2 else 0")
+    process = run(objective)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "trial 0 hangs (no batch for 2 s)" in err
+    assert rows(database_url, "SELECT state::text FROM trials") == [("COMPLETE",)]
+
+
+@pytest.mark.long
+def test_what_always_hangs_fails_and_stops_the_study(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEARCH_HUNG_SECONDS", "1")
+    objective, times = waiting(tmp_path, "3600")
+    process = run(objective)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert "3 trials failed in the same way (TimeoutError: the training hung 3 times without a batch)" in err
+    assert rows(database_url, "SELECT state::text FROM trials") == [("FAIL",)] * 3
+    assert steps(times) == 9

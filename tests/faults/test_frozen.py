@@ -1,0 +1,111 @@
+"""A worker that sleeps through its lease wakes up to find its trial taken, and leaves it alone."""
+
+from __future__ import annotations
+
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.crew import LEASE_SECONDS, Crew, Machine, Member, Size, crew, on_linux, undisturbed
+from tests.search.command import until
+
+pytestmark = [pytest.mark.faults, on_linux]
+
+SIZE = Size(trials=6, epochs=6, width=384, depth=4)
+
+
+def freeze_in_a_trial(team: Crew, member: Member) -> int:
+    """Stop a command, which trains alone, in the middle of a trial, in no transaction; gives the trial's id."""
+    until(lambda: frozen_in_peace(team, member), "a freeze in the middle of a trial")
+    [lease] = team.rows("SELECT trial_id, token FROM depthsearch.leases")
+    assert lease.token == 1
+    return int(lease.trial_id)
+
+
+def frozen_in_peace(team: Crew, member: Member) -> bool:
+    """Freeze the only command; let it go on if it is not in the middle of a trial, or talks to the server."""
+    member.signal(signal.SIGSTOP)
+    talks = team.rows(
+        "SELECT 1 FROM pg_stat_activity WHERE application_name = 'depthsearch' "
+        "AND datname = current_database() AND state <> 'idle'"
+    )
+    if talks or not team.in_the_middle():
+        member.signal(signal.SIGCONT)
+        return False
+    return True
+
+
+def written(team: Crew, trial_id: int) -> list[Any]:
+    """What the first holder of a trial has stored."""
+    return team.rows(
+        "SELECT epoch, accuracy, reported_at FROM depthsearch.epochs WHERE trial_id = :t AND token = 1 ORDER BY 1",
+        t=trial_id,
+    )
+
+
+def taken_over(team: Crew, trial_id: int) -> bool:
+    """Whether another worker has reported about the trial."""
+    return bool(team.rows("SELECT 1 FROM depthsearch.epochs WHERE trial_id = :t AND token = 2", t=trial_id))
+
+
+def freeze_and_wake(team: Crew) -> None:
+    """Freeze one of two machines for longer than twice its lease, until the other has gone on with its trial."""
+    sleeper = team.worker(machine=Machine(cores=(0,)))
+    trial_id = freeze_in_a_trial(team, sleeper)
+    frozen = time.monotonic()
+    team.worker(machine=Machine(cores=(1,)))
+    until(lambda: taken_over(team, trial_id), "the other worker's report")
+    time.sleep(max(0.0, 2 * LEASE_SECONDS - (time.monotonic() - frozen)))
+    before = written(team, trial_id)
+    assert before
+    sleeper.signal(signal.SIGCONT)
+    team.end_well()
+    assert written(team, trial_id) == before
+    [number] = [row.number for row in team.rows("SELECT number FROM trials WHERE trial_id = :t", t=trial_id)]
+    told = [line for line in sleeper.said.splitlines() if f"trial {number} is no longer" in line]
+    assert len(told) == 1, sleeper.said
+
+
+def test_a_frozen_worker_leaves_its_trial_alone(tmp_path: Path, database_url: str) -> None:
+    with crew(database_url, tmp_path, replace(SIZE, trials=3)) as team:
+        freeze_and_wake(team)
+        team.check({})
+
+
+@pytest.mark.long
+def test_the_trial_of_a_frozen_worker_takes_the_same_course(
+    tmp_path: Path, database_url: str, empty_database_url: str
+) -> None:
+    reference = undisturbed(SIZE, empty_database_url, tmp_path / "calm")
+    with crew(database_url, tmp_path, SIZE) as team:
+        freeze_and_wake(team)
+        team.check(reference)
+
+
+@pytest.mark.long
+def test_a_worker_frozen_inside_a_transaction_blocks_nobody(tmp_path: Path, database_url: str) -> None:
+    with crew(database_url, tmp_path, Size(trials=3, epochs=20, width=16, depth=1)) as team:
+        sleeper = team.worker(machine=Machine(cores=(0,)))
+        team.wait_until_in_the_middle()
+        until(lambda: frozen_while_it_writes(team, sleeper), "a freeze between a write and its commit")
+        team.worker(machine=Machine(cores=(1,)))
+        until(lambda: team.finished() == team.size.trials, "the other worker's end", 90)
+        sleeper.signal(signal.SIGCONT)
+        team.end_well()
+        team.check({})
+
+
+def frozen_while_it_writes(team: Crew, member: Member) -> bool:
+    """Freeze the only command; let it go on if it has no open transaction that has written something."""
+    member.signal(signal.SIGSTOP)
+    written = team.rows(
+        "SELECT 1 FROM pg_stat_activity WHERE application_name = 'depthsearch' "
+        "AND datname = current_database() AND state = 'idle in transaction' AND backend_xid IS NOT NULL"
+    )
+    if not written:
+        member.signal(signal.SIGCONT)
+    return bool(written)

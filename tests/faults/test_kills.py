@@ -1,0 +1,129 @@
+"""Workers killed at every boundary of an epoch and at random moments: each trial goes on to the same numbers."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.crew import LEASE_SECONDS, Crew, Machine, Size, crew, on_linux, undisturbed
+from tests.search.command import until
+
+pytestmark = [pytest.mark.faults, on_linux]
+
+SMALL = Size(trials=2, epochs=5, width=256, depth=3)
+LARGE = Size(trials=10, epochs=10, width=512, depth=4)
+RANDOM_KILLS = 50
+
+
+def held(team: Crew) -> list[Any]:
+    """Who holds which running trial, with which token, and how many of its epochs are stored."""
+    return team.rows(
+        "SELECT t.trial_id, l.token, l.worker, (SELECT count(*) FROM depthsearch.epochs e "
+        "WHERE e.trial_id = t.trial_id) AS epochs FROM trials t JOIN depthsearch.leases l USING (trial_id) "
+        "WHERE t.state = 'RUNNING' AND l.expires_at > now() ORDER BY t.trial_id"
+    )
+
+
+def kill_worker(name: str) -> None:
+    """Kill the worker process that a lease names."""
+    os.kill(int(name.split("/")[2].partition("-")[0]), signal.SIGKILL)
+
+
+def kill_when(team: Crew, moment: Callable[[Any], bool]) -> Any:
+    """Kill the worker that holds a trial of which `moment` is true, and wait for the next holder; the trial."""
+    found: list[Any] = []
+
+    def look() -> bool:
+        found[:] = [row for row in held(team) if moment(row)]
+        return bool(found) or team.is_done()
+
+    until(look, "the moment to kill")
+    if not found:
+        return None
+    kill_worker(found[0].worker)
+    killed = time.monotonic()
+    until(lambda: not holds(team, found[0]) or team.is_done(), "the next holder")
+    assert time.monotonic() - killed < 2 * LEASE_SECONDS
+    return found[0]
+
+
+def holds(team: Crew, row: Any) -> bool:
+    """Whether the trial is RUNNING in the hands of the very holder that was seen."""
+    return any(now.trial_id == row.trial_id and now.token == row.token for now in unfinished(team))
+
+
+def unfinished(team: Crew) -> list[Any]:
+    """Every running trial with the token of whoever had it last."""
+    return team.rows(
+        "SELECT trial_id, token FROM trials JOIN depthsearch.leases USING (trial_id) WHERE state = 'RUNNING'"
+    )
+
+
+def kill_at_every_boundary(team: Crew, share: str, folder: Path) -> None:
+    """Kill the worker at the first sight of every further epoch, then let the study end."""
+    team.worker(machine=machine(folder, share))
+    killed = [kill_when(team, lambda row, seen=seen: row.epochs >= seen) for seen in range(SMALL.epochs)]
+    assert len([row for row in killed if row]) >= SMALL.epochs - 1
+    team.end_well()
+
+
+def test_a_kill_at_every_boundary_changes_no_number(
+    tmp_path: Path, database_url: str, empty_database_url: str
+) -> None:
+    reference = undisturbed(SMALL, empty_database_url, tmp_path / "calm")
+    with crew(database_url, tmp_path, SMALL) as team:
+        kill_at_every_boundary(team, "1", tmp_path)
+        team.check(reference)
+        went_on = [int(text) for note in notes(team) for text in re.findall(r"epoch (\d+)", note)]
+        assert max(went_on, default=0) >= SMALL.epochs - 2, "no trial went on from a checkpoint"
+        assert not list((tmp_path / "checkpoints").rglob("*.part"))
+
+
+@pytest.mark.long
+def test_nor_does_it_where_checkpoints_are_rare(
+    tmp_path: Path, database_url: str, empty_database_url: str
+) -> None:
+    """What was not kept is trained again, from the last checkpoint or the beginning."""
+    reference = undisturbed(SMALL, empty_database_url, tmp_path / "calm")
+    with crew(database_url, tmp_path, SMALL) as team:
+        kill_at_every_boundary(team, "0.02", tmp_path)
+        team.check(reference)
+
+
+def machine(folder: Path, share: str) -> Machine:
+    """One core, and checkpoints in a folder of the test's own."""
+    return Machine(
+        environment={"SEARCH_CHECKPOINT_SHARE": share, "SEARCH_CHECKPOINTS": str(folder / "checkpoints")}
+    )
+
+
+def notes(team: Crew) -> list[str]:
+    """What the trials say of where they went on from."""
+    rows = team.rows("SELECT value_json FROM trial_user_attributes WHERE key = 'continued'")
+    return [row.value_json for row in rows]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_kills_at_random_moments_change_no_number(
+    tmp_path: Path, database_url: str, empty_database_url: str
+) -> None:
+    reference = undisturbed(LARGE, empty_database_url, tmp_path / "calm")
+    moments = random.Random(4)
+    with crew(database_url, tmp_path, LARGE) as team:
+        team.worker(machine=machine(tmp_path, "1"))
+        kills = 0
+        while kills < RANDOM_KILLS and not team.is_done():
+            time.sleep(moments.uniform(0.0, 1.5))  # the moment is what is random here
+            kills += kill_when(team, lambda row: True) is not None
+        assert kills == RANDOM_KILLS, "the study ended before the last kill: make it larger"
+        team.end_well()
+        team.check(reference)

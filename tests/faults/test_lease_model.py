@@ -1,0 +1,109 @@
+"""Leases, fencing and budgets against a model: workers that sleep, die, come back and write too late.
+
+The functions and the Postgres are real. After each step, all that is stored must be what the model says. Planted
+bugs show that the machine would find them.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+from optuna.trial import TrialState
+from sqlalchemy import Connection, text
+
+from storage import guard, leases, url
+from storage.database import opened
+from storage.leases import Hold
+from tests.conftest import at, execute
+from tests.faults.machine import LeaseMachine
+
+pytestmark = pytest.mark.faults
+
+SLOW = (HealthCheck.too_slow, HealthCheck.filter_too_much)
+SHORT = settings(
+    max_examples=20,
+    stateful_step_count=25,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=SLOW,
+    phases=(Phase.generate,),
+)
+LONG = settings(
+    max_examples=100,
+    stateful_step_count=50,
+    deadline=None,
+    database=None,
+    suppress_health_check=SLOW,
+    print_blob=True,
+)
+
+
+@pytest.fixture(scope="module")
+def machine(server: str, template: str) -> Iterator[type[LeaseMachine]]:
+    """The machine on a database of this module."""
+    name = f"model_{secrets.token_hex(6)}"
+    execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        address = url.parse(at(server, name))
+        with opened(address) as observer, opened(address) as first, opened(address) as second:
+            yield type("Machine", (LeaseMachine,), {"observer": observer, "connected": (first, second)})
+    finally:
+        execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_what_is_stored_is_what_the_model_says(machine: type[LeaseMachine]) -> None:
+    run_state_machine_as_test(machine, settings=SHORT)
+
+
+@pytest.mark.long
+def test_what_is_stored_is_what_the_model_says_for_long(machine: type[LeaseMachine]) -> None:
+    run_state_machine_as_test(machine, settings=LONG)
+
+
+def _any_token(connection: Connection, hold: Hold) -> None:
+    """Verify that some lease is there, whoever has it."""
+    found = connection.scalar(
+        text("SELECT 1 FROM depthsearch.leases WHERE trial_id = :trial FOR SHARE"), {"trial": hold.trial_id}
+    )
+    if found is None:
+        raise leases.lost(hold)
+
+
+def _renew_any(connection: Connection, hold: Hold, seconds: float) -> None:
+    """Renew a lease, whoever has it."""
+    result = connection.execute(
+        text(
+            "UPDATE depthsearch.leases SET expires_at = now() + make_interval(secs => :seconds) "
+            "WHERE trial_id = :trial"
+        ),
+        {"trial": hold.trial_id, "seconds": seconds},
+    )
+    if result.rowcount == 0:
+        raise leases.lost(hold)
+
+
+PLANTED = {
+    "writes verify no token": (leases, "verify", _any_token),
+    "leases are renewed with any token": (leases, "renew", _renew_any),
+    "the budget forgets running trials": (guard, "SLOTS", (TrialState.COMPLETE, TrialState.PRUNED)),
+}
+
+
+@contextmanager
+def planted(bug: str) -> Iterator[None]:
+    """One of the storage's functions with a bug in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(*PLANTED[bug])
+        yield
+
+
+@pytest.mark.parametrize("bug", PLANTED)
+def test_a_planted_bug_is_found(machine: type[LeaseMachine], bug: str) -> None:
+    with planted(bug), pytest.raises((AssertionError, pytest.fail.Exception)):
+        run_state_machine_as_test(machine, settings=SHORT)

@@ -1,0 +1,226 @@
+"""The ledger under fire: scorers that race, that are killed, whose server is killed, whose study is deleted."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from wsgiref.util import setup_testing_defaults
+
+import optuna
+import optuna_dashboard
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from storage import ledger, schema, studies, url
+from storage.database import LOCK, Database, opened
+from storage.embedded import EmbeddedServer
+from storage.errors import ScoreRefused, UnknownStudy
+from storage.ledger import Claim
+from tests.conftest import open_folder
+from tests.storage.processes import ROOT, kill, wait_until_gone
+
+pytestmark = pytest.mark.faults
+
+UUID = "00000000-0000-0000-0000-000000000001"
+RACERS = 8
+
+# Takes the turn, claims and then scores, with a word on each; a line on its standard input lets it go on.
+SCORER = """
+import sys
+from storage import ledger, url
+from storage.database import opened
+from storage.networks import Network
+address, uuid = sys.argv[1:]
+with opened(url.parse(address)) as database, ledger.turn(database.engine, uuid, "digits") as connection:
+    wanted = ledger.Claim(weights_sha256="a" * 64, winner={"trial": 1})
+    ledger.claim(connection, uuid, "s", "digits", wanted)
+    print("claimed", flush=True)
+    sys.stdin.readline()
+    network = Network(sha256="a" * 64, description={}, weights=b"weights")
+    ledger.complete(
+        connection, uuid, "digits", {"test_accuracy": 0.5}, test_sha256="t", predictions=b"p", network=network
+    )
+"""
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    with opened(url.parse(database_url)) as database:
+        yield database
+
+
+@contextmanager
+def scorer(address: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that has claimed, and waits for a line before it scores."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SCORER, address, UUID],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=ROOT,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "claimed\n"
+        yield process
+        process.kill()
+
+
+def claim(database: Database, weights: str = "a" * 64, *, opening: int = 1, uuid: str = UUID) -> None:
+    with database.engine.connect() as connection:
+        wanted = Claim(weights_sha256=weights, winner={"trial": 1})
+        ledger.claim(
+            connection, uuid, "s", "digits", wanted, opening=opening, reason=None if opening == 1 else "why"
+        )
+
+
+def complete(database: Database, accuracy: float, uuid: str = UUID) -> dict[str, Any]:
+    with database.engine.connect() as connection:
+        outcome = {"test_accuracy": accuracy}
+        return ledger.complete(connection, uuid, "digits", outcome, test_sha256="t", predictions=b"p")
+
+
+def kept(database: Database) -> int:
+    with database.engine.begin() as connection:
+        return len(connection.execute(schema.networks.select()).all())
+
+
+@pytest.mark.parametrize("opening", [1, 2])
+def test_of_many_claims_at_once_one_is_made(database: Database, opening: int) -> None:
+    """Even of those that do without a turn: the table itself has room for one."""
+    if opening == 2:
+        claim(database)
+        complete(database, 0.9)
+    together, refused = threading.Barrier(RACERS), []
+
+    def race(weights: str) -> None:
+        together.wait()
+        try:
+            claim(database, weights, opening=opening)
+        except ScoreRefused:
+            refused.append(weights)
+
+    offered = [f"{number:064}" for number in range(RACERS)]
+    threads = [threading.Thread(target=race, args=(weights,)) for weights in offered]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    openings = ledger.openings(database.engine, UUID, "digits")
+    assert [each.number for each in openings] == list(range(1, opening + 1))
+    assert {openings[-1].claim.weights_sha256} == set(offered) - set(refused)
+    assert len(refused) == RACERS - 1
+
+
+def test_of_many_scores_at_once_one_is_stored(database: Database) -> None:
+    claim(database)
+    together, stored = threading.Barrier(RACERS), []
+
+    def race(accuracy: float) -> None:
+        together.wait()
+        stored.append(complete(database, accuracy))
+
+    threads = [threading.Thread(target=race, args=(number / RACERS,)) for number in range(RACERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(stored) == RACERS
+    assert all(one == stored[0] for one in stored)
+    assert stored[0]["look"] == 1
+
+
+def test_a_killed_scorer_leaves_its_claim_and_frees_the_turn(database: Database, database_url: str) -> None:
+    with scorer(database_url) as process:
+        process.kill()
+    with ledger.turn(database.engine, UUID, "digits") as connection:
+        [left] = ledger.openings(database.engine, UUID, "digits")
+        assert (left.result, left.claim.weights_sha256) == (None, "a" * 64)
+        with pytest.raises(ScoreRefused):
+            ledger.claim(connection, UUID, "s", "digits", Claim(weights_sha256="b" * 64, winner={}))
+    assert complete(database, 0.5)["look"] == 1
+
+
+def test_a_scorer_that_is_killed_while_it_stores_stores_nothing(database: Database, database_url: str) -> None:
+    with scorer(database_url) as process, database.engine.connect() as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK})
+        connection.commit()
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+        waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        while connection.scalar(waiting) == 0:
+            connection.commit()
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": LOCK})
+        connection.commit()
+    with ledger.turn(database.engine, UUID, "digits"):  # free once the server has noticed
+        assert ledger.result(database.engine, UUID, "digits") is None
+        assert kept(database) == 0
+    assert complete(database, 0.5)["look"] == 1
+
+
+def test_a_server_that_is_killed_between_claim_and_score_has_the_claim() -> None:
+    with open_folder() as folder:
+        server = EmbeddedServer(folder)
+        with server as address, opened(url.parse(address)) as database:
+            with ledger.turn(database.engine, UUID, "digits") as connection:
+                wanted = Claim(weights_sha256="a" * 64, winner={"trial": 1})
+                ledger.claim(connection, UUID, "s", "digits", wanted)
+                kill(server.status().pid)
+                wait_until_gone(server)
+                with pytest.raises(DBAPIError):
+                    ledger.complete(connection, UUID, "digits", {}, test_sha256="t", predictions=b"p")
+            with EmbeddedServer(folder):
+                assert ledger.open_claim(database.engine, UUID, "digits") == wanted
+                assert ledger.result(database.engine, UUID, "digits") is None
+                claim(database)
+                assert complete(database, 0.5)["look"] == 1
+
+
+def dashboard(database: Database, method: str, path: str, body: dict[str, object]) -> str:
+    """What optuna-dashboard itself does when a browser asks it to; returns the status."""
+    sent, answered = json.dumps(body).encode(), []
+    environ: dict[str, Any] = {"REQUEST_METHOD": method, "PATH_INFO": path, "CONTENT_TYPE": "application/json"}
+    setup_testing_defaults(environ)
+    environ |= {"wsgi.input": io.BytesIO(sent), "CONTENT_LENGTH": str(len(sent))}
+    for _ in optuna_dashboard.wsgi(database.optuna)(
+        environ, lambda status, headers, _=None: answered.append(status)
+    ):
+        pass
+    [status] = answered
+    return str(status)
+
+
+def test_what_the_dashboard_deletes_or_renames_frees_no_test_set(database: Database) -> None:
+    first = studies.create(database, "s", {}, 1)
+    claim(database, uuid=first.uuid)
+    complete(database, 0.9, first.uuid)
+    path = f"/api/studies/{first.study_id}"
+    assert dashboard(database, "POST", f"{path}/rename", {"study_name": "renamed"}).startswith("201")
+    for name in ("s", "renamed"):  # what the dashboard makes is a study of its own, and none of ours
+        with pytest.raises(UnknownStudy):
+            studies.get(database.engine, name)
+    second = studies.create(database, "s", {}, 1)
+    claim(database, uuid=second.uuid)
+    assert complete(database, 0.8, second.uuid)["look"] == 2
+    assert dashboard(database, "DELETE", f"/api/studies/{second.study_id}", {}).startswith("204")
+    third = studies.create(database, "s", {}, 1)
+    claim(database, uuid=third.uuid)
+    assert complete(database, 0.7, third.uuid)["look"] == 3
+    assert len({first.uuid, second.uuid, third.uuid}) == 3
+    optuna.delete_study(study_name="s", storage=database.optuna)
+    with database.engine.begin() as connection:
+        assert ledger.looks(connection, "digits") == 3
+    for uuid, accuracy in ((first.uuid, 0.9), (second.uuid, 0.8), (third.uuid, 0.7)):
+        assert (ledger.result(database.engine, uuid, "digits") or {})["test_accuracy"] == accuracy
