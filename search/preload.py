@@ -1,9 +1,12 @@
 """Imported once by the server that workers are forked from, so that each starts in milliseconds.
 
-Nothing here touches a GPU: a CUDA context does not survive a fork.
+Nothing here touches a GPU: a CUDA context does not survive a fork. The first optimizer of a process imports
+`torch._dynamo`, which takes two seconds.
 """
 
 import gc
+
+import torch._dynamo  # noqa: F401
 
 import search.worker  # noqa: F401
 

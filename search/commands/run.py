@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from objectives.core.discovery import is_path
-from search import devices
+from search import devices, processes
 from search import plan as plans
 from search.access import storage_url
 from search.commands.output import Decoding, configuration, document, err, note, out, say
@@ -37,6 +37,7 @@ def named(study: str | None, objective: str | None) -> str:
 
 def run_study(request: Request, settings: Settings, *, create: bool, as_json: bool) -> None:
     """Create or continue a study and train until its budget is spent; print the best configuration."""
+    processes.context()  # its server takes seconds to import torch: let it begin now
     there = devices.names(settings.device)  # one that is not there must not leave a study behind
     with storage_url(settings) as address, opened(url.parse(address)) as database:
         record, plan = _open(database, request, settings, create=create)
@@ -55,6 +56,7 @@ def run_study(request: Request, settings: Settings, *, create: bool, as_json: bo
 
 def lend(request: Request, settings: Settings) -> None:
     """Train trials of a study that exists, leaving its settings as they are."""
+    processes.context()
     there = devices.names(settings.device)
     with storage_url(settings) as address, opened(url.parse(address)) as database:
         record = studies.get(database.engine, request.study)
