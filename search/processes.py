@@ -25,7 +25,7 @@ from search.outages import is_outage
 from search.signals import end_on_first, hurried
 
 # How long a worker that is asked to end may take to finish its step and to write its state.
-GRACE_SECONDS = 3.5
+GRACE_SECONDS = 3.0
 
 _log = logging.getLogger(__name__)
 

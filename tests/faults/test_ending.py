@@ -6,7 +6,7 @@ import signal
 import subprocess
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -72,8 +72,24 @@ def steps(times: Path) -> int:
     return len(times.read_text()) if times.exists() else 0
 
 
-def run(objective: Path, verb: str = "run") -> subprocess.Popen[str]:
-    return start(verb, "--study", "waiting", "--objective", objective, "--workers", "1")
+Run = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    """Start a command on an objective's file; what still runs at the end is killed."""
+    started = []
+
+    def begin(objective: Path, verb: str = "run") -> subprocess.Popen[str]:
+        started.append(start(verb, "--study", "waiting", "--objective", objective, "--workers", "1"))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            kill_group(process)
+        if process.stdout is not None and not process.stdout.closed:
+            process.communicate()
 
 
 @contextmanager
@@ -91,7 +107,7 @@ def rows(address: str, statement: str) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_the_step_is_finished_its_state_kept_and_the_trial_let_go_of(
-    number: int, code: int, tmp_path: Path, database_url: str
+    number: int, code: int, run: Run, tmp_path: Path, database_url: str
 ) -> None:
     """Five steps an epoch, half a second each: the signal comes within an epoch, and nothing is done twice."""
     objective, times = waiting(tmp_path, "0.5", epochs=2)
@@ -113,18 +129,17 @@ def test_the_step_is_finished_its_state_kept_and_the_trial_let_go_of(
     assert note == '["epoch 0"]'
 
 
-def test_a_step_that_does_not_end_is_cut_off_in_time(tmp_path: Path, database_url: str) -> None:
+def test_a_step_that_does_not_end_is_cut_off_in_time(run: Run, tmp_path: Path, database_url: str) -> None:
     objective, times = waiting(tmp_path, "3600")
     process = run(objective)
     until(lambda: steps(times) >= 1, "the first step")
     with within(5, process):
         process.send_signal(signal.SIGTERM)
     assert process.returncode == 143
-    process.communicate()
     assert rows(database_url, "SELECT expires_at::text FROM depthsearch.leases") == [("-infinity",)]
 
 
-def test_the_second_signal_means_now(tmp_path: Path, database_url: str) -> None:
+def test_the_second_signal_means_now(run: Run, tmp_path: Path, database_url: str) -> None:
     objective, times = waiting(tmp_path, "3600")
     process = run(objective)
     until(lambda: steps(times) >= 1, "the first step")
@@ -136,7 +151,7 @@ def test_the_second_signal_means_now(tmp_path: Path, database_url: str) -> None:
     process.communicate()
 
 
-def test_workers_end_with_their_command(tmp_path: Path, database_url: str) -> None:
+def test_workers_end_with_their_command(run: Run, tmp_path: Path, database_url: str) -> None:
     """The command is killed: its worker hears of it, though its step does not end."""
     objective, times = waiting(tmp_path, "3600")
     process = run(objective)
@@ -149,7 +164,7 @@ def test_workers_end_with_their_command(tmp_path: Path, database_url: str) -> No
 
 
 def test_a_training_that_hangs_is_ended_and_goes_on(
-    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+    run: Run, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SEARCH_HUNG_SECONDS", "2")
     objective, _ = waiting(tmp_path, "3600 if len(TIMES.read_text()) == 2 else 0")
@@ -162,7 +177,7 @@ def test_a_training_that_hangs_is_ended_and_goes_on(
 
 @pytest.mark.long
 def test_what_always_hangs_fails_and_stops_the_study(
-    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+    run: Run, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SEARCH_HUNG_SECONDS", "1")
     objective, times = waiting(tmp_path, "3600")

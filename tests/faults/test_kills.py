@@ -84,7 +84,6 @@ def test_a_kill_at_every_boundary_changes_no_number(
         team.check(reference)
         went_on = [int(text) for note in notes(team) for text in re.findall(r"epoch (\d+)", note)]
         assert max(went_on, default=0) >= SMALL.epochs - 2, "no trial went on from a checkpoint"
-        assert not list((tmp_path / "checkpoints").rglob("*.part"))
 
 
 @pytest.mark.long
