@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from search.settings import Settings
 from search.versions import versions
 from storage import studies, url
 from storage.database import Database
+from storage.stores import open_store
 
 LOW_DISK_BYTES = 2 * 2**30
 
@@ -46,6 +48,7 @@ def examine(settings: Settings, *, as_json: bool, url_in_flag: str | None, mend:
         "home": lambda: _writable(settings.home),
         "cache": lambda: _writable(settings.cache),
         "storage": lambda: _storage(settings, url_in_flag),
+        "checkpoints": lambda: _checkpoints(settings.checkpoint_place),
         "objectives": _objectives,
         "data": lambda: _data(settings),
         "devices": lambda: _devices(settings),
@@ -104,6 +107,18 @@ def _writable(folder: Path) -> str:
     if free < LOW_DISK_BYTES:
         raise SearchError(f"{folder} has only {free / 2**30:.1f} GiB left; free some or choose another disk")
     return f"{folder}, {free / 2**30:.0f} GiB free"
+
+
+def _checkpoints(place: str) -> str:
+    store, key, content = open_store(place), f"doctor/{uuid.uuid4()}", os.urandom(16)
+    store.write(key, content)
+    same = store.read(key) == content
+    store.remove(key)
+    if not same:
+        raise SearchError(
+            f"{place} gives back other bytes than were written; set SEARCH_CHECKPOINTS to another place"
+        )
+    return place
 
 
 def _storage(settings: Settings, url_in_flag: str | None) -> str:

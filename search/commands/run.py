@@ -19,6 +19,7 @@ from search.supervisor import Crew, Supervisor, crew_jobs
 from search.watch import Board, Lines
 from storage import studies, url
 from storage.database import Database, opened
+from storage.stores import open_store
 from storage.studies import StudyRecord
 
 
@@ -38,7 +39,9 @@ def named(study: str | None, objective: str | None) -> str:
 def run_study(request: Request, settings: Settings, *, create: bool, as_json: bool) -> None:
     """Create or continue a study and train until its budget is spent; print the best configuration."""
     processes.context()  # its server takes seconds to import torch: let it begin now
-    there = devices.names(settings.device)  # one that is not there must not leave a study behind
+    # What cannot be had must not leave a study behind.
+    there = devices.names(settings.device)
+    open_store(settings.checkpoint_place)
     with storage_url(settings) as address, opened(url.parse(address)) as database:
         record, plan = _open(database, request, settings, create=create)
         viewer = Viewer(database, record.name)
@@ -58,6 +61,7 @@ def lend(request: Request, settings: Settings) -> None:
     """Train trials of a study that exists, leaving its settings as they are."""
     processes.context()
     there = devices.names(settings.device)
+    open_store(settings.checkpoint_place)
     with storage_url(settings) as address, opened(url.parse(address)) as database:
         record = studies.get(database.engine, request.study)
         if record.control != "run" or record.overdue:

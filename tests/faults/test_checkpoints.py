@@ -10,10 +10,15 @@ import pytest
 from tests.conftest import small_disk
 from tests.faults.crew import Crew, Machine, Size, crew, on_linux, undisturbed
 from tests.search.command import until
+from tests.storage import s3
 
 pytestmark = [pytest.mark.faults, on_linux]
 
 SIZE = Size(trials=2, epochs=8, width=256, depth=3)
+CHECKPOINT_IN_THE_MIDDLE = """
+    SELECT 1 FROM depthsearch.checkpoints JOIN trials USING (trial_id)
+    WHERE state = 'RUNNING' AND epoch BETWEEN 2 AND 5
+"""
 
 
 def machine(folder: Path) -> Machine:
@@ -42,15 +47,7 @@ def lose(path: Path) -> None:
 def interrupted(team: Crew, folder: Path) -> Path:
     """Kill a command in the middle of a trial that has a checkpoint; returns that checkpoint's file."""
     member = team.worker(machine=machine(folder))
-    until(
-        lambda: bool(
-            team.rows(
-                "SELECT 1 FROM depthsearch.checkpoints JOIN trials USING (trial_id) "
-                "WHERE state = 'RUNNING' AND epoch BETWEEN 2 AND 5"
-            )
-        ),
-        "a checkpoint in the middle of a trial",
-    )
+    until(lambda: bool(team.rows(CHECKPOINT_IN_THE_MIDDLE)), "a checkpoint in the middle of a trial")
     member.kill()
     [row] = team.rows(
         "SELECT key FROM depthsearch.checkpoints JOIN trials USING (trial_id) WHERE state = 'RUNNING'"
@@ -88,6 +85,31 @@ def test_a_checkpoint_that_is_no_good_costs_its_epochs_alone(
     with crew(database_url, tmp_path, SIZE) as team:
         goes_on(damage, reason, team, tmp_path / "checkpoints")
         team.check(reference)
+
+
+@pytest.mark.long
+def test_machines_that_share_a_bucket_share_checkpoints(
+    tmp_path: Path, database_url: str, empty_database_url: str
+) -> None:
+    reference = undisturbed(SIZE, empty_database_url, tmp_path / "calm")
+    with s3.served() as service, crew(database_url, tmp_path, SIZE) as team:
+        at = Machine(
+            environment={
+                **s3.ENVIRONMENT,
+                "AWS_ENDPOINT_URL": service.url,
+                "SEARCH_CHECKPOINT_SHARE": "1",
+                "SEARCH_CHECKPOINTS": "s3://bucket/team",
+            }
+        )
+        member = team.worker(machine=at)
+        until(lambda: bool(team.rows(CHECKPOINT_IN_THE_MIDDLE)), "a checkpoint in the middle of a trial")
+        member.kill()
+        team.worker(machine=at)
+        team.end_well()
+        team.check(reference)
+        assert "epoch 0" not in notes(team)
+        assert "epoch " in notes(team)
+        assert len(service.objects) == 1  # the best trial's network
 
 
 def test_a_full_disk_costs_the_checkpoints_alone(
