@@ -13,7 +13,8 @@ from search.artifacts import WEIGHTS
 
 def pack_weights(model: nn.Module) -> tuple[bytes, str]:
     """The weights (and buffers) as the content of a safetensors file, and its SHA-256."""
-    data = save({name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()})
+    # Copies: the format has no word for two names of one tensor, as tied weights have.
+    data = save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()})
     return data, hashlib.sha256(data).hexdigest()
 
 

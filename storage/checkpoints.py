@@ -99,10 +99,16 @@ def tidy(engine: Engine, store: Store, study_id: int, best: int) -> None:
     """Remove the checkpoints of finished trials, but for those of the `best` completed ones.
 
     Raises:
-        StoreFailed: a file could not be removed; it is no longer registered.
+        StoreFailed: a file could not be removed, the last one of them; all are no longer registered.
     """
+    failed = None
     for key in _superseded(engine, study_id, best):
-        store.remove(key)
+        try:
+            store.remove(key)
+        except StoreFailed as error:
+            failed = error
+    if failed is not None:
+        raise failed
 
 
 def keys(engine: Engine, study_id: int) -> Sequence[str]:

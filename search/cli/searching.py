@@ -82,7 +82,7 @@ def worker(
 
 
 def stop(study: options.Study, storage: options.Storage = None) -> None:
-    """End a study's workers everywhere after their present epoch; `run` or `resume` continues."""
+    """End a study's workers everywhere after their present step; `run` or `resume` continues."""
     from search.commands.stop import stop_study
     from search.settings import load
 

@@ -9,8 +9,8 @@ from storage import studies
 
 
 def stop_study(name: str, settings: Settings) -> None:
-    """Tell every worker to let go of its trial after the present epoch and to leave."""
+    """Tell every worker to let go of its trial after the present step and to leave."""
     with open_storage(settings) as database:
         record = studies.get(database.engine, name)
         studies.set_control(database.engine, record.study_id, "stop")
-    say(f"study {name}: workers end after their present epoch; continue with: search resume --study {name}")
+    say(f"study {name}: workers end after their present step; continue with: search resume --study {name}")

@@ -26,8 +26,8 @@ from objectives.data.examples import TrainValidation, load
 from objectives.reuse.reusing import TrainedNetwork
 from objectives.training.run import train
 from objectives.training.seeds import derive
-from search.artifacts import pack_weights
 from search.plan import divide
+from search.weights import pack_weights
 from spaces import Configuration, Scalar
 
 TUNING_SEED = 10_000
