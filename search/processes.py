@@ -22,7 +22,7 @@ from search.errors import Exit, Interrupted, SearchError, UsageError
 from search.job import OUTAGE, WorkerJob
 from search.logs import configure
 from search.outages import is_outage
-from search.signals import end_on_first, hurried
+from search.signals import end_on_first
 
 # How long a worker that is asked to end may take to finish its step and to write its state.
 GRACE_SECONDS = 3.0
@@ -111,10 +111,10 @@ def _main(job: WorkerJob, sender: Connection) -> None:
     configure()
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which tells us
+        # A second SIGTERM hurries nothing: a service manager sends one to every process, and so does the parent.
         end_on_first((signal.SIGTERM,))
         threading.Thread(target=_end_with_parent, daemon=True).start()
-        with hurried(lambda: os._exit(Exit.TERMINATED)):
-            _work(job, sender)
+        _work(job, sender)
     except Interrupted:
         sys.exit(Exit.TERMINATED)
 

@@ -52,7 +52,7 @@ class Shelf:
         """Keep the network of a trial that has just completed."""
         try:
             self.save(hold, trial, epochs, pack_weights(network)[0], ended=True)
-        except StoreFailed as error:
+        except (StoreFailed, RuntimeError, ValueError) as error:  # some tensors have no form as a file
             _log.warning("the network of trial %d is not kept: %s", trial, error)
 
     def tidy(self) -> None:

@@ -38,10 +38,10 @@ def named(study: str | None, objective: str | None) -> str:
 
 def run_study(request: Request, settings: Settings, *, create: bool, as_json: bool) -> None:
     """Create or continue a study and train until its budget is spent; print the best configuration."""
-    processes.context()  # its server takes seconds to import torch: let it begin now
     # What cannot be had must not leave a study behind.
     there = devices.names(settings.device)
     open_store(settings.checkpoint_place)
+    processes.context()  # its server takes seconds to import torch: let it begin now
     with storage_url(settings) as address, opened(url.parse(address)) as database:
         record, plan = _open(database, request, settings, create=create)
         viewer = Viewer(database, record.name)
@@ -59,9 +59,9 @@ def run_study(request: Request, settings: Settings, *, create: bool, as_json: bo
 
 def lend(request: Request, settings: Settings) -> None:
     """Train trials of a study that exists, leaving its settings as they are."""
-    processes.context()
     there = devices.names(settings.device)
     open_store(settings.checkpoint_place)
+    processes.context()
     with storage_url(settings) as address, opened(url.parse(address)) as database:
         record = studies.get(database.engine, request.study)
         if record.control != "run" or record.overdue:

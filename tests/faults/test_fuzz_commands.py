@@ -126,6 +126,8 @@ def test_any_command_line_ends_with_a_code_and_one_line(tmp_path: Path) -> None:
     @example(line=["space", "--objective", "x" * 300 + ".py"])
     @example(line=["space", "--objective", "a\nb.py"])
     @example(line=["data", "digits", "--data", "x" * 5000])
+    @example(line=["space", "--objective", "digits-depth"])
+    @example(line=["list"])
     def run(line: list[str]) -> None:
         if _wants_download(line):
             return
