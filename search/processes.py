@@ -22,7 +22,7 @@ from search.errors import Exit, Interrupted, SearchError, UsageError
 from search.job import OUTAGE, WorkerJob
 from search.logs import configure
 from search.outages import is_outage
-from search.signals import end_on_first
+from search.signals import ENDING, end_on_first
 
 # How long a worker that is asked to end may take to finish its step and to write its state.
 GRACE_SECONDS = 3.0
@@ -37,14 +37,16 @@ def context() -> ForkServerContext:
     """
     chosen = multiprocessing.get_context("forkserver")
     chosen.set_forkserver_preload(["search.preload"])
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = [signal.signal(number, signal.SIG_IGN) for number in ENDING]
     safe_path = os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
     try:
-        # Started with Ctrl-C ignored, which it would otherwise answer with a traceback while it imports torch.
+        # Started with both ignored: a signal to the whole group must not end it before the workers have ended, for
+        # it alone can tell when they have; and Ctrl-C it would answer with a traceback while it imports torch.
         ensure_running()
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in zip(ENDING, before, strict=True):
+            signal.signal(number, handler)
         if safe_path is None:
             del os.environ["PYTHONSAFEPATH"]
     return chosen
@@ -99,6 +101,7 @@ def ask(chosen: ForkServerContext, function: Callable[[str], Any], argument: str
 
 def _answer(function: Callable[[str], Any], argument: str, sender: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         answer = (True, function(argument))
     except Exception as error:
