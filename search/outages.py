@@ -8,7 +8,14 @@ from typing import ParamSpec, TypeVar
 
 from optuna.exceptions import StorageInternalError
 from psycopg2.errors import IdleInTransactionSessionTimeout, ReadOnlySqlTransaction
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import (
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    PendingRollbackError,
+    SQLAlchemyError,
+)
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay
 from tenacity.wait import wait_random_exponential
 
@@ -23,12 +30,26 @@ _log = logging.getLogger(__name__)
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether an error says that the storage is away, or is a standby for now, be it as Optuna wraps it."""
-    if isinstance(error, StorageInternalError):
-        error = error.__cause__ or error
+    """Whether an error says that the storage is away, or is a standby for now, be it as Optuna wraps it.
+
+    What is said last may only be a consequence, such as a session that cannot be rolled back: causes count, too.
+    """
+    if not isinstance(error, StorageInternalError | SQLAlchemyError | Unreachable):
+        return False
+    cause: BaseException | None = error
+    while cause is not None:
+        if _says_away(cause):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
+def _says_away(error: BaseException) -> bool:
     if isinstance(error, InternalError):
         return isinstance(error.orig, IdleInTransactionSessionTimeout | ReadOnlySqlTransaction)
-    return isinstance(error, OperationalError | InterfaceError | Unreachable)
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    return isinstance(error, OperationalError | InterfaceError | PendingRollbackError | Unreachable)
 
 
 def patiently(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from storage.workers import is_dead
 from tests.faults.crew import LEASE_SECONDS, Crew, Machine, Size, crew, on_linux, undisturbed
 from tests.search.command import until
 
@@ -42,7 +43,7 @@ def kill_when(team: Crew, moment: Callable[[Any], bool]) -> Any:
     found: list[Any] = []
 
     def look() -> bool:
-        found[:] = [row for row in held(team) if moment(row)]
+        found[:] = [row for row in held(team) if moment(row) and not is_dead(row.worker)]
         return bool(found) or team.is_done()
 
     until(look, "the moment to kill")
@@ -50,9 +51,14 @@ def kill_when(team: Crew, moment: Callable[[Any], bool]) -> Any:
         return None
     kill_worker(found[0].worker)
     killed = time.monotonic()
-    until(lambda: not holds(team, found[0]) or team.is_done(), "the next holder")
+    until(lambda: not holds(team, found[0]) or team.is_done() or has_given_up(team), "the next holder")
     assert time.monotonic() - killed < 2 * LEASE_SECONDS
     return found[0]
+
+
+def has_given_up(team: Crew) -> bool:
+    """Whether the last command has ended."""
+    return team.members[-1].process.poll() is not None
 
 
 def holds(team: Crew, row: Any) -> bool:
@@ -110,6 +116,16 @@ def notes(team: Crew) -> list[str]:
     return [row.value_json for row in rows]
 
 
+def keep_one(team: Crew, folder: Path) -> None:
+    """Have a living command: one whose workers were killed again and again, with no epoch done, gives up."""
+    for member in team.members[-1:]:
+        if member.process.poll() is None:
+            return
+        assert "died one after another with no epoch done" in member.said
+        team.members.remove(member)
+    team.worker(machine=machine(folder, "1"))
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_kills_at_random_moments_change_no_number(
@@ -118,9 +134,9 @@ def test_kills_at_random_moments_change_no_number(
     reference = undisturbed(LARGE, empty_database_url, tmp_path / "calm")
     moments = random.Random(4)
     with crew(database_url, tmp_path, LARGE) as team:
-        team.worker(machine=machine(tmp_path, "1"))
         kills = 0
         while kills < RANDOM_KILLS and not team.is_done():
+            keep_one(team, tmp_path)
             time.sleep(moments.uniform(0.0, 1.5))  # the moment is what is random here
             kills += kill_when(team, lambda row: True) is not None
         assert kills == RANDOM_KILLS, "the study ended before the last kill: make it larger"
