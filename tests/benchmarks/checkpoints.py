@@ -30,7 +30,7 @@ from spaces import Choice
 from storage.stores import Folder
 from tests.benchmarks.epoch import BATCH, CLASSES, SIZE, Material, material, parts
 
-NETWORKS = ((3, 128), (3, 512), (4, 1024))
+NETWORKS = ((3, 128), (3, 512))
 RATE = 1e-3
 
 
