@@ -133,7 +133,9 @@ class TrialSeeded(BaseSampler):
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        return self._sampler.sample_independent(study, trial, param_name, param_distribution)
+        # By name: a worker that died in the middle of drawing does not change what is still to be drawn.
+        sampler = self._build(derive(self._seed, "sampler", trial.number, param_name) % 2**32)
+        return sampler.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(
         self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None

@@ -121,3 +121,23 @@ def test_unknown_names_are_usage_errors() -> None:
 def test_the_best_value_ignores_nan() -> None:
     assert policy.best_value({0: 0.1, 1: float("nan"), 2: 0.3}) == 0.3
     assert policy.best_value({}) == float("-inf")
+
+
+@pytest.mark.parametrize("name", ["random", "tpe"])
+def test_what_a_dead_worker_did_not_draw_is_drawn_alike_by_the_next(name: str) -> None:
+    """The first one dies between two parameters; the second finds one of them stored."""
+
+    def study(storage: optuna.storages.BaseStorage) -> optuna.Study:
+        sampler, _ = policy.build(name, "none", epochs=3, seed=5)
+        return optuna.create_study(
+            study_name="s", storage=storage, sampler=sampler, direction="maximize", load_if_exists=True
+        )
+
+    def drawn(trial: optuna.Trial) -> tuple[float, float]:
+        return trial.suggest_float("a", 0, 1), trial.suggest_float("b", 0, 1)
+
+    whole = drawn(study(optuna.storages.InMemoryStorage()).ask())
+    storage = optuna.storages.InMemoryStorage()
+    begun = study(storage).ask()
+    begun.suggest_float("a", 0, 1)
+    assert drawn(optuna.Trial(study(storage), begun._trial_id)) == whole
