@@ -156,7 +156,7 @@ def test_the_command_repairs_a_stopped_study(database: Database, record: StudyRe
     found = search("doctor", "--storage", address)
     assert found.code == 1
     assert "FAIL trials: workers that are gone hold trial 0 of study s; `search doctor --repair`" in found.out
-    assert "1 of 8 checks failed: trials" in found.err
+    assert "1 of 9 checks failed: trials" in found.err
     mended = {row["check"]: row for row in done("doctor", "--repair", "--json", "--storage", address).document}
     assert mended["repair"]["found"].startswith("study s: let go of trial 0")
     assert mended["trials"]["fine"]
