@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from objectives.core.errors import ObjectiveError, TrainingError
+from objectives.core.errors import ObjectiveError, TrainingError, first_line
 from objectives.data.errors import DataError
 from search.errors import SearchError
 from search.outages import is_outage
@@ -19,5 +19,4 @@ def sentence(error: Exception) -> str:
     if is_outage(error):
         return "the storage does not answer; see that its server runs, then give the same command again"
     cause = error.__cause__ or error
-    first = (str(cause).splitlines() or [""])[0]
-    return f"{type(cause).__name__}: {first} (this looks like a bug; `search --debug ...` shows where)"
+    return f"{type(cause).__name__}: {first_line(cause)} (this looks like a bug; `search --debug ...` shows where)"

@@ -20,7 +20,7 @@ from objectives.data.examples import Examples, TrainValidation
 from objectives.data.heldout import open_heldout
 from objectives.variants.chain import varied
 from search.effects import effects
-from search.errors import NothingToDo
+from search.plan import check_scored_here
 from search.prediction import measures, pack, predict
 from search.reopening import attempt
 from search.retraining import Retrained, retrained
@@ -55,7 +55,7 @@ def score_once(finalist: Finalist, trials: list[FrozenTrial]) -> dict[str, Any]:
         openings = ledger.openings(engine, record.uuid, dataset)
         now = attempt(openings[-1] if openings else None, finalist.reopening)
         if now is not None:
-            _check_here(finalist)
+            check_scored_here(studies.get(engine, record.name))  # it may have gone while this process waited
             variants = _agreed(finalist, now.earlier)
             winner = find_winner(finalist, trials, now.earlier)
             choice = _choice(finalist, winner, variants, trials) if now.earlier is None else now.earlier.winner
@@ -72,17 +72,6 @@ def score_once(finalist: Finalist, trials: list[FrozenTrial]) -> dict[str, Any]:
         result = ledger.result(engine, record.uuid, dataset)
     assert result is not None
     return {**result, "first_time": now is not None}
-
-
-def _check_here(finalist: Finalist) -> None:
-    """Refuse a study that has been copied to another storage, perhaps while this process waited for its turn.
-
-    Raises:
-        NothingToDo: it is to be scored there.
-    """
-    record = studies.get(finalist.database.engine, finalist.record.name)
-    if record.control == "moved":
-        raise NothingToDo(f"study {record.name!r} was {record.reason}; score it there")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from objectives.data.decoded import Progress
 from objectives.data.prepared import Prepared
 from objectives.data.split import Split, split, subset
 from search import policy, sources, trusted
-from search.errors import UsageError
+from search.errors import NothingToDo, UsageError
 from search.settings import Settings
 from search.spec import StudySpec
 from search.versions import git_commit, versions
@@ -120,6 +120,16 @@ def resume(
     studies.set_deadline(database.engine, record.study_id, request.timeout)
     studies.set_control(database.engine, record.study_id, "run")
     return studies.get(database.engine, record.name), plan
+
+
+def check_scored_here(record: StudyRecord) -> None:
+    """Refuse to score a study that went on to another storage.
+
+    Raises:
+        NothingToDo: it is to be scored there.
+    """
+    if record.control == "moved":
+        raise NothingToDo(f"study {record.name!r} was {record.reason}; score it there")
 
 
 def rebuild(record: StudyRecord, request: Request, settings: Settings, progress: Progress | None = None) -> Plan:

@@ -123,6 +123,7 @@ def _main(job: WorkerJob, sender: Connection) -> None:
 
 
 def _work(job: WorkerJob, sender: Connection) -> None:
+    from objectives.core.errors import first_line
     from objectives.training.device import is_broken
     from search.explain import sentence
     from search.worker import work
@@ -132,7 +133,7 @@ def _work(job: WorkerJob, sender: Connection) -> None:
     except Exception as error:
         _log.debug("worker failed", exc_info=True)
         if is_broken(error):
-            _log.warning("a worker's GPU failed: %s", (str(error).splitlines() or [""])[0])
+            _log.warning("a worker's GPU failed: %s", first_line(error))
             sys.exit(Exit.FAILED)  # without a message: a new process takes the trial over
         with contextlib.suppress(OSError):
             sender.send(sentence(error))

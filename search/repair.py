@@ -24,7 +24,7 @@ def check(engine: Engine, lease_seconds: float) -> str:
     names = studies.names(engine)
     for name in names:
         study_id = studies.get(engine, name).study_id
-        stale = repair.stale(engine, study_id, _dead(engine, study_id), lease_seconds)
+        stale = repair.stale(engine, study_id, workers.dead(engine, study_id), lease_seconds)
         if stale and not workers.living(engine, study_id, lease_seconds):
             stuck.append(f"{_trials([held.number for held in stale])} of study {name}")
     if stuck:
@@ -43,7 +43,7 @@ def mend(engine: Engine, lease_seconds: float) -> list[str]:
 
 
 def _mend(engine: Engine, study_id: int, lease_seconds: float) -> list[str]:
-    dead = _dead(engine, study_id)
+    dead = workers.dead(engine, study_id)
     released = [held.number for held in repair.let_go(engine, study_id, dead, lease_seconds)]
     foreign = repair.unheld(engine, study_id)
     removed = repair.forget(engine, study_id, dead, SILENT_LEASES * lease_seconds)
@@ -55,10 +55,6 @@ def _mend(engine: Engine, study_id: int, lease_seconds: float) -> list[str]:
     if removed:
         done.append(f"took {removed} {'worker that is' if removed == 1 else 'workers that are'} gone off the list")
     return done
-
-
-def _dead(engine: Engine, study_id: int) -> list[str]:
-    return [worker for worker in repair.known(engine, study_id) if workers.is_dead(worker)]
 
 
 def _trials(numbers: Sequence[int]) -> str:

@@ -81,10 +81,15 @@ def finished(trials: list[FrozenTrial]) -> int:
     return sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in trials)
 
 
-def best_trial(trials: list[FrozenTrial]) -> FrozenTrial | None:
-    """The completed trial with the highest value, the earlier one of equals; None without any."""
+def ranked(trials: list[FrozenTrial]) -> list[FrozenTrial]:
+    """The completed trials, the highest value first, the earlier one of equals."""
     completed = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    return max(completed, key=lambda trial: (trial.value or 0.0, -trial.number), default=None)
+    return sorted(completed, key=lambda trial: (-(trial.value or 0.0), trial.number))
+
+
+def best_trial(trials: list[FrozenTrial]) -> FrozenTrial | None:
+    """The first of the ranked; None without any."""
+    return next(iter(ranked(trials)), None)
 
 
 def best_epoch(trial: FrozenTrial) -> int | None:

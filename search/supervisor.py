@@ -101,7 +101,7 @@ class Supervisor:
         """Free at once what dead workers of this machine held, instead of waiting for their leases."""
         engine, study_id = self._crew.database.engine, self._crew.study_id
         try:
-            dead = [worker for worker in leases.holders(engine, study_id) if workers.is_dead(worker)]
+            dead = workers.dead(engine, study_id)
             if dead:
                 leases.release_workers(engine, study_id, dead)
         except SQLAlchemyError as error:

@@ -24,6 +24,7 @@ from search import signals
 from search.outages import is_outage, patiently
 from search.policy import best_value
 from search.pulse import Pulse
+from search.status import ranked
 from search.unfinished import Shelf, Unfinished
 from spaces import Configuration
 from storage.database import Database
@@ -89,7 +90,7 @@ class TrialRun:
                 epochs=bench.epochs,
                 seed=seed,
                 sources=bench.sources,
-                watcher=Unfinished(bench.shelf, bench.pulse, self.trial.number, hold.trial_id, self._note),
+                watcher=Unfinished(bench.shelf, bench.pulse, self.trial.number, hold, self._note),
             )
         except Pruned:
             return self._end(TrialState.PRUNED, "pruner")
@@ -161,9 +162,8 @@ class TrialRun:
 
     def _is_among_best(self) -> bool:
         """Whether this trial, which has just completed, is one of those that keep their network."""
-        trials = patiently(self.study.get_trials, deepcopy=False, states=(TrialState.COMPLETE,))
-        ranked = sorted(trials, key=lambda trial: (-(trial.value or 0.0), trial.number))
-        return self.trial.number in [trial.number for trial in ranked[: self.bench.shelf.best]]
+        trials = patiently(self.study.get_trials, deepcopy=False)
+        return self.trial.number in [trial.number for trial in ranked(trials)[: self.bench.shelf.best]]
 
     def _describe(self, seed: int) -> None:
         stored = self.trial.storage.get_trial(self.trial._trial_id).user_attrs

@@ -18,7 +18,6 @@ from search.weights import pack_weights
 from storage import checkpoints
 from storage.database import Database
 from storage.errors import StoreFailed
-from storage.guard import Guard
 from storage.leases import Hold
 from storage.stores import Store
 from storage.studies import StudyRecord
@@ -31,7 +30,6 @@ class Shelf:
     """Where a study's checkpoints are kept, and how many: what all trials of a worker share."""
 
     database: Database
-    guard: Guard
     store: Store
     record: StudyRecord
     pace: Pace
@@ -73,11 +71,11 @@ class Shelf:
 class Unfinished:
     """The `Watcher` of one trial. `note(text)` is called with where the training went on from, if it did."""
 
-    def __init__(self, shelf: Shelf, pulse: Pulse, trial: int, trial_id: int, note: Callable[[str], None]) -> None:
+    def __init__(self, shelf: Shelf, pulse: Pulse, trial: int, hold: Hold, note: Callable[[str], None]) -> None:
         self._shelf = shelf
         self._pulse = pulse
         self._trial = trial
-        self._trial_id = trial_id
+        self._hold = hold
         self._note = note
         self._asked_at = 0.0
         shelf.pace.begin()
@@ -96,7 +94,7 @@ class Unfinished:
     def state(self) -> bytes | None:
         self._pulse.progressed()
         engine = self._shelf.database.engine
-        found = patiently(checkpoints.find, engine, self._trial_id)
+        found = patiently(checkpoints.find, engine, self._hold.trial_id)
         if found is None:
             return None
         try:
@@ -121,11 +119,9 @@ class Unfinished:
         Raises:
             LeaseLost: another worker has the trial.
         """
-        hold = self._shelf.guard.hold
-        assert hold is not None
         try:
             with self._pulse.unhurried():
-                self._shelf.save(hold, self._trial, epoch, state)
+                self._shelf.save(self._hold, self._trial, epoch, state)
         except StoreFailed as error:
             _log.warning("trial %d goes on without a new checkpoint: %s", self._trial, error)
         finally:

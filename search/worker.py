@@ -69,7 +69,6 @@ def work(job: WorkerJob) -> None:
         )
         shelf = Shelf(
             database=database,
-            guard=guard,
             store=open_store(job.settings.checkpoint_place),
             record=record,
             pace=Pace(job.settings.checkpoint_share),

@@ -14,6 +14,13 @@ from storage.errors import LeaseLost
 
 DEFAULT_SECONDS = 30.0
 
+# When a lease `l` of `:seconds` has run out. One that did so while the server was away has that long after its
+# start, so that those who were training all the while can renew it first.
+EXPIRED = (
+    "(l.expires_at <= now() AND (l.expires_at > pg_postmaster_start_time() "
+    "OR now() > pg_postmaster_start_time() + make_interval(secs => :seconds)))"
+)
+
 
 @dataclass(frozen=True)
 class Hold:
@@ -43,20 +50,17 @@ def claim(connection: Connection, study_id: int, trial_id: int, worker: str, sec
 def take_over(engine: Engine, study_id: int, worker: str, seconds: float) -> Hold | None:
     """Take a RUNNING trial that was let go of, whose lease has expired, or that never had one; None without any.
 
-    A lease that ran out while the server was away counts as expired only `seconds` after the server's start, so
-    that those who were training all the while can renew it first. A stopped study gives nothing.
+    A stopped study gives nothing.
     """
     with engine.begin() as connection:
         row = connection.execute(
             text(
-                "WITH clock AS (SELECT now() AS present, pg_postmaster_start_time() AS start), "
-                "free AS (SELECT t.trial_id FROM trials t CROSS JOIN clock "
+                "WITH free AS (SELECT t.trial_id FROM trials t "
                 "JOIN depthsearch.studies s ON s.study_id = t.study_id AND s.control = 'run' "
                 "LEFT JOIN depthsearch.leases l ON l.trial_id = t.trial_id "
                 "WHERE t.study_id = :study AND t.state = 'RUNNING' "
-                "AND (s.deadline IS NULL OR s.deadline > present) "
-                "AND (l.trial_id IS NULL OR l.expires_at = '-infinity' OR (l.expires_at <= present "
-                "AND (l.expires_at > start OR present > start + make_interval(secs => :seconds)))) "
+                "AND (s.deadline IS NULL OR s.deadline > now()) "
+                f"AND (l.trial_id IS NULL OR l.expires_at = '-infinity' OR {EXPIRED}) "
                 "ORDER BY t.trial_id LIMIT 1 FOR UPDATE OF t SKIP LOCKED) "
                 "INSERT INTO depthsearch.leases AS l (trial_id, study_id, token, worker, expires_at) "
                 "SELECT trial_id, :study, 1, :worker, now() + make_interval(secs => :seconds) FROM free "
@@ -130,15 +134,6 @@ def release_workers(engine: Engine, study_id: int, workers: list[str]) -> int:
             {"study": study_id, "workers": workers},
         )
     return int(result.rowcount)
-
-
-def holders(engine: Engine, study_id: int) -> list[str]:
-    """The workers that hold, or held, a lease on one of the study's trials."""
-    with engine.begin() as connection:
-        rows = connection.execute(
-            text("SELECT DISTINCT worker FROM depthsearch.leases WHERE study_id = :study"), {"study": study_id}
-        )
-        return [row.worker for row in rows]
 
 
 def lost(hold: Hold) -> LeaseLost:

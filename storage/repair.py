@@ -7,11 +7,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, text
 
-# As `leases.take_over` judges: what ran out while the server was away has `seconds` after its start to be renewed.
-EXPIRED = (
-    "(l.expires_at <= now() AND (l.expires_at > pg_postmaster_start_time() "
-    "OR now() > pg_postmaster_start_time() + make_interval(secs => :seconds)))"
-)
+from storage.leases import EXPIRED
+
 STUDY_RUNNING = "t.study_id = :study AND t.state = 'RUNNING'"
 
 
@@ -65,19 +62,6 @@ def unheld(engine: Engine, study_id: int) -> list[int]:
             {"study": study_id},
         )
         return [row.number for row in rows]
-
-
-def known(engine: Engine, study_id: int) -> list[str]:
-    """Every worker that the study's leases or list of workers name."""
-    with engine.begin() as connection:
-        rows = connection.execute(
-            text(
-                "SELECT worker FROM depthsearch.workers WHERE study_id = :study "
-                "UNION SELECT worker FROM depthsearch.leases WHERE study_id = :study"
-            ),
-            {"study": study_id},
-        )
-        return [row.worker for row in rows]
 
 
 def forget(engine: Engine, study_id: int, dead: Sequence[str], silent_seconds: float) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy import delete as delete_
 from sqlalchemy.dialects.postgresql import insert
 
@@ -45,6 +45,24 @@ def is_dead(worker: str) -> bool:
     pid, _, started = parts[2].partition("-")
     seen = _started(int(pid))
     return seen != started and (bool(seen) or _is_gone(int(pid)))
+
+
+def known(engine: Engine, study_id: int) -> list[str]:
+    """Every worker that the study's leases or list of workers name."""
+    with engine.begin() as connection:
+        rows = connection.execute(
+            text(
+                "SELECT worker FROM depthsearch.workers WHERE study_id = :study "
+                "UNION SELECT worker FROM depthsearch.leases WHERE study_id = :study"
+            ),
+            {"study": study_id},
+        )
+        return [row.worker for row in rows]
+
+
+def dead(engine: Engine, study_id: int) -> list[str]:
+    """Those of them that ran in this machine's process space and are gone."""
+    return [worker for worker in known(engine, study_id) if is_dead(worker)]
 
 
 def beat(

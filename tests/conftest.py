@@ -66,13 +66,22 @@ def template(server: str) -> str:
     return "template_optuna"
 
 
-@pytest.fixture
-def database_url(server: str, template: str) -> Iterator[str]:
-    """Make a fresh database with Optuna's tables, and drop it afterwards whoever is still connected."""
+@contextmanager
+def copied(server: str, template: str) -> Iterator[str]:
+    """Copy a database, yield the copy's URL, and drop it afterwards whoever is still connected."""
     name = f"test_{secrets.token_hex(6)}"
     execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield at(server, name)
-    execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+    try:
+        yield at(server, name)
+    finally:
+        execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database_url(server: str, template: str) -> Iterator[str]:
+    """Make a fresh database with Optuna's tables."""
+    with copied(server, template) as address:
+        yield address
 
 
 @pytest.fixture
@@ -105,13 +114,15 @@ def execute(url: str, statement: str) -> list[tuple[object, ...]]:
 
 @contextmanager
 def small_disk(folder: Path, size: int) -> Iterator[Path]:
-    """A real disk of so many bytes, in a new folder below `folder`; only root can mount one."""
+    """A real disk of so many bytes in the place of a folder, which is made if need be; only root can mount one."""
     if os.geteuid() != 0 or sys.platform != "linux":
         pytest.skip("only root on Linux can mount a small disk")
-    disk = folder / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)], check=True)
+    folder.mkdir(exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"cannot mount a small disk here: {mounted.stderr.strip()}")
     try:
-        yield disk
+        yield folder
     finally:
-        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -9,6 +9,11 @@ Leave                     the training is to be left now, unfinished
 """
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says; empty where it says nothing."""
+    return (str(error).splitlines() or [""])[0]
+
+
 class ObjectiveError(ValueError):
     """An objective, a registry name or a configuration breaks a rule; the message names both."""
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import torch
 
-from objectives.core.errors import ObjectiveError, OutOfMemory
+from objectives.core.errors import ObjectiveError, OutOfMemory, first_line
 
 # How torch's CPU allocator and CUDA's libraries say it without a type of its own.
 MEMORY_TEXTS = ("allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC", "CUDNN_STATUS_ALLOC")
@@ -79,8 +79,7 @@ def out_of_memory(error: BaseException, device: torch.device) -> OutOfMemory | N
     if not known and not isinstance(error, torch.OutOfMemoryError | MemoryError):
         return None
     peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
-    reason = (str(error).splitlines() or [""])[0]
-    return OutOfMemory(f"{device} had too little memory: {reason}"[:300], peak)
+    return OutOfMemory(f"{device} had too little memory: {first_line(error)}"[:300], peak)
 
 
 def is_broken(error: BaseException) -> bool:

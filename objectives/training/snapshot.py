@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from objectives.core.errors import UnusableState
+from objectives.core.errors import UnusableState, first_line
 from objectives.schedules.rates import Rates
 from objectives.training.keeper import Keeper
 
@@ -88,8 +88,7 @@ class Run:
         except UnusableState:
             raise
         except Exception as error:  # torch and pickle raise a dozen kinds for what is not theirs
-            reason = (str(error).splitlines() or [""])[0]
-            raise UnusableState(f"{type(error).__name__}: {reason}"[:300]) from error
+            raise UnusableState(f"{type(error).__name__}: {first_line(error)}"[:300]) from error
 
 
 def _random_states(device: torch.device) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from search import artifacts, reopening
 from search import plan as plans
 from search.access import open_storage
 from search.commands.output import Decoding, configuration, document, note, say, table
-from search.errors import NothingToDo, SearchError
+from search.errors import SearchError
 from search.plan import Request
 from search.reopening import Reopening
 from search.settings import Settings
@@ -63,8 +63,8 @@ def final_step(
         openings = ledger.openings(database.engine, viewer.record.uuid, viewer.spec.dataset)
         newest = openings[-1] if openings else None
         is_stored = newest is not None and newest.result is not None and reopen is None
-        if viewer.record.control == "moved" and not is_stored:
-            raise NothingToDo(f"study {study!r} was {viewer.record.reason}; score it there")
+        if not is_stored:
+            plans.check_scored_here(viewer.record)
         asked = Asked(
             database=database,
             viewer=viewer,

@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import small_disk
 from tests.faults.crew import Crew, Machine, Size, crew, on_linux, undisturbed
+from tests.faults.kept import keeping, notes
 from tests.search.command import until
 from tests.storage import s3
 
@@ -19,11 +20,6 @@ CHECKPOINT_IN_THE_MIDDLE = """
     SELECT 1 FROM depthsearch.checkpoints JOIN trials USING (trial_id)
     WHERE state = 'RUNNING' AND epoch BETWEEN 2 AND 5
 """
-
-
-def machine(folder: Path) -> Machine:
-    """One core, and a checkpoint after every epoch."""
-    return Machine(environment={"SEARCH_CHECKPOINT_SHARE": "1", "SEARCH_CHECKPOINTS": str(folder)})
 
 
 def truncate(path: Path) -> None:
@@ -46,7 +42,7 @@ def lose(path: Path) -> None:
 
 def interrupted(team: Crew, folder: Path) -> Path:
     """Kill a command in the middle of a trial that has a checkpoint; returns that checkpoint's file."""
-    member = team.worker(machine=machine(folder))
+    member = team.worker(machine=keeping(folder))
     until(lambda: bool(team.rows(CHECKPOINT_IN_THE_MIDDLE)), "a checkpoint in the middle of a trial")
     member.kill()
     [row] = team.rows(
@@ -55,18 +51,13 @@ def interrupted(team: Crew, folder: Path) -> Path:
     return folder / str(row.key)
 
 
-def notes(team: Crew) -> str:
-    """What the trials say of where they went on from."""
-    rows = team.rows("SELECT value_json FROM trial_user_attributes WHERE key = 'continued'")
-    return "\n".join(row.value_json for row in rows)
-
-
 def goes_on(damage: Callable[[Path], None], reason: str, team: Crew, folder: Path) -> None:
     damage(interrupted(team, folder))
-    team.worker(machine=machine(folder))
+    team.worker(machine=keeping(folder))
     team.end_well()
-    assert "epoch 0: " in notes(team)
-    assert reason in notes(team)
+    said = "\n".join(notes(team))
+    assert "epoch 0: " in said
+    assert reason in said
 
 
 @pytest.mark.parametrize(
@@ -107,8 +98,9 @@ def test_machines_that_share_a_bucket_share_checkpoints(
         team.worker(machine=at)
         team.end_well()
         team.check(reference)
-        assert "epoch 0" not in notes(team)
-        assert "epoch " in notes(team)
+        said = "\n".join(notes(team))
+        assert "epoch 0" not in said
+        assert "epoch " in said
         assert len(service.objects) == 1  # the best trial's network
 
 
@@ -116,8 +108,8 @@ def test_a_full_disk_costs_the_checkpoints_alone(
     tmp_path: Path, database_url: str, empty_database_url: str
 ) -> None:
     reference = undisturbed(SIZE, empty_database_url, tmp_path / "calm")
-    with small_disk(tmp_path, 64 * 1024) as disk, crew(database_url, tmp_path, SIZE) as team:
-        member = team.worker(machine=machine(disk))
+    with small_disk(tmp_path / "disk", 64 * 1024) as disk, crew(database_url, tmp_path, SIZE) as team:
+        member = team.worker(machine=keeping(disk))
         team.end_well()
         team.check(reference)
         assert "goes on without a new checkpoint: cannot write" in member.said
@@ -127,7 +119,7 @@ def test_a_full_disk_costs_the_checkpoints_alone(
 
 def test_the_best_trial_keeps_its_network_and_no_other(tmp_path: Path, database_url: str) -> None:
     with crew(database_url, tmp_path, SIZE) as team:
-        team.worker(machine=machine(tmp_path / "checkpoints"))
+        team.worker(machine=keeping(tmp_path / "checkpoints"))
         team.end_well()
         best = team.rows(
             "SELECT trial_id FROM trials JOIN trial_values USING (trial_id) ORDER BY value DESC, trial_id LIMIT 1"

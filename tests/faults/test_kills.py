@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from storage.workers import is_dead
-from tests.faults.crew import LEASE_SECONDS, Crew, Machine, Size, crew, on_linux, undisturbed
+from tests.faults.crew import LEASE_SECONDS, Crew, Size, crew, on_linux, undisturbed
+from tests.faults.kept import keeping, notes
 from tests.search.command import until
 
 pytestmark = [pytest.mark.faults, on_linux]
@@ -75,7 +76,7 @@ def unfinished(team: Crew) -> list[Any]:
 
 def kill_at_every_boundary(team: Crew, share: str, folder: Path) -> None:
     """Kill the worker at the first sight of every further epoch, then let the study end."""
-    team.worker(machine=machine(folder, share))
+    team.worker(machine=keeping(folder / "checkpoints", share))
     killed = [kill_when(team, lambda row, seen=seen: row.epochs >= seen) for seen in range(SMALL.epochs)]
     assert len([row for row in killed if row]) >= SMALL.epochs - 1
     team.end_well()
@@ -103,19 +104,6 @@ def test_nor_does_it_where_checkpoints_are_rare(
         team.check(reference)
 
 
-def machine(folder: Path, share: str) -> Machine:
-    """One core, and checkpoints in a folder of the test's own."""
-    return Machine(
-        environment={"SEARCH_CHECKPOINT_SHARE": share, "SEARCH_CHECKPOINTS": str(folder / "checkpoints")}
-    )
-
-
-def notes(team: Crew) -> list[str]:
-    """What the trials say of where they went on from."""
-    rows = team.rows("SELECT value_json FROM trial_user_attributes WHERE key = 'continued'")
-    return [row.value_json for row in rows]
-
-
 def keep_one(team: Crew, folder: Path) -> None:
     """Have a living command: one whose workers were killed again and again, with no epoch done, gives up."""
     for member in team.members[-1:]:
@@ -123,7 +111,7 @@ def keep_one(team: Crew, folder: Path) -> None:
             return
         assert "died one after another with no epoch done" in member.said
         team.members.remove(member)
-    team.worker(machine=machine(folder, "1"))
+    team.worker(machine=keeping(folder / "checkpoints"))
 
 
 @pytest.mark.long

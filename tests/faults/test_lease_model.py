@@ -6,7 +6,6 @@ bugs show that the machine would find them.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,7 +18,7 @@ from sqlalchemy import Connection, text
 from storage import guard, leases, url
 from storage.database import opened
 from storage.leases import Hold
-from tests.conftest import at, execute
+from tests.conftest import copied
 from tests.faults.machine import LeaseMachine
 
 pytestmark = pytest.mark.faults
@@ -47,14 +46,10 @@ LONG = settings(
 @pytest.fixture(scope="module")
 def machine(server: str, template: str) -> Iterator[type[LeaseMachine]]:
     """The machine on a database of this module."""
-    name = f"model_{secrets.token_hex(6)}"
-    execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
-    try:
-        address = url.parse(at(server, name))
+    with copied(server, template) as copy:
+        address = url.parse(copy)
         with opened(address) as observer, opened(address) as first, opened(address) as second:
             yield type("Machine", (LeaseMachine,), {"observer": observer, "connected": (first, second)})
-    finally:
-        execute(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def test_what_is_stored_is_what_the_model_says(machine: type[LeaseMachine]) -> None:

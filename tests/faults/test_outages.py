@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from storage.embedded import EmbeddedServer
-from tests.conftest import open_folder
+from tests.conftest import open_folder, small_disk
 from tests.faults.crew import Crew, Size, crew, on_linux, undisturbed
 from tests.faults.needs import need_root_and
 from tests.storage.processes import kill, wait_until_gone
@@ -119,7 +119,7 @@ def test_a_worker_that_dies_while_the_server_is_away(own: EmbeddedServer, tmp_pa
 
 
 @contextmanager
-def small_disk(own: EmbeddedServer) -> Iterator[Path]:
+def disk_of_its_own(own: EmbeddedServer) -> Iterator[Path]:
     """Give a stopped server's data a disk of their own, with 64 MiB more than they need; yields their folder."""
     own.start_detached()
     own.stop(force=True)
@@ -127,16 +127,10 @@ def small_disk(own: EmbeddedServer) -> Iterator[Path]:
     saved = data.with_name("saved")
     subprocess.run(["cp", "-a", str(data), str(saved)], check=True)
     size = sum(path.lstat().st_size for path in saved.rglob("*")) + 64 * 2**20
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(data)]
-    mounted = subprocess.run(command, capture_output=True, text=True)
-    if mounted.returncode:
-        pytest.skip(f"cannot mount a small disk here: {mounted.stderr.strip()}")
-    try:
+    with small_disk(data, size):
         subprocess.run(["cp", "-a", f"{saved}/.", str(data)], check=True)
         yield data
         own.stop(force=True)
-    finally:
-        subprocess.run(["umount", "--lazy", str(data)], check=True)
 
 
 def fill(file: Path) -> None:
@@ -155,7 +149,7 @@ def test_a_full_disk(panic: bool, own: EmbeddedServer, database_url: str, home: 
     need_root_and("mount")
     size = Size(trials=6, epochs=16, width=64, depth=3)
     reference = undisturbed(size, database_url, tmp_path / "calm")
-    with small_disk(own) as disk, crew(own.start_detached(), tmp_path, size) as team:
+    with disk_of_its_own(own) as disk, crew(own.start_detached(), tmp_path, size) as team:
         member = team.worker(2)
         team.wait_until_in_the_middle()
         fill(disk / "filler")

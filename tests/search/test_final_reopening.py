@@ -16,7 +16,7 @@ from optuna.storages import RDBStorage
 from storage import url
 from storage.database import opened
 from storage.transfer import copy_study
-from tests.conftest import at, execute
+from tests.conftest import copied, execute
 from tests.search.command import done, search
 
 STUDY = ("--study", "digits-depth")
@@ -27,11 +27,10 @@ VARIANT = ("--variant", "prune_unstructured:amount=0.9")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, server: str, template: str) -> Iterator[Path]:
     """A folder for the whole file, with the URL of a database for it."""
-    execute(server, f"CREATE DATABASE reopening TEMPLATE {template}")
     folder = tmp_path_factory.mktemp("reopening")
-    (folder / "url").write_text(at(server, "reopening"))
-    yield folder
-    execute(server, "DROP DATABASE reopening WITH (FORCE)")
+    with copied(server, template) as address:
+        (folder / "url").write_text(address)
+        yield folder
 
 
 @pytest.fixture(autouse=True)

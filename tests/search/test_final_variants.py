@@ -22,7 +22,7 @@ from objectives.data.digits import HELD_OUT_FILE
 from spaces import Choice
 from storage import networks, url
 from storage.database import opened
-from tests.conftest import at, execute
+from tests.conftest import copied, execute
 from tests.search.command import Ended, done, search
 
 STUDY = "normal"
@@ -48,11 +48,10 @@ NORMAL = """
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, server: str, template: str) -> Iterator[Path]:
     """A folder for the whole file, with the URL of a database for it."""
-    execute(server, f"CREATE DATABASE variants TEMPLATE {template}")
     folder = tmp_path_factory.mktemp("variants")
-    (folder / "url").write_text(at(server, "variants"))
-    yield folder
-    execute(server, "DROP DATABASE variants WITH (FORCE)")
+    with copied(server, template) as address:
+        (folder / "url").write_text(address)
+        yield folder
 
 
 @pytest.fixture(scope="module")

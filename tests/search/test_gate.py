@@ -1,7 +1,6 @@
 """The dashboard's gate over real HTTP: who is let in, and what they may do."""
 
 import base64
-import secrets
 import signal
 import socket
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from storage.embedded import EmbeddedServer
-from tests.conftest import at, execute
+from tests.conftest import copied
 from tests.search.serving import STUDY, Dashboard, make_study, serving, start
 
 PASSWORD = "a:pass wörd"
@@ -23,11 +22,9 @@ ENDS_WITHIN_S = 5
 @pytest.fixture(scope="module")
 def study_url(server: str, template: str) -> Iterator[str]:
     """A storage with one study, for the tests that leave it as it is."""
-    name = f"gate_{secrets.token_hex(6)}"
-    execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
-    make_study(at(server, name))
-    yield at(server, name)
-    execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+    with copied(server, template) as address:
+        make_study(address)
+        yield address
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from storage import networks, studies, url
 from storage.database import opened
 from storage.networks import Network
 from storage.studies import StudyRecord
-from tests.conftest import at, execute
+from tests.conftest import copied
 from tests.search.command import Ended, search
 from tests.search.test_own_objectives import write
 
@@ -105,12 +105,11 @@ class Place:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, server: str, template: str) -> Iterator[Place]:
     """A database and a folder for the whole file."""
-    execute(server, f"CREATE DATABASE transfer TEMPLATE {template}")
     folder = tmp_path_factory.mktemp("transfer")
     write(folder, "digits_eight.py", EIGHT)
     write(folder, "digits_two.py", TWO)
-    yield Place(at(server, "transfer"), folder)
-    execute(server, "DROP DATABASE transfer WITH (FORCE)")
+    with copied(server, template) as address:
+        yield Place(address, folder)
 
 
 @pytest.mark.slow

@@ -84,7 +84,7 @@ def test_a_killed_write_leaves_the_old_file(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_the_old_file_and_no_part(tmp_path: Path) -> None:
-    with small_disk(tmp_path, 256 * 1024) as disk:
+    with small_disk(tmp_path / "disk", 256 * 1024) as disk:
         store = Folder(disk)
         store.write("study/k", b"old")
         with pytest.raises(StoreFailed, match="No space left on device"):

@@ -61,7 +61,7 @@ def test_dead_workers_leases_are_released(database: Database, record: StudyRecor
     trial = study.ask()
     with database.engine.begin() as connection:
         leases.claim(connection, record.study_id, trial._trial_id, "gone", 60.0)
-    assert leases.holders(database.engine, record.study_id) == ["gone"]
+    assert workers.known(database.engine, record.study_id) == ["gone"]
     assert leases.take_over(database.engine, record.study_id, "w", 60.0) is None
     assert leases.release_workers(database.engine, record.study_id, ["somebody else"]) == 0
     assert leases.release_workers(database.engine, record.study_id, ["gone"]) == 1
