@@ -90,7 +90,7 @@ The winner of the hyperparameter study `{result["study"]}` (objective `{facts["o
 | test accuracy | {result["test_accuracy"]:.4f} on {result["test_examples"]} images, scored once |
 | macro F1, expected calibration error | {result["macro_f1"]:.4f}, {result["calibration_error"]:.4f} |
 | 95% interval | {low:.4f} to {high:.4f} (Wilson) |
-| validation accuracy in the search | {result["validation_accuracy"]:.4f}, the best of {facts["finished"]} trials |
+| validation accuracy in the search | {result["validation_accuracy"]:.4f}, {_chosen(result, facts)} |
 | distance from search to test | {result["selection_gap"]:+.4f} |
 | look at this test set | number {result["look"]} in its storage |
 | scored | {result["scored_at"]} |
@@ -111,6 +111,19 @@ The accuracy holds for images like those of the test set. The validation accurac
 
 Trained with {", ".join(f"{name} {number}" for name, number in facts["versions"].items())}.
 """
+
+
+def _chosen(result: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
+    """Which of the study's trials the winner is; with how it was confirmed in a row of its own."""
+    trials, confirmation = f"of {facts['finished']} trials", result["confirmation"]
+    if confirmation is None:
+        return f"the best {trials}"
+    low, high = confirmation["selection_optimism_interval_90"]
+    return (
+        f"among the best {len(confirmation['candidates'])} {trials}, chosen by {confirmation['seeds']} further "
+        f"seeds each |\n| selection optimism | {confirmation['selection_optimism']:+.4f} (90% interval {low:+.4f} "
+        f"to {high:+.4f}): the search's best value less this configuration's mean over fresh seeds"
+    )
 
 
 def _openings(result: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The final step: retrain the winner, claim the ledger's row, open the test files, score once.
+"""The final step: choose the winner and retrain it, claim the ledger's row, open the test files, score once.
 
 This module is the only one that imports `objectives.data.heldout`.
 """
@@ -19,6 +19,7 @@ from objectives.data import seal
 from objectives.data.examples import Examples, TrainValidation
 from objectives.data.heldout import open_heldout
 from objectives.variants.chain import varied
+from search.confirmation import confirm
 from search.effects import effects
 from search.plan import check_scored_here
 from search.prediction import measures, pack, predict
@@ -36,7 +37,7 @@ from storage.networks import Network
 
 
 def score_once(finalist: Finalist, trials: list[FrozenTrial]) -> dict[str, Any]:
-    """The study's newest result: stored if it was scored before, else retrained, claimed and scored now.
+    """The study's newest result: stored if it was scored before, else chosen, retrained, claimed and scored now.
 
     A test set that was scored before is scored again only for a reason, as a further opening. Of several
     processes that ask at once, one scores and the others wait and get the same. Until the claim is made, this
@@ -57,8 +58,12 @@ def score_once(finalist: Finalist, trials: list[FrozenTrial]) -> dict[str, Any]:
         if now is not None:
             check_scored_here(studies.get(engine, record.name))  # it may have gone while this process waited
             variants = _agreed(finalist, now.earlier)
-            winner = find_winner(finalist, trials, now.earlier)
-            choice = _choice(finalist, winner, variants, trials) if now.earlier is None else now.earlier.winner
+            confirmed = _confirmed(finalist, trials, now.earlier)
+            winner = find_winner(finalist, trials, now.earlier, None if confirmed is None else confirmed["chosen"])
+            if now.earlier is None:
+                choice: Mapping[str, Any] = _choice(finalist, winner, variants, confirmed, trials)
+            else:
+                choice = now.earlier.winner
             network = retrained(finalist, winner, now.earlier)
             model = varied(network.model, variants)
             claim = Claim(weights_sha256=network.sha256, winner=choice)
@@ -104,8 +109,23 @@ def _agreed(finalist: Finalist, earlier: Claim | None) -> tuple[Choice, ...]:
     return parse(claimed)
 
 
+def _confirmed(finalist: Finalist, trials: list[FrozenTrial], earlier: Claim | None) -> Mapping[str, Any] | None:
+    """How the winner was chosen among the best trials; None where it is the best one.
+
+    A claim made earlier keeps its winner, and how that was chosen.
+    """
+    if earlier is not None:
+        claimed: Mapping[str, Any] | None = earlier.winner.get("confirmation")
+        return claimed
+    return None if finalist.race is None else confirm(finalist, trials, finalist.race)
+
+
 def _choice(
-    finalist: Finalist, winner: Winner, variants: Sequence[Choice], trials: list[FrozenTrial]
+    finalist: Finalist,
+    winner: Winner,
+    variants: Sequence[Choice],
+    confirmed: Mapping[str, Any] | None,
+    trials: list[FrozenTrial],
 ) -> dict[str, Any]:
     """What a claim says beside the weights: which trial they came from, and how they are to be scored."""
     return {
@@ -113,6 +133,7 @@ def _choice(
         "seed": winner.seed,
         "configuration": winner.config.to_json(),
         "finished": finished(trials),
+        "confirmation": confirmed,
         "variants": list(map(written, variants)),
         "variant_effects": effects(finalist, winner, variants) if variants else [],
     }
@@ -166,6 +187,7 @@ def _complete(
         "epochs": winner.epochs,
         "seed": winner.seed,
         "retrained_on": "train + validation" if network.data.merged else "train",
+        "confirmation": choice.get("confirmation"),
         "variants": choice["variants"],
         "variant_effects": choice["variant_effects"],
         "weights_sha256": network.sha256,

@@ -12,15 +12,12 @@ from objectives.data.classes import members
 from objectives.data.decoded import Progress
 from objectives.data.prepared import Prepared
 from objectives.data.split import Split, split, subset
-from search import policy, sources, trusted
+from search import policy, trusted
 from search.errors import NothingToDo, UsageError
 from search.settings import Settings
 from search.spec import StudySpec
 from search.versions import git_commit, versions
 from spaces import override
-from storage import studies
-from storage.database import Database
-from storage.errors import StudyExists, UnknownStudy
 from storage.studies import StudyRecord
 
 # For counts and seconds alike: what fits into the storage's columns, and into a century.
@@ -40,10 +37,17 @@ class Request:
     train_examples: int | None = None
     sampler: str | None = None
     pruner: str | None = None
+    audit: float | None = None
+    experience: str | None = None
+    """Studies to learn from: `all`, `none`, or names with commas between."""
     overrides: tuple[str, ...] | None = None
+    fork: str | None = None
+    """Name of a new study that is to begin with what `study` has."""
 
     def __post_init__(self) -> None:
         check_name(self.study)
+        if self.fork is not None:
+            check_name(self.fork)
         for name in ("trials", "epochs", "train_examples", "timeout"):
             value = getattr(self, name)
             if value is not None and not 0 < value <= LARGEST:
@@ -51,6 +55,8 @@ class Request:
                 raise UsageError(
                     f"--{flag} must be above 0 (and below 2^31), but got {value}; leave it out for the default"
                 )
+        if self.audit is not None and not 0 <= self.audit <= 1:
+            raise UsageError(f"--audit is a share from 0 to 1, but got {self.audit}; leave it out for the default")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +67,8 @@ class Plan:
     prepared: Prepared
     split: Split
     spec: StudySpec
+    notes: Sequence[str] = ()
+    """What its user should know, in sentences; of a study that has just been made."""
 
 
 def check_name(name: str) -> None:
@@ -72,54 +80,6 @@ def check_name(name: str) -> None:
             "a study's name has 1 to 200 printable characters (fewer where they are not plain ASCII), no slashes "
             f"or quotes, but got {name[:60]!r}"
         )
-
-
-def create_or_continue(
-    database: Database, request: Request, settings: Settings, progress: Progress | None = None
-) -> tuple[StudyRecord, Plan]:
-    """The study that the request names, made if it is not there.
-
-    Raises:
-        UsageError: it is there and the request asks for other values.
-        ObjectiveError, DataError, SpaceError: the request resolves to nothing that can be trained.
-    """
-    try:
-        return resume(database, request, settings, progress)
-    except UnknownStudy:
-        plan = _with_sources(database, resolve(request, settings, progress))
-        trials = request.trials or plan.found.objective.trials
-        try:
-            record = studies.create(database, request.study, plan.spec.to_json(), trials)
-        except StudyExists:  # another `run` was quicker
-            return resume(database, request, settings, progress)
-        studies.set_deadline(database.engine, record.study_id, request.timeout)
-        return record, plan
-
-
-def resume(
-    database: Database, request: Request, settings: Settings, progress: Progress | None = None
-) -> tuple[StudyRecord, Plan]:
-    """The study that the request names, ready to go on; refuses to make one.
-
-    Raises:
-        UnknownStudy: it is not there.
-        UsageError: the request asks for other values than it was created with.
-    """
-    record = studies.get(database.engine, request.study)
-    if record.control == "moved":
-        raise UsageError(f"study {record.name!r} was {record.reason}; continue it there")
-    plan = rebuild(record, request, settings, progress)
-    sources.fetch(database.engine, record.name, plan.spec, plan.found.objective)
-    if request.trials is not None:
-        if request.trials < record.trials:
-            raise UsageError(
-                f"study {record.name!r} has a budget of {record.trials} trials, which may be raised but not "
-                f"lowered to {request.trials}; use `search stop --study {record.name}` to end it early"
-            )
-        studies.raise_budget(database.engine, record.study_id, request.trials)
-    studies.set_deadline(database.engine, record.study_id, request.timeout)
-    studies.set_control(database.engine, record.study_id, "run")
-    return studies.get(database.engine, record.name), plan
 
 
 def check_scored_here(record: StudyRecord) -> None:
@@ -139,16 +99,7 @@ def rebuild(record: StudyRecord, request: Request, settings: Settings, progress:
         UsageError: something differs from what the study was created with.
     """
     stored = StudySpec.from_json(record.spec)
-    asked = Request(
-        study=record.name,
-        objective=request.objective,
-        epochs=request.epochs or stored.epochs,
-        seed=stored.seed if request.seed is None else request.seed,
-        train_examples=request.train_examples or stored.train_examples,
-        sampler=request.sampler or stored.sampler,
-        pruner=request.pruner or stored.pruner,
-        overrides=request.overrides if request.overrides is not None else tuple(stored.overrides),
-    )
+    asked = as_stored(request, stored)
     if request.objective is None:
         found = trusted.recall(settings.home, stored.objective, stored.objective_hash)
     else:
@@ -157,14 +108,28 @@ def rebuild(record: StudyRecord, request: Request, settings: Settings, progress:
         # Said before that data set is looked for, or downloaded.
         raise UsageError(
             f"study {record.name!r} was created with objective {stored.objective!r} on {stored.dataset!r} and "
-            f"cannot continue with {found.name!r} on {found.objective.data!r}; drop --objective, or start a "
-            "study of another name"
+            f"cannot continue with {found.name!r} on {found.objective.data!r}; drop --objective, start a "
+            "study of another name, or one that learns from this with --fork NAME"
         )
-    plan = _resolve(found, asked, settings, progress)
-    # Networks to reuse are in the storage: `sources.fetch` compares them, where they are needed.
-    plan = replace(plan, spec=replace(plan.spec, sources=stored.sources))
+    plan = resolve_found(found, asked, settings, progress)
+    # Networks to reuse and studies to learn from are in the storage: they are compared where that is at hand.
+    plan = replace(plan, spec=replace(plan.spec, sources=stored.sources, experience=stored.experience))
     stored.check_same(record.name, plan.spec)
     return plan
+
+
+def as_stored(request: Request, stored: StudySpec) -> Request:
+    """The request with a study's own values wherever it leaves one open."""
+    return replace(
+        request,
+        epochs=request.epochs or stored.epochs,
+        seed=stored.seed if request.seed is None else request.seed,
+        train_examples=request.train_examples or stored.train_examples,
+        sampler=request.sampler or stored.sampler,
+        pruner=request.pruner or stored.pruner,
+        audit=stored.audit if request.audit is None else request.audit,
+        overrides=request.overrides if request.overrides is not None else tuple(stored.overrides),
+    )
 
 
 def resolve(request: Request, settings: Settings, progress: Progress | None = None) -> Plan:
@@ -172,10 +137,13 @@ def resolve(request: Request, settings: Settings, progress: Progress | None = No
     found = find(request.objective or request.study)
     if found.path.parent != Path(__file__).parent.parent / "objectives":
         trusted.remember(settings.home, found)
-    return _resolve(found, request, settings, progress)
+    return resolve_found(found, request, settings, progress)
 
 
-def _resolve(found: FoundObjective, request: Request, settings: Settings, progress: Progress | None) -> Plan:
+def resolve_found(
+    found: FoundObjective, request: Request, settings: Settings, progress: Progress | None = None
+) -> Plan:
+    """The plan of a new study of this objective; what is in the storage is still missing in it."""
     # A changed space is held against the same conditions as the one that was declared.
     space = override(found.objective.space, request.overrides or ())
     objective = replace(found.objective, space=space)
@@ -204,15 +172,11 @@ def _resolve(found: FoundObjective, request: Request, settings: Settings, progre
         train_examples=train_examples,
         sampler=sampler,
         pruner=pruner,
+        audit=policy.AUDIT if request.audit is None else request.audit,
         versions=versions(),
         git_commit=git_commit(found.path.parent),
     )
     return Plan(found=found, prepared=prepared, split=parts, spec=spec)
-
-
-def _with_sources(database: Database, plan: Plan) -> Plan:
-    objective, image_shape = plan.found.objective, plan.prepared.image_shape
-    return replace(plan, spec=sources.bound(database.engine, plan.spec, objective, image_shape))
 
 
 def divide(

@@ -1,10 +1,11 @@
-"""Training the winner again: as its trial was, to choose a variant by; and for the score, on all there is."""
+"""Training again: a trial with another seed, to choose by; the winner as its trial was; and on all there is."""
 
 from __future__ import annotations
 
 import logging
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -14,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import nn
 
-from objectives.core.errors import TrainingError
+from objectives.core.errors import Diverged, TrainingError
 from objectives.data.examples import TrainValidation, load
 from objectives.training.run import build_network, train
 from search import artifacts
@@ -48,12 +49,47 @@ def as_in_its_trial(finalist: Finalist, winner: Winner) -> tuple[nn.Module, Trai
     Raises:
         SearchError: the training failed.
     """
-    data = _load(finalist, merge_validation=False)
+    data = load_parts(finalist, merge_validation=False)
     kept = _kept(finalist, winner)
     if kept is not None:
         return kept, data
     with _threads(winner.trial), _explained(winner):
         return _train(finalist, winner, data, winner.trial_seed, None), data
+
+
+def with_another_seed(
+    finalist: Finalist, trial: FrozenTrial, data: TrainValidation, seed: int
+) -> tuple[float, int]:
+    """A trial's configuration trained as far as the search would, on `data.train`: a value like the trial's own.
+
+    Returns the validation accuracy at the best epoch, and the first such epoch (0-based).
+
+    Raises:
+        Diverged, OutOfMemory: what the configuration did to itself with this seed.
+        SearchError: the objective's training reported nothing.
+    """
+    spec, objective = finalist.plan.spec, finalist.plan.found.objective
+    accuracies: dict[int, float] = {}
+
+    def report(epoch: int, metrics: Mapping[str, float]) -> None:
+        if not math.isfinite(metrics["accuracy"]):  # a training of the user's own may not look
+            raise Diverged(f"accuracy became {metrics['accuracy']} in epoch {epoch}")
+        accuracies[epoch] = float(metrics["accuracy"])
+
+    with _threads(trial):
+        train(
+            objective,
+            objective.space.replay(trial.params),
+            data,
+            report,
+            epochs=spec.epochs,
+            seed=seed,
+            sources=fetch(finalist.database.engine, finalist.record.name, spec, objective),
+        )
+    if not accuracies:
+        raise SearchError(f"trial {trial.number}, trained again, ended without a report; mend the objective")
+    best = min(accuracies, key=lambda epoch: (-accuracies[epoch], epoch))
+    return accuracies[best], best
 
 
 def _kept(finalist: Finalist, winner: Winner) -> nn.Module | None:
@@ -79,7 +115,7 @@ def retrained(finalist: Finalist, winner: Winner, earlier: Claim | None) -> Retr
         ScoreRefused: a claim was made for weights that are neither in the folder nor what training gives again.
     """
     objective, out = finalist.plan.found.objective, finalist.out
-    data = _load(finalist, merge_validation=objective.retrain_on_validation)
+    data = load_parts(finalist, merge_validation=objective.retrain_on_validation)
     if earlier is not None and objective.train is None:
         model = untrained(finalist, winner).to(finalist.device)
         claimed = load_weights(out, model, earlier.weights_sha256)
@@ -110,7 +146,8 @@ def untrained(finalist: Finalist, winner: Winner) -> nn.Module:
     return build_network(plan.found.objective, config)
 
 
-def _load(finalist: Finalist, *, merge_validation: bool) -> TrainValidation:
+def load_parts(finalist: Finalist, *, merge_validation: bool) -> TrainValidation:
+    """The study's training and validation images on this machine's device."""
     plan = finalist.plan
     return load(
         plan.prepared,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -31,6 +31,11 @@ class StudySpec:
     git_commit: str | None
     sources: Mapping[str, str] = field(default_factory=dict)
     """The weights' SHA-256 of every network that trials reuse, by the name of its study."""
+    experience: Mapping[str, int] | None = None
+    """How many trials of each earlier study are learnt from, by its UUID, the oldest study first; None for a study
+    that was told to learn from none. A study of an earlier version does not learn."""
+    audit: float = 0.0
+    """Share of the stopped trials that run on, from 0 to 1."""
 
     def to_json(self) -> dict[str, Any]:
         """As it is stored."""
@@ -40,22 +45,21 @@ class StudySpec:
     def from_json(cls, stored: Mapping[str, Any]) -> StudySpec:
         """As it was stored; what an earlier version did not store is None."""
         values: dict[str, Any] = {field.name: stored.get(field.name) for field in fields(cls)}
-        return cls(**{**values, "sources": values["sources"] or {}})
+        return cls(**{**values, "sources": values["sources"] or {}, "audit": values["audit"] or 0.0})
 
     def differences(self, other: StudySpec) -> list[str]:
-        """One line for each thing that `other` has differently; versions and commit may differ."""
-        lines = [
-            f"~ {name}: {_short(getattr(self, name))} -> {_short(getattr(other, name))}"
-            for name in _COMPARED
-            if getattr(self, name) != getattr(other, name)
-        ]
-        for name in sorted(self.sources.keys() | other.sources.keys()):
-            before, now = self.sources.get(name), other.sources.get(name)
-            if before != now:
-                lines.append(f"~ source {name!r}: {_short(before)} -> {_short(now)}")
+        """One line for each thing that `other` has differently; versions, commit and experience may differ."""
+        lines = [*self._changed(other, _COMPARED), *self._other_sources(other)]
         if self.space_digest != other.space_digest:
             lines += diff_descriptions(_rows(self.space), _rows(other.space)) or ["~ space: order of domains"]
         return lines
+
+    def differences_of_trials(self, other: StudySpec) -> list[str]:
+        """One line for each thing that makes the same parameters another trial under `other`.
+
+        Neither the space nor how it is searched does, nor the text of the objective's file by itself.
+        """
+        return [*self._changed(other, _MEANING), *self._other_sources(other)]
 
     def check_same(self, study: str, other: StudySpec) -> None:
         """Refuse to go on with anything else than the study was created with.
@@ -65,10 +69,30 @@ class StudySpec:
         """
         lines = self.differences(other)
         if lines:
-            raise UsageError(
-                f"study {study!r} was created with other values and cannot continue on these: "
-                f"{'; '.join(lines)}; drop the flags, restore the file or data, or start a study of another name"
-            )
+            raise refusal(study, lines)
+
+    def _changed(self, other: StudySpec, names: Sequence[str]) -> list[str]:
+        return [
+            f"~ {name}: {_short(getattr(self, name))} -> {_short(getattr(other, name))}"
+            for name in names
+            if getattr(self, name) != getattr(other, name)
+        ]
+
+    def _other_sources(self, other: StudySpec) -> list[str]:
+        return [
+            f"~ source {name!r}: {_short(self.sources.get(name))} -> {_short(other.sources.get(name))}"
+            for name in sorted(self.sources.keys() | other.sources.keys())
+            if self.sources.get(name) != other.sources.get(name)
+        ]
+
+
+def refusal(study: str, lines: Sequence[str]) -> UsageError:
+    """The error of a study that is asked to go on with other values; a line for each."""
+    return UsageError(
+        f"study {study!r} was created with other values and cannot continue on these: {'; '.join(lines)}; drop "
+        "the flags, restore the file or data, start a study of another name, or carry over what still fits to a "
+        "new one with --fork NAME"
+    )
 
 
 _COMPARED = (
@@ -82,7 +106,10 @@ _COMPARED = (
     "train_examples",
     "sampler",
     "pruner",
+    "audit",
 )
+# The seed of a study is in its split, that of a trial is kept with it.
+_MEANING = ("objective", "epochs", "dataset", "data_fingerprint", "split_fingerprint", "train_examples")
 
 
 def _rows(space: list[list[str]]) -> list[tuple[str, str, str]]:

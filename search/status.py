@@ -8,6 +8,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from search.audit import audit
 from search.spec import StudySpec
 from storage import ledger, studies, workers
 from storage.database import Database
@@ -53,6 +54,7 @@ class Viewer:
             "control": self.record.control,
             "stop_reason": self.record.reason,
             "errors": errors(trials),
+            "pruning": audit(trials),
         }
 
     def _workers(self) -> list[dict[str, Any]]:

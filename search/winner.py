@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from optuna.trial import FrozenTrial
 from objectives.training.seeds import derive
 from search.errors import NothingToDo
 from search.plan import Plan
+from search.racing import Race
 from search.reopening import Reopening
 from search.settings import Settings
 from search.status import best_epoch, best_trial
@@ -19,6 +21,10 @@ from storage import curves
 from storage.database import Database
 from storage.ledger import Claim
 from storage.studies import StudyRecord
+
+
+def _silent(line: str) -> None:
+    pass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +41,15 @@ class Finalist:
     """What is to be scored instead of the plain network; None where nobody said."""
     reopening: Reopening | None = None
     """Why a test set that was claimed before is to be scored again; None where it is not."""
+    race: Race | None = None
+    """How the winner is chosen among the best trials; None where the best one is the winner."""
+    tell: Callable[[str], None] = _silent
+    """Hears one line of progress at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Winner:
-    """The best completed trial and what its retraining needs."""
+    """The trial that is retrained for the score, and what that needs."""
 
     trial: FrozenTrial
     config: Configuration
@@ -52,26 +62,30 @@ class Winner:
     """Of the retraining."""
 
 
-def find_winner(finalist: Finalist, trials: list[FrozenTrial], earlier: Claim | None) -> Winner:
-    """The best completed trial, replayed through the study's space; that of a claim made earlier stays.
+def seed_of(finalist: Finalist, trial: FrozenTrial) -> int:
+    """The seed that the trial was trained with."""
+    return int(trial.user_attrs.get("seed", derive(finalist.plan.spec.seed, trial.number)))
+
+
+def find_winner(
+    finalist: Finalist, trials: list[FrozenTrial], earlier: Claim | None, chosen: int | None = None
+) -> Winner:
+    """The best completed trial, or the one that was chosen, replayed through the study's space.
+
+    That of a claim made earlier stays.
 
     Raises:
         NothingToDo: no trial has completed, or the best has no curve to train again by.
     """
-    if earlier is None:
-        best = best_trial(trials)
-    else:
-        best = next(trial for trial in trials if trial.number == earlier.winner["trial"])
+    number = chosen if earlier is None else earlier.winner["trial"]
+    best = best_trial(trials) if number is None else next(t for t in trials if t.number == number)
     last = None if best is None else best_epoch(best)
     if best is None or last is None:
-        raise NothingToDo(
-            f"study {finalist.record.name!r} has no completed trial; "
-            f"train some with `search run --study {finalist.record.name}`"
-        )
+        raise no_completed(finalist)
     curve = curves.read(finalist.database.engine, best._trial_id)
     rates = [(row.get("learning_rate"), row.get("learning_rate_end")) for row in curve[: last + 1]]
     complete = [(first, end) for first, end in rates if first is not None and end is not None]
-    seed = int(best.user_attrs.get("seed", derive(finalist.plan.spec.seed, best.number)))
+    seed = seed_of(finalist, best)
     return Winner(
         trial=best,
         config=finalist.plan.found.objective.space.replay(best.params),
@@ -79,4 +93,12 @@ def find_winner(finalist: Finalist, trials: list[FrozenTrial], earlier: Claim | 
         trace=complete if len(complete) == last + 1 else None,
         trial_seed=seed,
         seed=derive(seed, "final"),
+    )
+
+
+def no_completed(finalist: Finalist) -> NothingToDo:
+    """The error of a study without a trial that could win."""
+    return NothingToDo(
+        f"study {finalist.record.name!r} has no completed trial; "
+        f"train some with `search run --study {finalist.record.name}`"
     )

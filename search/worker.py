@@ -14,7 +14,7 @@ from optuna.trial import Trial, TrialState
 from objectives.data import seal
 from objectives.data.errors import DataError
 from objectives.data.examples import load
-from search import policy, signals
+from search import experience, policy, signals
 from search.errors import SearchError
 from search.job import WorkerJob
 from search.outages import patiently
@@ -96,9 +96,8 @@ class Worker:
         self._record = record
         self._name = worker
         self._lease_seconds = lease_seconds
-        sampler, pruner = policy.build(
-            plan.spec.sampler, plan.spec.pruner, epochs=plan.spec.epochs, seed=plan.spec.seed
-        )
+        setting = patiently(experience.setting, bench.database.engine, plan)
+        sampler, pruner = policy.build(plan.spec.sampler, plan.spec.pruner, setting, plan.spec.audit)
         self._study = patiently(
             optuna.load_study,
             study_name=record.name,

@@ -33,11 +33,17 @@ class Suggests(Protocol):
 
 @dataclass(frozen=True)
 class Entry:
-    """One domain of a space, flat: its full name, and the choices under which it exists."""
+    """One domain of a space, flat: its full name, and the choices under which it exists, outermost first."""
 
     name: str
     domain: Domain
-    condition: str
+    under: tuple[tuple[str, Scalar], ...]
+    """Full name of the parameter that chooses, and what it must be, each."""
+
+    @property
+    def condition(self) -> str:
+        """The innermost choice, for people; empty where the domain always exists."""
+        return f"{self.under[-1][0]} = {self.under[-1][1]}" if self.under else ""
 
 
 class Space:
@@ -130,14 +136,14 @@ class Space:
 
     def entries(self) -> Iterator[Entry]:
         """Every domain with its full name and condition, parents first."""
-        return self._entries("", "")
+        return self._entries("", ())
 
-    def _entries(self, prefix: str, condition: str) -> Iterator[Entry]:
+    def _entries(self, prefix: str, under: tuple[tuple[str, Scalar], ...]) -> Iterator[Entry]:
         for name, domain in self.domains.items():
-            yield Entry(prefix + name, domain, condition)
+            yield Entry(prefix + name, domain, under)
             if isinstance(domain, Categorical):
                 for choice, space in domain.spaces.items():
-                    yield from space._entries(f"{prefix}{choice}.", f"{prefix}{name} = {choice}")
+                    yield from space._entries(f"{prefix}{choice}.", (*under, (prefix + name, choice)))
 
     def distributions(self) -> dict[str, BaseDistribution]:
         """Every parameter that may appear in a trial, as Optuna's distributions."""

@@ -31,7 +31,7 @@ from sqlalchemy.dialects.postgresql import UUID
 from storage.errors import SchemaMismatch
 
 SCHEMA = "depthsearch"
-VERSION = 2
+VERSION = 3
 
 metadata = MetaData(schema=SCHEMA)
 
@@ -107,6 +107,17 @@ epochs = Table(
     Column("reported_at", MOMENT, nullable=False, server_default=NOW),
 )
 
+confirmations = Table(
+    "confirmations",
+    metadata,
+    _trial_id(),
+    Column("seed", BigInteger, primary_key=True),
+    Column("accuracy", Float(53)),
+    Column("best_epoch", Integer),
+    Column("failure", Text),
+    Column("trained_at", MOMENT, nullable=False, server_default=NOW),
+)
+
 scores = Table(
     "scores",
     metadata,
@@ -156,7 +167,7 @@ def ensure(connection: Connection) -> None:
     found = connection.scalar(select(func.max(version.c.version)))
     if found is None:
         connection.execute(insert(version).values(version=VERSION))
-        for table in (leases, epochs, checkpoints):
+        for table in (leases, epochs, checkpoints, confirmations):
             connection.execute(
                 text(
                     f"ALTER TABLE {SCHEMA}.{table.name} ADD FOREIGN KEY (trial_id) "

@@ -5,16 +5,19 @@ from __future__ import annotations
 import difflib
 import uuid
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
+from optuna.storages import RDBStorage
 from sqlalchemy import Connection, Engine, Row, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import scoped_session, sessionmaker
 
-from storage.database import Database, locked
+from storage.database import Database
 from storage.errors import StudyExists, UnknownStudy
 from storage.schema import studies
 
@@ -38,6 +41,14 @@ class StudyRecord:
     """Whether the deadline of --timeout has passed, by the database's clock."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A study that is being made: what is added to it through `study` or `connection` appears with it."""
+
+    study: optuna.Study
+    connection: Connection
+
+
 def create(
     database: Database,
     name: str,
@@ -51,16 +62,32 @@ def create(
     Raises:
         StudyExists: the name is taken.
     """
-    with locked(database.engine) as connection:
+    with making(database, name, spec, trials, uuid_=uuid_):
+        pass
+    return get(database.engine, name)
+
+
+@contextmanager
+def making(
+    database: Database, name: str, spec: Mapping[str, Any], trials: int, *, uuid_: str | None = None
+) -> Iterator[Draft]:
+    """Make a study and whatever the block adds to it, all in one transaction: others see the whole or nothing.
+
+    Raises:
+        StudyExists: the name is taken.
+    """
+    with database.engine.begin() as connection:
+        storage = _within(connection, database.optuna)
         try:
-            study = optuna.create_study(study_name=name, storage=database.optuna, direction="maximize")
+            study = optuna.create_study(study_name=name, storage=storage, direction="maximize")
         except optuna.exceptions.DuplicatedStudyError:
             raise StudyExists(f"a study {name!r} is kept here already; choose another name") from None
-        # Rows of studies that were deleted with one of Optuna's tools.
-        connection.execute(delete(studies).where(text(f"NOT {ALIVE}")))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             study.set_metric_names(["validation accuracy"])
+        yield Draft(study=study, connection=connection)
+        # Rows of studies that were deleted with one of Optuna's tools.
+        connection.execute(delete(studies).where(text(f"NOT {ALIVE}")))
         connection.execute(
             insert(studies).values(
                 study_id=study._study_id,
@@ -70,7 +97,14 @@ def create(
                 trials=trials,
             )
         )
-    return get(database.engine, name)
+
+
+def _within(connection: Connection, storage: RDBStorage) -> RDBStorage:
+    """The same storage as it works inside a transaction: each of its own commits is a savepoint's."""
+    inner = RDBStorage.__new__(RDBStorage)
+    inner.__dict__.update(storage.__dict__)
+    inner.scoped_session = scoped_session(sessionmaker(connection, join_transaction_mode="create_savepoint"))
+    return inner
 
 
 def get(engine: Engine, name: str) -> StudyRecord:
@@ -98,6 +132,12 @@ def names(engine: Engine) -> list[str]:
     """The names of all our studies, oldest first."""
     with engine.begin() as connection:
         return _names(connection)
+
+
+def living(engine: Engine) -> list[StudyRecord]:
+    """All our studies, oldest first."""
+    with engine.begin() as connection:
+        return [_record(row) for row in connection.execute(_select().order_by(studies.c.study_id))]
 
 
 def raise_budget(engine: Engine, study_id: int, trials: int) -> None:

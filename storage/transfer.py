@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from storage import ledger, networks, studies
 from storage.database import Database
-from storage.schema import epochs, scores
+from storage.schema import confirmations, epochs, scores
 from storage.studies import StudyRecord
 from storage.url import masked
 
@@ -21,7 +21,7 @@ OPENING = ("study_uuid", "dataset", "opening")
 
 
 def copy_study(source: Database, target: Database, name: str) -> int:
-    """Copy the study with its trials, curves, budget, test scores and network; returns the number of trials.
+    """Copy the study: trials, curves, budget, confirmations, test scores, network; returns the number of trials.
 
     Numbers, parameters and curves stay, and so does the UUID, under which a test set stays scored. The study
     goes on there and ends here: a trial that is running here is taken over there.
@@ -62,10 +62,11 @@ def _copy(source: Database, target: Database, record: StudyRecord) -> int:
 
 
 def _copy_curves(reading: Connection, writing: Connection, pairs: dict[int, int]) -> None:
-    wanted = select(epochs).where(epochs.c.trial_id.in_(list(pairs)))
-    for rows in reading.execute(wanted).mappings().partitions(CHUNK):
-        moved: list[dict[str, Any]] = [{**row, "trial_id": pairs[row["trial_id"]]} for row in rows]
-        writing.execute(insert(epochs), moved)
+    for table in (epochs, confirmations):
+        wanted = select(table).where(table.c.trial_id.in_(list(pairs)))
+        for rows in reading.execute(wanted).mappings().partitions(CHUNK):
+            moved: list[dict[str, Any]] = [{**row, "trial_id": pairs[row["trial_id"]]} for row in rows]
+            writing.execute(insert(table), moved)
 
 
 def _copy_scores(source: Engine, target: Engine, name: str, uuid: str) -> None:

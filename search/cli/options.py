@@ -37,8 +37,22 @@ Seed = Annotated[int | None, typer.Option(help="Seed of the study: split, propos
 TrainExamples = Annotated[
     int | None, typer.Option(help="Train on a stratified part only, for quick looks.", metavar="N")
 ]
-Sampler = Annotated[str | None, typer.Option(help="tpe, random or qmc.", metavar="NAME")]
-Pruner = Annotated[str | None, typer.Option(help="halving, median, hyperband or none.", metavar="NAME")]
+Sampler = Annotated[str | None, typer.Option(help="curves, tpe, random or qmc.", metavar="NAME")]
+Pruner = Annotated[str | None, typer.Option(help="rank, halving, median, hyperband or none.", metavar="NAME")]
+Audit = Annotated[
+    float | None,
+    typer.Option(help="Share of stopped trials that run on, to see what stopping costs.", metavar="SHARE"),
+]
+Experience = Annotated[
+    str | None,
+    typer.Option(
+        help="Earlier studies of this storage to learn from. Default: all.", metavar="all|none|NAME,NAME"
+    ),
+]
+Fork = Annotated[
+    str | None,
+    typer.Option(help="Start another study with those of the study's trials that fit.", metavar="NAME"),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option(
@@ -57,6 +71,14 @@ Variant = Annotated[
 ]
 Measure = Annotated[
     bool, typer.Option("--measure", help="Only measure the variants, on validation data; score nothing.")
+]
+Confirm = Annotated[
+    int | None,
+    typer.Option("--confirm", help="Choose among the K best trials, by further seeds.", metavar="K"),
+]
+ConfirmSeeds = Annotated[
+    int | None,
+    typer.Option("--confirm-seeds", help="Further seeds of each for --confirm. Default: 3.", metavar="S"),
 ]
 Reopen = Annotated[
     str | None,

@@ -34,6 +34,8 @@ def final(
     out: options.Out = None,
     variant: options.Variant = None,
     measure: options.Measure = False,
+    confirm: options.Confirm = None,
+    confirm_seeds: options.ConfirmSeeds = None,
     reopen: options.Reopen = None,
     storage: options.Storage = None,
     json: options.Json = False,
@@ -50,6 +52,8 @@ def final(
         out or Path("results") / study,
         variants=tuple(variant or ()),
         measure=measure,
+        confirm=confirm,
+        confirm_seeds=confirm_seeds,
         reopen=reopen,
         as_json=json,
     )

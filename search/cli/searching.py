@@ -18,7 +18,10 @@ def run(
     train_examples: options.TrainExamples = None,
     sampler: options.Sampler = None,
     pruner: options.Pruner = None,
+    audit: options.Audit = None,
+    experience: options.Experience = None,
     set_: options.Set = None,
+    fork: options.Fork = None,
     storage: options.Storage = None,
     json: options.Json = False,
 ) -> None:
@@ -37,7 +40,10 @@ def run(
         train_examples=train_examples,
         sampler=sampler,
         pruner=pruner,
+        audit=audit,
+        experience=experience,
         overrides=None if set_ is None else tuple(set_),
+        fork=fork,
     )
     settings = load(storage=storage, data=data, workers=workers, device=device)
     run_study(request, settings, create=True, as_json=json)

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search import artifacts, reopening
+from search import artifacts, racing, reopening
 from search import plan as plans
 from search.access import open_storage
-from search.commands.output import Decoding, configuration, document, note, say, table
-from search.errors import SearchError
+from search.commands.output import Decoding, note
+from search.commands.score import show_effects, show_score
+from search.errors import SearchError, UsageError
 from search.plan import Request
+from search.racing import Race
 from search.reopening import Reopening
 from search.settings import Settings
 from search.status import Viewer
-from search.variants import EFFECTS, effect_rows, listed, parse, written
+from search.variants import listed, parse, written
 from spaces import Choice
 from storage import ledger, networks
 from storage.database import Database
@@ -36,6 +38,7 @@ class Asked:
     out: Path
     variants: tuple[Choice, ...] | None
     reopening: Reopening | None
+    race: Race | None
     is_stored: bool
     """Whether the ledger has the answer already."""
 
@@ -48,16 +51,26 @@ def final_step(
     *,
     variants: Sequence[str] = (),
     measure: bool = False,
+    confirm: int | None = None,
+    confirm_seeds: int | None = None,
     reopen: str | None = None,
     as_json: bool = False,
 ) -> None:
     """Retrain the winner and score it once; again, print what is stored. Or only measure what variants do.
 
+    confirm, confirm_seeds: choose the winner among so many of the best trials, by so many further seeds each.
+
     Raises:
         NothingToDo: no trial has completed, or the study went on to another storage.
-        UsageError: the reason to score again is not one, or there is nothing to score again.
+        UsageError: the reason to score again is not one, there is nothing to score again, or the flags of a
+            confirmation break a rule.
     """
-    wanted = parse(variants) or None
+    wanted, race = parse(variants) or None, racing.asked(confirm, confirm_seeds)
+    if measure and race is not None:
+        raise UsageError(
+            "--measure looks at the best trial and scores nothing, and --confirm chooses what is scored; "
+            "leave one of them out"
+        )
     with open_storage(settings) as database:
         viewer = Viewer(database, study)
         openings = ledger.openings(database.engine, viewer.record.uuid, viewer.spec.dataset)
@@ -74,12 +87,13 @@ def final_step(
             variants=wanted,
             # Before anything is waited for: what others score from here on answers this, too.
             reopening=reopening.asked(reopen, newest),
+            race=race,
             is_stored=is_stored,
         )
         if measure:
-            _show_effects(_measured(asked), as_json)
+            show_effects(_measured(asked), as_json=as_json)
         else:
-            _show(_result(asked), out, as_json)
+            show_score(_result(asked), out, as_json=as_json)
 
 
 def _finalist(asked: Asked) -> Finalist:
@@ -105,6 +119,8 @@ def _finalist(asked: Asked) -> Finalist:
         out=asked.out,
         variants=asked.variants,
         reopening=asked.reopening,
+        race=asked.race,
+        tell=note,
     )
 
 
@@ -171,62 +187,12 @@ def _tell_of_others(result: dict[str, Any], asked: Asked) -> None:
             f"note: what was scored is {listed(scored)}; {listed(wanted)} was not, and is scored only in a "
             "further look, with --reopen REASON"
         )
+    if asked.race is not None and not racing.is_of(result["confirmation"], asked.race):
+        note(
+            f"note: what was scored was chosen {racing.described(result['confirmation'])}; another choice is "
+            "scored only in a further look, with --reopen REASON"
+        )
     if asked.reopening is not None and not result["first_time"]:
         note(
             "note: another command scored this test set meanwhile; this is its score, and it was not opened again"
         )
-
-
-def _show_effects(measured: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        document(measured)
-        return
-    say(f"study {measured['study']}, trial {measured['trial']}, trained as in the search; nothing was claimed")
-    _table(measured["variant_effects"])
-
-
-def _table(effects: list[dict[str, Any]]) -> None:
-    table(EFFECTS, effect_rows(effects))
-
-
-def _show(result: dict[str, Any], out: Path, as_json: bool) -> None:
-    if as_json:
-        document(result)
-        return
-    low, high = result["test_interval_95"]
-    say(
-        f"study {result['study']}, trial {result['trial']}, retrained for {result['epochs']} epochs "
-        f"on {result['retrained_on']}"
-    )
-    say(configuration(result["params"]))
-    if result["variants"]:
-        say(f"scored with {listed(result['variants'])}; on validation images, before the retraining:")
-        _table(result["variant_effects"])
-    say(
-        f"test accuracy {result['test_accuracy']:.4f} (95% interval {low:.4f} to {high:.4f}, "
-        f"{result['test_examples']} images)"
-    )
-    worst = min(result["class_accuracy"], key=result["class_accuracy"].__getitem__)
-    say(
-        f"macro F1 {result['macro_f1']:.4f}, expected calibration error {result['calibration_error']:.4f}, "
-        f"worst class {worst} ({result['class_accuracy'][worst]:.4f})"
-    )
-    say(
-        f"validation accuracy in the search {result['validation_accuracy']:.4f}, "
-        f"{result['selection_gap']:+.4f} from the test"
-    )
-    say(
-        f"look number {result['look']} at this test set, scored {result['scored_at']}; "
-        f"it has been scored {_times(result['looks'])} in this storage"
-    )
-    if len(result["openings"]) > 1:
-        for line in reopening.lines(result["openings"]):
-            say(line)
-    if result["first_time"]:
-        say(f"weights, configuration and model card are in {out}")
-    else:
-        say("this was scored before; the test set was not opened again")
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"

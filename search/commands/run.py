@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from objectives.core.discovery import is_path
-from search import devices, processes
+from search import creation, devices, experience, processes
 from search import plan as plans
 from search.access import storage_url
 from search.commands.output import Decoding, configuration, document, err, note, out, say
 from search.errors import Interrupted, NothingToDo, SearchError, UsageError
+from search.fork import fork
 from search.job import WorkerJob
 from search.plan import Plan, Request
 from search.settings import Settings
@@ -44,12 +46,16 @@ def run_study(request: Request, settings: Settings, *, create: bool, as_json: bo
     processes.context()  # its server takes seconds to import torch: let it begin now
     with storage_url(settings) as address, opened(url.parse(address)) as database:
         record, plan = _open(database, request, settings, create=create)
+        for text in plan.notes:
+            note(f"note: {text}")
+        learnt = experience.names(database.engine, plan.spec)
         viewer = Viewer(database, record.name)
         before = viewer.status()["budget"]["left"]
         try:
             if before:
-                jobs = crew_jobs(_job(address, request, settings), there, settings.workers, devices.cores())
-                _announce(record, plan, before, jobs)
+                job = _job(address, replace(request, study=record.name), settings)
+                jobs = crew_jobs(job, there, settings.workers, devices.cores())
+                _announce(record, plan, before, jobs, learnt)
                 _train(database, viewer, jobs, as_json=as_json)
         except Interrupted:
             note(f"stopped; continue with: search resume --study {record.name}")
@@ -69,18 +75,21 @@ def lend(request: Request, settings: Settings) -> None:
                 f"study {record.name!r} was stopped; `search resume --study {record.name}` starts it again"
             )
         with Decoding("decoding") as progress:
-            plans.rebuild(record, request, settings, progress)
+            plan = plans.rebuild(record, request, settings, progress)
+        experience.names(database.engine, plan.spec)  # for what it says of those that are gone
         jobs = crew_jobs(_job(address, request, settings), there, settings.workers, devices.cores())
         _train(database, Viewer(database, record.name), jobs, as_json=True)
 
 
 def _open(database: Database, request: Request, settings: Settings, *, create: bool) -> tuple[StudyRecord, Plan]:
+    opener = creation.create_or_continue if create else creation.resume
+    if request.fork is not None:
+        opener = fork
     with Decoding(f"decoding data for {request.study}") as progress:
-        opener = plans.create_or_continue if create else plans.resume
         return opener(database, request, settings, progress)
 
 
-def _announce(record: StudyRecord, plan: Plan, left: int, jobs: list[WorkerJob]) -> None:
+def _announce(record: StudyRecord, plan: Plan, left: int, jobs: list[WorkerJob], learnt: list[str]) -> None:
     prepared = plan.prepared
     used = ", ".join(dict.fromkeys(job.device for job in jobs))
     note(
@@ -88,6 +97,9 @@ def _announce(record: StudyRecord, plan: Plan, left: int, jobs: list[WorkerJob])
         f"{len(plan.split.train)} + {len(plan.split.validation)} images of {prepared.name}; "
         f"starting {len(jobs)} workers on {used}"
     )
+    if learnt:
+        studies_ = "study" if len(learnt) == 1 else "studies"
+        note(f"learning from {len(learnt)} earlier {studies_}: {', '.join(learnt)}")
 
 
 def _job(address: str, request: Request, settings: Settings) -> WorkerJob:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from search import audit
 from search.access import open_storage
 from search.commands.output import configuration, document, say, table
 from search.settings import Settings
@@ -62,6 +63,8 @@ def _lines(status: dict[str, Any]) -> list[str]:
         for worker in status["workers"]
     ]
     lines += [f"trial {error['trial']} failed: {error['error']}" for error in status["errors"]]
+    audited = audit.said(status["pruning"])
+    lines += [] if audited is None else [audited]
     best, final = status["best"], status["final"]
     if best is not None:
         lines.append(f"best validation accuracy {best['value']:.4f} (trial {best['trial']})")

@@ -16,6 +16,6 @@ def test_prints_a_share_for_each_network() -> None:
     assert len(re.findall(r"^\d x \d+: .* checkpoints of .* share \d", result.stdout, re.MULTILINE)) == 2
 
 
-@pytest.mark.parametrize("name", ["checkpoints", "epoch", "textbook"])
+@pytest.mark.parametrize("name", ["checkpoints", "epoch", "policy", "race", "textbook"])
 def test_every_benchmark_can_be_started(name: str) -> None:
     assert importlib.import_module(f"tests.benchmarks.{name}").main

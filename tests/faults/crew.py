@@ -17,7 +17,8 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from search import plan as plans
+from search.creation import create_or_continue
+from search.plan import Request
 from search.settings import load
 from storage import url
 from storage.database import opened
@@ -184,7 +185,7 @@ class Crew:
 
     def _create(self) -> None:
         size = self.size
-        request = plans.Request(
+        request = Request(
             study=STUDY,
             trials=size.trials,
             epochs=size.epochs,
@@ -194,7 +195,7 @@ class Crew:
         )
         settings = load(storage=self.address)
         with opened(url.parse(self.address)) as database:
-            plans.create_or_continue(database, request, settings)
+            create_or_continue(database, request, settings)
 
     def _all_run(self) -> bool:
         for member in self.members:

@@ -103,8 +103,8 @@ def test_the_budget_may_be_raised_and_not_lowered(first_run: Ended) -> None:
         (["--set", "width=8:64"], "width: 8:256 log -> 8:64 log"),
         (["--set", "optimizer=adamw"], "nesterov.momentum"),
         (["--train-examples", "500"], "train_examples: None -> 500"),
-        (["--sampler", "random"], "sampler: tpe -> random"),
-        (["--pruner", "none"], "pruner: halving -> none"),
+        (["--sampler", "random"], "sampler: curves -> random"),
+        (["--pruner", "none"], "pruner: rank -> none"),
         (["--objective", "cifar-depth"], "cifar-depth"),
     ],
 )

@@ -1,20 +1,26 @@
-"""The policy: proposals that depend on history and number alone, and pruning that leaves a study its winner."""
+"""The samplers and pruners by name: each runs a study, and proposals depend on history and number alone."""
 
 from __future__ import annotations
 
 import optuna
 import pytest
-from optuna.pruners import NopPruner, ThresholdPruner
 from optuna.trial import TrialState
 
 from search import policy
 from search.errors import UsageError
+from spaces import Categorical, Float, Space
 
 EPOCHS = 9
+SPACE = Space(x=Float(0, 1), kind=Categorical({"a": Space(y=Float(0, 0.1)), "b": Space()}))
+BY_NUMBER = [name for name in policy.SAMPLERS if name != "qmc"]
+
+
+def setting(seed: int = 3) -> policy.Setting:
+    return policy.Setting(space=SPACE, epochs=EPOCHS, seed=seed)
 
 
 def study(sampler: str = "random", pruner: str = "none", seed: int = 3) -> optuna.Study:
-    chosen, stopper = policy.build(sampler, pruner, epochs=EPOCHS, seed=seed)
+    chosen, stopper = policy.build(sampler, pruner, setting(seed), audit=0.0)
     return optuna.create_study(direction="maximize", sampler=chosen, pruner=stopper)
 
 
@@ -24,11 +30,10 @@ def test_every_sampler_and_pruner_runs_a_study(sampler: str, pruner: str) -> Non
     made = study(sampler, pruner)
 
     def objective(trial: optuna.Trial) -> float:
-        x = trial.suggest_float("x", 0, 1)
-        kind = trial.suggest_categorical("kind", ["a", "b"])
+        SPACE.sample(trial)
         best = 0.0
         for epoch in range(EPOCHS):
-            best = max(best, x * (epoch + 1) / EPOCHS + (kind == "a") * trial.suggest_float("a.y", 0, 0.1))
+            best = max(best, trial.params["x"] * (epoch + 1) / EPOCHS + trial.params.get("a.y", 0.0))
             trial.report(best, epoch)
             if trial.should_prune():
                 raise optuna.TrialPruned
@@ -39,13 +44,13 @@ def test_every_sampler_and_pruner_runs_a_study(sampler: str, pruner: str) -> Non
     assert made.best_value > 0.5
 
 
-@pytest.mark.parametrize("sampler", ["random", "tpe"])
+@pytest.mark.parametrize("sampler", BY_NUMBER)
 def test_a_proposal_depends_on_the_number_and_not_on_who_asks(sampler: str) -> None:
     def proposals(askers: int) -> list[float]:
         made = study(sampler)
         others = [made]
         for _ in range(askers - 1):
-            chosen, stopper = policy.build(sampler, "none", epochs=EPOCHS, seed=3)
+            chosen, stopper = policy.build(sampler, "none", setting())
             others.append(optuna.load_study(study_name=made.study_name, storage=made._storage, sampler=chosen))
             assert stopper is not None
         values = []
@@ -65,38 +70,6 @@ def test_another_seed_gives_other_proposals() -> None:
     assert len(set(first)) == 5
 
 
-def test_the_leader_goes_on_until_something_is_complete() -> None:
-    made = optuna.create_study(
-        direction="maximize", pruner=policy.Sparing(ThresholdPruner(lower=2.0), EPOCHS), sampler=None
-    )
-    leader, behind = made.ask(), made.ask()
-    leader.report(0.9, 0)
-    behind.report(0.5, 0)
-    assert not leader.should_prune()
-    assert behind.should_prune()
-    made.tell(made.ask(), 0.1)  # something has completed
-    assert leader.should_prune()
-
-
-def test_a_trial_past_two_thirds_is_let_finish() -> None:
-    made = optuna.create_study(direction="maximize", pruner=policy.Sparing(ThresholdPruner(lower=2.0), EPOCHS))
-    made.tell(made.ask(), 1.0)
-    trial = made.ask()
-    pruned = []
-    for epoch in range(EPOCHS):
-        trial.report(0.1, epoch)
-        pruned.append(trial.should_prune())
-    assert pruned == [True] * 6 + [False] * 3
-
-
-def test_what_the_pruner_spares_is_spared() -> None:
-    made = optuna.create_study(direction="maximize", pruner=policy.Sparing(NopPruner(), EPOCHS))
-    made.tell(made.ask(), 1.0)
-    trial = made.ask()
-    trial.report(0.0, 0)
-    assert not trial.should_prune()
-
-
 def test_halving_looks_after_two_epochs_and_keeps_a_third() -> None:
     made = study(pruner="halving")
     stopped = []
@@ -114,30 +87,64 @@ def test_halving_looks_after_two_epochs_and_keeps_a_third() -> None:
 def test_unknown_names_are_usage_errors() -> None:
     with pytest.raises(UsageError, match="unknown sampler 'tpee'; did you mean tpe"):
         policy.check("tpee", "none")
-    with pytest.raises(UsageError, match="unknown pruner 'x'; known: halving, median, hyperband, none"):
+    with pytest.raises(UsageError, match="unknown pruner 'x'; known: rank, halving, median, hyperband, none"):
         policy.check("tpe", "x")
 
 
-def test_the_best_value_ignores_nan() -> None:
-    assert policy.best_value({0: 0.1, 1: float("nan"), 2: 0.3}) == 0.3
-    assert policy.best_value({}) == float("-inf")
-
-
-@pytest.mark.parametrize("name", ["random", "tpe"])
+@pytest.mark.parametrize("name", BY_NUMBER)
 def test_what_a_dead_worker_did_not_draw_is_drawn_alike_by_the_next(name: str) -> None:
     """The first one dies between two parameters; the second finds one of them stored."""
 
     def study(storage: optuna.storages.BaseStorage) -> optuna.Study:
-        sampler, _ = policy.build(name, "none", epochs=3, seed=5)
+        sampler, _ = policy.build(name, "none", setting())
         return optuna.create_study(
             study_name="s", storage=storage, sampler=sampler, direction="maximize", load_if_exists=True
         )
 
-    def drawn(trial: optuna.Trial) -> tuple[float, float]:
-        return trial.suggest_float("a", 0, 1), trial.suggest_float("b", 0, 1)
+    def drawn(trial: optuna.Trial) -> tuple[float, str]:
+        SPACE.sample(trial)
+        return trial.params["x"], trial.params["kind"]
 
     whole = drawn(study(optuna.storages.InMemoryStorage()).ask())
     storage = optuna.storages.InMemoryStorage()
     begun = study(storage).ask()
-    begun.suggest_float("a", 0, 1)
+    begun.suggest_float("x", 0, 1)
     assert drawn(optuna.Trial(study(storage), begun._trial_id)) == whole
+
+
+def test_the_default_policy_is_the_first_of_each() -> None:
+    sampler, pruner, starts = policy.default_policy(SPACE, EPOCHS, 3)
+    assert (next(iter(policy.SAMPLERS)), next(iter(policy.PRUNERS))) == ("curves", "rank")
+    assert isinstance(sampler, policy.CurvesSampler)
+    assert isinstance(pruner, policy.Audited)
+    assert starts == []
+
+
+@pytest.mark.parametrize(
+    ("sampler", "pruner", "trials", "epochs", "said"),
+    [
+        # Rungs after 2, 4 and 10 epochs: 20, 7 and 2 of 20 trials.
+        (
+            "random",
+            "halving",
+            20,
+            12,
+            "of 20 trials about 2 come to the decision of --pruner halving after epoch 10",
+        ),
+        ("random", "halving", 40, 12, None),
+        ("random", "halving", 20, 10, None),
+        ("random", "hyperband", 60, 12, "about 2 come to the decision of --pruner hyperband after epoch 10"),
+        ("random", "median", 7, 10, "about 2 come to the decision of --pruner median after epoch 1"),
+        ("random", "median", 4, 10, "about 0 come"),
+        ("random", "rank", 4, 50, None),
+        ("tpe", "none", 10, 10, "the first 10 trials of --sampler tpe are spread over the space"),
+        ("curves", "rank", 6, 10, "the first 6 trials of --sampler curves are spread over the space"),
+        ("curves", "rank", 7, 10, None),
+    ],
+)
+def test_plans_that_cannot_work_are_doubted(
+    sampler: str, pruner: str, trials: int, epochs: int, said: str | None
+) -> None:
+    doubts = policy.doubts(sampler, pruner, trials=trials, epochs=epochs)
+    assert len(doubts) == (said is not None)
+    assert said is None or said in doubts[0]

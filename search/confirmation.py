@@ -1,0 +1,152 @@
+"""Confirmation: the best trials race over further seeds, on validation images, before the winner is retrained.
+
+The best of many trials owes part of its value to a lucky seed. How much is measured here, with seeds that had no
+part in choosing: the *selection optimism* is the search's best value less the mean that the chosen configuration
+reaches with them, on the same validation images. The chance that lies in those images is outside of it: they are
+the same in both numbers, as is the choice of the best epoch by them. For that there is the test set.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from objectives.core.errors import Diverged, OutOfMemory, first_line
+from objectives.data.examples import TrainValidation
+from objectives.training.seeds import derive
+from search import racing
+from search.errors import SearchError
+from search.racing import Excluded, Lane, Race
+from search.retraining import load_parts, with_another_seed
+from search.statistics import half_width
+from search.status import best_epoch, ranked
+from search.winner import Finalist, no_completed, seed_of
+from storage import confirmations
+from storage.confirmations import Confirmation
+
+# What seeds are derived with: those that choose, and those that had no part in it.
+CHOOSING = "confirm"
+FRESH = "fresh"
+
+
+def confirm(finalist: Finalist, trials: list[FrozenTrial], race: Race) -> dict[str, Any]:
+    """Race the best completed trials, then train the chosen one with fresh seeds; what came of it, as JSON.
+
+    Raises:
+        NothingToDo: no trial has completed.
+        SearchError: no candidate could be trained to the end with every seed.
+    """
+    completed = [trial for trial in ranked(trials) if best_epoch(trial) is not None]
+    if not completed:
+        raise no_completed(finalist)
+    if len(completed) < race.candidates:
+        finalist.tell(f"note: --confirm {race.candidates} takes all completed trials, which are {len(completed)}")
+    candidates = {trial.number: trial for trial in completed[: race.candidates]}
+    trainings = Trainings(finalist, candidates, race.seeds)
+    lanes = racing.run(list(candidates), race.seeds, partial(trainings.measure, CHOOSING), trainings.step)
+    chosen, fresh = _chosen(lanes, race.seeds, trainings)
+    return {
+        "asked": race.candidates,
+        "seeds": race.seeds,
+        "candidates": [_row(candidates[number], lane, trainings.step) for number, lane in lanes.items()],
+        "chosen": chosen,
+        **optimism(float(completed[0].value or 0.0), fresh, trainings.step),
+    }
+
+
+def optimism(best: float, fresh: Sequence[float], step: float) -> dict[str, Any]:
+    """The selection optimism with its interval, from the search's best value and the winner's fresh accuracies.
+
+    step: what one validation image adds to an accuracy.
+    """
+    mean = statistics.fmean(fresh)
+    off = half_width(fresh, step, racing.CONFIDENCE)
+    return {
+        "best_value": best,
+        "fresh_accuracies": list(fresh),
+        "fresh_mean": mean,
+        "fresh_sd": statistics.stdev(fresh),
+        "selection_optimism": best - mean,
+        # 5% to each side.
+        "selection_optimism_interval_90": [best - mean - off, best - mean + off],
+    }
+
+
+class Trainings:
+    """Trains the candidates again, and no candidate twice with one seed, whatever ended this process before."""
+
+    def __init__(self, finalist: Finalist, candidates: Mapping[int, FrozenTrial], seeds: int) -> None:
+        self._finalist = finalist
+        self._candidates = candidates
+        self._seeds = seeds
+        self._data: TrainValidation = load_parts(finalist, merge_validation=False)
+        self.step = 1 / len(self._data.validation)
+
+    def measure(self, purpose: str, number: int, index: int) -> float:
+        """The validation accuracy of candidate `number` with seed `index` (0-based) of those for a purpose.
+
+        Raises:
+            Excluded: the training diverged or ran out of memory.
+        """
+        trial, engine = self._candidates[number], self._finalist.database.engine
+        seed = derive(seed_of(self._finalist, trial), purpose, index)
+        known = confirmations.find(engine, trial._trial_id, seed)
+        found = known or self._train(trial, seed)
+        outcome = found.failure if found.accuracy is None else f"{found.accuracy:.4f}"
+        name = "seed" if purpose == CHOOSING else f"{purpose} seed"
+        again = " (trained before)" if known else ""
+        self._finalist.tell(f"trial {number}, {name} {index + 1} of {self._seeds}: {outcome}{again}")
+        if found.accuracy is None:
+            raise Excluded(found.failure)
+        return found.accuracy
+
+    def _train(self, trial: FrozenTrial, seed: int) -> Confirmation:
+        try:
+            accuracy, epoch = with_another_seed(self._finalist, trial, self._data, seed)
+            done = Confirmation(accuracy=accuracy, best_epoch=epoch)
+        except Diverged as error:
+            done = Confirmation(failure=f"diverged: {first_line(error)}")
+        except OutOfMemory as error:
+            # Not stored: on another device it may be trained yet.
+            return Confirmation(failure=f"out of memory: {first_line(error)}")
+        confirmations.record(self._finalist.database.engine, trial._trial_id, seed, done)
+        return done
+
+
+def _chosen(lanes: dict[int, Lane], seeds: int, trainings: Trainings) -> tuple[int, tuple[float, ...]]:
+    """The winner of the race and its fresh accuracies; where one of its trainings fails, the next best.
+
+    Such a failure is noted in `lanes`, in a round after those of the race. Where all that arrived fail, those that
+    they had left behind are next.
+    """
+    while left := racing.arrived(lanes) or racing.overtaken(lanes):
+        number = racing.pick(left, trainings.step)
+        fresh = racing.run([number], seeds, partial(trainings.measure, FRESH), trainings.step)[number]
+        if fresh.dropped_in is None:
+            return number, fresh.accuracies
+        lanes[number] = replace(lanes[number], dropped_in=seeds + fresh.dropped_in, reason=fresh.reason)
+    raise SearchError(
+        f"none of the {len(lanes)} candidates could be trained again with every seed; give --confirm more of "
+        "them, or leave it out to score the best trial"
+    )
+
+
+def _row(trial: FrozenTrial, lane: Lane, step: float) -> dict[str, Any]:
+    """A candidate as it is shown; None for what so few accuracies do not give."""
+    accuracies = lane.accuracies
+    return {
+        "trial": trial.number,
+        "value": trial.value,
+        "accuracies": list(accuracies),
+        "seeds": len(accuracies),
+        "mean": statistics.fmean(accuracies) if accuracies else None,
+        "sd": statistics.stdev(accuracies) if len(accuracies) > 1 else None,
+        "lower_bound": racing.lower_bound(accuracies, step) if len(accuracies) > 1 else None,
+        "dropped_in_round": lane.dropped_in,
+        "reason": lane.reason,
+    }

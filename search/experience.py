@@ -1,0 +1,177 @@
+"""The earlier studies that a new one learns from, of its storage and those that ship: which, and how much of each.
+
+That is settled when a study is made and kept in its record, so that every worker learns from the same trials,
+however many the earlier studies have by then.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import Engine
+
+from search import portfolio
+from search.errors import UsageError
+from search.plan import Plan
+from search.policy import Setting
+from search.policy.experience import FEWEST_TRIALS, MOST_STUDIES, EarlierStudy
+from search.spec import StudySpec, refusal
+from spaces import Space
+from storage import history, studies
+from storage.studies import StudyRecord
+
+ALL = "all"
+NONE = "none"
+HALF = 0.5
+
+# Before the name of a study that ships, where one of the storage has its UUID.
+SHIPPED = "portfolio:"
+
+_log = logging.getLogger(__name__)
+
+
+def choose(
+    engine: Engine,
+    space: Space,
+    asked: str | None,
+    *,
+    parent: StudyRecord | None = None,
+    carried: bool = False,
+) -> Mapping[str, int] | None:
+    """What a new study in `space` learns from, as its record has it: the oldest study first.
+
+    asked: names with commas between, `none`, or `all` (also None): the latest studies with enough trials and at
+    least half of the parameters. parent: the study that is forked, which always counts as one of them and as the
+    latest, or not at all where its trials are carried over: they would count twice.
+
+    Raises:
+        UsageError: a study that was named is not here or can teach nothing, or too many are named.
+    """
+    if asked == NONE:
+        return None
+    names = space.distributions().keys()
+    if asked not in (None, ALL):
+        return _settled(engine, _named(engine, asked or ""), names)
+    found: dict[str, int] = {}
+    if parent is not None and not carried:
+        found |= _taught(engine, parent, names, share=0.0, fewest=1)
+    for record in reversed(studies.living(engine)):
+        if len(found) < MOST_STUDIES and (parent is None or record.uuid != parent.uuid):
+            found |= _taught(engine, record, names, share=HALF, fewest=FEWEST_TRIALS)
+    shipped = _shipped(names, MOST_STUDIES - len(found))
+    return {**shipped, **dict(reversed(found.items()))}
+
+
+def check(engine: Engine, record: StudyRecord, asked: str | None) -> None:
+    """Refuse to go on with other experience than the study was created with, where any is asked for.
+
+    `all` means what `all` was then: the storage may have more by now.
+
+    Raises:
+        UsageError: with the difference.
+    """
+    if asked is None:
+        return
+    stored = StudySpec.from_json(record.spec).experience
+    if asked == NONE:
+        same = not stored
+    elif asked == ALL:
+        same = stored is not None
+    else:
+        same = {study.uuid for study in _named(engine, asked)} == set(stored or {})
+    if not same:
+        before = ", ".join(study.name for study in _present(engine, stored)) or NONE
+        raise refusal(record.name, [f"~ experience: {before} -> {asked}"])
+
+
+def names(engine: Engine, spec: StudySpec) -> list[str]:
+    """The names of the studies that a study learns from; says in the log how many of them are gone."""
+    present, shipped = _present(engine, spec.experience), _at_hand(spec.experience)
+    gone = len(spec.experience or ()) - len(present) - len(shipped)
+    if gone:
+        _log.warning("%d of the earlier studies that this one learnt from are no longer in the storage", gone)
+    return [*(f"{name} (shipped)" for name in shipped), *(record.name for record in present)]
+
+
+def load(engine: Engine, spec: StudySpec) -> list[EarlierStudy]:
+    """The studies to learn from with their trials, the oldest first; those that are gone are left out."""
+    counts = spec.experience or {}
+    return [portfolio.read(name) for name in _at_hand(counts)] + [
+        EarlierStudy(name=record.name, trials=history.trials(engine, record.study_id, counts[record.uuid]))
+        for record in _present(engine, counts)
+    ]
+
+
+def setting(engine: Engine, plan: Plan) -> Setting:
+    """What a study's sampler and pruner are given."""
+    return Setting(
+        space=plan.found.objective.space,
+        epochs=plan.spec.epochs,
+        seed=plan.spec.seed,
+        experience=load(engine, plan.spec),
+    )
+
+
+def _present(engine: Engine, experience: Mapping[str, int] | None) -> list[StudyRecord]:
+    if not experience:
+        return []
+    living = {record.uuid: record for record in studies.living(engine)}
+    return [living[uuid] for uuid in experience if uuid in living]
+
+
+def _shipped(wanted: Collection[str], most: int) -> dict[str, int]:
+    """Those studies that ship with at least half of the parameters, at most so many."""
+    found: dict[str, int] = {}
+    for study in map(portfolio.read, portfolio.names()):
+        known = {name for parameters, _ in study.trials for name in parameters}
+        if 0 < len(known.intersection(wanted)) >= HALF * len(wanted) and len(found) < most:
+            found[SHIPPED + study.name] = len(study.trials)
+    return found
+
+
+def _at_hand(experience: Mapping[str, int] | None) -> list[str]:
+    """The names of the studies that ship, of those that a study learns from; another version may have others."""
+    named = [key.removeprefix(SHIPPED) for key in experience or () if key.startswith(SHIPPED)]
+    return [name for name in named if name in portfolio.names()]
+
+
+def _taught(
+    engine: Engine, record: StudyRecord, wanted: Collection[str], *, share: float, fewest: int
+) -> dict[str, int]:
+    """The trials of a study that can be learnt from, if it has so many, and such a share of the parameters."""
+    described = {row[0] for row in record.spec.get("space", ())}
+    if not 0 < len(described.intersection(wanted)) >= share * len(wanted):
+        return {}  # without a look at its trials
+    extent = history.extent(engine, record.study_id)
+    shared = extent.parameters.intersection(wanted)
+    fits = 0 < len(shared) >= share * len(wanted) and extent.trials >= fewest
+    return {record.uuid: extent.trials} if fits else {}
+
+
+def _settled(engine: Engine, records: list[StudyRecord], wanted: Collection[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for record in records:
+        taught = _taught(engine, record, wanted, share=0.0, fewest=1)
+        if not taught:
+            raise UsageError(
+                f"--experience {record.name!r} has no finished trial with a parameter of this space "
+                f"({', '.join(wanted) or 'which has none'}); leave it out"
+            )
+        found |= taught
+    return found
+
+
+def _named(engine: Engine, asked: str) -> list[StudyRecord]:
+    """The studies of a list of names, in the order in which they were made."""
+    wanted = list(dict.fromkeys(name.strip() for name in asked.split(",")))
+    if len(wanted) > MOST_STUDIES:
+        raise UsageError(f"--experience takes at most {MOST_STUDIES} studies, but got {len(wanted)}; name fewer")
+    living = {record.name: record for record in studies.living(engine)}
+    for name in wanted:
+        if name not in living:
+            close = difflib.get_close_matches(name, living, n=3)
+            hint = f"did you mean {' or '.join(close)}?" if close else "see `search list`"
+            raise UsageError(f"--experience names studies of this storage, but there is no {name!r}; {hint}")
+    return [record for name, record in living.items() if name in wanted]
