@@ -83,7 +83,8 @@ def with_sources(database: Database, plan: Plan) -> Plan:
 def starting_points(database: Database, plan: Plan, trials: int) -> list[dict[str, Any]]:
     """The parameters of a new study's first trials, by what it learns from; none where it learns from nothing."""
     setting = experience.setting(database.engine, plan)
-    return policy.starting_points(plan.spec.sampler, setting)[: int(trials * STARTING_SHARE)]
+    sampler, _ = policy.build(plan.spec.sampler, plan.spec.pruner, setting)
+    return policy.starting_points(sampler)[: int(trials * STARTING_SHARE)]
 
 
 def doubts(plan: Plan, trials: int) -> list[str]:

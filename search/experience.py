@@ -23,11 +23,12 @@ from storage import history, studies
 from storage.studies import StudyRecord
 
 ALL = "all"
+SHIPPED = "shipped"
 NONE = "none"
 HALF = 0.5
 
 # Before the name of a study that ships, where one of the storage has its UUID.
-SHIPPED = "portfolio:"
+PREFIX = "portfolio:"
 
 _log = logging.getLogger(__name__)
 
@@ -42,9 +43,10 @@ def choose(
 ) -> Mapping[str, int] | None:
     """What a new study in `space` learns from, as its record has it: the oldest study first.
 
-    asked: names with commas between, `none`, or `all` (also None): the latest studies with enough trials and at
-    least half of the parameters. parent: the study that is forked, which always counts as one of them and as the
-    latest, or not at all where its trials are carried over: they would count twice.
+    asked: names with commas between, `none`, `shipped`, or `all` (also None): those that ship, and the latest
+    studies of the storage with enough trials and at least half of the parameters. parent: the study that is
+    forked, which always counts as one of them and as the latest, or not at all where its trials are carried over:
+    they would count twice.
 
     Raises:
         UsageError: a study that was named is not here or can teach nothing, or too many are named.
@@ -52,6 +54,8 @@ def choose(
     if asked == NONE:
         return None
     names = space.distributions().keys()
+    if asked == SHIPPED:
+        return _shipped(names, MOST_STUDIES)
     if asked not in (None, ALL):
         return _settled(engine, _named(engine, asked or ""), names)
     found: dict[str, int] = {}
@@ -77,6 +81,8 @@ def check(engine: Engine, record: StudyRecord, asked: str | None) -> None:
     stored = StudySpec.from_json(record.spec).experience
     if asked == NONE:
         same = not stored
+    elif asked == SHIPPED:
+        same = stored is not None and all(key.startswith(PREFIX) for key in stored)
     elif asked == ALL:
         same = stored is not None
     else:
@@ -127,13 +133,13 @@ def _shipped(wanted: Collection[str], most: int) -> dict[str, int]:
     for study in map(portfolio.read, portfolio.names()):
         known = {name for parameters, _ in study.trials for name in parameters}
         if 0 < len(known.intersection(wanted)) >= HALF * len(wanted) and len(found) < most:
-            found[SHIPPED + study.name] = len(study.trials)
+            found[PREFIX + study.name] = len(study.trials)
     return found
 
 
 def _at_hand(experience: Mapping[str, int] | None) -> list[str]:
     """The names of the studies that ship, of those that a study learns from; another version may have others."""
-    named = [key.removeprefix(SHIPPED) for key in experience or () if key.startswith(SHIPPED)]
+    named = [key.removeprefix(PREFIX) for key in experience or () if key.startswith(PREFIX)]
     return [name for name in named if name in portfolio.names()]
 
 

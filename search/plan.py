@@ -39,7 +39,7 @@ class Request:
     pruner: str | None = None
     audit: float | None = None
     experience: str | None = None
-    """Studies to learn from: `all`, `none`, or names with commas between."""
+    """Studies to learn from: `all`, `shipped`, `none`, or names with commas between."""
     overrides: tuple[str, ...] | None = None
     fork: str | None = None
     """Name of a new study that is to begin with what `study` has."""

@@ -46,7 +46,7 @@ Audit = Annotated[
 Experience = Annotated[
     str | None,
     typer.Option(
-        help="Earlier studies of this storage to learn from. Default: all.", metavar="all|none|NAME,NAME"
+        help="Earlier studies of this storage to learn from. Default: all.", metavar="all|shipped|none|NAME,NAME"
     ),
 ]
 Fork = Annotated[

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from objectives.core.discovery import is_path
-from search import creation, devices, experience, processes
+from search import audit, creation, devices, experience, processes
 from search import plan as plans
 from search.access import storage_url
 from search.commands.output import Decoding, configuration, document, err, note, out, say
@@ -137,6 +137,9 @@ def _conclude(viewer: Viewer, *, as_json: bool) -> None:
         f"study {status['study']}: {states['complete']} trials complete, {states['pruned']} pruned, "
         f"{status['budget']['left']} left of {status['budget']['trials']}"
     )
+    pruning = audit.said(status["pruning"])
+    if pruning is not None:
+        say(pruning)
     best = status["best"]
     if best is None:
         say("no trial has completed yet")

@@ -44,7 +44,7 @@ def default_policy(
     """
     setting = Setting(space=space, epochs=epochs, seed=seed, experience=experience, first_step=first_step)
     sampler, pruner = build(DEFAULT_SAMPLER, DEFAULT_PRUNER, setting)
-    return sampler, pruner, starting_points(DEFAULT_SAMPLER, setting)
+    return sampler, pruner, starting_points(sampler)
 
 
 def build(sampler: str, pruner: str, setting: Setting, audit: float = AUDIT) -> tuple[BaseSampler, BasePruner]:
@@ -58,10 +58,9 @@ def build(sampler: str, pruner: str, setting: Setting, audit: float = AUDIT) -> 
     return SAMPLERS[sampler].build(setting), Audited(spared, audit, setting.seed)
 
 
-def starting_points(sampler: str, setting: Setting) -> list[dict[str, Any]]:
-    """The parameters that a study begins with; none where the sampler does not learn from earlier studies."""
-    built = SAMPLERS[sampler].build(setting)
-    return built.starting_points if isinstance(built, CurvesSampler) else []
+def starting_points(sampler: BaseSampler) -> list[dict[str, Any]]:
+    """The parameters that a study begins with; none where its sampler does not learn from earlier studies."""
+    return sampler.starting_points if isinstance(sampler, CurvesSampler) else []
 
 
 __all__ = [

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search.policy import gaussian
 from search.policy.encoding import ABSENT, Array, Encoding
@@ -26,6 +27,8 @@ ROWS = 150
 FITTED_ROWS = 110
 ITERATIONS = 25
 CANDIDATES = 10
+# Starts are at least so far from one another, as a mean over the parameters (root mean square, in units).
+CLOSE = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,27 +70,30 @@ def learn(encoding: Encoding, studies: Sequence[EarlierStudy]) -> Experience | N
     )
     # Rounded: earlier studies that began with the same configurations would make it start with them twice.
     candidates = np.unique(np.round(np.where(np.isnan(candidates), ABSENT, candidates), 6), axis=0)
-    scores = np.stack([model.predict(encoding.features(candidates)) for model in models], axis=1)
+    features = encoding.features(candidates)
+    scores = np.stack([model.predict(features) for model in models], axis=1)
+    distances = np.linalg.norm(features[:, None] - features[None], axis=-1) / np.sqrt(len(encoding))
     return Experience(
         models=models,
         kernel=replace(models[0].kernel, logs=logs),
-        starts=tuple(candidates[place] for place in cover(scores, STARTS)),
+        starts=tuple(candidates[place] for place in cover(scores, distances < CLOSE, STARTS)),
     )
 
 
-def cover(scores_NK: Array, most: int) -> list[int]:
+def cover(scores_NK: Array, alike_NN: NDArray[np.bool_], most: int) -> list[int]:
     """Which candidates to try, greedily: each raises the sum over studies of the best score so far the most.
 
     Greedy choice is within 1 - 1/e of the best set (Nemhauser et al. 1978). Where no candidate adds anything, the
-    better mean decides.
+    better mean decides. Of candidates that are alike only one is chosen.
     """
     chosen: list[int] = []
     best_K = np.full(scores_NK.shape[1], -1.0)
-    for _ in range(min(most, len(scores_NK))):
+    left = np.ones(len(scores_NK), dtype=np.bool_)
+    while left.any() and len(chosen) < most:
         gain = np.maximum(scores_NK - best_K, 0).sum(1) + 1e-3 * scores_NK.mean(1)
-        gain[chosen] = -np.inf
-        chosen.append(int(np.argmax(gain)))
+        chosen.append(int(np.argmax(np.where(left, gain, -np.inf))))
         best_K = np.maximum(best_K, scores_NK[chosen[-1]])
+        left &= ~alike_NN[chosen[-1]]
     return chosen
 
 

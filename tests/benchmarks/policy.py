@@ -97,8 +97,9 @@ def policy(method: str, setting: Setting) -> Policy:
     """What a method's name stands for."""
     if method == DEFAULT:
         return default_policy(setting.space, setting.epochs, setting.seed, setting.experience)
-    sampler, _, pruner = method.partition("+")
-    return (*build(sampler, pruner, setting), starting_points(sampler, setting))
+    names = method.split("+")
+    sampler, pruner = build(names[0], names[1], setting)
+    return sampler, pruner, starting_points(sampler)
 
 
 def earlier(tasks: Sequence[Task], seed: int) -> list[EarlierStudy]:

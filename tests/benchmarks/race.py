@@ -1,10 +1,10 @@
 """Which policy gets there first, on real training: whole studies, one after another, in turn.
 
     python -m tests.benchmarks.race [--data DIR] [--objective NAME] [--seeds N] [--minutes M] [--targets A,B]
-        [--policies curves+rank,tpe+median] [--home DIR]
+        [--policies default,curves+rank,tpe+median] [--home DIR]
 
-Every study is a `search run` of its own with two workers, of one objective, from seed 0 on, with nothing to learn
-from; policies take turns. A study's clock starts when it is made and stops when an epoch of any of its trials
+Every study is a `search run` of its own with two workers, of one objective, from seed 0 on; policies take turns. They
+have nothing to learn from, but for `default`, which has the studies that ship. A study's clock starts when it is made and stops when an epoch of any of its trials
 reaches the target, both by the database's clock; one that never does counts as all its minutes. A study ends when
 it has reached the highest target. With `--home` the studies stay there, to be looked at.
 """
@@ -60,9 +60,17 @@ def reached(engine: Engine, study: str, target: float) -> float | None:
     return None if found is None else float(found)
 
 
+def flags(policy: str) -> list[str]:
+    """What `search run` is told of a policy; `default` is what it does by itself, in a storage without studies."""
+    if policy == "default":
+        return ["--experience", "shipped"]
+    sampler, _, pruner = policy.partition("+")
+    told = ["--sampler", sampler, "--pruner", pruner, "--experience", "none"]
+    return told if policy == "curves+rank" else [*told, *OTHERS]
+
+
 def raced(engine: Engine, race: Race, policy: str, seed: int) -> list[float | None]:
     """Run one study; the seconds to each target."""
-    sampler, _, pruner = policy.partition("+")
     study = f"{policy}-{seed}"
     command = [
         *(
@@ -78,8 +86,7 @@ def raced(engine: Engine, race: Race, policy: str, seed: int) -> list[float | No
             "2",
         ),
         *("--device", "cpu", "--seed", str(seed), "--trials", str(TRIALS), "--timeout", str(race.seconds)),
-        *("--sampler", sampler, "--pruner", pruner, "--experience", "none"),
-        *(() if policy == "curves+rank" else OTHERS),
+        *flags(policy),
         *(() if race.data is None else ("--data", str(race.data))),
     ]
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -132,7 +139,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--minutes", type=float, default=6)
     parser.add_argument("--targets", default="0.885,0.890")
-    parser.add_argument("--policies", default="curves+rank,tpe+median")
+    parser.add_argument("--policies", default="default,curves+rank,tpe+median")
     parser.add_argument("--home", type=Path)
     return parser.parse_args()
 
