@@ -4,10 +4,10 @@
         [--policies default,curves+rank,tpe+median] [--home DIR]
 
 Every study is a `search run` of its own with two workers, of one objective, from seed 0 on; policies take turns.
-They have nothing to learn from, but for `default`, which has the studies that ship. A study's clock starts when it is
-made and stops when an epoch of any of its trials reaches the target, both by the database's clock; one that never
-does counts as all its minutes. A study ends when it has reached the highest target. With `--home` the studies stay
-there, to be looked at.
+They have nothing to learn from, but for `default`, which has the studies that ship. A study's clock starts when
+it is made and stops when an epoch of any of its trials reaches the target, both by the database's clock; one
+that never does counts as all its minutes. A study ends when it has reached the highest target. With `--home` the
+studies stay there, to be looked at.
 """
 
 from __future__ import annotations
