@@ -118,10 +118,10 @@ def _chosen(result: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
     trials, confirmation = f"of {facts['finished']} trials", result["confirmation"]
     if confirmation is None:
         return f"the best {trials}"
-    low, high = confirmation["selection_optimism_interval_90"]
+    low, high = confirmation["selection_optimism_interval_95"]
     return (
         f"among the best {len(confirmation['candidates'])} {trials}, chosen by {confirmation['seeds']} further "
-        f"seeds each |\n| selection optimism | {confirmation['selection_optimism']:+.4f} (90% interval {low:+.4f} "
+        f"seeds each |\n| selection optimism | {confirmation['selection_optimism']:+.4f} (95% interval {low:+.4f} "
         f"to {high:+.4f}): the search's best value less this configuration's mean over fresh seeds"
     )
 

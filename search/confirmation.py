@@ -32,6 +32,10 @@ from storage.confirmations import Confirmation
 # What seeds are derived with: those that choose, and those that had no part in it.
 CHOOSING = "confirm"
 FRESH = "fresh"
+# So many more seeds measure what was luck than have chosen: over three, its interval would be twice as wide.
+MORE_SEEDS = 2
+# To each side of the selection optimism's interval, so 95% in all.
+SIDE = 0.975
 
 
 def confirm(finalist: Finalist, trials: list[FrozenTrial], race: Race) -> dict[str, Any]:
@@ -65,15 +69,14 @@ def optimism(best: float, fresh: Sequence[float], step: float) -> dict[str, Any]
     step: what one validation image adds to an accuracy.
     """
     mean = statistics.fmean(fresh)
-    off = half_width(fresh, step, racing.CONFIDENCE)
+    off = half_width(fresh, step, SIDE)
     return {
         "best_value": best,
         "fresh_accuracies": list(fresh),
         "fresh_mean": mean,
         "fresh_sd": statistics.stdev(fresh),
         "selection_optimism": best - mean,
-        # 5% to each side.
-        "selection_optimism_interval_90": [best - mean - off, best - mean + off],
+        "selection_optimism_interval_95": [best - mean - off, best - mean + off],
     }
 
 
@@ -83,7 +86,7 @@ class Trainings:
     def __init__(self, finalist: Finalist, candidates: Mapping[int, FrozenTrial], seeds: int) -> None:
         self._finalist = finalist
         self._candidates = candidates
-        self._seeds = seeds
+        self._seeds = {CHOOSING: seeds, FRESH: seeds + MORE_SEEDS}
         self._data: TrainValidation = load_parts(finalist, merge_validation=False)
         self.step = 1 / len(self._data.validation)
 
@@ -100,7 +103,7 @@ class Trainings:
         outcome = found.failure if found.accuracy is None else f"{found.accuracy:.4f}"
         name = "seed" if purpose == CHOOSING else f"{purpose} seed"
         again = " (trained before)" if known else ""
-        self._finalist.tell(f"trial {number}, {name} {index + 1} of {self._seeds}: {outcome}{again}")
+        self._finalist.tell(f"trial {number}, {name} {index + 1} of {self._seeds[purpose]}: {outcome}{again}")
         if found.accuracy is None:
             raise Excluded(found.failure)
         return found.accuracy
@@ -126,7 +129,8 @@ def _chosen(lanes: dict[int, Lane], seeds: int, trainings: Trainings) -> tuple[i
     """
     while left := racing.arrived(lanes) or racing.overtaken(lanes):
         number = racing.pick(left, trainings.step)
-        fresh = racing.run([number], seeds, partial(trainings.measure, FRESH), trainings.step)[number]
+        measure = partial(trainings.measure, FRESH)
+        fresh = racing.run([number], seeds + MORE_SEEDS, measure, trainings.step)[number]
         if fresh.dropped_in is None:
             return number, fresh.accuracies
         lanes[number] = replace(lanes[number], dropped_in=seeds + fresh.dropped_in, reason=fresh.reason)

@@ -71,13 +71,13 @@ def _show_confirmation(confirmation: dict[str, Any]) -> None:
     candidates, chosen = confirmation["candidates"], confirmation["chosen"]
     say(f"the {len(candidates)} best trials, trained again with up to {confirmation['seeds']} further seeds each:")
     table(CANDIDATES, [_candidate_row(candidate, chosen) for candidate in candidates])
-    low, high = confirmation["selection_optimism_interval_90"]
+    low, high = confirmation["selection_optimism_interval_95"]
     say(
         f"trial {chosen} was chosen by the lower bound of its mean; {len(confirmation['fresh_accuracies'])} fresh "
         f"seeds, which had no part in that, give {confirmation['fresh_mean']:.4f} on average"
     )
     say(
-        f"selection optimism {confirmation['selection_optimism']:+.4f} (90% interval {low:+.4f} to {high:+.4f}): "
+        f"selection optimism {confirmation['selection_optimism']:+.4f} (95% interval {low:+.4f} to {high:+.4f}): "
         f"by so much the search's best value, {confirmation['best_value']:.4f}, is above that; how these "
         "validation images happen to differ from others is outside of it"
     )

@@ -92,7 +92,7 @@ def measured(options: argparse.Namespace, database: Database, settings: Settings
     )
     trials = viewer.trials()
     confirmation = confirm(finalist, trials, Race(candidates=options.candidates, seeds=options.seeds))
-    low, high = confirmation["selection_optimism_interval_90"]
+    low, high = confirmation["selection_optimism_interval_95"]
     [chosen] = [trial for trial in trials if trial.number == confirmation["chosen"]]
     data, own = load_parts(finalist, merge_validation=False), seed_of(finalist, chosen)
     seeds = [derive(own, "truth", index) for index in range(options.truth)]

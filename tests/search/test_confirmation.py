@@ -46,11 +46,11 @@ TABULATED = """
 
     NAN = math.nan
     TABLE = {
-        0: (0.90, (0.89, 0.90, 0.91), (0.50, 0.50, 0.50)),
-        1: (0.95, (0.92, 0.90, 0.91), (0.91, 0.93, 0.92)),
-        2: (0.94, (0.60, 0.62, 0.61), (0.50, 0.50, 0.50)),
-        3: (0.93, (0.92, NAN, 0.92), (0.50, 0.50, 0.50)),
-        4: (0.92, (0.94, 0.95, 0.96), (0.93, 0.94, NAN)),
+        0: (0.90, (0.89, 0.90, 0.91), 5 * (0.50,)),
+        1: (0.95, (0.92, 0.90, 0.91), (0.91, 0.93, 0.92, 0.91, 0.93)),
+        2: (0.94, (0.60, 0.62, 0.61), 5 * (0.50,)),
+        3: (0.93, (0.92, NAN, 0.92), 5 * (0.50,)),
+        4: (0.92, (0.94, 0.95, 0.96), (0.93, 0.94, 0.93, 0.94, NAN)),
     }
 
 
@@ -59,7 +59,7 @@ TABULATED = """
             seed = derive(0, number)
             yield seed, value
             yield from ((derive(seed, "confirm", i), choosing[i]) for i in range(3))
-            yield from ((derive(seed, "fresh", i), fresh[i]) for i in range(3))
+            yield from ((derive(seed, "fresh", i), fresh[i]) for i in range(5))
 
 
     def train(config, data, report):
@@ -192,11 +192,13 @@ def test_the_winner_of_the_race_is_scored_and_its_luck_is_measured(scene: Scene)
         # Trial 2 is behind: its .61 and the leader's .945 differ by more than t(0.975, 3) = 3.182 deviations.
         *("trial 1, seed 3 of 3: 0.9100", "trial 4, seed 3 of 3: 0.9600"),
         # Trial 4 leads by more than t(0.95, 4) = 2.132 deviations, and cannot be trained with every fresh seed.
-        *("trial 4, fresh seed 1 of 3: 0.9300", "trial 4, fresh seed 2 of 3: 0.9400"),
-        "trial 4, fresh seed 3 of 3: diverged: accuracy became nan in epoch 0",
+        *("trial 4, fresh seed 1 of 5: 0.9300", "trial 4, fresh seed 2 of 5: 0.9400"),
+        *("trial 4, fresh seed 3 of 5: 0.9300", "trial 4, fresh seed 4 of 5: 0.9400"),
+        "trial 4, fresh seed 5 of 5: diverged: accuracy became nan in epoch 0",
         # So the one that it had left behind is next.
-        *("trial 1, fresh seed 1 of 3: 0.9100", "trial 1, fresh seed 2 of 3: 0.9300"),
-        "trial 1, fresh seed 3 of 3: 0.9200",
+        *("trial 1, fresh seed 1 of 5: 0.9100", "trial 1, fresh seed 2 of 5: 0.9300"),
+        *("trial 1, fresh seed 3 of 5: 0.9200", "trial 1, fresh seed 4 of 5: 0.9100"),
+        "trial 1, fresh seed 5 of 5: 0.9300",
     ]
     said = shown.out.splitlines()
     assert said[0] == "the 4 best trials, trained again with up to 3 further seeds each:"
@@ -205,12 +207,12 @@ def test_the_winner_of_the_race_is_scored_and_its_luck_is_measured(scene: Scene)
         "1 0.9500 0.9100 0.0100 0.8931 3 chosen",
         "2 0.9400 0.6100 0.0141 0.5469 2 dropped in round 2: behind",
         "3 0.9300 0.9200 1 dropped in round 2: diverged: accuracy became nan in epoch 0",
-        "4 0.9200 0.9500 0.0100 0.9331 3 dropped in round 6: diverged: accuracy became nan in epoch 0",
+        "4 0.9200 0.9500 0.0100 0.9331 3 dropped in round 8: diverged: accuracy became nan in epoch 0",
     ]
     assert said[6:8] == [
-        "trial 1 was chosen by the lower bound of its mean; 3 fresh seeds, which had no part in that, give 0.9200 "
+        "trial 1 was chosen by the lower bound of its mean; 5 fresh seeds, which had no part in that, give 0.9200 "
         "on average",
-        "selection optimism +0.0300 (90% interval +0.0131 to +0.0469): by so much the search's best value, "
+        "selection optimism +0.0300 (95% interval +0.0176 to +0.0424): by so much the search's best value, "
         "0.9500, is above that; how these validation images happen to differ from others is outside of it",
     ]
     assert said[8].startswith("study tabulated, trial 1, retrained for 2 epochs on train + validation")
@@ -220,7 +222,7 @@ def test_the_winner_of_the_race_is_scored_and_its_luck_is_measured(scene: Scene)
 def test_the_ledger_keeps_how_the_winner_was_chosen(scene: Scene) -> None:
     result = scene.scored("--confirm", "4", "--confirm-seeds", "2")
     confirmation = result["confirmation"]
-    # Without their third seeds, trial 4 does not diverge.
+    # With four fresh seeds and not five, trial 4 does not diverge.
     assert (result["first_time"], result["trial"], confirmation["chosen"]) == (True, 4, 4)
     assert result["validation_accuracy"] == 0.92
     assert (confirmation["asked"], confirmation["seeds"]) == (4, 2)
@@ -239,9 +241,10 @@ def test_the_ledger_keeps_how_the_winner_was_chosen(scene: Scene) -> None:
     }
     # Trial 4's own value is not the search's best.
     assert confirmation["best_value"] == 0.95
-    assert confirmation["fresh_accuracies"] == [0.93, 0.94]
+    assert confirmation["fresh_accuracies"] == [0.93, 0.94, 0.93, 0.94]
     assert confirmation["selection_optimism"] == pytest.approx(0.95 - 0.935)
-    assert confirmation["selection_optimism_interval_90"] == pytest.approx([0.015 - half, 0.015 + half], abs=1e-6)
+    off = 3.182446 * 0.005 / math.sqrt(3)  # t(0.975, 3) * s / sqrt(4)
+    assert confirmation["selection_optimism_interval_95"] == pytest.approx([0.015 - off, 0.015 + off], abs=1e-6)
     [(winner, stored)] = execute(scene.address, "SELECT winner, result FROM depthsearch.scores")
     assert winner["confirmation"] == stored["confirmation"] == confirmation  # type: ignore[index]
     card = (scene.folder / "out" / "README.md").read_text()
@@ -297,7 +300,7 @@ def test_a_crash_repeats_nothing_and_a_claim_keeps_its_winner(scene: Scene) -> N
         "trial 2, seed 1 of 3: 0.6000 (trained before)",
     ]
     choosing = [seed(1, "confirm", 1), seed(2, "confirm", 1), seed(1, "confirm", 2)]
-    fresh = [seed(1, "fresh", index) for index in range(3)]
+    fresh = [seed(1, "fresh", index) for index in range(5)]
     assert scene.trainings() == [*choosing, *fresh, final]
     result = scene.scored(*flags)
     assert scene.trainings() == [final]
