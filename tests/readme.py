@@ -5,13 +5,14 @@ from pathlib import Path
 
 from objectives.core.discovery import find, names
 from search.commands.catalogue import COLUMNS, rows
+from search.policy import PRUNERS, SAMPLERS
 
 README = Path(__file__).parent.parent / "README.md"
 
 
 def parts() -> dict[str, str]:
     """The text of each part by its name, as it must stand between `<!-- name -->` and `<!-- /name -->`."""
-    return {"catalogue": _catalogue(), "objectives": _objectives()}
+    return {"catalogue": _catalogue(), "objectives": _objectives(), "policies": _policies()}
 
 
 def current(name: str) -> str:
@@ -51,6 +52,15 @@ def _objectives() -> str:
         it = find(name).objective
         lines.append(_cells((f"`{name}`", it.data, it.model or "its own", it.description)))
     return "\n".join(lines) + "\n"
+
+
+def _policies() -> str:
+    lines = []
+    for flag, entries in (("--sampler", SAMPLERS), ("--pruner", PRUNERS)):
+        lines += [_cells((f"`{flag}`", "what it does")), "|---|---|"]
+        lines += [_cells((f"`{name}`", entry.description)) for name, entry in entries.items()]
+        lines.append("")
+    return "\n".join(lines)
 
 
 def _cells(cells: Iterable[str]) -> str:

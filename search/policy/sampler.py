@@ -45,7 +45,7 @@ class CurvesSampler(BaseSampler):
     @cached_property
     def experience(self) -> Experience | None:
         """What the earlier studies teach; learned when it is asked for first."""
-        with self._threads.limit(limits=1):
+        with self._threads.limit(limits=1, user_api="blas"):
             return learn(self._encoding, self._studies) if len(self._encoding) else None
 
     @property
@@ -75,7 +75,7 @@ class CurvesSampler(BaseSampler):
         # Of a trial that was enqueued, or that another worker began to draw, some parameters stand already.
         fixed = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
         curves = self._history.read(study, leave_out=trial.number)
-        with self._threads.limit(limits=1):
+        with self._threads.limit(limits=1, user_api="blas"):
             return self._proposer.propose(curves, trial.number, fixed)
 
     def sample_independent(
