@@ -57,6 +57,7 @@ def test_the_first_study_of_a_storage_learns_from_it(database: Database) -> None
     both = experience.choose(database.engine, SPACE, None)
     assert both is not None
     assert list(both)[:-1] == list(taught)  # the storage's own comes last, as the latest
+    assert experience.choose(database.engine, SPACE, "shipped") == taught
 
 
 def test_a_study_is_made_of_the_best_trials_and_some_others(database: Database, tmp_path: Path) -> None:
