@@ -21,6 +21,7 @@ from objectives.training.run import build_network, train
 from search import artifacts
 from search.errors import SearchError
 from search.sources import fetch
+from search.status import first_best
 from search.weights import load_weights, pack_weights
 from search.winner import Finalist, Winner
 from storage import checkpoints, ledger
@@ -86,9 +87,9 @@ def with_another_seed(
             seed=seed,
             sources=fetch(finalist.database.engine, finalist.record.name, spec, objective),
         )
-    if not accuracies:
+    best = first_best(accuracies)
+    if best is None:
         raise SearchError(f"trial {trial.number}, trained again, ended without a report; mend the objective")
-    best = min(accuracies, key=lambda epoch: (-accuracies[epoch], epoch))
     return accuracies[best], best
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import optuna
@@ -96,7 +97,11 @@ def best_trial(trials: list[FrozenTrial]) -> FrozenTrial | None:
 
 def best_epoch(trial: FrozenTrial) -> int | None:
     """The first 0-based epoch with the trial's best value; None for a trial without a curve."""
-    values = trial.intermediate_values
+    return first_best(trial.intermediate_values)
+
+
+def first_best(values: Mapping[int, float]) -> int | None:
+    """The first epoch with the highest value of a curve; None for an empty one."""
     return min(values, key=lambda epoch: (-values[epoch], epoch), default=None)
 
 

@@ -24,7 +24,7 @@ from search import signals
 from search.outages import is_outage, patiently
 from search.policy import best_value
 from search.pulse import Pulse
-from search.status import ranked
+from search.status import first_best, ranked
 from search.unfinished import Shelf, Unfinished
 from spaces import Configuration
 from storage.database import Database
@@ -202,8 +202,7 @@ class TrialRun:
         if reason is not None:
             patiently(self.trial.set_user_attr, "reason", reason)
         if self.values:
-            best = min(epoch for epoch, seen in self.values.items() if seen == best_value(self.values))
-            patiently(self.trial.set_user_attr, "best_epoch", best)
+            patiently(self.trial.set_user_attr, "best_epoch", first_best(self.values))
             patiently(self.trial.set_user_attr, "best_value", best_value(self.values))
         patiently(self.study.tell, self.trial, value, state=state, skip_if_finished=True)
         self.bench.guard.hold = None  # also where the answer to a first, successful tell was lost

@@ -137,7 +137,7 @@ def names(engine: Engine) -> list[str]:
 def living(engine: Engine) -> list[StudyRecord]:
     """All our studies, oldest first."""
     with engine.begin() as connection:
-        return [_record(row) for row in connection.execute(_select().order_by(studies.c.study_id))]
+        return _living(connection)
 
 
 def raise_budget(engine: Engine, study_id: int, trials: int) -> None:
@@ -171,8 +171,12 @@ def _select() -> Any:
     return select(studies, overdue).where(text(ALIVE))
 
 
+def _living(connection: Connection) -> list[StudyRecord]:
+    return [_record(row) for row in connection.execute(_select().order_by(studies.c.study_id))]
+
+
 def _names(connection: Connection) -> list[str]:
-    return [row.name for row in connection.execute(_select().order_by(studies.c.study_id))]
+    return [record.name for record in _living(connection)]
 
 
 def _record(row: Row[Any]) -> StudyRecord:

@@ -49,9 +49,11 @@ class Believer:
         self._fitted: dict[bool, tuple[object, Kernel]] = {}
         self._expected: dict[bytes, Array] = {}
 
-    def belief(self, curves: Curves, random: np.random.Generator) -> Belief:
-        """With experience or without it: as often as each explains this study's own values."""
-        features = self._encoding.features(curves.units_NP)
+    def belief(self, curves: Curves, features: Array, random: np.random.Generator) -> Belief:
+        """With experience or without it: as often as each explains this study's own values.
+
+        features: of the trials of `curves`, shape (N, C).
+        """
         observed = rows(curves)
         chosen = observed.thinned(ROWS)
         best = float(observed.score_R.max())
@@ -78,16 +80,8 @@ class Believer:
         ended = curves.finished[:reached]
         key = (reached, tuple(ended[-3:]))
         if warm not in self._fitted or self._fitted[warm][0] != key:
-            known = replace(
-                curves,
-                numbers_N=curves.numbers_N[ended],
-                units_NP=curves.units_NP[ended],
-                best_NE=curves.best_NE[ended],
-                epochs_N=curves.epochs_N[ended],
-                finished=np.arange(len(ended)),
-            )
             expected = None if expected_NK is None else expected_NK[ended]
-            evidence = _evidence(rows(known).thinned(FITTED_ROWS), features_NC[ended], expected)
+            evidence = _evidence(rows(curves.take(ended)).thinned(FITTED_ROWS), features_NC[ended], expected)
             self._fitted[warm] = key, gaussian.fit(start, evidence, ITERATIONS)
         return self._fitted[warm][1]
 

@@ -6,6 +6,7 @@ among the units.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -68,13 +69,9 @@ class Parameter:
         return round(number) if isinstance(self.distribution, IntDistribution) else number
 
     def unit(self, value: Any) -> float:
-        """Where a value lies; for a choice the middle of its part.
-
-        Raises:
-            ValueError: it is not one of this parameter's.
-        """
+        """Where a value lies, for a choice the middle of its part; NaN for one that is not this parameter's."""
         if not self.contains(value):
-            raise ValueError(f"{self.name} must be in {self.distribution}, but got {value!r}")
+            return math.nan
         if isinstance(self.distribution, CategoricalDistribution):
             return (self.distribution.choices.index(value) + 0.5) / self.choices
         return float(self._units(np.array([float(value)]))[0])
@@ -135,7 +132,7 @@ class Encoding:
         """Shape (P,): where a trial's parameters lie; NaN for those that it lacks or that lie outside."""
         units = np.full(len(self), np.nan)
         for place, parameter in enumerate(self.parameters):
-            if parameter.name in values and parameter.contains(values[parameter.name]):
+            if parameter.name in values:
                 units[place] = parameter.unit(values[parameter.name])
         return units
 

@@ -42,6 +42,16 @@ class Curves:
         values = self.best_NE[np.arange(len(self)), np.maximum(last, 1) - 1]
         return np.where(last > 0, values, -np.inf)
 
+    def take(self, places: NDArray[np.int64]) -> Curves:
+        """Some of the trials, all of which have ended, in the order in which they did."""
+        return Curves(
+            numbers_N=self.numbers_N[places],
+            units_NP=self.units_NP[places],
+            best_NE=self.best_NE[places],
+            epochs_N=self.epochs_N[places],
+            finished=np.arange(len(places)),
+        )
+
     @property
     def waiting(self) -> NDArray[np.int64]:
         """Places of the trials that run and have reported nothing yet."""

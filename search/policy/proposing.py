@@ -71,12 +71,13 @@ class Proposer:
     def _best(self, curves: Curves, held_P: Array, random: np.random.Generator) -> Array:
         candidates = self._candidates(curves, held_P, random)
         features = self._encoding.features(candidates)
-        tried = {row.tobytes() for row in _coarse(self._encoding.features(curves.units_NP))}
+        known = self._encoding.features(curves.units_NP)
+        tried = {row.tobytes() for row in _coarse(known)}
         new = np.array([row.tobytes() not in tried for row in _coarse(features)])
         if not new.any():
             return np.asarray(self._anywhere(1, random)[0], dtype=np.float64)
         candidates, features = candidates[new], features[new]
-        belief = self._believer.belief(curves, random)
+        belief = self._believer.belief(curves, known, random)
         mean, spread = belief.expect(features)
         if random.random() < 0.5:
             worth = expected_improvement(mean, spread, belief.best)

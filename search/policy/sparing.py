@@ -9,7 +9,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from objectives.training.seeds import derive
-from search.audit import AUDITED, further_epochs
+from search.audit import AUDITED, audited, further_epochs
 
 
 class Sparing(BasePruner):
@@ -51,7 +51,7 @@ class Audited(BasePruner):
         if derive(self._seed, AUDITED, trial.number) >= self._share * 2**63:
             return True
         trials = study.get_trials(deepcopy=False)
-        if any(AUDITED in other.user_attrs for other in trials if other.number == trial.number):
+        if any(other.number == trial.number for other in audited(trials)):
             return False
         trained = sum(len(other.intermediate_values) for other in trials)
         if further_epochs(trials) > self._share * trained:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import optuna
 import pytest
@@ -16,14 +14,14 @@ from optuna.trial import TrialState
 from sqlalchemy import update
 
 from objectives.core.discovery import find
-from search import creation, experience, portfolio
+from search import creation, experience
 from search.errors import UsageError
 from search.plan import Plan, Request, rebuild
 from search.policy.experience import FEWEST_TRIALS, MOST_STUDIES
 from search.settings import load
 from search.spec import StudySpec
 from spaces import Float, Int, Space
-from storage import history, studies, url
+from storage import history, studies
 from storage.database import Database, opened
 from storage.schema import epochs as curves
 from storage.studies import StudyRecord, making
@@ -37,15 +35,6 @@ SPACE = find(OBJECTIVE).objective.space
 def some_plan() -> Plan:
     """The same for all: only what is written about it matters."""
     return planned("any")
-
-
-@pytest.fixture
-def database(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Database]:
-    """A storage for a program with which no study ships."""
-    monkeypatch.setattr(portfolio, "FOLDER", tmp_path)
-    monkeypatch.setenv("SEARCH_STORAGE", database_url)
-    with opened(url.parse(database_url)) as database:
-        yield database
 
 
 def earlier(database: Database, name: str = "old", count: int = 12, seed: int = 0) -> StudyRecord:

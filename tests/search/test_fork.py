@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,14 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from objectives.core.discovery import find
-from search import portfolio
 from search.errors import UsageError
 from search.fitting import Fitting
 from search.fork import fork
 from search.plan import Plan, Request
 from search.settings import load
 from spaces import Categorical, Fixed, Float, Int, Space, override
-from storage import carrying, curves, history, studies, url
-from storage.database import Database, opened
+from storage import carrying, curves, history, studies
+from storage.database import Database
 from storage.errors import StudyExists, UnknownStudy
 from storage.studies import StudyRecord
 from tests.conftest import execute
@@ -46,15 +44,6 @@ OWN = """
     OBJECTIVE = Objective(data="digits", build_model=build_model, epochs=3, trials=4,
                           space=Space(units=Int(8, 64), learning_rate=Fixed(0.01)))
 """
-
-
-@pytest.fixture
-def database(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Database]:
-    """A storage for a program with which no study ships."""
-    monkeypatch.setattr(portfolio, "FOLDER", tmp_path)
-    monkeypatch.setenv("SEARCH_STORAGE", database_url)
-    with opened(url.parse(database_url)) as database:
-        yield database
 
 
 def trials_of(database: Database, study: str) -> list[FrozenTrial]:
