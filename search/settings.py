@@ -17,7 +17,7 @@ from pydantic_settings import (
 
 from search.errors import UsageError
 from storage import paths, url
-from storage.leases import DEFAULT_SECONDS
+from storage.leasing.leases import DEFAULT_SECONDS
 
 _log = logging.getLogger(__name__)
 
@@ -104,5 +104,5 @@ def load(**flags: Any) -> Settings:
     except (OSError, ValueError, RecursionError) as error:  # the last where values are nested too deep
         raise UsageError(f"{file} cannot be read: {error}; correct it or unset {FILE_VARIABLE}") from None
     if settings.storage is None:
-        return settings.model_copy(update={"storage": url.resolve(None, os.environ)})
+        return settings.model_copy(update={"storage": url.resolve_url(None, os.environ)})
     return settings

@@ -65,13 +65,13 @@ def end_on_first(numbers: tuple[signal.Signals, ...] = ENDING) -> None:
         signal.signal(number, end)
 
 
-def asked() -> bool:
+def end_requested() -> bool:
     """Whether this process has been asked to end."""
     return bool(_heard.numbers)
 
 
 @contextmanager
-def deferred() -> Iterator[None]:
+def defer_signals() -> Iterator[None]:
     """Let a first signal wait for the end of the block, which should ask `asked` often."""
     _heard.deferring = True
     try:
@@ -83,7 +83,7 @@ def deferred() -> Iterator[None]:
 
 
 @contextmanager
-def hurried(hurry: Callable[[], None]) -> Iterator[None]:
+def hurry_on_second(hurry: Callable[[], None]) -> Iterator[None]:
     """Within the block, call `hurry` at the second signal: what is being waited for is not worth it any more.
 
     Cleaning up is not cut short by it.

@@ -77,9 +77,7 @@ class Int:
                 raise SpaceError(f"{name} of an Int must be within {LARGEST} of 0, but got {name}={value}")
         _check_range(self)
         if self.step < 1 or (self.log and self.step != 1):
-            raise SpaceError(
-                f"step must be at least 1, and 1 on a log range, but got step={self.step}, log={self.log}"
-            )
+            raise SpaceError(f"step must be at least 1, and 1 on a log range, but got step={self.step}, log={self.log}")
         _check_steps(self)
 
     @property
@@ -146,9 +144,7 @@ class Fixed:
 
     def __post_init__(self) -> None:
         if not _is_scalar(self.value):
-            raise SpaceError(
-                f"a fixed value must be None, a bool, a finite number or a string, but got {self.value!r}"
-            )
+            raise SpaceError(f"a fixed value must be None, a bool, a finite number or a string, but got {self.value!r}")
 
     def to_json(self) -> dict[str, Any]:
         """What identifies this domain."""

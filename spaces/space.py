@@ -13,7 +13,7 @@ from optuna.distributions import BaseDistribution
 from spaces.configuration import Choice, Configuration
 from spaces.domains import Categorical, Domain, Fixed, Float, Int, Scalar
 from spaces.errors import SpaceError
-from spaces.recorded import Recorded
+from spaces.stored_parameters import StoredParameters
 
 # Names that the service adds to every configuration itself (see objectives.core.objective).
 RESERVED = frozenset({"epochs", "seed", "image_shape", "classes", "name", "options"})
@@ -114,7 +114,7 @@ class Space:
         Raises:
             SpaceError: a parameter is missing, out of range, or not one of this space.
         """
-        recorded = Recorded(parameters)
+        recorded = StoredParameters(parameters)
         configuration = self._draw(recorded.take, "")
         recorded.check_all_taken()
         return configuration
@@ -181,9 +181,7 @@ def diff_descriptions(old: list[tuple[str, str, str]], new: list[tuple[str, str,
     after = {name: text for name, text, _ in new}
     lines = [f"- {name}: {before[name]}" for name in before if name not in after]
     lines += [
-        f"~ {name}: {before[name]} -> {after[name]}"
-        for name in before
-        if name in after and before[name] != after[name]
+        f"~ {name}: {before[name]} -> {after[name]}" for name in before if name in after and before[name] != after[name]
     ]
     lines += [f"+ {name}: {after[name]}" for name in after if name not in before]
     if not lines and list(before) != list(after):

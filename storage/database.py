@@ -16,13 +16,13 @@ from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
 
 from storage import schema
 from storage.errors import SchemaMismatch, Unreachable
-from storage.url import masked
+from storage.url import mask_password
 
 # Any constant works, as long as it is ours: it serializes the creation of tables and of studies.
-LOCK = 0x6465707468
+STUDY_LOCK_KEY = 0x6465707468
 
 # How long a client may hold a transaction, and with it locks, without a word.
-SILENT_MILLISECONDS = 15_000
+IDLE_TRANSACTION_MILLISECONDS = 15_000
 
 # Optuna gives Postgres no pre-ping: without it every worker's first call after a server restart fails.
 ENGINE_OPTIONS = {
@@ -58,7 +58,7 @@ class Database:
 
 
 @contextmanager
-def opened(url: URL) -> Iterator[Database]:
+def open_database(url: URL) -> Iterator[Database]:
     """An open database for the length of a `with` block."""
     database = connect(url)
     try:
@@ -78,7 +78,7 @@ def connect(url: URL) -> Database:
     engine = create_engine(url, **ENGINE_OPTIONS)
     try:
         with engine.begin() as connection:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": STUDY_LOCK_KEY})
             storage = _optuna_storage(url)
             schema.ensure(connection)
     except OperationalError as error:
@@ -87,20 +87,20 @@ def connect(url: URL) -> Database:
         if not isinstance(error.orig, InsufficientPrivilege):
             raise
         raise Unreachable(
-            f"the user of {masked(url)} may not make tables there; let an owner of the database give the same "
-            "command once, or GRANT CREATE on the database and its schema public"
+            f"the user of {mask_password(url)} may not make tables there; let an owner of the database run the "
+            "same command once, or GRANT CREATE on the database and its schema public"
         ) from None
     finally:
         engine.dispose()
-    event.listen(storage.engine, "connect", _let_go_of_locks)
+    event.listen(storage.engine, "connect", _limit_idle_transactions)
     storage.engine.dispose()  # those who made the tables
     return Database(url=url, optuna=storage, engine=storage.engine)
 
 
-def _let_go_of_locks(connection: Any, _: object) -> None:
+def _limit_idle_transactions(connection: Any, _: object) -> None:
     """Have the server end a transaction whose client is silent: frozen, or cut off, it would block everybody."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SET idle_in_transaction_session_timeout = {SILENT_MILLISECONDS}")
+        cursor.execute(f"SET idle_in_transaction_session_timeout = {IDLE_TRANSACTION_MILLISECONDS}")
     connection.commit()
 
 
@@ -110,7 +110,7 @@ def _optuna_storage(url: URL) -> RDBStorage:
         return RDBStorage(text_url, engine_kwargs=dict(ENGINE_OPTIONS))
     except RuntimeError as error:
         raise SchemaMismatch(
-            f"Optuna's tables at {masked(url)} do not fit the installed Optuna {optuna.__version__}: "
+            f"Optuna's tables at {mask_password(url)} do not fit the installed Optuna {optuna.__version__}: "
             f"{str(error).splitlines()[0]}; upgrade them with `optuna storage upgrade`"
         ) from None
 
@@ -119,13 +119,13 @@ def _optuna_storage(url: URL) -> RDBStorage:
 def locked(engine: Engine) -> Iterator[Connection]:
     """A transaction that holds the lock under which studies are made."""
     with engine.begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": STUDY_LOCK_KEY})
         yield connection
 
 
 def unreachable(url: URL, error: SQLAlchemyError) -> Unreachable:
     """One sentence for a failed connection, without the password."""
-    where = masked(url)
+    where = mask_password(url)
     reason = str(getattr(error, "orig", error)).lower()
     if "password" in reason or "no pg_hba" in reason or "role" in reason:
         return Unreachable(

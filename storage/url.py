@@ -20,7 +20,7 @@ SECRET = re.compile("password|secret", re.IGNORECASE)
 HIDDEN = "***"
 
 
-def resolve(flag: str | None, environ: Mapping[str, str]) -> str | None:
+def resolve_url(flag: str | None, environ: Mapping[str, str]) -> str | None:
     """Return the storage URL's text: the flag's, else SEARCH_STORAGE's, else OPTUNA_STORAGE's.
 
     None stands for the embedded server. Empty variables count as unset.
@@ -52,7 +52,7 @@ def parse(text: str) -> URL:
     return url
 
 
-def masked(url: URL | str) -> str:
+def mask_password(url: URL | str) -> str:
     """Return a URL fit for logs: passwords become ***, and so does all of a text that is no storage URL."""
     if isinstance(url, URL):
         return _hide(url, url.drivername)

@@ -18,7 +18,7 @@ import psycopg2
 import pytest
 import sqlalchemy
 
-from storage.embedded import EmbeddedServer
+from storage.embedded.server import EmbeddedServer
 
 PRIVATE = ("SEARCH_STORAGE", "OPTUNA_STORAGE", "SEARCH_DATA")
 

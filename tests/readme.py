@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from objectives.core.discovery import find, names
+from objectives.discovery import find_objective, objective_names
 from search.commands.catalogue import COLUMNS, rows
-from search.policy import PRUNERS, SAMPLERS
+from search.strategies.registry import PRUNERS, SAMPLERS
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -48,8 +48,8 @@ def _catalogue() -> str:
 
 def _objectives() -> str:
     lines = [_cells(("objective", "data", "network", "what is searched")), "|---|---|---|---|"]
-    for name in names():
-        it = find(name).objective
+    for name in objective_names():
+        it = find_objective(name).objective
         lines.append(_cells((f"`{name}`", it.data, it.model or "its own", it.description)))
     return "\n".join(lines) + "\n"
 

@@ -13,8 +13,8 @@ import pytest
 
 from objectives.data.cache import prepare
 from objectives.data.catalogue import DATASETS
+from objectives.data.files.layouts import CifarBatches, locate
 from objectives.data.heldout import HeldOut, open_heldout
-from objectives.data.layouts import CifarBatches, place
 from storage import url
 from tests.conftest import at, execute
 from tests.objectives.data import made
@@ -132,7 +132,7 @@ def test_a_known_set_in_two_folders_is_seen_as_one(
 ) -> None:
     dataset, (data, held_out) = DATASETS[name], folders
     _, tested = made.write_both(dataset, data)
-    for file in place(dataset.held_out[0], data_dir=data, cache_dir=tmp_path).files():
+    for file in locate(dataset.held_out[0], data_dir=data, cache_dir=tmp_path).files():
         moved = held_out / file.relative_to(data)
         moved.parent.mkdir(parents=True, exist_ok=True)
         file.rename(moved)

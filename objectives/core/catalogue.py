@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from objectives.core.technique import Technique, name_of
+from objectives.base.technique import Technique, name_of
 from objectives.models.activations import ACTIVATIONS
 from objectives.models.catalogue import MODELS
 from objectives.models.initializers import INITIALIZERS
@@ -54,9 +54,7 @@ CATALOGUE: tuple[Group, ...] = (
     Group(title="Gradient clipping", kind="clipping", field="clipping", entries=CLIPPINGS),
     Group(title="Regularization and more", kind="regularizer", field=None, entries=REGULARIZERS),
     Group(title="Reuse", kind="reuse", field="reuse", entries=REUSES),
-    Group(
-        title="Variants of the final network", kind="variant", field="variant", entries=VARIANTS, searched=False
-    ),
+    Group(title="Variants of the final network", kind="variant", field="variant", entries=VARIANTS, searched=False),
 )
 
 
@@ -67,6 +65,6 @@ def entries() -> Iterator[tuple[Group, str, Technique]]:
             yield group, name, entry
 
 
-def having(option: str) -> list[str]:
+def entries_with_option(option: str) -> list[str]:
     """The entries that have an option of this name, each as `kind name`."""
     return [f"{group.kind} {name}" for group, name, entry in entries() if option in entry.space.domains]

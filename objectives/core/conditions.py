@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
+from objectives.base.errors import ObjectiveError
+from objectives.base.registry import check_option, look_up
+from objectives.base.technique import Condition, name_of
 from objectives.core.catalogue import CATALOGUE, Group, entries
-from objectives.core.errors import ObjectiveError
-from objectives.core.registry import check_option, look_up
-from objectives.core.technique import Condition, name_of
 from spaces import Categorical, Domain, Fixed, Scalar, Space, corners, ends
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal
 
-from objectives.core.catalogue import having
+from objectives.base.errors import ObjectiveError
+from objectives.base.registry import look_up
+from objectives.core.catalogue import entries_with_option
 from objectives.core.conditions import check_conditions, check_options
-from objectives.core.errors import ObjectiveError
-from objectives.core.registry import look_up
 from objectives.models.catalogue import MODELS, ModelEntry
 from objectives.models.config import ImageShape
 from objectives.schedules.rates import rates_for
@@ -64,8 +64,7 @@ class Objective:
         ways = [name for name in ("model", "build_model", "train") if getattr(self, name) is not None]
         if len(ways) != 1:
             raise ObjectiveError(
-                "an objective needs exactly one of model, build_model and train, but got "
-                + (", ".join(ways) or "none")
+                "an objective needs exactly one of model, build_model and train, but got " + (", ".join(ways) or "none")
             )
         self._check_names()
         # Before the numbers: a schedule that looks at validation says more about validation_fraction=0.
@@ -146,7 +145,7 @@ class Objective:
         names = self.space.names()
         for name in names:
             if name not in read and name not in self.space.recipes():
-                owners = having(name)
+                owners = entries_with_option(name)
                 raise ObjectiveError(
                     f"neither model {self.model!r} nor the training reads {name!r}; "
                     + (f"it is an option of {' and '.join(owners)}" if owners else f"they read {_listed(read)}")

@@ -16,15 +16,15 @@ from pathlib import Path
 
 import numpy as np
 
-from objectives.data import prepared as prepared_folder
-from objectives.data.catalogue import Dataset, find
-from objectives.data.decode import decode
-from objectives.data.decoded import Decoded, Progress
-from objectives.data.download import obtain
-from objectives.data.errors import CacheError, DataError, UnreadableData
-from objectives.data.folders import look
-from objectives.data.layouts import ClassFolder, Place, place
-from objectives.data.prepared import Prepared
+from objectives.data.catalogue import Dataset, find_dataset
+from objectives.data.files import prepared as prepared_folder
+from objectives.data.files.decode import decode
+from objectives.data.files.decoded import Decoded, Progress
+from objectives.data.files.errors import CacheError, DataError, UnreadableData
+from objectives.data.files.folders import scan_images
+from objectives.data.files.layouts import ClassFolder, Location, locate
+from objectives.data.files.prepared import Prepared
+from objectives.data.sources.download import obtain
 
 # Changes when the same source would be decoded to other bytes or files.
 _FORMAT = 1
@@ -48,7 +48,7 @@ def prepare(
 
     Raises DataError: the data set is unknown, missing or unreadable, or the copy cannot be written.
     """
-    dataset = find(name, data_dir)
+    dataset = find_dataset(name, data_dir)
     source = training_place(dataset, data_dir, cache_dir)
     key = hashlib.sha256(json.dumps(_signature(name, source, image_size)).encode()).hexdigest()[:16]
     folder = cache_dir / "data" / f"{name}-{key}"
@@ -69,22 +69,22 @@ def prepare(
         ) from error
 
 
-def training_place(dataset: Dataset, data_dir: Path, cache_dir: Path) -> Place:
+def training_place(dataset: Dataset, data_dir: Path, cache_dir: Path) -> Location:
     """Where the training part lies; what is missing is obtained first.
 
     Raises MissingData: it lies in no layout, and could not be had.
     """
-    places = [place(layout, data_dir=data_dir, cache_dir=cache_dir) for layout in dataset.training_layouts]
+    places = [locate(layout, data_dir=data_dir, cache_dir=cache_dir) for layout in dataset.training_layouts]
     if not any(place.present() for place in places):
         obtain(dataset.name, dataset.training_source, places, data_dir=data_dir, cache_dir=cache_dir)
     return next(place for place in places if place.present())
 
 
-def _signature(name: str, source: Place, image_size: int | None) -> list[object]:
+def _signature(name: str, source: Location, image_size: int | None) -> list[object]:
     """What tells one state of the source from another without opening a file."""
     files = source.files()
     if isinstance(source.layout, ClassFolder):
-        seen = look(files[0])
+        seen = scan_images(files[0])
     else:
         seen = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return [_FORMAT, name, type(source.layout).__name__, image_size, seen]
@@ -105,7 +105,7 @@ def _locked(path: Path) -> Iterator[bool]:
 def _build(
     folder: Path,
     dataset: Dataset,
-    source: Place,
+    source: Location,
     image_size: int | None,
     progress: Progress | None,
     alone: bool,
@@ -140,7 +140,7 @@ def _publish(part: Path, folder: Path) -> None:
             part.rename(folder)
 
 
-def _check_classes(dataset: Dataset, decoded: Decoded, source: Place) -> None:
+def _check_classes(dataset: Dataset, decoded: Decoded, source: Location) -> None:
     """A known name stands for one test set, so folders of another set must not go by it."""
     found, where = len(decoded.classes), source.files()[0]
     if dataset.classes is not None and found != len(dataset.classes):

@@ -11,10 +11,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from objectives.data import digits
-from objectives.data.errors import UnknownDataset
-from objectives.data.layouts import ArrayFile, CifarBatches, ClassFolder, IdxFiles, Layout
-from objectives.data.remotes import Bundled, RemoteArchive, RemoteFile, RemoteFiles, Source
+from objectives.data.files.errors import UnknownDataset
+from objectives.data.files.layouts import ArrayFile, CifarBatches, ClassFolder, IdxFiles, Layout
+from objectives.data.sources import digits
+from objectives.data.sources.remotes import Bundled, RemoteArchive, RemoteFile, RemoteFiles, Source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +188,7 @@ _ENTRIES = (
 DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in _ENTRIES}
 
 
-def find(name: str, data_dir: Path) -> Dataset:
+def find_dataset(name: str, data_dir: Path) -> Dataset:
     """The known data set of this name, or the user's own class folders of this name under `data_dir`.
 
     Raises UnknownDataset: there is neither; the message has close matches and all names.
@@ -197,7 +197,7 @@ def find(name: str, data_dir: Path) -> Dataset:
         return DATASETS[name]
     if _is_folder_name(name) and os.path.isdir(data_dir / name / "train"):
         return Dataset(name=name, description=f"class folders under {data_dir / name}")
-    names = [*DATASETS, *own_names(data_dir)]
+    names = [*DATASETS, *find_own_names(data_dir)]
     matches = difflib.get_close_matches(name.casefold(), names, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(matches)}?" if matches else ""
     raise UnknownDataset(
@@ -206,7 +206,7 @@ def find(name: str, data_dir: Path) -> Dataset:
     )
 
 
-def own_names(data_dir: Path) -> list[str]:
+def find_own_names(data_dir: Path) -> list[str]:
     """The names of the user's own data sets under `data_dir`, sorted."""
     if not os.path.isdir(data_dir):
         return []

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from objectives.data.cache import prepare, training_place
-from objectives.data.catalogue import find
-from objectives.data.classes import NOT_CHOSEN, choose, renumber
-from objectives.data.decode import decode
-from objectives.data.decoded import Images, Labels, fingerprint
-from objectives.data.download import obtain
-from objectives.data.errors import UnreadableData
-from objectives.data.layouts import ClassFolder, Place, place
+from objectives.data.catalogue import find_dataset
+from objectives.data.files.decode import decode
+from objectives.data.files.decoded import Images, Labels, fingerprint
+from objectives.data.files.errors import UnreadableData
+from objectives.data.files.layouts import ClassFolder, Location, locate
+from objectives.data.sources.download import obtain
+from objectives.data.splits.classes import NOT_CHOSEN, choose_classes, renumber
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,7 +51,7 @@ def open_heldout(
     another shape or none of the chosen classes, or `classes` are impossible.
     """
     trained = prepare(name, data_dir, cache_dir, image_size=image_size)
-    chosen = choose(name, trained.classes, classes)
+    chosen = choose_classes(name, trained.classes, classes)
     decoded = decode(
         _held_out_place(name, data_dir, cache_dir),
         classes=trained.classes,
@@ -68,9 +68,7 @@ def open_heldout(
     return _of_classes(name, np.concatenate(list(decoded.blocks)), decoded.labels, trained.classes, chosen)
 
 
-def _of_classes(
-    name: str, images: Images, labels: Labels, known: tuple[str, ...], chosen: tuple[str, ...]
-) -> HeldOut:
+def _of_classes(name: str, images: Images, labels: Labels, known: tuple[str, ...], chosen: tuple[str, ...]) -> HeldOut:
     """The examples of the chosen classes, renumbered."""
     labels = renumber(labels, known, chosen)
     kept = labels != NOT_CHOSEN
@@ -87,11 +85,11 @@ def _of_classes(
     )
 
 
-def _held_out_place(name: str, data_dir: Path, cache_dir: Path) -> Place:
-    dataset = find(name, data_dir)
+def _held_out_place(name: str, data_dir: Path, cache_dir: Path) -> Location:
+    dataset = find_dataset(name, data_dir)
     training = training_place(dataset, data_dir, cache_dir).layout
     layout = dataset.held_out_layouts[dataset.training_layouts.index(training)]
-    found = place(layout, data_dir=data_dir, cache_dir=cache_dir)
+    found = locate(layout, data_dir=data_dir, cache_dir=cache_dir)
     if not found.present():
         source = None if isinstance(layout, ClassFolder) else dataset.held_out_source
         obtain(f"The held-out part of {name}", source, [found], data_dir=data_dir, cache_dir=cache_dir)

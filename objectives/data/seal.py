@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from objectives.data import digits
-from objectives.data.catalogue import DATASETS, own_names
-from objectives.data.errors import SealedTestSet
-from objectives.data.layouts import ArrayFile, CifarBatches, ClassFolder, IdxFiles, Layout, place
-from objectives.data.remotes import RemoteArchive
+from objectives.data.catalogue import DATASETS, find_own_names
+from objectives.data.files.errors import SealedTestSet
+from objectives.data.files.layouts import ArrayFile, CifarBatches, ClassFolder, IdxFiles, Layout, locate
+from objectives.data.sources import digits
+from objectives.data.sources.remotes import RemoteArchive
 
 # Held out wherever they lie: test files of MNIST and its kin and of CIFAR-10, and scikit-learn's digits.
 _PREFIXES = ("t10k-",)
@@ -85,8 +85,8 @@ class SealedPaths:
 def sealed_paths(data_dir: Path, cache_dir: Path) -> SealedPaths:
     """The held-out part of every data set that lies, or may come to lie, under these folders."""
     layouts = [layout for dataset in DATASETS.values() for layout in dataset.held_out_layouts]
-    layouts += [ClassFolder(folder=f"{name}/test") for name in own_names(data_dir)]
-    files = [file for layout in layouts for file in place(layout, data_dir=data_dir, cache_dir=cache_dir).files()]
+    layouts += [ClassFolder(folder=f"{name}/test") for name in find_own_names(data_dir)]
+    files = [file for layout in layouts for file in locate(layout, data_dir=data_dir, cache_dir=cache_dir).files()]
     archives = [
         dataset.held_out_source.file.name
         for dataset in DATASETS.values()
@@ -112,9 +112,7 @@ def install(sealed: SealedPaths, until: Event | None = None) -> None:
         if rule is None and event in _WHOLE_FOLDERS and sealed.holds(path):
             rule = "a folder that may hold a test set is neither moved nor copied"
         if rule is not None:
-            raise SealedTestSet(
-                f"{path} is sealed in this process: {rule}; `search final` alone scores test sets."
-            )
+            raise SealedTestSet(f"{path} is sealed in this process: {rule}; `search final` alone scores test sets.")
 
     def check(event: str, args: tuple[object, ...]) -> None:
         for path_at, directory_at in _EVENTS[event]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from objectives.core.technique import Technique, needs
+from objectives.base.technique import Technique, needs
 from spaces import Categorical, Fixed, Float, Space
 
 if TYPE_CHECKING:
@@ -176,9 +176,7 @@ ACTIVATIONS: dict[str, ActivationEntry] = {
         description="scaled ELU that self-normalizes (Klambauer et al. 2017)",
     ),
     "gelu": ActivationEntry(build=_gelu, description="x Phi(x), Phi the normal CDF (Hendrycks & Gimpel 2016)"),
-    "silu": ActivationEntry(
-        build=_silu, description="x sigmoid(x), which is Swish with beta 1 (Elfwing et al. 2018)"
-    ),
+    "silu": ActivationEntry(build=_silu, description="x sigmoid(x), which is Swish with beta 1 (Elfwing et al. 2018)"),
     "swish": ActivationEntry(
         build=_swish,
         space=Space(

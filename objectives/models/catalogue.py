@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from objectives.core.technique import Technique
+from objectives.base.technique import Technique
 from objectives.models.config import CnnConfig, ImageShape, MlpConfig, RnnConfig, check_pooling
 from spaces import Categorical, Choice, Int, Space, standard
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from objectives.core.errors import ObjectiveError
+from objectives.base.errors import ObjectiveError
 from objectives.regularizers.catalogue import check_fields
 from spaces import Choice
 
@@ -31,9 +31,7 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         """Raises ObjectiveError: a field breaks its rule."""
         if self.depth < 1 or self.width < 1:
-            raise ObjectiveError(
-                f"depth and width must be at least 1, but got depth={self.depth}, width={self.width}"
-            )
+            raise ObjectiveError(f"depth and width must be at least 1, but got depth={self.depth}, width={self.width}")
         check_fields(self)
 
 

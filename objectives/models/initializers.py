@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from objectives.core.technique import Technique
+from objectives.base.technique import Technique
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,8 +71,6 @@ INITIALIZERS: dict[str, InitializerEntry] = {
     "he_normal": InitializerEntry(
         fill=_he_normal, description="normal, variance 2/(fan_in (1 + slope^2)) (He et al. 2015)"
     ),
-    "lecun_normal": InitializerEntry(
-        fill=_lecun_normal, description="normal, variance 1/fan_in (LeCun et al. 1998)"
-    ),
+    "lecun_normal": InitializerEntry(fill=_lecun_normal, description="normal, variance 1/fan_in (LeCun et al. 1998)"),
     "orthogonal": InitializerEntry(fill=_orthogonal, description="a random orthogonal matrix (Saxe et al. 2014)"),
 }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from objectives.core.registry import resolve
+from objectives.base.registry import resolve
 from objectives.models.activations import ACTIVATIONS
 from objectives.models.config import CnnConfig, MlpConfig, NetworkConfig
 from objectives.models.initializers import INITIALIZERS

@@ -14,9 +14,7 @@ class Network(nn.Module):
     hidden layers of a multilayer perceptron, the blocks of a convolutional network, the layers of a recurrent one.
     """
 
-    def __init__(
-        self, *, prepare: nn.Module, stages: Sequence[nn.Module], pool: nn.Module, output: nn.Linear
-    ) -> None:
+    def __init__(self, *, prepare: nn.Module, stages: Sequence[nn.Module], pool: nn.Module, output: nn.Linear) -> None:
         super().__init__()
         self.prepare = prepare
         self.stages = nn.ModuleList(stages)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from objectives.core.technique import Technique
+from objectives.base.technique import Technique
 from spaces import Categorical, Space
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from objectives.core.technique import Technique
+from objectives.base.technique import Technique
 from spaces import Fixed, Float, Space, standard
 
 if TYPE_CHECKING:
@@ -110,8 +110,8 @@ def _muon(
 ) -> Optimizer:
     from torch.optim import AdamW, Muon
 
-    from objectives.optimizers.kernels import Flattened
-    from objectives.optimizers.pair import Pair
+    from objectives.optimizers.kernels import FlattenedKernels
+    from objectives.optimizers.pair import OptimizerPair
 
     decayed = _decayed(groups, weight_decay)
     hidden = [group for group in decayed if group["hidden"]]
@@ -124,7 +124,7 @@ def _muon(
         # Steps as large as AdamW's, so that one rate and one weight decay fit both (Liu et al. 2025, eq. 4).
         return Muon(groups, lr=learning_rate, momentum=momentum, adjust_lr_fn="match_rms_adamw")
 
-    return Pair(Flattened(hidden, matrices), adamw)
+    return OptimizerPair(FlattenedKernels(hidden, matrices), adamw)
 
 
 def _decayed(groups: Groups, weight_decay: float) -> Groups:

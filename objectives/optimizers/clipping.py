@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from objectives.core.technique import Technique
+from objectives.base.technique import Technique
 from spaces import Float, Space
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from torch import nn
 from torch.optim import Optimizer
 
-from objectives.core.registry import resolve
+from objectives.base.registry import resolve
 from objectives.optimizers.catalogue import OPTIMIZERS, Groups
 from spaces import Choice
 

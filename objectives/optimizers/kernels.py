@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 Groups = list[dict[str, Any]]  # as torch.optim takes them
 
 
-class Flattened(Optimizer):
+class FlattenedKernels(Optimizer):
     """An optimizer of matrices over kernels as well, each as the matrix (outputs, inputs * height * width).
 
     `param_groups` and `state` are by kernel, though a momentum has the shape of its matrix. What `build` returns

@@ -9,7 +9,7 @@ import torch
 from torch.optim import Optimizer
 
 
-class Pair(Optimizer):
+class OptimizerPair(Optimizer):
     """Two optimizers over different parameters that look like one.
 
     `param_groups` has the groups of the first, then those of the second, and `state` the state of both: the very

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from objectives.core.errors import ObjectiveError
-from objectives.core.technique import Technique, needs
+from objectives.base.errors import ObjectiveError
+from objectives.base.technique import Technique, needs
 from spaces import Categorical, Fixed, Float, Int, Space, beyond_limits, standard
 
 _PENALTY = Float(1e-7, 1e-3, log=True, at_least=0.0, at_most=10.0)

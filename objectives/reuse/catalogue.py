@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from objectives.core.technique import Technique
+from objectives.base.technique import Technique
 from objectives.reuse.reusing import Reusing
 from spaces import Domain, Fixed, Float, Int, Space, standard
 
@@ -42,12 +42,12 @@ def _transfer(
     freeze_epochs: int = 5,
     unfreeze_factor: float = 0.1,
 ) -> Freeze:
-    from objectives.reuse.stages import frozen, staged
+    from objectives.reuse.stages import freeze_stages, require_stages
     from objectives.reuse.transfer import copy_stages
 
-    known = staged(network, layers)
+    known = require_stages(network, layers)
     copy_stages(known, reusing, source, layers)
-    return frozen(known, layers, freeze_epochs, unfreeze_factor)
+    return freeze_stages(known, layers, freeze_epochs, unfreeze_factor)
 
 
 def _pretrained(
@@ -63,9 +63,9 @@ def _pretrained(
     unfreeze_factor: float = 0.1,
 ) -> Freeze:
     from objectives.reuse.pretraining import pretrain
-    from objectives.reuse.stages import frozen, staged
+    from objectives.reuse.stages import freeze_stages, require_stages
 
-    known = staged(network, layers)
+    known = require_stages(network, layers)
     pretrain(
         known,
         reusing,
@@ -75,7 +75,7 @@ def _pretrained(
         rate=pretrain_rate,
         batch_size=pretrain_batch_size,
     )
-    return frozen(known, layers, freeze_epochs, unfreeze_factor)
+    return freeze_stages(known, layers, freeze_epochs, unfreeze_factor)
 
 
 def _reconstruction() -> Task:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
-from objectives.core.errors import ObjectiveError
-from objectives.core.registry import as_choice
+from objectives.base.errors import ObjectiveError
+from objectives.base.registry import as_choice
 from objectives.models.catalogue import ModelEntry
 from objectives.reuse.reusing import TrainedNetwork
 from spaces import Choice, Configuration, Space, corners

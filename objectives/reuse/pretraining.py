@@ -8,12 +8,12 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from objectives.core.errors import Diverged
+from objectives.base.device import autocast
+from objectives.base.errors import Diverged
+from objectives.base.seeds import derive_seed
 from objectives.models.config import ImageShape
 from objectives.models.network import Network
 from objectives.reuse.reusing import Reusing
-from objectives.training.device import autocast
-from objectives.training.seeds import derive
 
 # task(features, image_shape) -> module with forward(network, x_BCHW) -> loss.
 Task = Callable[[int, ImageShape], nn.Module]
@@ -36,7 +36,7 @@ def pretrain(
     fresh = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     device = reusing.data.device
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(derive(reusing.seed, "pretrain", "weights"))
+        torch.manual_seed(derive_seed(reusing.seed, "pretrain", "weights"))
         head = task(network.output.in_features, reusing.data.image_shape).to(device)
         _learn(network, head, reusing, epochs=epochs, rate=rate, batch_size=batch_size)
     kept = tuple(f"stages.{index}." for index in range(layers))
@@ -45,15 +45,13 @@ def pretrain(
     network.zero_grad()
 
 
-def _learn(
-    network: Network, head: nn.Module, reusing: Reusing, *, epochs: int, rate: float, batch_size: int
-) -> None:
+def _learn(network: Network, head: nn.Module, reusing: Reusing, *, epochs: int, rate: float, batch_size: int) -> None:
     data = reusing.data
     optimizer = torch.optim.Adam([*network.parameters(), *head.parameters()], lr=rate)
     network.train()
     for epoch in range(epochs):
         total_loss = torch.zeros((), device=data.device)
-        order_seed = derive(reusing.seed, "pretrain", "order", epoch)
+        order_seed = derive_seed(reusing.seed, "pretrain", "order", epoch)
         for x_BCHW in data.unlabelled.images(batch_size, order_seed=order_seed, drop_last=True):
             with autocast(data.device, reusing.precision):
                 loss = head(network, x_BCHW)

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from objectives.core.errors import ObjectiveError
+from objectives.base.errors import ObjectiveError
 from objectives.models.config import ImageShape
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from objectives.data.examples import TrainValidation
+    from objectives.data.batches.examples import TrainValidation
 
 _STAGES = "stages."
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from torch import nn
 
-from objectives.core.errors import ObjectiveError
+from objectives.base.errors import ObjectiveError
 from objectives.models.network import Network
 from objectives.reuse.freeze import Freeze
 
 
-def staged(network: nn.Module, layers: int) -> Network:
+def require_stages(network: nn.Module, layers: int) -> Network:
     """The network itself, if it has that many stages.
 
     Raises:
@@ -28,6 +28,6 @@ def staged(network: nn.Module, layers: int) -> Network:
     return network
 
 
-def frozen(network: Network, layers: int, epochs: int, rate_factor: float) -> Freeze:
+def freeze_stages(network: Network, layers: int, epochs: int, rate_factor: float) -> Freeze:
     """The lowest `layers` stages of a network, to be kept still for so many epochs."""
     return Freeze(stages=tuple(network.stages[:layers]), epochs=epochs, rate_factor=rate_factor)

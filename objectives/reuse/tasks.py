@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from objectives.core.errors import ObjectiveError
+from objectives.base.errors import ObjectiveError
 from objectives.models.config import ImageShape
 from objectives.models.network import Network
 
@@ -49,11 +49,11 @@ class Rotation(nn.Module):
 
     def forward(self, network: Network, x_BCHW: Tensor) -> Tensor:
         """The mean cross-entropy in nats, of chance ln 4."""
-        turned_BCHW, turns_B = turned(x_BCHW)
+        turned_BCHW, turns_B = rotate_quarters(x_BCHW)
         return F.cross_entropy(self.head(network.features(turned_BCHW)).float(), turns_B)
 
 
-def turned(x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+def rotate_quarters(x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
     """The images, each quarter of the batch turned by another multiple of 90 degrees, and by which (int64, B).
 
     The batch is in random order, so that the turn of an image is another one each time.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from objectives.core.errors import ObjectiveError
+from objectives.base.errors import ObjectiveError
 from objectives.models.network import Network
 from objectives.reuse.reusing import Reusing, TrainedNetwork
 
@@ -62,7 +62,5 @@ def _form(shape: tuple[int, ...] | None) -> str:
 
 def _remedy(trained: TrainedNetwork) -> str:
     known = {name: trained.configuration[name] for name in _FORM if name in trained.configuration}
-    texts = [
-        f"--set {name}={value['name'] if isinstance(value, Mapping) else value}" for name, value in known.items()
-    ]
+    texts = [f"--set {name}={value['name'] if isinstance(value, Mapping) else value}" for name, value in known.items()]
     return " ".join(texts) or f"the network's configuration as in {trained.name!r}"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from objectives.core.technique import Technique, needs
+from objectives.base.technique import Technique, needs
 from objectives.schedules import factors
 from spaces import Fixed, Float, Int, Space, standard
 

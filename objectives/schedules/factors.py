@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from objectives.core.errors import ObjectiveError
+from objectives.base.errors import ObjectiveError
 
 # Times that differ by less than this share of T are the same: sums of shares of T are rarely whole.
 ROUNDING = 1e-9

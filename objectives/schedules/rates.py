@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
-from objectives.core.errors import ObjectiveError
-from objectives.core.registry import as_choice, resolve
+from objectives.base.errors import ObjectiveError
+from objectives.base.registry import as_choice, resolve
 from objectives.schedules.catalogue import SCHEDULES, ScheduleEntry
 from objectives.schedules.factors import PATIENCE, ROUNDING, THRESHOLD
 from spaces import Choice

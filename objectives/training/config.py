@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from objectives.core.errors import ObjectiveError
-from objectives.core.registry import as_choice
+from objectives.base.errors import ObjectiveError
+from objectives.base.registry import as_choice
 from objectives.regularizers.catalogue import check_fields
 from spaces import Choice
 

@@ -11,25 +11,25 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from objectives.core.errors import Diverged, Leave
-from objectives.data.augment import Augment
-from objectives.data.examples import Examples, TrainValidation
+from objectives.base.device import Precision, autocast
+from objectives.base.errors import Diverged, StopTraining
+from objectives.base.seeds import derive_seed
+from objectives.data.batches.augment import Augment
+from objectives.data.batches.examples import Examples, TrainValidation
 from objectives.reuse.freeze import Freeze
 from objectives.schedules.rates import Rates
+from objectives.training.best_weights import BestWeights
+from objectives.training.callbacks import NullCallback, TrainingCallback
 from objectives.training.config import TrainingConfig
-from objectives.training.device import Precision, autocast
-from objectives.training.keeper import Keeper
-from objectives.training.seeds import derive
-from objectives.training.snapshot import Run
+from objectives.training.snapshot import TrainingState
 from objectives.training.step import Step
-from objectives.training.watcher import Unwatched, Watcher
 
 # Called after every epoch with the 0-based epoch and its metrics; it may raise to end the training.
 Report = Callable[[int, Mapping[str, float]], None]
 
 EVALUATION_BATCH = 1024
 NOTHING_FROZEN = Freeze(stages=(), epochs=0, rate_factor=1.0)
-UNWATCHED = Unwatched()
+NULL_CALLBACK = NullCallback()
 
 
 def fit(
@@ -43,7 +43,7 @@ def fit(
     seed: int,
     precision: Precision = "float32",
     freeze: Freeze = NOTHING_FROZEN,
-    watcher: Watcher = UNWATCHED,
+    callback: TrainingCallback = NULL_CALLBACK,
     state: bytes | None = None,
 ) -> None:
     """Train `model` in place and report after every epoch; it ends with the weights that its value stands for.
@@ -59,31 +59,33 @@ def fit(
         UnusableState: the state is damaged or of another training; `model` is of no further use.
         ObjectiveError: unknown optimizer, clipping or option.
     """
-    step, keeper = Step(model, config, precision), Keeper(model, config, data)
-    run = Run(model=model, optimizer=step.optimizer, rates=rates, keeper=keeper, device=data.device)
+    step, best_weights = Step(model, config, precision), BestWeights(model, config, data)
+    run = TrainingState(
+        model=model, optimizer=step.optimizer, rates=rates, best_weights=best_weights, device=data.device
+    )
     augment = Augment(flip=config.flip, crop=config.crop, cutout=config.cutout)
     steps = data.train.steps(config.batch_size, drop_last=True)
     place = run.start(0) if state is None else run.restore(state)
     try:
-        while place.epoch < epochs and not keeper.is_patience_over:
+        while place.epoch < epochs and not best_weights.is_patience_over:
             epoch, started = place.epoch, time.perf_counter()
             model.train()
             freeze.set(epoch)
             batches = data.train.batches(
-                config.batch_size, order_seed=derive(seed, "order", epoch), augment=augment, drop_last=True
+                config.batch_size, order_seed=derive_seed(seed, "order", epoch), augment=augment, drop_last=True
             )
             for x_BCHW, y_B in islice(batches, place.batches, None):
                 now, then = place.batches / steps, (place.batches + 1) / steps
                 learning_rate = rates.at(epoch, now) * freeze.factor(epoch)
                 place.loss += step(x_BCHW, y_B, learning_rate, rates.momentum(epoch, now))
                 if config.swa and rates.dips(epoch, now, then):
-                    keeper.average()
+                    best_weights.average()
                 place.batches += 1
-                watcher.beat()
+                callback.beat()
             train_loss = place.loss.item() / steps
             check_finite(epoch, {"train_loss": train_loss})
             metrics = {
-                **evaluate(keeper.valued(), data.validation, precision, watcher.beat),
+                **evaluate(best_weights.valued(), data.validation, precision, callback.beat),
                 "train_loss": train_loss,
                 "learning_rate": rates.at(epoch, 0.0),
                 "learning_rate_end": rates.at(epoch, 1.0),
@@ -91,15 +93,15 @@ def fit(
             }
             check_finite(epoch, metrics)
             rates.observe(metrics["loss"])
-            keeper.keep(metrics["accuracy"])
+            best_weights.keep(metrics["accuracy"])
             place = run.start(epoch + 1)
             report(epoch, metrics)
-            if place.epoch < epochs and watcher.due():
-                watcher.keep(place.epoch, run.pack(place))
-    except Leave:
-        watcher.keep(place.epoch, run.pack(place))
+            if place.epoch < epochs and callback.due():
+                callback.keep(place.epoch, run.pack(place))
+    except StopTraining:
+        callback.keep(place.epoch, run.pack(place))
         raise
-    keeper.settle()
+    best_weights.settle()
 
 
 @torch.no_grad()
@@ -107,7 +109,7 @@ def evaluate(
     model: nn.Module,
     examples: Examples,
     precision: Precision,
-    beat: Callable[[], None] = UNWATCHED.beat,
+    beat: Callable[[], None] = NULL_CALLBACK.beat,
 ) -> dict[str, float]:
     """Accuracy (0 to 1) and mean cross-entropy loss (nats) over all examples, in evaluation mode.
 

@@ -16,15 +16,15 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from objectives.core.errors import UnusableState, first_line
+from objectives.base.errors import UnusableState, first_line
 from objectives.schedules.rates import Rates
-from objectives.training.keeper import Keeper
+from objectives.training.best_weights import BestWeights
 
-FORM = 1
+FORMAT_VERSION = 1
 
 
 @dataclass(kw_only=True)
-class Place:
+class Position:
     """How far a training run is."""
 
     epoch: int
@@ -36,37 +36,37 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class TrainingState:
     """Everything in a training run that changes as it goes on."""
 
     model: nn.Module
     optimizer: Optimizer
     rates: Rates
-    keeper: Keeper
+    best_weights: BestWeights
     device: torch.device
 
-    def start(self, epoch: int) -> Place:
+    def start(self, epoch: int) -> Position:
         """The beginning of an epoch."""
-        return Place(epoch=epoch, loss=torch.zeros((), device=self.device))
+        return Position(epoch=epoch, loss=torch.zeros((), device=self.device))
 
-    def pack(self, place: Place) -> bytes:
+    def pack(self, place: Position) -> bytes:
         """The run as it is now, at this place."""
         content = {
-            "form": FORM,
+            "form": FORMAT_VERSION,
             "epoch": place.epoch,
             "batches": place.batches,
             "loss": place.loss,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "rates": self.rates.state(),
-            "keeper": self.keeper.state(),
+            "keeper": self.best_weights.state(),
             "random": _random_states(self.device),
         }
         buffer = io.BytesIO()
         torch.save(content, buffer)
         return buffer.getvalue()
 
-    def restore(self, packed: bytes) -> Place:
+    def restore(self, packed: bytes) -> Position:
         """Make this run the one that was packed, and return its place.
 
         Only data are read: what would run code on loading is refused. A run that raised is of no further use.
@@ -76,15 +76,15 @@ class Run:
         """
         try:
             content = torch.load(io.BytesIO(packed), map_location="cpu", weights_only=True)
-            if content["form"] != FORM:
-                raise UnusableState(f"its form is {content['form']!r}, this program reads form {FORM}")
+            if content["form"] != FORMAT_VERSION:
+                raise UnusableState(f"its form is {content['form']!r}, this program reads form {FORMAT_VERSION}")
             self.model.load_state_dict(content["model"])
             self.optimizer.load_state_dict(content["optimizer"])
             self.rates.restore(content["rates"])
-            self.keeper.restore(content["keeper"])
+            self.best_weights.restore(content["keeper"])
             _set_random_states(content["random"], self.device)
             loss = content["loss"].to(self.device)
-            return Place(epoch=int(content["epoch"]), batches=int(content["batches"]), loss=loss)
+            return Position(epoch=int(content["epoch"]), batches=int(content["batches"]), loss=loss)
         except UnusableState:
             raise
         except Exception as error:  # torch and pickle raise a dozen kinds for what is not theirs

@@ -6,13 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from objectives.core.registry import resolve
+from objectives.base.device import Precision, autocast
+from objectives.base.registry import resolve
 from objectives.optimizers.clipping import CLIPPINGS
 from objectives.optimizers.groups import build_optimizer, weights
 from objectives.regularizers.max_norm import constrain_
 from objectives.regularizers.penalties import penalty
 from objectives.training.config import TrainingConfig
-from objectives.training.device import Precision, autocast
 
 
 class Step:

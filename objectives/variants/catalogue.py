@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from objectives.core.technique import Technique, needs
+from objectives.base.technique import Technique, needs
 from spaces import Fixed, Float, Int, Space, standard
 
 if TYPE_CHECKING:

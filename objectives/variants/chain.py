@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from objectives.core.errors import ObjectiveError
-from objectives.core.registry import resolve
+from objectives.base.errors import ObjectiveError
+from objectives.base.registry import resolve
 from objectives.variants.catalogue import VARIANTS
 from spaces import Choice
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
 
-def check(variants: Sequence[Choice]) -> None:
+def check_variants(variants: Sequence[Choice]) -> None:
     """Refuse what can be no variant of any network.
 
     Raises:
@@ -29,13 +29,13 @@ def check(variants: Sequence[Choice]) -> None:
             )
 
 
-def prefixes(model: Module, variants: Sequence[Choice]) -> Iterator[Module]:
+def apply_one_by_one(model: Module, variants: Sequence[Choice]) -> Iterator[Module]:
     """The network as it is, then with the first variant, with the first two, up to all of them.
 
     Raises:
         ObjectiveError: a variant does not fit the network.
     """
-    check(variants)
+    check_variants(variants)
     yield model
     for variant in variants:
         entry, options = resolve(VARIANTS, variant, "variant")
@@ -43,11 +43,11 @@ def prefixes(model: Module, variants: Sequence[Choice]) -> Iterator[Module]:
         yield model
 
 
-def varied(model: Module, variants: Sequence[Choice]) -> Module:
+def apply_variants(model: Module, variants: Sequence[Choice]) -> Module:
     """The network with all variants applied in their order; the given one stays as it is.
 
     Raises:
         ObjectiveError: a variant does not fit the network.
     """
-    *_, last = prefixes(model, variants)
+    *_, last = apply_one_by_one(model, variants)
     return last

@@ -7,6 +7,6 @@ import copy
 from torch import nn
 
 
-def for_prediction(model: nn.Module) -> nn.Module:
+def copy_for_prediction(model: nn.Module) -> nn.Module:
     """A copy of a network in evaluation mode; the network itself stays as it is."""
     return copy.deepcopy(model).eval()

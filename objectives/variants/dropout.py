@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from objectives.core.errors import ObjectiveError
-from objectives.variants.copies import for_prediction
+from objectives.base.errors import ObjectiveError
+from objectives.variants.copies import copy_for_prediction
 
 
 class McDropout(nn.Module):
@@ -26,7 +26,7 @@ class McDropout(nn.Module):
 
     def __init__(self, model: nn.Module, *, samples: int, seed: int = 0) -> None:
         super().__init__()
-        self.model = for_prediction(model)
+        self.model = copy_for_prediction(model)
         self.samples = samples
         self.seed = seed
         if not any(map(_drops, self.model.modules())):

@@ -7,8 +7,8 @@ from itertools import pairwise
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from objectives.core.errors import ObjectiveError
-from objectives.variants.copies import for_prediction
+from objectives.base.errors import ObjectiveError
+from objectives.variants.copies import copy_for_prediction
 
 
 def fold_batch_norm(model: nn.Module) -> nn.Module:
@@ -19,7 +19,7 @@ def fold_batch_norm(model: nn.Module) -> nn.Module:
     Raises:
         ObjectiveError: there is no such batch norm.
     """
-    folded = for_prediction(model)
+    folded = copy_for_prediction(model)
     found = sum(_fold(module) for module in folded.modules() if isinstance(module, nn.Sequential))
     if not found:
         raise ObjectiveError(

@@ -8,8 +8,8 @@ from __future__ import annotations
 from torch import nn
 from torch.nn.utils import prune
 
-from objectives.core.errors import ObjectiveError
-from objectives.variants.copies import for_prediction
+from objectives.base.errors import ObjectiveError
+from objectives.variants.copies import copy_for_prediction
 
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -27,7 +27,7 @@ def prune_unstructured(model: nn.Module, amount: float) -> nn.Module:
     Raises:
         ObjectiveError: the network has no weights.
     """
-    pruned = for_prediction(model)
+    pruned = copy_for_prediction(model)
     found = _weights(pruned)
     if not found:
         raise ObjectiveError("prune_unstructured needs a network with weights, but this one has none")
@@ -50,7 +50,7 @@ def prune_structured(model: nn.Module, amount: float) -> nn.Module:
     Raises:
         ObjectiveError: there is no layer but the output's.
     """
-    pruned = for_prediction(model)
+    pruned = copy_for_prediction(model)
     layers = [module for module in pruned.modules() if isinstance(module, _LAYERS)]
     output = getattr(pruned, "output", None)
     kept = set(output.modules()) if isinstance(output, nn.Module) else set(layers[-1:])

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from search.cli import results, searching, surroundings
-from search.cli.guarded import guarded
+from search.cli.error_handling import guarded
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -13,15 +13,11 @@ AnyStudy = Annotated[
 ]
 Objective = Annotated[
     str | None,
-    typer.Option(
-        help="What to train: a name, or the path of a file. Default: the study's name.", metavar="NAME|PATH"
-    ),
+    typer.Option(help="What to train: a name, or the path of a file. Default: the study's name.", metavar="NAME|PATH"),
 ]
 Storage = Annotated[
     str | None,
-    typer.Option(
-        help="Postgres URL. Default: SEARCH_STORAGE, OPTUNA_STORAGE, or the embedded server.", metavar="URL"
-    ),
+    typer.Option(help="Postgres URL. Default: SEARCH_STORAGE, OPTUNA_STORAGE, or the embedded server.", metavar="URL"),
 ]
 Data = Annotated[Path | None, typer.Option(help="Folder of data sets. Default: SEARCH_DATA.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout; all else on stderr.")]

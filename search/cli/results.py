@@ -41,11 +41,11 @@ def final(
     json: options.Json = False,
 ) -> None:
     """Retrain the winner on train + validation; score it once on the held-out test set."""
-    from search.commands.final import final_step
+    from search.commands.final import run_final
     from search.settings import load
 
     settings = load(storage=storage, data=data, device=device)
-    final_step(
+    run_final(
         study,
         objective,
         settings,
@@ -60,9 +60,7 @@ def final(
 
 
 def dashboard(
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; any but loopback wants a password.")
-    ] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on; any but loopback wants a password.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for a free one.")] = 8080,
     password_file: Annotated[
         Path | None, typer.Option(help="File with the password. Default: SEARCH_DASHBOARD_PASSWORD.")

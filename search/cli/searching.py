@@ -26,12 +26,12 @@ def run(
     json: options.Json = False,
 ) -> None:
     """Create or continue a study; train pruned trials on every device here."""
-    from search.commands.run import named, run_study
-    from search.plan import Request
+    from search.commands.run import run_study, study_name
     from search.settings import load
+    from search.study.plan import StudyRequest
 
-    request = Request(
-        study=named(study, objective),
+    request = StudyRequest(
+        study=study_name(study, objective),
         objective=objective,
         trials=trials,
         timeout=timeout,
@@ -62,10 +62,10 @@ def resume(
 ) -> None:
     """Continue a study that exists; never create one."""
     from search.commands.run import run_study
-    from search.plan import Request
     from search.settings import load
+    from search.study.plan import StudyRequest
 
-    request = Request(study=study, objective=objective, trials=trials, timeout=timeout)
+    request = StudyRequest(study=study, objective=objective, trials=trials, timeout=timeout)
     settings = load(storage=storage, data=data, workers=workers, device=device)
     run_study(request, settings, create=False, as_json=json)
 
@@ -79,12 +79,12 @@ def worker(
     storage: options.Storage = None,
 ) -> None:
     """Lend this machine to a study that runs elsewhere."""
-    from search.commands.run import lend
-    from search.plan import Request
+    from search.commands.run import lend_machine
     from search.settings import load
+    from search.study.plan import StudyRequest
 
     settings = load(storage=storage, data=data, workers=workers, device=device)
-    lend(Request(study=study, objective=objective), settings)
+    lend_machine(StudyRequest(study=study, objective=objective), settings)
 
 
 def stop(study: options.Study, storage: options.Storage = None) -> None:

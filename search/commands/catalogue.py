@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
+from objectives.base.technique import Technique
 from objectives.core.catalogue import CATALOGUE
-from objectives.core.technique import Technique
-from search.commands.output import document, say, table
+from search.display.output import document, say, table
 
 COLUMNS = ("name", "options", "conditions", "what it is")
 

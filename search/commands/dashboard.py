@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from wsgiref.simple_server import WSGIServer
 
-from search.access import open_storage
-from search.commands.output import note, say
+from search.connection import open_storage
+from search.dashboard import Application, DashboardGuard, make_server
+from search.display.output import note, say
 from search.errors import SearchError, UsageError
-from search.gate import Application, Gate, make_server
 from search.settings import Settings
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -34,7 +34,9 @@ def serve(settings: Settings, host: str, port: int, password_file: Path | None, 
     with open_storage(settings) as database:
         from optuna_dashboard import wsgi
 
-        gate = Gate(wsgi(database.optuna), password=password, writable=writable, any_host=host not in LOOPBACK)
+        gate = DashboardGuard(
+            wsgi(database.optuna), password=password, writable=writable, any_host=host not in LOOPBACK
+        )
         with _listening(host, port, gate) as server:
             shown = f"[{host}]" if ":" in host else host
             note("end it with Ctrl-C")
@@ -47,9 +49,7 @@ def _listening(host: str, port: int, application: Application) -> WSGIServer:
     try:
         return make_server(host, port, application)
     except OSError as error:
-        raise SearchError(
-            f"cannot listen on {host}:{port} ({error.strerror}); choose another with --port"
-        ) from None
+        raise SearchError(f"cannot listen on {host}:{port} ({error.strerror}); choose another with --port") from None
 
 
 def _password(file: Path | None) -> str | None:
@@ -58,9 +58,7 @@ def _password(file: Path | None) -> str | None:
     try:
         password = file.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise UsageError(
-            f"the password file {file} cannot be read ({error.strerror}); name one that can"
-        ) from None
+        raise UsageError(f"the password file {file} cannot be read ({error.strerror}); name one that can") from None
     except UnicodeDecodeError:
         raise UsageError(f"the password file {file} is no text in UTF-8; write a password into it") from None
     if not password:

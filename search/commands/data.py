@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from objectives.data.cache import prepare
-from objectives.data.catalogue import DATASETS, find, own_names
-from objectives.data.layouts import place
-from search.commands.output import Decoding, document, say, table
+from objectives.data.catalogue import DATASETS, find_dataset, find_own_names
+from objectives.data.files.layouts import locate
+from search.display.output import Decoding, document, say, table
 from search.settings import Settings
 
 
@@ -37,7 +37,7 @@ def show_data(name: str | None, settings: Settings, *, as_json: bool) -> None:
 
 
 def _list(settings: Settings, *, as_json: bool) -> None:
-    rows = [describe(name, settings) for name in [*DATASETS, *own_names(settings.data)]]
+    rows = [describe(name, settings) for name in [*DATASETS, *find_own_names(settings.data)]]
     if as_json:
         document({"folder": str(settings.data), "sets": rows})
         return
@@ -48,9 +48,7 @@ def _list(settings: Settings, *, as_json: bool) -> None:
 
 def describe(name: str, settings: Settings) -> dict[str, Any]:
     """A data set's name, whether its training part lies here, and what it is; nothing of it is opened."""
-    dataset = find(name, settings.data)
-    places = [
-        place(layout, data_dir=settings.data, cache_dir=settings.cache) for layout in dataset.training_layouts
-    ]
+    dataset = find_dataset(name, settings.data)
+    places = [locate(layout, data_dir=settings.data, cache_dir=settings.cache) for layout in dataset.training_layouts]
     here = name == "digits" or any(found.present() for found in places)
     return {"name": name, "here": here, "what": dataset.description}

@@ -11,18 +11,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from objectives.core.discovery import find, names
 from objectives.data.cache import prepare
-from search import devices, repair
-from search.access import open_storage
+from objectives.discovery import find_objective, objective_names
 from search.commands.data import describe
-from search.commands.output import document, say
+from search.connection import open_storage
+from search.display.output import document, say
 from search.errors import SearchError
 from search.settings import Settings
-from search.versions import versions
-from storage import studies, url
+from search.study.provenance import package_versions
+from search.workers import devices, recovery
+from storage import url
+from storage.blob_stores import open_store
 from storage.database import Database
-from storage.stores import open_store
+from storage.records import studies
 
 LOW_DISK_BYTES = 2 * 2**30
 
@@ -78,20 +79,20 @@ def _stored(settings: Settings, *, mend: bool) -> list[Finding]:
     try:
         with open_storage(settings) as database:
             lines = _repaired(database, settings) if mend else []
-            checked = _attempt("trials", lambda: repair.check(database.engine, settings.lease_seconds))
+            checked = _attempt("trials", lambda: recovery.check_stale(database.engine, settings.lease_seconds))
     except Exception as error:
         return [Finding(check="trials", fine=False, found=str(error) or type(error).__name__)]
     if not checked.fine:
-        checked = replace(checked, remedy=repair.REMEDY)
+        checked = replace(checked, remedy=recovery.REMEDY)
     return [*(Finding(check="repair", fine=True, found=line) for line in lines), checked]
 
 
 def _repaired(database: Database, settings: Settings) -> list[str]:
-    return repair.mend(database.engine, settings.lease_seconds) or ["nothing to repair"]
+    return recovery.repair_all(database.engine, settings.lease_seconds) or ["nothing to repair"]
 
 
 def _installation() -> str:
-    return ", ".join(f"{name} {number}" for name, number in versions().items()) + f" ({sys.prefix})"
+    return ", ".join(f"{name} {number}" for name, number in package_versions().items()) + f" ({sys.prefix})"
 
 
 def _writable(folder: Path) -> str:
@@ -115,9 +116,7 @@ def _checkpoints(place: str) -> str:
     same = store.read(key) == content
     store.remove(key)
     if not same:
-        raise SearchError(
-            f"{place} gives back other bytes than were written; set SEARCH_CHECKPOINTS to another place"
-        )
+        raise SearchError(f"{place} gives back other bytes than were written; set SEARCH_CHECKPOINTS to another place")
     return place
 
 
@@ -130,14 +129,14 @@ def _storage(settings: Settings, url_in_flag: str | None) -> str:
     with open_storage(settings) as database, database.engine.connect() as connection:
         version = connection.exec_driver_sql("SHOW server_version").scalar()
         count = len(studies.names(database.engine))
-        where = "embedded" if settings.storage is None else url.masked(database.url)
+        where = "embedded" if settings.storage is None else url.mask_password(database.url)
     return f"Postgres {version} ({where}), {count} studies"
 
 
 def _objectives() -> str:
-    found = names()
+    found = objective_names()
     for name in found:
-        find(name)
+        find_objective(name)
     return ", ".join(found)
 
 
@@ -149,6 +148,6 @@ def _data(settings: Settings) -> str:
 
 
 def _devices(settings: Settings) -> str:
-    there = devices.names(settings.device)
+    there = devices.list_devices(settings.device)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{', '.join(there)}; {devices.cores()} CPU cores, {memory:.0f} GiB memory"
+    return f"{', '.join(there)}; {devices.count_cores()} CPU cores, {memory:.0f} GiB memory"

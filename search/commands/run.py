@@ -6,26 +6,30 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from objectives.core.discovery import is_path
-from search import audit, creation, devices, experience, processes
-from search import plan as plans
-from search.access import storage_url
-from search.commands.output import Decoding, configuration, document, err, note, out, say
+from objectives.discovery import is_path
+from search.connection import storage_url
+from search.display.live_display import LiveTable, LogLines
+from search.display.output import Decoding, configuration, document, err, note, out, say
 from search.errors import Interrupted, NothingToDo, SearchError, UsageError
-from search.fork import fork
-from search.job import WorkerJob
-from search.plan import Plan, Request
 from search.settings import Settings
-from search.status import Viewer
-from search.supervisor import Crew, Supervisor, crew_jobs
-from search.watch import Board, Lines
-from storage import studies, url
-from storage.database import Database, opened
-from storage.stores import open_store
-from storage.studies import StudyRecord
+from search.strategies.pruners import audit
+from search.study import plan as plans
+from search.study import prior_studies
+from search.study.create import create_or_continue, resume_study
+from search.study.fork import fork_study
+from search.study.plan import ResolvedStudy, StudyRequest
+from search.study.status import StudyView
+from search.workers import devices, processes
+from search.workers.job import WorkerJob
+from search.workers.supervisor import Supervisor, WorkerPool, plan_jobs
+from storage import url
+from storage.blob_stores import open_store
+from storage.database import Database, open_database
+from storage.records import studies
+from storage.records.studies import StudyRecord
 
 
-def named(study: str | None, objective: str | None) -> str:
+def study_name(study: str | None, objective: str | None) -> str:
     """The study's name: as given, or the objective's.
 
     Raises:
@@ -38,58 +42,60 @@ def named(study: str | None, objective: str | None) -> str:
     return Path(objective).stem.replace("_", "-") if is_path(objective) else objective
 
 
-def run_study(request: Request, settings: Settings, *, create: bool, as_json: bool) -> None:
+def run_study(request: StudyRequest, settings: Settings, *, create: bool, as_json: bool) -> None:
     """Create or continue a study and train until its budget is spent; print the best configuration."""
     # What cannot be had must not leave a study behind.
-    there = devices.names(settings.device)
+    there = devices.list_devices(settings.device)
     open_store(settings.checkpoint_place)
-    processes.context()  # its server takes seconds to import torch: let it begin now
-    with storage_url(settings) as address, opened(url.parse(address)) as database:
+    processes.fork_server_context()  # its server takes seconds to import torch: let it begin now
+    with storage_url(settings) as address, open_database(url.parse(address)) as database:
         record, plan = _open(database, request, settings, create=create)
         for text in plan.notes:
             note(f"note: {text}")
-        learnt = experience.names(database.engine, plan.spec)
-        viewer = Viewer(database, record.name)
-        before = viewer.status()["budget"]["left"]
+        learnt = prior_studies.list_names(database.engine, plan.spec)
+        view = StudyView(database, record.name)
+        before = view.status()["budget"]["left"]
         try:
             if before:
                 job = _job(address, replace(request, study=record.name), settings)
-                jobs = crew_jobs(job, there, settings.workers, devices.cores())
+                jobs = plan_jobs(job, there, settings.workers, devices.count_cores())
                 _announce(record, plan, before, jobs, learnt)
-                _train(database, viewer, jobs, as_json=as_json)
+                _train(database, view, jobs, as_json=as_json)
         except Interrupted:
             note(f"stopped; continue with: search resume --study {record.name}")
             raise
-        _conclude(viewer, as_json=as_json)
+        _conclude(view, as_json=as_json)
 
 
-def lend(request: Request, settings: Settings) -> None:
+def lend_machine(request: StudyRequest, settings: Settings) -> None:
     """Train trials of a study that exists, leaving its settings as they are."""
-    there = devices.names(settings.device)
+    there = devices.list_devices(settings.device)
     open_store(settings.checkpoint_place)
-    processes.context()
-    with storage_url(settings) as address, opened(url.parse(address)) as database:
+    processes.fork_server_context()
+    with storage_url(settings) as address, open_database(url.parse(address)) as database:
         record = studies.get(database.engine, request.study)
         if record.control != "run" or record.overdue:
             raise NothingToDo(
                 f"study {record.name!r} was stopped; `search resume --study {record.name}` starts it again"
             )
         with Decoding("decoding") as progress:
-            plan = plans.rebuild(record, request, settings, progress)
-        experience.names(database.engine, plan.spec)  # for what it says of those that are gone
-        jobs = crew_jobs(_job(address, request, settings), there, settings.workers, devices.cores())
-        _train(database, Viewer(database, record.name), jobs, as_json=True)
+            plan = plans.resolve_stored(record, request, settings, progress)
+        prior_studies.list_names(database.engine, plan.spec)  # for what it says of those that are gone
+        jobs = plan_jobs(_job(address, request, settings), there, settings.workers, devices.count_cores())
+        _train(database, StudyView(database, record.name), jobs, as_json=True)
 
 
-def _open(database: Database, request: Request, settings: Settings, *, create: bool) -> tuple[StudyRecord, Plan]:
-    opener = creation.create_or_continue if create else creation.resume
+def _open(
+    database: Database, request: StudyRequest, settings: Settings, *, create: bool
+) -> tuple[StudyRecord, ResolvedStudy]:
+    opener = create_or_continue if create else resume_study
     if request.fork is not None:
-        opener = fork
+        opener = fork_study
     with Decoding(f"decoding data for {request.study}") as progress:
         return opener(database, request, settings, progress)
 
 
-def _announce(record: StudyRecord, plan: Plan, left: int, jobs: list[WorkerJob], learnt: list[str]) -> None:
+def _announce(record: StudyRecord, plan: ResolvedStudy, left: int, jobs: list[WorkerJob], learnt: list[str]) -> None:
     prepared = plan.prepared
     used = ", ".join(dict.fromkeys(job.device for job in jobs))
     note(
@@ -102,7 +108,7 @@ def _announce(record: StudyRecord, plan: Plan, left: int, jobs: list[WorkerJob],
         note(f"learning from {len(learnt)} earlier {studies_}: {', '.join(learnt)}")
 
 
-def _job(address: str, request: Request, settings: Settings) -> WorkerJob:
+def _job(address: str, request: StudyRequest, settings: Settings) -> WorkerJob:
     """What all workers of this command have in common."""
     objective = request.objective
     if objective is not None and is_path(objective):
@@ -112,20 +118,20 @@ def _job(address: str, request: Request, settings: Settings) -> WorkerJob:
     )
 
 
-def _train(database: Database, viewer: Viewer, jobs: list[WorkerJob], *, as_json: bool) -> None:
-    supervisor = Supervisor(Crew(database=database, study_id=viewer.record.study_id, jobs=jobs))
-    with _display(viewer, as_json=as_json) as watch:
+def _train(database: Database, view: StudyView, jobs: list[WorkerJob], *, as_json: bool) -> None:
+    supervisor = Supervisor(WorkerPool(database=database, study_id=view.record.study_id, jobs=jobs))
+    with _display(view, as_json=as_json) as watch:
         supervisor.run(watch)
 
 
-def _display(viewer: Viewer, *, as_json: bool) -> Lines:
+def _display(view: StudyView, *, as_json: bool) -> LogLines:
     if as_json or not sys.stdout.isatty():
-        return Lines(viewer, err() if as_json else out())
-    return Board(viewer, out())
+        return LogLines(view, err() if as_json else out())
+    return LiveTable(view, out())
 
 
-def _conclude(viewer: Viewer, *, as_json: bool) -> None:
-    status = viewer.status()
+def _conclude(view: StudyView, *, as_json: bool) -> None:
+    status = view.status()
     if as_json:
         document(status)
     if status["control"] == "failed":
@@ -137,7 +143,7 @@ def _conclude(viewer: Viewer, *, as_json: bool) -> None:
         f"study {status['study']}: {states['complete']} trials complete, {states['pruned']} pruned, "
         f"{status['budget']['left']} left of {status['budget']['trials']}"
     )
-    pruning = audit.said(status["pruning"])
+    pruning = audit.describe_audit(status["pruning"])
     if pruning is not None:
         say(pruning)
     best = status["best"]

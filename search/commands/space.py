@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from objectives.core.discovery import find, names
-from search.access import open_storage
-from search.commands.output import document, say, table
+from objectives.discovery import find_objective, objective_names
+from search.connection import open_storage
+from search.display.output import document, say, table
 from search.settings import Settings
-from search.spec import StudySpec
+from search.study.spec import StudySpec
 from spaces import override
-from storage import studies
-from storage.embedded import EmbeddedServer
+from storage.embedded.server import EmbeddedServer
 from storage.errors import UnknownStudy
+from storage.records import studies
 
 
 def show_space(
@@ -49,7 +49,7 @@ def _space(
         stored = _stored(study, settings())
         if stored is not None:
             return stored
-    space = override(find(objective or study or "").objective.space, overrides)
+    space = override(find_objective(objective or study or "").objective.space, overrides)
     return [tuple(row) for row in space.describe()], space.digest
 
 
@@ -66,7 +66,7 @@ def _stored(study: str, settings: Settings) -> tuple[list[tuple[str, ...]], str]
 
 
 def _show_objectives(*, as_json: bool) -> None:
-    found = [(name, find(name).objective) for name in names()]
+    found = [(name, find_objective(name).objective) for name in objective_names()]
     if as_json:
         document([{"objective": name, "description": it.description, "data": it.data} for name, it in found])
         return

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from search import audit
-from search.access import open_storage
-from search.commands.output import configuration, document, say, table
+from search.connection import open_storage
+from search.display.output import configuration, document, say, table
 from search.settings import Settings
-from search.status import Viewer
-from storage import studies
+from search.strategies.pruners import audit
+from search.study.status import StudyView
+from storage.records import studies
 
 
 def show_status(name: str, settings: Settings, *, as_json: bool) -> None:
     """Print a study's state."""
     with open_storage(settings) as database:
-        status = Viewer(database, name).status()
+        status = StudyView(database, name).status()
     if as_json:
         document(status)
         return
@@ -26,7 +26,7 @@ def show_status(name: str, settings: Settings, *, as_json: bool) -> None:
 def list_studies(settings: Settings, *, as_json: bool) -> None:
     """Print a line for each study."""
     with open_storage(settings) as database:
-        found = [Viewer(database, name).status() for name in studies.names(database.engine)]
+        found = [StudyView(database, name).status() for name in studies.names(database.engine)]
     if as_json:
         document(found)
     elif not found:
@@ -63,7 +63,7 @@ def _lines(status: dict[str, Any]) -> list[str]:
         for worker in status["workers"]
     ]
     lines += [f"trial {error['trial']} failed: {error['error']}" for error in status["errors"]]
-    audited = audit.said(status["pruning"])
+    audited = audit.describe_audit(status["pruning"])
     lines += [] if audited is None else [audited]
     best, final = status["best"], status["final"]
     if best is not None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from search.access import open_storage
-from search.commands.output import say
+from search.connection import open_storage
+from search.display.output import say
 from search.settings import Settings
-from storage import studies
+from storage.records import studies
 
 
 def stop_study(name: str, settings: Settings) -> None:

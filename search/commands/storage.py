@@ -6,15 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from search.access import open_storage, storage_url
-from search.commands.output import document, note, say
+from search.connection import open_storage, storage_url
+from search.display.output import document, note, say
 from search.errors import NothingToDo, UsageError
 from search.settings import Settings
-from storage import studies, url
-from storage.backup import backup, restore
-from storage.database import opened
-from storage.embedded import EmbeddedServer
-from storage.transfer import copy_study
+from storage import url
+from storage.copying.backup import backup, restore
+from storage.copying.study import copy_study
+from storage.database import open_database
+from storage.embedded.server import EmbeddedServer
+from storage.records import studies
 
 
 def storage_action(
@@ -44,7 +45,7 @@ def _check_flags(action: str, file: Path | None, study: str | None, to: str | No
 def _embedded(settings: Settings) -> EmbeddedServer:
     if settings.storage is not None:
         raise UsageError(
-            f"the storage is {url.masked(settings.storage)}, which this command does not start or stop; "
+            f"the storage is {url.mask_password(settings.storage)}, which this command does not start or stop; "
             "unset SEARCH_STORAGE and OPTUNA_STORAGE to use the embedded server"
         )
     return EmbeddedServer(settings.home)
@@ -56,7 +57,7 @@ Outcome = tuple[dict[str, Any], list[str]]  # for programs, for people
 def _show(settings: Settings, file: Path | None, study: str | None, to: str | None) -> Outcome:
     shown: dict[str, Any] = {
         "kind": "embedded" if settings.storage is None else "remote",
-        "url": None if settings.storage is None else url.masked(settings.storage),
+        "url": None if settings.storage is None else url.mask_password(settings.storage),
         "home": str(settings.home),
         "data": str(settings.data),
         "cache": str(settings.cache),
@@ -107,9 +108,9 @@ def _copy(settings: Settings, file: Path | None, study: str | None, to: str | No
     if url.has_password(to):
         note("warning: other users of this machine can see a password in a flag; ~/.pgpass hides it")
     target_url = url.parse(to)
-    with open_storage(settings) as source, opened(target_url) as target:
+    with open_storage(settings) as source, open_database(target_url) as target:
         count = copy_study(source, target, study)
-    where = url.masked(target_url)
+    where = url.mask_password(target_url)
     return (
         {"study": study, "trials": count, "to": where},
         [f"copied study {study} with {count} trials to {where}; it continues there, and ends here"],

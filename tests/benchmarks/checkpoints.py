@@ -21,37 +21,37 @@ import torch
 
 from objectives.models.catalogue import MODELS
 from objectives.schedules.rates import rates_for
+from objectives.training.callbacks import NullCallback
 from objectives.training.config import TrainingConfig
 from objectives.training.loop import fit
-from objectives.training.watcher import Unwatched
-from search.pace import Pace
 from search.settings import Settings
+from search.workers.checkpoint_interval import CheckpointInterval
 from spaces import Choice
-from storage.stores import Folder
+from storage.blob_stores import FolderStore
 from tests.benchmarks.epoch import BATCH, CLASSES, SIZE, Material, material, parts
 
 NETWORKS = ((3, 128), (3, 512))
 RATE = 1e-3
 
 
-class Writing(Unwatched):
+class Writing(NullCallback):
     """Keeps states in a folder, at a worker's pace, and takes the time of it."""
 
     def __init__(self, folder: Path) -> None:
-        self.store = Folder(folder)
-        self.pace = Pace(Settings.model_fields["checkpoint_share"].default)
+        self.store = FolderStore(folder)
+        self.interval = CheckpointInterval(Settings.model_fields["checkpoint_share"].default)
         self.sizes: list[int] = []
         self.spent = 0.0
         self._asked_at = 0.0
 
     def due(self) -> bool:
         self._asked_at = time.monotonic()
-        return self.pace.due()
+        return self.interval.due()
 
     def keep(self, epoch: int, state: bytes) -> None:
         self.store.write("state", state)
         took = time.monotonic() - self._asked_at
-        self.pace.paid(took)
+        self.interval.paid(took)
         self.spent += took
         self.sizes.append(len(state))
 
@@ -72,9 +72,9 @@ def measured(given: Material, depth: int, width: int, epochs: int) -> Cost:
     config = TrainingConfig(optimizer=Choice("adamw", {"learning_rate": RATE}), batch_size=BATCH)
     rates = rates_for(Choice("constant"), RATE, epochs)
     with TemporaryDirectory() as folder:
-        watcher, began = Writing(Path(folder)), time.monotonic()
-        fit(model, parts(given), config, rates, lambda *_: None, epochs=epochs, seed=0, watcher=watcher)
-        return Cost(seconds=time.monotonic() - began, spent=watcher.spent, sizes=watcher.sizes)
+        callback, began = Writing(Path(folder)), time.monotonic()
+        fit(model, parts(given), config, rates, lambda *_: None, epochs=epochs, seed=0, callback=callback)
+        return Cost(seconds=time.monotonic() - began, spent=callback.spent, sizes=callback.sizes)
 
 
 def main() -> None:

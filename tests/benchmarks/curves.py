@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from objectives.base.registry import choose
 from objectives.core.objective import Objective
-from objectives.core.registry import choose
 from objectives.optimizers.catalogue import OPTIMIZERS
 from spaces import Categorical, Domain, Int, Scalar, Space, standard
 

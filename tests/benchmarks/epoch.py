@@ -23,10 +23,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from objectives.data.batches.examples import Examples, TrainValidation
+from objectives.data.batches.moments import moments
 from objectives.data.cache import prepare
-from objectives.data.examples import Examples, TrainValidation
-from objectives.data.moments import moments
-from objectives.data.split import split
+from objectives.data.splits.split import split_examples
 from objectives.models.catalogue import MODELS
 from objectives.schedules.rates import rates_for
 from objectives.training.config import TrainingConfig
@@ -55,7 +55,7 @@ class Material:
 def material(data: Path | None, examples: int) -> Material:
     """`examples` real images from the folder `data`, or random ones."""
     images, labels = _real(data, examples) if data else _random(examples)
-    sides = split(labels, 0.1, 0)
+    sides = split_examples(labels, 0.1, 0)
     (mean,), (std,) = moments(images, sides.train)
     return Material(
         images_NHWC=torch.from_numpy(images),
@@ -90,9 +90,7 @@ def parts(given: Material) -> TrainValidation:
 
     def part(indices: Tensor) -> Examples:
         mean, std = (given.mean,), (given.std,)
-        return Examples(
-            images_NHWC=given.images_NHWC, labels_N=given.labels_N, mean=mean, std=std, indices=indices
-        )
+        return Examples(images_NHWC=given.images_NHWC, labels_N=given.labels_N, mean=mean, std=std, indices=indices)
 
     train = part(given.train)
     return TrainValidation(

@@ -22,15 +22,15 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from objectives.training.seeds import derive
-from search.access import open_storage
-from search.confirmation import confirm
-from search.plan import Request, rebuild
-from search.racing import Race
-from search.retraining import load_parts, with_another_seed
+from objectives.base.seeds import derive_seed
+from search.connection import open_storage
+from search.evaluation.confirmation import confirm
+from search.evaluation.racing import Race
+from search.evaluation.retraining import load_data, train_with_seed
+from search.evaluation.selection import FinalStep, seed_of
 from search.settings import Settings, load
-from search.status import Viewer
-from search.winner import Finalist, seed_of
+from search.study.plan import StudyRequest, resolve_stored
+from search.study.status import StudyView
 from storage.database import Database
 
 
@@ -80,23 +80,23 @@ def searched(options: argparse.Namespace, study: str, seed: int, home: Path) -> 
 
 def measured(options: argparse.Namespace, database: Database, settings: Settings, study: str, seed: int) -> Repeat:
     """Confirm a searched study, then train the chosen trial many times more."""
-    viewer = Viewer(database, study)
-    plan = rebuild(viewer.record, Request(study=study, objective=options.objective), settings)
-    finalist = Finalist(
+    view = StudyView(database, study)
+    plan = resolve_stored(view.record, StudyRequest(study=study, objective=options.objective), settings)
+    final_step = FinalStep(
         database=database,
-        record=viewer.record,
+        record=view.record,
         plan=plan,
         settings=settings,
         device=torch.device("cpu"),
         out=settings.home / "out",
     )
-    trials = viewer.trials()
-    confirmation = confirm(finalist, trials, Race(candidates=options.candidates, seeds=options.seeds))
+    trials = view.trials()
+    confirmation = confirm(final_step, trials, Race(candidates=options.candidates, seeds=options.seeds))
     low, high = confirmation["selection_optimism_interval_95"]
     [chosen] = [trial for trial in trials if trial.number == confirmation["chosen"]]
-    data, own = load_parts(finalist, merge_validation=False), seed_of(finalist, chosen)
-    seeds = [derive(own, "truth", index) for index in range(options.truth)]
-    others = [with_another_seed(finalist, chosen, data, other)[0] for other in seeds]
+    data, own = load_data(final_step, merge_validation=False), seed_of(final_step, chosen)
+    seeds = [derive_seed(own, "truth", index) for index in range(options.truth)]
+    others = [train_with_seed(final_step, chosen, data, other)[0] for other in seeds]
     return Repeat(
         seed=seed,
         best=confirmation["best_value"],

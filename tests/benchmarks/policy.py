@@ -26,20 +26,12 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from threadpoolctl import threadpool_limits
 
-from objectives import digits_depth
-from objectives.training.seeds import derive
+from objectives.base.seeds import derive_seed
+from objectives.studies import digits_depth
 from search.errors import UsageError
-from search.policy import (
-    DEFAULT_SAMPLER,
-    PRUNERS,
-    SAMPLERS,
-    EarlierStudy,
-    Setting,
-    build,
-    check,
-    default_policy,
-    starting_points,
-)
+from search.strategies.gp.prior_models import PriorStudy
+from search.strategies.policy import build_strategies, default_policy, propose_starting_points
+from search.strategies.registry import DEFAULT_SAMPLER, PRUNERS, SAMPLERS, StrategySetting, check_names
 from spaces import Domain, Float, Int, Space
 from tests.benchmarks import curves, scores, suggesting
 from tests.benchmarks.curves import Task
@@ -64,9 +56,7 @@ def simulated(
     space: (name, "int" or "float", low, high, whether on a log scale). experience: earlier studies, each a list of
     (parameters, one accuracy an epoch).
     """
-    earlier = [
-        EarlierStudy(name=f"earlier-{number}", trials=list(trials)) for number, trials in enumerate(experience)
-    ]
+    earlier = [PriorStudy(name=f"earlier-{number}", trials=list(trials)) for number, trials in enumerate(experience)]
     domains = {name: _domain(kind, low, high, log) for name, kind, low, high, log in space}
     return default_policy(Space(domains), epochs, seed, earlier, first_step=1)
 
@@ -89,26 +79,26 @@ def methods(text: str) -> list[str]:
     for name in names:
         if name != DEFAULT:
             sampler, _, pruner = name.partition("+")
-            check(sampler, pruner)
+            check_names(sampler, pruner)
     return names
 
 
-def policy(method: str, setting: Setting) -> Policy:
+def policy(method: str, setting: StrategySetting) -> Policy:
     """What a method's name stands for."""
     if method == DEFAULT:
         return default_policy(setting.space, setting.epochs, setting.seed, setting.experience)
     names = method.split("+")
-    sampler, pruner = build(names[0], names[1], setting)
-    return sampler, pruner, starting_points(sampler)
+    sampler, pruner = build_strategies(names[0], names[1], setting)
+    return sampler, pruner, propose_starting_points(sampler)
 
 
-def earlier(tasks: Sequence[Task], seed: int) -> list[EarlierStudy]:
+def earlier(tasks: Sequence[Task], seed: int) -> list[PriorStudy]:
     """A study of each task as it would have been before there was any experience: random, with halving."""
     studies = []
     for task in tasks:
-        setting = Setting(space=task.space, epochs=task.epochs, seed=derive(seed, task.name))
+        setting = StrategySetting(space=task.space, epochs=task.epochs, seed=derive_seed(seed, task.name))
         found = replay(task, *policy("random+halving", setting), epochs=sys.maxsize, trials=EARLIER_TRIALS)
-        studies.append(EarlierStudy(name=task.name, trials=found.trials))
+        studies.append(PriorStudy(name=task.name, trials=found.trials))
     return studies
 
 
@@ -118,7 +108,7 @@ def compare(given: argparse.Namespace) -> None:
     task, about = curves.read(given.curves)
     others = [curves.read(path)[0] for path in given.experience]
     settings = [
-        Setting(space=task.space, epochs=task.epochs, seed=seed, experience=earlier(others, seed))
+        StrategySetting(space=task.space, epochs=task.epochs, seed=seed, experience=earlier(others, seed))
         for seed in range(given.first_seed, given.first_seed + given.seeds)
     ]
     rows = []
@@ -163,9 +153,7 @@ def timing(given: argparse.Namespace) -> None:
     for sampler in given.samplers.split(","):
         for trials in (int(text) for text in given.trials.split(",")):
             for studies in (0, given.earlier) if sampler == DEFAULT_SAMPLER else (0,):
-                found = suggesting.times(
-                    sampler, space, trials=trials, earlier=studies, suggestions=given.suggestions
-                )
+                found = suggesting.times(sampler, space, trials=trials, earlier=studies, suggestions=given.suggestions)
                 cells = (f"{1000 * seconds:.0f}" for seconds in (found.median, found.ninth, found.first))
                 print(f"| {sampler} | {trials:,} | {studies} | {' | '.join(cells)} |", flush=True)
 

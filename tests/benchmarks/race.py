@@ -29,7 +29,7 @@ import optuna
 import torch
 from sqlalchemy import Engine, text
 
-from search.access import open_storage
+from search.connection import open_storage
 from search.settings import load
 
 POLL_SECONDS = 1.0
@@ -104,9 +104,7 @@ def raced(engine: Engine, race: Race, policy: str, seed: int) -> list[float | No
 def main() -> None:
     arguments = parsed()
     targets = [float(target) for target in arguments.targets.split(",")]
-    race = Race(
-        objective=arguments.objective, seconds=60 * arguments.minutes, targets=targets, data=arguments.data
-    )
+    race = Race(objective=arguments.objective, seconds=60 * arguments.minutes, targets=targets, data=arguments.data)
     policies = arguments.policies.split(",")
     times: dict[str, list[list[float | None]]] = {policy: [] for policy in policies}
     print(f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, Optuna {optuna.__version__}")

@@ -13,8 +13,10 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from objectives.training.seeds import derive
-from search.policy import EarlierStudy, Setting, build
+from objectives.base.seeds import derive_seed
+from search.strategies.gp.prior_models import PriorStudy
+from search.strategies.policy import build_strategies
+from search.strategies.registry import StrategySetting
 from spaces import Space
 
 EPOCHS = 20
@@ -34,16 +36,16 @@ class Times:
 
 def times(sampler: str, space: Space, *, trials: int, earlier: int, suggestions: int, seed: int = 0) -> Times:
     """Take the time of suggestions, each after one more trial has come to its end."""
-    setting = Setting(space=space, epochs=EPOCHS, seed=seed, experience=_earlier(space, earlier, seed))
-    study = optuna.create_study(direction="maximize", sampler=build(sampler, "none", setting)[0])
-    study.add_trials(_finished(space, trials, derive(seed, "history")))
+    setting = StrategySetting(space=space, epochs=EPOCHS, seed=seed, experience=_earlier(space, earlier, seed))
+    study = optuna.create_study(direction="maximize", sampler=build_strategies(sampler, "none", setting)[0])
+    study.add_trials(_finished(space, trials, derive_seed(seed, "history")))
     took = []
     for number in range(suggestions):
         started = time.process_time()
         trial = study.ask()
         space.sample(trial)
         took.append(time.process_time() - started)
-        _end(trial, derive(seed, "end", number))
+        _end(trial, derive_seed(seed, "end", number))
     first, *others = took
     return Times(first=first, median=float(np.median(others)), ninth=float(np.quantile(others, 0.9)))
 
@@ -83,13 +85,13 @@ def _finished(space: Space, trials: int, seed: int) -> Iterator[FrozenTrial]:
         )
 
 
-def _earlier(space: Space, studies: int, seed: int) -> Sequence[EarlierStudy]:
+def _earlier(space: Space, studies: int, seed: int) -> Sequence[PriorStudy]:
     return [
-        EarlierStudy(
+        PriorStudy(
             name=f"earlier-{number}",
             trials=[
                 (trial.params, list(trial.intermediate_values.values()))
-                for trial in _finished(space, EARLIER_TRIALS, derive(seed, "earlier", number))
+                for trial in _finished(space, EARLIER_TRIALS, derive_seed(seed, "earlier", number))
             ],
         )
         for number in range(studies)

@@ -14,12 +14,12 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from objectives.core.errors import Diverged
+from objectives.base.errors import Diverged
+from objectives.base.seeds import derive_seed
+from objectives.core.run import train
+from objectives.data.batches.examples import TrainValidation, load
 from objectives.data.cache import prepare
-from objectives.data.examples import TrainValidation, load
-from objectives.training.run import train
-from objectives.training.seeds import derive
-from search.plan import divide
+from search.study.plan import split_data
 from spaces import Scalar
 from tests.benchmarks.curves import LEVELS, OBJECTIVE, Curve, grid, key, parameters, points
 
@@ -47,7 +47,7 @@ def make(
     # Every training collects garbage first; what is there for good need not be looked through each time.
     gc.freeze()
     for number, point in enumerate(wanted):
-        curve = _trained(parameters(levels, point), data, epochs, derive(seed, "curves", number))
+        curve = _trained(parameters(levels, point), data, epochs, derive_seed(seed, "curves", number))
         accuracies[number, : len(curve.accuracies)] = curve.accuracies
         seconds[number] = curve.seconds
         progress(number + 1, len(wanted))
@@ -69,7 +69,7 @@ def make(
 def _data(seed: int, classes: Sequence[str] | None) -> TrainValidation:
     with TemporaryDirectory() as folder:
         prepared = prepare(OBJECTIVE.data, Path(folder), Path(folder))
-        parts = divide(prepared, OBJECTIVE.validation_fraction, seed, None, classes)
+        parts = split_data(prepared, OBJECTIVE.validation_fraction, seed, None, classes)
         return load(prepared, parts, "cpu", classes=classes)
 
 

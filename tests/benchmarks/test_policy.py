@@ -16,7 +16,8 @@ from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from search.errors import UsageError
-from search.policy import PRUNERS, SAMPLERS, Setting, default_policy
+from search.strategies.policy import default_policy
+from search.strategies.registry import PRUNERS, SAMPLERS, StrategySetting
 from spaces import Float, Int, Space
 from tests.benchmarks import curves, policy, scores, suggesting
 from tests.benchmarks.curves import Curve, Task
@@ -26,8 +27,7 @@ from tests.benchmarks.replay import Simulation, replay
 def task(*rows: Sequence[float], seconds: Sequence[float] = (1.0, 1.0, 1.0)) -> Task:
     """A task of one parameter, `x`, the number of the row."""
     found = {
-        curves.key({"x": number}): Curve(accuracies=row, seconds=seconds[number])
-        for number, row in enumerate(rows)
+        curves.key({"x": number}): Curve(accuracies=row, seconds=seconds[number]) for number, row in enumerate(rows)
     }
     return Task(name="rows", space=Space(x=Int(0, len(rows) - 1)), epochs=len(rows[0]), curves=found)
 
@@ -57,9 +57,7 @@ def test_makes_a_table_and_compares_policies_on_it(tmp_path: Path) -> None:
 
 def test_says_how_long_a_suggestion_takes() -> None:
     options = ("--trials", "20", "--earlier", "1", "--suggestions", "3", "--samplers", "curves,tpe")
-    rows = re.findall(
-        r"^\| (\w+) \| 20 \| (\d) \| \d+ \| \d+ \| \d+ \|$", command("timing", *options), re.MULTILINE
-    )
+    rows = re.findall(r"^\| (\w+) \| 20 \| (\d) \| \d+ \| \d+ \| \d+ \|$", command("timing", *options), re.MULTILINE)
     assert rows == [("curves", "0"), ("curves", "1"), ("tpe", "0")]
 
 
@@ -147,10 +145,8 @@ def test_methods_by_name() -> None:
 def test_the_default_is_the_pair_of_its_names() -> None:
     rows = [(0.1 * x, 0.15 * x, 0.1 * x) for x in range(1, 7)]
     given = task(*rows, seconds=[1.0] * 6)
-    setting = Setting(space=given.space, epochs=3, seed=5)
-    by_name, default = (
-        replay(given, *policy.policy(name, setting), epochs=40) for name in ("curves+rank", "default")
-    )
+    setting = StrategySetting(space=given.space, epochs=3, seed=5)
+    by_name, default = (replay(given, *policy.policy(name, setting), epochs=40) for name in ("curves+rank", "default"))
     assert default == by_name
     assert len(default.trials) > 14  # some were stopped
 

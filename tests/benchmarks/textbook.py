@@ -19,15 +19,15 @@ from typing import Any
 
 import torch
 
-from objectives.core.discovery import find
+from objectives.base.seeds import derive_seed
 from objectives.core.objective import Objective
+from objectives.core.run import train
+from objectives.data.batches.examples import TrainValidation, load
 from objectives.data.cache import prepare
-from objectives.data.examples import TrainValidation, load
+from objectives.discovery import find_objective
+from objectives.models.weights import pack_weights
 from objectives.reuse.reusing import TrainedNetwork
-from objectives.training.run import train
-from objectives.training.seeds import derive
-from search.plan import divide
-from search.weights import pack_weights
+from search.study.plan import split_data
 from spaces import Configuration, Scalar
 
 TUNING_SEED = 10_000
@@ -137,10 +137,8 @@ class Middle:
 class Bench:
     """One objective's data by seed, and runs on them."""
 
-    def __init__(
-        self, study: str, data: Path, cache: Path, epochs: int | None, train_examples: int | None
-    ) -> None:
-        self.objective: Objective = find(study).objective
+    def __init__(self, study: str, data: Path, cache: Path, epochs: int | None, train_examples: int | None) -> None:
+        self.objective: Objective = find_objective(study).objective
         self.epochs = epochs or self.objective.epochs
         self._train_examples = train_examples or self.objective.train_examples
         self._prepared = prepare(self.objective.data, data, cache)
@@ -148,9 +146,7 @@ class Bench:
     def data(self, seed: int) -> TrainValidation:
         """The split of a seed."""
         objective = self.objective
-        parts = divide(
-            self._prepared, objective.validation_fraction, seed, self._train_examples, objective.classes
-        )
+        parts = split_data(self._prepared, objective.validation_fraction, seed, self._train_examples, objective.classes)
         return load(self._prepared, parts, "cpu", classes=objective.classes)
 
     def config(self, picks: Mapping[str, Scalar]) -> Configuration:
@@ -178,34 +174,34 @@ class Bench:
             data,
             report,
             epochs=epochs or self.epochs,
-            seed=derive(seed, "textbook"),
+            seed=derive_seed(seed, "textbook"),
             sources=sources,
         )
         return best[0], model
 
 
-def tuned(bench: Bench, arm: Arm, epochs: int) -> Arm:
+def tuned(context: Bench, arm: Arm, epochs: int) -> Arm:
     """The arm with the learning rate that is best after a few epochs on a split of its own."""
     if not arm.rates:
         return arm
-    data = bench.data(TUNING_SEED)
+    data = context.data(TUNING_SEED)
     values = {
-        rate: bench.run(bench.config({**arm.picks, arm.rate: rate}), data, TUNING_SEED, epochs=epochs)[0]
+        rate: context.run(context.config({**arm.picks, arm.rate: rate}), data, TUNING_SEED, epochs=epochs)[0]
         for rate in arm.rates
     }
     rate = max(values, key=values.__getitem__)
     return Arm(label=f"{arm.label}, rate {rate:g}", picks={**arm.picks, arm.rate: rate})
 
 
-def source_network(bench: Bench, name: str, seed: int) -> TrainedNetwork:
+def source_network(context: Bench, name: str, seed: int) -> TrainedNetwork:
     """The other study's network, at the middle of its space, trained on this seed's split."""
-    config, data = bench.config({}), bench.data(seed)
-    _, model = bench.run(config, data, seed)
+    config, data = context.config({}), context.data(seed)
+    _, model = context.run(config, data, seed)
     weights, sha256 = pack_weights(model)
     return TrainedNetwork(
         name=name,
         sha256=sha256,
-        model=bench.objective.model or "",
+        model=context.objective.model or "",
         configuration=config.to_json(),
         image_shape=data.image_shape,
         classes=data.classes,
@@ -226,11 +222,11 @@ def main() -> None:
     torch.set_num_threads(1)
     comparison, started = COMPARISONS[given.study](), time.perf_counter()
 
-    def bench(study: str, train_examples: int | None) -> Bench:
+    def context(study: str, train_examples: int | None) -> Bench:
         return Bench(study, given.data, given.cache, given.epochs, train_examples)
 
-    own = bench(given.study, given.train_examples)
-    other = bench(comparison.source, None) if comparison.source else None
+    own = context(given.study, given.train_examples)
+    other = context(comparison.source, None) if comparison.source else None
     arms = [tuned(own, arm, comparison.tuning_epochs) for arm in comparison.arms]
     values: dict[str, list[float]] = {arm.label: [] for arm in arms}
     for seed in range(given.seeds):

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg2
 import sqlalchemy
 
-from storage.database import LOCK
+from storage.database import STUDY_LOCK_KEY
 from tests.search.command import kill_group
 
 LOOK_SECONDS = 0.001
@@ -22,9 +22,9 @@ LOCKS = """
     SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
     WHERE locktype = 'advisory' AND datname = current_database()
 """
-HELD = f"{LOCKS} AND granted AND (classid, objid) <> ({LOCK >> 32}, {LOCK & 0xFFFFFFFF})"
+HELD = f"{LOCKS} AND granted AND (classid, objid) <> ({STUDY_LOCK_KEY >> 32}, {STUDY_LOCK_KEY & 0xFFFFFFFF})"
 WAITING = f"{LOCKS} AND NOT granted"
-TURN = f"hashtextextended((SELECT uuid FROM depthsearch.studies) || '/digits', {LOCK})"
+TURN = f"hashtextextended((SELECT uuid FROM depthsearch.studies) || '/digits', {STUDY_LOCK_KEY})"
 ASKING = """
     SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
     AND query LIKE '%pg_try_advisory_lock%'
@@ -65,9 +65,7 @@ class Eye:
 
     def rows(self) -> list[Row]:
         """The ledger."""
-        found = self.ask(
-            "SELECT weights_sha256, claimed_at, look, result FROM depthsearch.scores ORDER BY opening"
-        )
+        found = self.ask("SELECT weights_sha256, claimed_at, look, result FROM depthsearch.scores ORDER BY opening")
         return [Row(*row) for row in found]
 
     def has_turn(self) -> bool:
@@ -95,11 +93,11 @@ class Eye:
     @contextmanager
     def no_score(self) -> Iterator[None]:
         """Let nobody store a score for the length of the block: who would, waits, with the test set open."""
-        self.ask(f"SELECT pg_advisory_lock({LOCK})")
+        self.ask(f"SELECT pg_advisory_lock({STUDY_LOCK_KEY})")
         try:
             yield
         finally:
-            self.ask(f"SELECT pg_advisory_unlock({LOCK})")
+            self.ask(f"SELECT pg_advisory_unlock({STUDY_LOCK_KEY})")
 
     def is_at_the_score(self) -> bool:
         """Whether somebody waits, under `no_score`, with the test set claimed and predicted."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.faults.crew import Crew, Machine
+from tests.faults.pool import Crew, Machine
 
 
 def keeping(place: Path, share: str = "1") -> Machine:

@@ -9,10 +9,11 @@ import optuna
 from optuna.trial import Trial, TrialState
 from sqlalchemy.orm import scoped_session, sessionmaker
 
-from storage import curves, leases
 from storage.database import Database
-from storage.guard import Guard
-from storage.leases import Hold
+from storage.leasing import leases
+from storage.leasing.fencing import LeaseFence
+from storage.leasing.leases import Lease
+from storage.records import epochs
 
 SECONDS = 600.0
 WRITES = ("record", "repeat", "report", "note", "suggest", "COMPLETE", "PRUNED", "FAIL", "renew")
@@ -27,27 +28,27 @@ class Life:
         storage = database.optuna
         # As a new process has them; only the connections are those of the worker before, which saves time.
         storage.scoped_session = scoped_session(sessionmaker(bind=storage.engine))
-        self.guard = Guard(storage, name, SECONDS)
+        self.fence = LeaseFence(storage, name, SECONDS)
         self.study = optuna.load_study(
             study_name=study_name, storage=storage, sampler=optuna.samplers.RandomSampler(seed=0)
         )
         self.trial: Trial | None = None
 
     @property
-    def hold(self) -> Hold:
+    def lease(self) -> Lease:
         """What it believes to hold."""
-        assert self.guard.hold is not None
-        return self.guard.hold
+        assert self.fence.lease is not None
+        return self.fence.lease
 
-    def attach(self, hold: Hold) -> None:
+    def attach(self, lease: Lease) -> None:
         """Go on with a trial that was taken over."""
-        self.guard.hold = hold
+        self.fence.lease = lease
         self.study.get_trials(deepcopy=False)
-        self.trial = Trial(self.study, hold.trial_id)
+        self.trial = Trial(self.study, lease.trial_id)
 
     def forget(self) -> None:
         """Be without a trial, as after a lost lease."""
-        self.guard.hold = self.trial = None
+        self.fence.lease = self.trial = None
 
     def attempt(self, kind: str, epoch: int, value: float) -> Callable[[], object]:
         """One of the `WRITES`, to be called."""
@@ -57,9 +58,7 @@ class Life:
             case "renew":
                 return lambda: self._in_transaction(leases.renew, SECONDS)
             case "record" | "repeat":
-                return lambda: self._in_transaction(
-                    curves.record, epoch, {"accuracy": value}, lease_seconds=SECONDS
-                )
+                return lambda: self._in_transaction(epochs.record, epoch, {"accuracy": value}, lease_seconds=SECONDS)
             case "report":
                 return lambda: trial.report(value, epoch)
             case "note":
@@ -72,4 +71,4 @@ class Life:
 
     def _in_transaction(self, function: Callable[..., None], *values: Any, **named: Any) -> None:
         with self.database.engine.begin() as connection:
-            function(connection, self.hold, *values, **named)
+            function(connection, self.lease, *values, **named)

@@ -12,9 +12,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from optuna.exceptions import UpdateFinishedTrialError
 from sqlalchemy import text
 
-from storage import leases, studies
 from storage.database import Database
 from storage.errors import LeaseLost, NoSlot
+from storage.leasing import leases
+from storage.records import studies
 from tests.faults.life import SECONDS, WRITES, Life
 from tests.faults.model import Model, ModelTrial, check_promises, snapshot
 
@@ -68,7 +69,7 @@ class LeaseMachine(RuleBasedStateMachine):
     def holds(self, life: Life) -> bool:
         """Whether a worker's hold is the present one, by the model."""
         assert life.trial is not None
-        return self.model.holds(life.trial.number, life.hold.token)
+        return self.model.holds(life.trial.number, life.lease.token)
 
     def leased(self) -> list[int]:
         """The numbers of the trials with a lease."""
@@ -100,20 +101,20 @@ class LeaseMachine(RuleBasedStateMachine):
         if expected is None:
             with pytest.raises(NoSlot):
                 life.study.ask()
-            assert life.guard.hold is None
+            assert life.fence.lease is None
             return
         life.trial = life.study.ask()
-        assert (life.trial.number, life.hold.token) == (expected, 1)
+        assert (life.trial.number, life.lease.token) == (expected, 1)
 
     def take_over(self, life: Life) -> None:
         """Take the oldest trial that is free."""
         expected = self.model.take_over(life.name)
-        hold = leases.take_over(life.database.engine, self.record.study_id, life.name, SECONDS)
-        assert (hold is None) == (expected is None)
-        if hold is not None:
-            life.attach(hold)
+        lease = leases.take_over(life.database.engine, self.record.study_id, life.name, SECONDS)
+        assert (lease is None) == (expected is None)
+        if lease is not None:
+            life.attach(lease)
             assert life.trial is not None
-            assert (life.trial.number, hold.token) == (expected, self.model.trials[life.trial.number].token)
+            assert (life.trial.number, lease.token) == (expected, self.model.trials[life.trial.number].token)
 
     @precondition(lambda self: self.leased())
     @rule(number=one_of("leased"))
@@ -139,7 +140,7 @@ class LeaseMachine(RuleBasedStateMachine):
         assert life.trial is not None
         if self.holds(life):
             self.model.trials[life.trial.number].free = True
-        leases.release(life.database.engine, life.hold)
+        leases.release(life.database.engine, life.lease)
         life.forget()
 
     @rule(index=st.integers(0, 1))
@@ -171,7 +172,7 @@ class LeaseMachine(RuleBasedStateMachine):
         else:
             with pytest.raises((LeaseLost, UpdateFinishedTrialError)):
                 attempt()
-        if life.guard.hold is None:
+        if life.fence.lease is None:
             life.trial = None
 
     @precondition(lambda self: self.stale())

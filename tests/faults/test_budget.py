@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.crew import Crew, Machine, Member, Size, crew, on_linux
+from tests.faults.pool import Crew, Machine, Member, Size, on_linux, pool
 
 pytestmark = [pytest.mark.faults, on_linux, pytest.mark.long]
 
@@ -37,7 +37,7 @@ def leave(team: Crew, member: Member) -> None:
 @pytest.mark.timeout(1800)
 def test_the_budget_is_exact_whatever_happens_to_workers(tmp_path: Path, database_url: str) -> None:
     chance, kills, leaves = random.Random(1), 0, 0
-    with crew(database_url, tmp_path, SIZE) as team:
+    with pool(database_url, tmp_path, SIZE) as team:
         living = [join(team, index) for index in range(WORKERS)]
         while not team.is_done():
             time.sleep(KILL_SECONDS)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import small_disk
-from tests.faults.crew import Crew, Machine, Size, crew, on_linux, undisturbed
 from tests.faults.kept import keeping, notes
+from tests.faults.pool import Crew, Machine, Size, on_linux, pool, undisturbed
 from tests.search.command import until
 from tests.storage import s3
 
@@ -45,9 +45,7 @@ def interrupted(team: Crew, folder: Path) -> Path:
     member = team.worker(machine=keeping(folder))
     until(lambda: bool(team.rows(CHECKPOINT_IN_THE_MIDDLE)), "a checkpoint in the middle of a trial")
     member.kill()
-    [row] = team.rows(
-        "SELECT key FROM depthsearch.checkpoints JOIN trials USING (trial_id) WHERE state = 'RUNNING'"
-    )
+    [row] = team.rows("SELECT key FROM depthsearch.checkpoints JOIN trials USING (trial_id) WHERE state = 'RUNNING'")
     return folder / str(row.key)
 
 
@@ -73,7 +71,7 @@ def test_a_checkpoint_that_is_no_good_costs_its_epochs_alone(
     damage: Callable[[Path], None], reason: str, tmp_path: Path, database_url: str, empty_database_url: str
 ) -> None:
     reference = undisturbed(SIZE, empty_database_url, tmp_path / "calm")
-    with crew(database_url, tmp_path, SIZE) as team:
+    with pool(database_url, tmp_path, SIZE) as team:
         goes_on(damage, reason, team, tmp_path / "checkpoints")
         team.check(reference)
 
@@ -83,7 +81,7 @@ def test_machines_that_share_a_bucket_share_checkpoints(
     tmp_path: Path, database_url: str, empty_database_url: str
 ) -> None:
     reference = undisturbed(SIZE, empty_database_url, tmp_path / "calm")
-    with s3.served() as service, crew(database_url, tmp_path, SIZE) as team:
+    with s3.served() as service, pool(database_url, tmp_path, SIZE) as team:
         at = Machine(
             environment={
                 **s3.ENVIRONMENT,
@@ -104,11 +102,9 @@ def test_machines_that_share_a_bucket_share_checkpoints(
         assert len(service.objects) == 1  # the best trial's network
 
 
-def test_a_full_disk_costs_the_checkpoints_alone(
-    tmp_path: Path, database_url: str, empty_database_url: str
-) -> None:
+def test_a_full_disk_costs_the_checkpoints_alone(tmp_path: Path, database_url: str, empty_database_url: str) -> None:
     reference = undisturbed(SIZE, empty_database_url, tmp_path / "calm")
-    with small_disk(tmp_path / "disk", 64 * 1024) as disk, crew(database_url, tmp_path, SIZE) as team:
+    with small_disk(tmp_path / "disk", 64 * 1024) as disk, pool(database_url, tmp_path, SIZE) as team:
         member = team.worker(machine=keeping(disk))
         team.end_well()
         team.check(reference)
@@ -118,7 +114,7 @@ def test_a_full_disk_costs_the_checkpoints_alone(
 
 
 def test_the_best_trial_keeps_its_network_and_no_other(tmp_path: Path, database_url: str) -> None:
-    with crew(database_url, tmp_path, SIZE) as team:
+    with pool(database_url, tmp_path, SIZE) as team:
         team.worker(machine=keeping(tmp_path / "checkpoints"))
         team.end_well()
         best = team.rows(

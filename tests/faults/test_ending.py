@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from search.processes import GRACE_SECONDS
+from search.workers.processes import GRACE_SECONDS
 from tests.conftest import execute
-from tests.faults.crew import LEASE_SECONDS
+from tests.faults.pool import LEASE_SECONDS
 from tests.search.command import kill_group, start, until
 
 pytestmark = pytest.mark.faults

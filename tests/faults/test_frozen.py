@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.crew import LEASE_SECONDS, Crew, Machine, Member, Size, crew, on_linux, undisturbed
+from tests.faults.pool import LEASE_SECONDS, Crew, Machine, Member, Size, on_linux, pool, undisturbed
 from tests.search.command import until
 
 pytestmark = [pytest.mark.faults, on_linux]
@@ -71,7 +71,7 @@ def freeze_and_wake(team: Crew) -> None:
 
 
 def test_a_frozen_worker_leaves_its_trial_alone(tmp_path: Path, database_url: str) -> None:
-    with crew(database_url, tmp_path, replace(SIZE, trials=3)) as team:
+    with pool(database_url, tmp_path, replace(SIZE, trials=3)) as team:
         freeze_and_wake(team)
         team.check({})
 
@@ -81,14 +81,14 @@ def test_the_trial_of_a_frozen_worker_takes_the_same_course(
     tmp_path: Path, database_url: str, empty_database_url: str
 ) -> None:
     reference = undisturbed(SIZE, empty_database_url, tmp_path / "calm")
-    with crew(database_url, tmp_path, SIZE) as team:
+    with pool(database_url, tmp_path, SIZE) as team:
         freeze_and_wake(team)
         team.check(reference)
 
 
 @pytest.mark.long
 def test_a_worker_frozen_inside_a_transaction_blocks_nobody(tmp_path: Path, database_url: str) -> None:
-    with crew(database_url, tmp_path, Size(trials=3, epochs=20, width=16, depth=1)) as team:
+    with pool(database_url, tmp_path, Size(trials=3, epochs=20, width=16, depth=1)) as team:
         sleeper = team.worker(machine=Machine(cores=(0,)))
         team.wait_until_in_the_middle()
         until(lambda: frozen_while_it_writes(team, sleeper), "a freeze between a write and its commit")

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from objectives.core.discovery import names
 from objectives.data.catalogue import DATASETS
+from objectives.discovery import objective_names
 from search.cli.app import main
 from tests.faults.fuzz import FUZZ, NUMBERS, TEXTS
 
@@ -31,11 +31,9 @@ ARGUMENTS = TEXTS.map(lambda text: text.replace("\0", "").encode("utf-8", "repla
 VALUES = {
     "--study": st.one_of(st.sampled_from(("digits-depth", "digits-dept", "a/b", "")), ARGUMENTS),
     "--objective": st.one_of(
-        st.sampled_from((*names(), "nowhere.py", "/", "x" * 300 + ".py", "a\nb.py")), ARGUMENTS
+        st.sampled_from((*objective_names(), "nowhere.py", "/", "x" * 300 + ".py", "a\nb.py")), ARGUMENTS
     ),
-    "--storage": st.sampled_from(
-        (NOWHERE, "sqlite:///x", "", f"mysql://u:{SECRET}@h/d", f"postgresql://u:{SECRET}/d")
-    ),
+    "--storage": st.sampled_from((NOWHERE, "sqlite:///x", "", f"mysql://u:{SECRET}@h/d", f"postgresql://u:{SECRET}/d")),
     "--set": st.one_of(
         st.builds("{}={}".format, st.sampled_from(("width", "depth", "optimizer", "widht", "")), NUMBERS),
         st.sampled_from(("width=16:32", "depth=3", "optimizer=adamw", "width=a\nb")),

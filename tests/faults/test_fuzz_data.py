@@ -18,11 +18,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from objectives.data import pictures
-from objectives.data.cifar import read_batch
-from objectives.data.errors import DataError, UnreadableData
-from objectives.data.folders import decode_folder
-from objectives.data.idx import read_idx
+from objectives.data.files import image_files
+from objectives.data.files.cifar import read_batch
+from objectives.data.files.errors import DataError, UnreadableData
+from objectives.data.files.folders import decode_folder
+from objectives.data.files.idx import read_idx
 from tests.faults.fuzz import FUZZ, damaged, one_line
 from tests.objectives.data import made
 
@@ -70,9 +70,9 @@ def _read(read: Callable[[], T], path: Path) -> T | None:
 )
 def test_a_damaged_image_is_read_or_named(content: bytes, size: int | None, tmp_path: Path) -> None:
     path = made.write_file(tmp_path / "picture.png", content)
-    _read(lambda: pictures.is_grayscale(str(path)), path)
+    _read(lambda: image_files.is_grayscale(str(path)), path)
     for channels in (1, 3):
-        pixels = _read(partial(pictures.read, str(path), channels, size), path)
+        pixels = _read(partial(image_files.read, str(path), channels, size), path)
         if pixels is not None:
             assert pixels.dtype == np.uint8
             assert (pixels.ndim, pixels.shape[2]) == (3, channels)
@@ -96,14 +96,12 @@ def test_what_pillow_would_give_to_another_program_is_no_image(tmp_path: Path) -
         tmp_path / "picture.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n"
     )
     with pytest.raises(UnreadableData, match="cannot identify image file"):
-        pictures.read(str(path), 3, None)
+        image_files.read(str(path), 3, None)
 
 
 @FUZZ
 @given(content=damaged(IDX), dimensions=st.sampled_from((1, 3)), zipped=st.booleans())
-def test_a_damaged_idx_file_is_read_or_named(
-    content: bytes, dimensions: int, zipped: bool, tmp_path: Path
-) -> None:
+def test_a_damaged_idx_file_is_read_or_named(content: bytes, dimensions: int, zipped: bool, tmp_path: Path) -> None:
     path = made.write_file(tmp_path / ("images.gz" if zipped else "images"), content)
     array = _read(lambda: read_idx(path, dimensions=dimensions), path)
     assert array is None or (array.ndim == dimensions)
@@ -137,9 +135,7 @@ def _rewritten(content: bytes) -> st.SearchStrategy[bytes]:
     """A batch with pieces of the pickle language written over its head or its tail."""
     piece = st.lists(st.sampled_from([OPCODES[k : k + 2] for k in range(len(OPCODES))]), min_size=1, max_size=4)
     where = st.one_of(st.integers(0, min(200, len(content))), st.integers(max(0, len(content) - 60), len(content)))
-    return st.builds(
-        lambda at, pieces: content[:at] + b"".join(pieces) + content[at + len(pieces) :], where, piece
-    )
+    return st.builds(lambda at, pieces: content[:at] + b"".join(pieces) + content[at + len(pieces) :], where, piece)
 
 
 @FUZZ

@@ -10,9 +10,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from search.errors import UsageError
-from search.plan import Request, check_name
-from storage import studies, url
-from storage.database import opened
+from search.study.plan import StudyRequest, check_name
+from storage import url
+from storage.database import open_database
+from storage.records import studies
 from tests.faults.fuzz import FUZZ, TEXTS, one_line
 
 pytestmark = pytest.mark.faults
@@ -40,7 +41,7 @@ NAMES = st.one_of(TEXTS, PRINTABLE, st.sampled_from(ODD_NAMES), st.text("ab .-/\
 @given(name=NAMES)
 def test_a_name_is_accepted_or_refused_in_one_sentence(name: str) -> None:
     try:
-        Request(study=name)
+        StudyRequest(study=name)
     except UsageError as error:
         one_line(error)
     else:
@@ -49,7 +50,7 @@ def test_a_name_is_accepted_or_refused_in_one_sentence(name: str) -> None:
 
 def test_accepted_names_are_kept_and_make_folders(database_url: str, tmp_path: Path) -> None:
     accepted: list[str] = []
-    with opened(url.parse(database_url)) as database:
+    with open_database(url.parse(database_url)) as database:
 
         @settings(FUZZ, max_examples=60)
         @given(name=st.one_of(PRINTABLE, st.sampled_from(ODD_NAMES)))

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from objectives.core.discovery import find, names
-from objectives.core.errors import ObjectiveError
+from objectives.base.errors import ObjectiveError
+from objectives.discovery import find_objective, objective_names
 from spaces import Categorical, Domain, Fixed, Int, Space, SpaceError, override
 from tests.faults.fuzz import BREAKS, FUZZ, NUMBERS, TEXTS, one_line
 
 pytestmark = pytest.mark.faults
 
-OBJECTIVES = {name: find(name).objective for name in names()}
+OBJECTIVES = {name: find_objective(name).objective for name in objective_names()}
 
 
 @pytest.fixture(autouse=True)

@@ -17,9 +17,7 @@ pytestmark = pytest.mark.faults
 
 SECRET = "hunter2horse"
 URL = f"postgresql://ada:{SECRET}@db/studies"
-WHOLE = (
-    b'storage = "postgresql://ada@db/studies"\ndata = "/data"\nworkers = 4\nlease_seconds = 30.5\ndevice = "cpu"\n'
-)
+WHOLE = b'storage = "postgresql://ada@db/studies"\ndata = "/data"\nworkers = 4\nlease_seconds = 30.5\ndevice = "cpu"\n'
 VALUES = st.one_of(
     st.integers().map(str),
     st.floats().map(repr),

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from storage.errors import BadURL
-from storage.url import connect_args, has_password, masked, parse, resolve
+from storage.url import connect_args, has_password, mask_password, parse, resolve_url
 from tests.faults.fuzz import FUZZ, TEXTS, one_line
 
 pytestmark = pytest.mark.faults
@@ -67,14 +67,14 @@ def with_password(draw: st.DrawFn) -> str:
 
 def _said(text: str) -> str:
     """Everything that the program may show of a URL."""
-    shown = masked(text)
+    shown = mask_password(text)
     try:
         url = parse(text)
     except BadURL as error:
         _check_hidden(error)
         return shown + one_line(error)
     connect_args(url)
-    return shown + masked(url)
+    return shown + mask_password(url)
 
 
 def _check_hidden(error: BadURL) -> None:
@@ -102,12 +102,10 @@ def test_a_usable_url_with_a_password_is_known_to_have_one(text: str) -> None:
 
 
 @FUZZ
-@given(
-    text=st.one_of(TEXTS, TEXTS.map("postgresql://".__add__), st.text("postgresql:/@?#[]%a1 \n=&,", max_size=40))
-)
+@given(text=st.one_of(TEXTS, TEXTS.map("postgresql://".__add__), st.text("postgresql:/@?#[]%a1 \n=&,", max_size=40)))
 @example(text="postgresql://\u2028")
 def test_any_text_is_a_url_or_one_sentence(text: str) -> None:
     assert len(_said(text).splitlines()) == 1
     has_password(text)
-    assert resolve(text, {}) == text
-    assert resolve(None, {"OPTUNA_STORAGE": text}) == (text or None)
+    assert resolve_url(text, {}) == text
+    assert resolve_url(None, {"OPTUNA_STORAGE": text}) == (text or None)

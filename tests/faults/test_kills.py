@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from storage.workers import is_dead
-from tests.faults.crew import LEASE_SECONDS, Crew, Size, crew, on_linux, undisturbed
+from storage.leasing.workers import is_dead
 from tests.faults.kept import keeping, notes
+from tests.faults.pool import LEASE_SECONDS, Crew, Size, on_linux, pool, undisturbed
 from tests.search.command import until
 
 pytestmark = [pytest.mark.faults, on_linux]
@@ -82,11 +82,9 @@ def kill_at_every_boundary(team: Crew, share: str, folder: Path) -> None:
     team.end_well()
 
 
-def test_a_kill_at_every_boundary_changes_no_number(
-    tmp_path: Path, database_url: str, empty_database_url: str
-) -> None:
+def test_a_kill_at_every_boundary_changes_no_number(tmp_path: Path, database_url: str, empty_database_url: str) -> None:
     reference = undisturbed(SMALL, empty_database_url, tmp_path / "calm")
-    with crew(database_url, tmp_path, SMALL) as team:
+    with pool(database_url, tmp_path, SMALL) as team:
         kill_at_every_boundary(team, "1", tmp_path)
         team.check(reference)
         went_on = [int(text) for note in notes(team) for text in re.findall(r"epoch (\d+)", note)]
@@ -94,12 +92,10 @@ def test_a_kill_at_every_boundary_changes_no_number(
 
 
 @pytest.mark.long
-def test_nor_does_it_where_checkpoints_are_rare(
-    tmp_path: Path, database_url: str, empty_database_url: str
-) -> None:
+def test_nor_does_it_where_checkpoints_are_rare(tmp_path: Path, database_url: str, empty_database_url: str) -> None:
     """What was not kept is trained again, from the last checkpoint or the beginning."""
     reference = undisturbed(SMALL, empty_database_url, tmp_path / "calm")
-    with crew(database_url, tmp_path, SMALL) as team:
+    with pool(database_url, tmp_path, SMALL) as team:
         kill_at_every_boundary(team, "0.02", tmp_path)
         team.check(reference)
 
@@ -116,12 +112,10 @@ def keep_one(team: Crew, folder: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-def test_kills_at_random_moments_change_no_number(
-    tmp_path: Path, database_url: str, empty_database_url: str
-) -> None:
+def test_kills_at_random_moments_change_no_number(tmp_path: Path, database_url: str, empty_database_url: str) -> None:
     reference = undisturbed(LARGE, empty_database_url, tmp_path / "calm")
     moments = random.Random(4)
-    with crew(database_url, tmp_path, LARGE) as team:
+    with pool(database_url, tmp_path, LARGE) as team:
         kills = 0
         while kills < RANDOM_KILLS and not team.is_done():
             keep_one(team, tmp_path)

@@ -15,9 +15,10 @@ from hypothesis.stateful import run_state_machine_as_test
 from optuna.trial import TrialState
 from sqlalchemy import Connection, text
 
-from storage import guard, leases, url
-from storage.database import opened
-from storage.leases import Hold
+from storage import url
+from storage.database import open_database
+from storage.leasing import fencing, leases
+from storage.leasing.leases import Lease
 from tests.conftest import copied
 from tests.faults.machine import LeaseMachine
 
@@ -48,7 +49,7 @@ def machine(server: str, template: str) -> Iterator[type[LeaseMachine]]:
     """The machine on a database of this module."""
     with copied(server, template) as copy:
         address = url.parse(copy)
-        with opened(address) as observer, opened(address) as first, opened(address) as second:
+        with open_database(address) as observer, open_database(address) as first, open_database(address) as second:
             yield type("Machine", (LeaseMachine,), {"observer": observer, "connected": (first, second)})
 
 
@@ -61,32 +62,31 @@ def test_what_is_stored_is_what_the_model_says_for_long(machine: type[LeaseMachi
     run_state_machine_as_test(machine, settings=LONG)
 
 
-def _any_token(connection: Connection, hold: Hold) -> None:
+def _any_token(connection: Connection, lease: Lease) -> None:
     """Verify that some lease is there, whoever has it."""
     found = connection.scalar(
-        text("SELECT 1 FROM depthsearch.leases WHERE trial_id = :trial FOR SHARE"), {"trial": hold.trial_id}
+        text("SELECT 1 FROM depthsearch.leases WHERE trial_id = :trial FOR SHARE"), {"trial": lease.trial_id}
     )
     if found is None:
-        raise leases.lost(hold)
+        raise leases.lost_error(lease)
 
 
-def _renew_any(connection: Connection, hold: Hold, seconds: float) -> None:
+def _renew_any(connection: Connection, lease: Lease, seconds: float) -> None:
     """Renew a lease, whoever has it."""
     result = connection.execute(
         text(
-            "UPDATE depthsearch.leases SET expires_at = now() + make_interval(secs => :seconds) "
-            "WHERE trial_id = :trial"
+            "UPDATE depthsearch.leases SET expires_at = now() + make_interval(secs => :seconds) WHERE trial_id = :trial"
         ),
-        {"trial": hold.trial_id, "seconds": seconds},
+        {"trial": lease.trial_id, "seconds": seconds},
     )
     if result.rowcount == 0:
-        raise leases.lost(hold)
+        raise leases.lost_error(lease)
 
 
 PLANTED = {
     "writes verify no token": (leases, "verify", _any_token),
     "leases are renewed with any token": (leases, "renew", _renew_any),
-    "the budget forgets running trials": (guard, "SLOTS", (TrialState.COMPLETE, TrialState.PRUNED)),
+    "the budget forgets running trials": (fencing, "SLOTS", (TrialState.COMPLETE, TrialState.PRUNED)),
 }
 
 

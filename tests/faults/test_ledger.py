@@ -20,11 +20,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from storage import ledger, schema, studies, url
-from storage.database import LOCK, Database, opened
-from storage.embedded import EmbeddedServer
+from storage import schema, url
+from storage.database import STUDY_LOCK_KEY, Database, open_database
+from storage.embedded.server import EmbeddedServer
 from storage.errors import ScoreRefused, UnknownStudy
-from storage.ledger import Claim
+from storage.records import ledger, studies
+from storage.records.ledger import Claim
 from tests.conftest import open_folder
 from tests.storage.processes import ROOT, kill, wait_until_gone
 
@@ -36,11 +37,12 @@ RACERS = 8
 # Takes the turn, claims and then scores, with a word on each; a line on its standard input lets it go on.
 SCORER = """
 import sys
-from storage import ledger, url
-from storage.database import opened
-from storage.networks import Network
+from storage.records import ledger
+from storage import url
+from storage.database import open_database
+from storage.records.networks import Network
 address, uuid = sys.argv[1:]
-with opened(url.parse(address)) as database, ledger.turn(database.engine, uuid, "digits") as connection:
+with open_database(url.parse(address)) as database, ledger.hold_turn(database.engine, uuid, "digits") as connection:
     wanted = ledger.Claim(weights_sha256="a" * 64, winner={"trial": 1})
     ledger.claim(connection, uuid, "s", "digits", wanted)
     print("claimed", flush=True)
@@ -54,7 +56,7 @@ with opened(url.parse(address)) as database, ledger.turn(database.engine, uuid, 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    with opened(url.parse(database_url)) as database:
+    with open_database(url.parse(database_url)) as database:
         yield database
 
 
@@ -78,9 +80,7 @@ def scorer(address: str) -> Iterator[subprocess.Popen[str]]:
 def claim(database: Database, weights: str = "a" * 64, *, opening: int = 1, uuid: str = UUID) -> None:
     with database.engine.connect() as connection:
         wanted = Claim(weights_sha256=weights, winner={"trial": 1})
-        ledger.claim(
-            connection, uuid, "s", "digits", wanted, opening=opening, reason=None if opening == 1 else "why"
-        )
+        ledger.claim(connection, uuid, "s", "digits", wanted, opening=opening, reason=None if opening == 1 else "why")
 
 
 def complete(database: Database, accuracy: float, uuid: str = UUID) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def test_of_many_scores_at_once_one_is_stored(database: Database) -> None:
 def test_a_killed_scorer_leaves_its_claim_and_frees_the_turn(database: Database, database_url: str) -> None:
     with scorer(database_url) as process:
         process.kill()
-    with ledger.turn(database.engine, UUID, "digits") as connection:
+    with ledger.hold_turn(database.engine, UUID, "digits") as connection:
         [left] = ledger.openings(database.engine, UUID, "digits")
         assert (left.result, left.claim.weights_sha256) == (None, "a" * 64)
         with pytest.raises(ScoreRefused):
@@ -152,7 +152,7 @@ def test_a_killed_scorer_leaves_its_claim_and_frees_the_turn(database: Database,
 
 def test_a_scorer_that_is_killed_while_it_stores_stores_nothing(database: Database, database_url: str) -> None:
     with scorer(database_url) as process, database.engine.connect() as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK})
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": STUDY_LOCK_KEY})
         connection.commit()
         assert process.stdin is not None
         process.stdin.write("\n")
@@ -162,9 +162,9 @@ def test_a_scorer_that_is_killed_while_it_stores_stores_nothing(database: Databa
             connection.commit()
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": LOCK})
+        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": STUDY_LOCK_KEY})
         connection.commit()
-    with ledger.turn(database.engine, UUID, "digits"):  # free once the server has noticed
+    with ledger.hold_turn(database.engine, UUID, "digits"):  # free once the server has noticed
         assert ledger.result(database.engine, UUID, "digits") is None
         assert kept(database) == 0
     assert complete(database, 0.5)["look"] == 1
@@ -173,8 +173,8 @@ def test_a_scorer_that_is_killed_while_it_stores_stores_nothing(database: Databa
 def test_a_server_that_is_killed_between_claim_and_score_has_the_claim() -> None:
     with open_folder() as folder:
         server = EmbeddedServer(folder)
-        with server as address, opened(url.parse(address)) as database:
-            with ledger.turn(database.engine, UUID, "digits") as connection:
+        with server as address, open_database(url.parse(address)) as database:
+            with ledger.hold_turn(database.engine, UUID, "digits") as connection:
                 wanted = Claim(weights_sha256="a" * 64, winner={"trial": 1})
                 ledger.claim(connection, UUID, "s", "digits", wanted)
                 kill(server.status().pid)
@@ -194,9 +194,7 @@ def dashboard(database: Database, method: str, path: str, body: dict[str, object
     environ: dict[str, Any] = {"REQUEST_METHOD": method, "PATH_INFO": path, "CONTENT_TYPE": "application/json"}
     setup_testing_defaults(environ)
     environ |= {"wsgi.input": io.BytesIO(sent), "CONTENT_LENGTH": str(len(sent))}
-    for _ in optuna_dashboard.wsgi(database.optuna)(
-        environ, lambda status, headers, _=None: answered.append(status)
-    ):
+    for _ in optuna_dashboard.wsgi(database.optuna)(environ, lambda status, headers, _=None: answered.append(status)):
         pass
     [status] = answered
     return str(status)
@@ -221,6 +219,6 @@ def test_what_the_dashboard_deletes_or_renames_frees_no_test_set(database: Datab
     assert len({first.uuid, second.uuid, third.uuid}) == 3
     optuna.delete_study(study_name="s", storage=database.optuna)
     with database.engine.begin() as connection:
-        assert ledger.looks(connection, "digits") == 3
+        assert ledger.count_looks(connection, "digits") == 3
     for uuid, accuracy in ((first.uuid, 0.9), (second.uuid, 0.8), (third.uuid, 0.7)):
         assert (ledger.result(database.engine, uuid, "digits") or {})["test_accuracy"] == accuracy

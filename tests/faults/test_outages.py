@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from storage.embedded import EmbeddedServer
+from storage.embedded.server import EmbeddedServer
 from tests.conftest import open_folder, small_disk
-from tests.faults.crew import Crew, Size, crew, on_linux, undisturbed
 from tests.faults.needs import need_root_and
+from tests.faults.pool import Crew, Size, on_linux, pool, undisturbed
 from tests.storage.processes import kill, wait_until_gone
 
 pytestmark = [pytest.mark.faults, on_linux]
@@ -43,7 +43,7 @@ def cut(team: Crew) -> int:
 
 
 def test_cut_connections_and_a_short_stop(own: EmbeddedServer, tmp_path: Path) -> None:
-    with crew(own.start_detached(), tmp_path, replace(SIZE, trials=4, epochs=5, pruner="none")) as team:
+    with pool(own.start_detached(), tmp_path, replace(SIZE, trials=4, epochs=5, pruner="none")) as team:
         member = team.worker(2)
         team.wait_until_in_the_middle()
         for _ in range(3):
@@ -60,7 +60,7 @@ def test_cut_connections_and_a_short_stop(own: EmbeddedServer, tmp_path: Path) -
 @pytest.mark.long
 def test_a_stop_of_twenty_seconds(own: EmbeddedServer, database_url: str, tmp_path: Path) -> None:
     reference = undisturbed(SIZE, database_url, tmp_path / "calm")
-    with crew(own.start_detached(), tmp_path, SIZE) as team:
+    with pool(own.start_detached(), tmp_path, SIZE) as team:
         member = team.worker(2)
         team.wait_until_in_the_middle()
         own.stop(force=True)
@@ -74,7 +74,7 @@ def test_a_stop_of_twenty_seconds(own: EmbeddedServer, database_url: str, tmp_pa
 @pytest.mark.long
 def test_a_killed_server(own: EmbeddedServer, database_url: str, tmp_path: Path) -> None:
     reference = undisturbed(SIZE, database_url, tmp_path / "calm")
-    with crew(own.start_detached(), tmp_path, SIZE) as team:
+    with pool(own.start_detached(), tmp_path, SIZE) as team:
         member = team.worker(2)
         for count in (1, 4):
             team.wait_until_finished(count)
@@ -91,7 +91,7 @@ def test_a_killed_server(own: EmbeddedServer, database_url: str, tmp_path: Path)
 @pytest.mark.long
 def test_connections_cut_for_ten_seconds(own: EmbeddedServer, database_url: str, tmp_path: Path) -> None:
     reference = undisturbed(SIZE, database_url, tmp_path / "calm")
-    with crew(own.start_detached(), tmp_path, SIZE) as team:
+    with pool(own.start_detached(), tmp_path, SIZE) as team:
         team.worker(2)
         team.wait_until_in_the_middle()
         rounds = 0
@@ -105,7 +105,7 @@ def test_connections_cut_for_ten_seconds(own: EmbeddedServer, database_url: str,
 
 @pytest.mark.long
 def test_a_worker_that_dies_while_the_server_is_away(own: EmbeddedServer, tmp_path: Path) -> None:
-    with crew(own.start_detached(), tmp_path, replace(SIZE, trials=4)) as team:
+    with pool(own.start_detached(), tmp_path, replace(SIZE, trials=4)) as team:
         member = team.worker(2)
         team.wait_until_in_the_middle()
         [worker, *_] = [row.worker for row in team.rows("SELECT worker FROM depthsearch.workers")]
@@ -149,7 +149,7 @@ def test_a_full_disk(panic: bool, own: EmbeddedServer, database_url: str, home: 
     need_root_and("mount")
     size = Size(trials=6, epochs=16, width=64, depth=3)
     reference = undisturbed(size, database_url, tmp_path / "calm")
-    with disk_of_its_own(own) as disk, crew(own.start_detached(), tmp_path, size) as team:
+    with disk_of_its_own(own) as disk, pool(own.start_detached(), tmp_path, size) as team:
         member = team.worker(2)
         team.wait_until_in_the_middle()
         fill(disk / "filler")

@@ -13,19 +13,19 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
+from objectives.base.errors import ObjectiveError
+from objectives.base.registry import resolve
+from objectives.base.technique import Technique
 from objectives.core.catalogue import Group, entries
-from objectives.core.discovery import find, names
-from objectives.core.errors import ObjectiveError
 from objectives.core.objective import Objective
-from objectives.core.registry import resolve
-from objectives.core.technique import Technique
+from objectives.core.run import build_network, train
+from objectives.data.batches.examples import TrainValidation, load
 from objectives.data.cache import prepare
-from objectives.data.examples import TrainValidation, load
-from objectives.data.split import Split, split
+from objectives.data.splits.split import Split, split_examples
+from objectives.discovery import find_objective, objective_names
 from objectives.reuse.reusing import TrainedNetwork
-from objectives.training.loop import UNWATCHED
-from objectives.training.run import build_network, train
-from objectives.training.watcher import Watcher
+from objectives.training.callbacks import TrainingCallback
+from objectives.training.loop import NULL_CALLBACK
 from objectives.variants.catalogue import VARIANTS
 from spaces import Categorical, Choice, Configuration, Domain, Fixed, Scalar, Space, beyond_limits, corners, ends
 from tests.objectives.training.made import Curve, Leaving, left_and_resumed
@@ -57,7 +57,7 @@ def one_batch() -> TrainValidation:
     """128 real digits, which are trained and validated on."""
     with TemporaryDirectory() as folder:
         prepared = prepare("digits", Path(folder) / "data", Path(folder) / "cache")
-        parts = split(prepared.labels(), 0.2, 0)
+        parts = split_examples(prepared.labels(), 0.2, 0)
         few = parts.train[:BATCH]
         data = load(prepared, Split(train=few, validation=parts.validation, pool=few), "cpu")
         return replace(data, validation=data.train)
@@ -115,14 +115,14 @@ def donor() -> Mapping[str, TrainedNetwork]:
 
 
 def trained(
-    model: str, config: Configuration, *, epochs: int = 4, watcher: Watcher = UNWATCHED
+    model: str, config: Configuration, *, epochs: int = 4, callback: TrainingCallback = NULL_CALLBACK
 ) -> tuple[nn.Module, Curve]:
     """Train on the one batch: every epoch is a step. Where the watcher leaves, go on as another process would."""
     curve = Curve()
     sources = donor() if config.get("reuse") and config.reuse.name == "transfer" else {}
     network = left_and_resumed(
         lambda: train(
-            objective(model), config, one_batch(), curve, epochs=epochs, seed=3, sources=sources, watcher=watcher
+            objective(model), config, one_batch(), curve, epochs=epochs, seed=3, sources=sources, callback=callback
         )
     )
     return network, curve
@@ -158,10 +158,10 @@ def test_left_and_gone_on_with_it_gives_the_same_numbers(group: Group, name: str
     """Left within an epoch, before its validation ends, and at its end: the same curve and weights."""
     model, config = using(group, name, entry)
     network, curve = trained(model, config)
-    watcher = Leaving(1, 4, 7)
-    resumed, resumed_curve = trained(model, config, watcher=watcher)
-    assert len(watcher.states) >= 2
-    assert not watcher.refusals
+    callback = Leaving(1, 4, 7)
+    resumed, resumed_curve = trained(model, config, callback=callback)
+    assert len(callback.states) >= 2
+    assert not callback.refusals
     assert [without_time(row) for row in resumed_curve.rows] == [without_time(row) for row in curve.rows]
     assert all(map(torch.equal, resumed.state_dict().values(), network.state_dict().values()))
 
@@ -217,8 +217,8 @@ def test_every_variant_predicts_and_refuses_a_bad_value(name: str) -> None:
 @pytest.mark.parametrize(("group", "name", "entry"), SEARCHED)
 def test_some_shipped_study_searches_it(group: Group, name: str, entry: Technique) -> None:
     field = group.field_of(name)
-    for shipped in names():
-        it = find(shipped).objective
+    for shipped in objective_names():
+        it = find_objective(shipped).objective
         if field == "model":
             if it.model == name:
                 return

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from objectives.data.layouts import IdxFiles
+from objectives.data.files.layouts import IdxFiles
 from tests.objectives.data import made
 
 ROOT = Path(__file__).parent.parent.parent
@@ -76,14 +76,14 @@ import torch
 
 from objectives.core.catalogue import entries
 from objectives.core.objective import Objective
-from objectives.core.registry import choose
+from objectives.base.registry import choose
 from objectives.data.cache import prepare
-from objectives.data.examples import load
-from objectives.data.split import split
+from objectives.data.batches.examples import load
+from objectives.data.splits.split import split_examples
 from objectives.models.activations import ACTIVATIONS
 from objectives.optimizers.catalogue import OPTIMIZERS
 from objectives.schedules.catalogue import SCHEDULES
-from objectives.training.run import train
+from objectives.core.run import train
 from spaces import Fixed, Int, Space
 
 torch.set_num_threads(1)
@@ -110,7 +110,7 @@ config = objective.space.replay(
     }
 )
 prepared = prepare(objective.data, Path(sys.argv[1]), Path(sys.argv[2]))
-data = load(prepared, split(prepared.labels(), 0.25, 0), "cpu")
+data = load(prepared, split_examples(prepared.labels(), 0.25, 0), "cpu")
 model = train(objective, config, data, lambda epoch, metrics: print(epoch, metrics), epochs=4, seed=0)
 assert type(model.stages[0][1]).__name__ == "Softplus"
 assert {"wobble", "line", "soft"} <= {name for _, name, _ in entries()}

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from search import portfolio
+from search.study import portfolio
 from storage import url
-from storage.database import Database, opened
+from storage.database import Database, open_database
 
 
 @pytest.fixture
@@ -17,5 +17,5 @@ def database(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     """A storage for a program with which no study ships."""
     monkeypatch.setattr(portfolio, "FOLDER", tmp_path)
     monkeypatch.setenv("SEARCH_STORAGE", database_url)
-    with opened(url.parse(database_url)) as database:
+    with open_database(url.parse(database_url)) as database:
         yield database

@@ -13,13 +13,13 @@ from optuna.storages._rdb import models
 from optuna.trial import TrialState
 from sqlalchemy import func, insert, select, update
 
-from search.plan import Plan, Request, resolve
 from search.settings import load
+from search.study.plan import ResolvedStudy, StudyRequest, resolve_new
 from spaces import Space
-from storage import studies
 from storage.database import Database
+from storage.records import studies
+from storage.records.studies import StudyDraft, StudyRecord
 from storage.schema import epochs as curves
-from storage.studies import Draft, StudyRecord
 
 OBJECTIVE = "digits-depth"
 EPOCHS = 3
@@ -79,20 +79,20 @@ def random_trials(space: Space, count: int, seed: int = 0, epochs: int = EPOCHS)
     return found
 
 
-def planned(name: str, objective: str = OBJECTIVE, epochs: int = EPOCHS, **flags: Any) -> Plan:
+def planned(name: str, objective: str = OBJECTIVE, epochs: int = EPOCHS, **flags: Any) -> ResolvedStudy:
     """What `search run` would make."""
-    return resolve(Request(study=name, objective=objective, epochs=epochs, **flags), load())
+    return resolve_new(StudyRequest(study=name, objective=objective, epochs=epochs, **flags), load())
 
 
-def make(database: Database, plan: Plan, name: str, past: Sequence[Past], budget: int = 100) -> StudyRecord:
+def make(database: Database, plan: ResolvedStudy, name: str, past: Sequence[Past], budget: int = 100) -> StudyRecord:
     """A study with these trials, in the order of their ends."""
-    with studies.making(database, name, plan.spec.to_json(), budget) as draft:
+    with studies.create_atomically(database, name, plan.spec.to_json(), budget) as draft:
         for trial in past:
             add(draft, plan.found.objective.space, trial)
     return studies.get(database.engine, name)
 
 
-def add(draft: Draft, space: Space, past: Past) -> int:
+def add(draft: StudyDraft, space: Space, past: Past) -> int:
     """One more trial, which ends last; returns its id."""
     execute = draft.connection.execute
     study_id, distributions = draft.study._study_id, space.distributions()

@@ -12,8 +12,9 @@ import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
-from storage import studies, url
-from storage.database import opened
+from storage import url
+from storage.database import open_database
+from storage.records import studies
 from tests.search import command
 
 STUDY = "curves-of-clothes"
@@ -23,7 +24,7 @@ PRUNED = ((0.21,), (0.18, 0.25))
 
 def make_study(address: str) -> None:
     """Make STUDY with its trials: those of COMPLETE, then those of PRUNED, by their intermediate values."""
-    with opened(url.parse(address)) as database:
+    with open_database(url.parse(address)) as database:
         studies.create(database, STUDY, {}, len(COMPLETE) + len(PRUNED))
         study = optuna.load_study(study_name=STUDY, storage=database.optuna)
         for number, curve in enumerate((*COMPLETE, *PRUNED)):

@@ -74,10 +74,7 @@ def test_recipes_need_spaces_and_names_of_their_own() -> None:
 
 def test_overrides_reach_into_recipes_and_leave_them_recipes() -> None:
     space = override(SPACE, ["dropout=0.2:0.3", "recipe=plain"])
-    assert (
-        space.replay({"depth": 1, "plain.activation": "relu", "plain.dropout": 0.25, "rate": "slow"}).dropout
-        == 0.25
-    )
+    assert space.replay({"depth": 1, "plain.activation": "relu", "plain.dropout": 0.25, "rate": "slow"}).dropout == 0.25
 
 
 def test_corners_combine_the_ends_of_what_is_named() -> None:

@@ -56,9 +56,7 @@ DIFFERENT = {
 def _digest(seed: str) -> str:
     code = f"{GOLDEN_SPACE}; print(space.digest)"
     environment = {**os.environ, "PYTHONHASHSEED": seed}
-    result = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     return result.stdout.strip()
 
 

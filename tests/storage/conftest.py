@@ -4,16 +4,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from storage import studies, url
-from storage.database import Database, opened
-from storage.studies import StudyRecord
+from storage import url
+from storage.database import Database, open_database
+from storage.records import studies
+from storage.records.studies import StudyRecord
 
 SPEC = {"objective": "made-up"}
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    with opened(url.parse(database_url)) as database:
+    with open_database(url.parse(database_url)) as database:
         yield database
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from storage import binaries
-from storage.embedded import EmbeddedServer
+from storage.embedded import binaries
+from storage.embedded.server import EmbeddedServer
 
 ROOT = Path(__file__).parents[2]
 # Prints the URL, then releases when its standard input ends. It may first become another user.
@@ -20,7 +20,7 @@ USER = """
 import os, subprocess, sys
 from pathlib import Path
 import psycopg2.extensions, sqlalchemy.dialects.postgresql.psycopg2
-from storage.embedded import EmbeddedServer
+from storage.embedded.server import EmbeddedServer
 from storage.errors import EmbeddedServerError
 home, method, uid = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 if uid:
@@ -77,5 +77,5 @@ def wait_until_gone(server: EmbeddedServer) -> None:
 
 def server_user() -> int:
     """Return the user id that the server runs as when this process starts it."""
-    account = binaries.unprivileged()
+    account = binaries.find_unprivileged_account()
     return account.uid if account else os.geteuid()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.errors import BadURL
-from storage.url import connect_args, has_password, masked, parse, resolve
+from storage.url import connect_args, has_password, mask_password, parse, resolve_url
 
 SECRET = "hunter2horse"
 
@@ -23,10 +23,8 @@ SECRET = "hunter2horse"
         ("", {"SEARCH_STORAGE": "s"}, ""),
     ],
 )
-def test_the_flag_comes_before_the_environment(
-    flag: str | None, environ: dict[str, str], expected: str | None
-) -> None:
-    assert resolve(flag, environ) == expected
+def test_the_flag_comes_before_the_environment(flag: str | None, environ: dict[str, str], expected: str | None) -> None:
+    assert resolve_url(flag, environ) == expected
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])
@@ -45,9 +43,7 @@ def test_every_postgres_scheme_gets_the_installed_driver(scheme: str) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "text", ["postgresql:///studies", "postgresql://[::1]:5432/d", "postgresql://h/d?user=ada"]
-)
+@pytest.mark.parametrize("text", ["postgresql:///studies", "postgresql://[::1]:5432/d", "postgresql://h/d?user=ada"])
 def test_short_forms_are_accepted(text: str) -> None:
     assert parse(text).database
 
@@ -90,14 +86,14 @@ def test_a_bad_url_gets_a_remedy_without_its_password(text: str, remedy: str) ->
     assert remedy in str(caught.value)
     assert SECRET not in str(caught.value)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
-    assert SECRET not in masked(text)
+    assert SECRET not in mask_password(text)
 
 
 def test_a_masked_url_keeps_all_but_the_secrets() -> None:
     text = f"postgresql://ada:{SECRET}@db:5433/studies?sslmode=require&sslpassword={SECRET}&sslkey=k"
 
-    assert masked(text) == "postgresql://ada:***@db:5433/studies?sslkey=k&sslmode=require&sslpassword=***"
-    assert masked(parse(text)) == masked(text).replace("postgresql://", "postgresql+psycopg2://")
+    assert mask_password(text) == "postgresql://ada:***@db:5433/studies?sslkey=k&sslmode=require&sslpassword=***"
+    assert mask_password(parse(text)) == mask_password(text).replace("postgresql://", "postgresql+psycopg2://")
 
 
 @pytest.mark.parametrize(
@@ -126,9 +122,9 @@ ENDINGS = st.sampled_from(["@db/studies", "@db:5432/d?sslmode=require", "@db", "
 def test_no_password_ever_shows(scheme: str, pieces: list[str], ending: str) -> None:
     text = f"{scheme}://ada:{''.join(pieces)}{ending}"
 
-    assert SECRET not in masked(text)
+    assert SECRET not in mask_password(text)
     try:
-        said = masked(parse(text))
+        said = mask_password(parse(text))
     except BadURL as error:
         said = str(error)
     assert SECRET not in said
@@ -136,7 +132,7 @@ def test_no_password_ever_shows(scheme: str, pieces: list[str], ending: str) -> 
 
 @given(st.one_of(st.text(), st.text().map("postgresql://".__add__), st.text(alphabet="postgresql:/@?#[]%a1 \n")))
 def test_any_text_is_parsed_or_refused(text: str) -> None:
-    masked(text)
+    mask_password(text)
     has_password(text)
     try:
         said = parse(text).database

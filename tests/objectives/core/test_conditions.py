@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from objectives.core.errors import ObjectiveError
+from objectives.base.errors import ObjectiveError
+from objectives.base.registry import choose
 from objectives.core.objective import Objective
-from objectives.core.registry import choose
 from objectives.optimizers.catalogue import OPTIMIZERS
 from objectives.schedules.catalogue import SCHEDULES
 from spaces import Categorical, Domain, Fixed, Float, Int, Space
@@ -127,9 +127,7 @@ def test_what_looks_at_validation_needs_some(domains: dict[str, Domain], what: s
 def test_pooling_below_one_pixel_is_refused_with_both_sizes() -> None:
     objective = replace(CNN, space=_space(depth=Fixed(6), pool_rounds=Int(1, 5)))
     objective.check_images((3, 32, 32))
-    with pytest.raises(
-        ObjectiveError, match=r"5 rounds of pooling would shrink 28x28 images below 1x1; .*=4 at most"
-    ):
+    with pytest.raises(ObjectiveError, match=r"5 rounds of pooling would shrink 28x28 images below 1x1; .*=4 at most"):
         objective.check_images((1, 28, 28))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from objectives.core.errors import ObjectiveError
+from objectives.base.errors import ObjectiveError
 from objectives.core.objective import Objective
 from spaces import Configuration, Fixed, Float, Int, Space
 
@@ -59,9 +59,7 @@ def test_name_that_nobody_reads_is_refused(name: str) -> None:
 
 
 def test_an_option_at_the_wrong_place_is_told_where_it_belongs() -> None:
-    with pytest.raises(
-        ObjectiveError, match="reads 'momentum'; it is an option of optimizer momentum and optimizer"
-    ):
+    with pytest.raises(ObjectiveError, match="reads 'momentum'; it is an option of optimizer momentum and optimizer"):
         replace(OBJECTIVE, space=SPACE.replace(momentum=Float(0.5, 0.9)))
 
 

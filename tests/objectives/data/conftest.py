@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from objectives.data.batches.examples import TrainValidation, load
 from objectives.data.cache import prepare
-from objectives.data.examples import TrainValidation, load
-from objectives.data.prepared import Prepared
-from objectives.data.split import Split, split
+from objectives.data.files.prepared import Prepared
+from objectives.data.splits.split import Split, split_examples
 from tests.objectives.data import made
 
 
@@ -50,7 +50,7 @@ def prepared(request: pytest.FixtureRequest, data_dir: Path, cache_dir: Path) ->
 @pytest.fixture
 def parts(prepared: Prepared) -> Split:
     """Thirty of them to train on, ten to validate."""
-    return split(prepared.labels(), 0.25, 0)
+    return split_examples(prepared.labels(), 0.25, 0)
 
 
 @pytest.fixture(params=["cpu", "cuda"])

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from objectives.data.augment import Augment
+from objectives.data.batches.augment import Augment
 from objectives.data.catalogue import Dataset
-from objectives.data.layouts import ArrayFile, CifarBatches, ClassFolder, IdxFiles, Layout
-from objectives.data.prepared import Prepared
+from objectives.data.files.layouts import ArrayFile, CifarBatches, ClassFolder, IdxFiles, Layout
+from objectives.data.files.prepared import Prepared
 
 Array = NDArray[np.uint8]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from objectives.data.cache import prepare
-from objectives.data.errors import MissingData, UnreadableData
+from objectives.data.files.errors import MissingData, UnreadableData
 from tests.objectives.data import made
 
 
@@ -110,9 +110,7 @@ def other_meta(folder: Path) -> None:
     (folder / "meta.json").write_text(json.dumps(meta | {"shape": [12, 5, 7, 3]}))
 
 
-@pytest.mark.parametrize(
-    "damage", [truncate_images, truncate_labels, lose_a_label, lose_images, cut_meta, other_meta]
-)
+@pytest.mark.parametrize("damage", [truncate_images, truncate_labels, lose_a_label, lose_images, cut_meta, other_meta])
 def test_a_damaged_copy_is_written_again(
     damage: Callable[[Path], None], mine: Path, cache_dir: Path, mine_content: made.Part
 ) -> None:

@@ -11,17 +11,15 @@ import numpy as np
 import pytest
 
 from objectives.data.cache import check_space, prepare
-from objectives.data.decoded import Decoded
-from objectives.data.errors import CacheError, DataError
-from objectives.data.prepared import Prepared
+from objectives.data.files.decoded import Decoded
+from objectives.data.files.errors import CacheError, DataError
+from objectives.data.files.prepared import Prepared
 from tests.objectives.data import made
 
 SPAWN = multiprocessing.get_context("spawn")
 
 
-def prepare_at_once(
-    mine: Path, cache_dir: Path, barrier: Barrier, results: "multiprocessing.Queue[object]"
-) -> None:
+def prepare_at_once(mine: Path, cache_dir: Path, barrier: Barrier, results: "multiprocessing.Queue[object]") -> None:
     barrier.wait()
     count = made.Count()
     results.put((prepare("mine", mine, cache_dir, progress=count), len(count.calls)))
@@ -78,8 +76,7 @@ def test_a_disk_that_fills_up_is_one_sentence_and_leaves_nothing(mine: Path, cac
     process.join()
     assert isinstance(error, CacheError)
     assert str(error) == (
-        f"mine cannot be kept decoded under {cache_dir} (File too large): "
-        "free the space or name another cache folder."
+        f"mine cannot be kept decoded under {cache_dir} (File too large): free the space or name another cache folder."
     )
     assert list((cache_dir / "data").glob(".*.part")) == []
     assert prepare("mine", mine, cache_dir).examples == 12

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from objectives.data.cache import prepare
-from objectives.data.catalogue import DATASETS, Dataset, find, own_names
-from objectives.data.errors import UnknownDataset
+from objectives.data.catalogue import DATASETS, Dataset, find_dataset, find_own_names
+from objectives.data.files.errors import UnknownDataset
+from objectives.data.files.layouts import ArrayFile, IdxFiles
 from objectives.data.heldout import open_heldout
-from objectives.data.layouts import ArrayFile, IdxFiles
-from objectives.data.remotes import RemoteArchive, RemoteFiles, Source
+from objectives.data.sources.remotes import RemoteArchive, RemoteFiles, Source
 from tests.objectives.data import made
 
 
@@ -79,7 +79,7 @@ def test_class_folders_of_any_name_are_a_data_set(data_dir: Path, cache_dir: Pat
     training = made.part(3, 2, (4, 4, 1))
     # A class called test is a class; only <name>/test is held out.
     made.write_folders(data_dir / "mine" / "train", training, ["a", "b", "test"])
-    assert own_names(data_dir) == ["mine"]
+    assert find_own_names(data_dir) == ["mine"]
     prepared = prepare("mine", data_dir, cache_dir)
     assert prepared.classes == ("a", "b", "test")
     assert prepared.image_shape == (1, 4, 4)
@@ -88,7 +88,7 @@ def test_class_folders_of_any_name_are_a_data_set(data_dir: Path, cache_dir: Pat
 def test_an_unknown_name_gets_close_matches_the_list_and_the_layout(data_dir: Path) -> None:
     (data_dir / "flowers" / "train").mkdir(parents=True)
     with pytest.raises(UnknownDataset) as error:
-        find("cifar-10", data_dir)
+        find_dataset("cifar-10", data_dir)
     message = str(error.value)
     assert "'cifar-10'" in message
     assert "Did you mean cifar10" in message
@@ -101,14 +101,12 @@ def test_names_that_are_no_folder_of_their_own_are_unknown(name: str, data_dir: 
     for folder in ("CIFAR10/train", "mine/train", ".hidden/train", "mine/train/train", "train"):
         (data_dir / folder).mkdir(parents=True, exist_ok=True)
     with pytest.raises(UnknownDataset):
-        find(name, data_dir)
+        find_dataset(name, data_dir)
 
 
 def test_a_folder_of_another_set_cannot_go_by_a_known_name(data_dir: Path, cache_dir: Path) -> None:
     made.write_folders(data_dir / "cifar10" / "train", made.part(3, 2, (4, 4, 3)), ["cat", "dog", "fox"])
-    with pytest.raises(
-        Exception, match=r"cifar10 has 10 classes, but .* has 3: give the folder a name of its own"
-    ):
+    with pytest.raises(Exception, match=r"cifar10 has 10 classes, but .* has 3: give the folder a name of its own"):
         prepare("cifar10", data_dir, cache_dir)
 
 

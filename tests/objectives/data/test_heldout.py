@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from objectives.data.catalogue import DATASETS
-from objectives.data.decoded import fingerprint
-from objectives.data.errors import ImpossibleClasses, MissingData, UnreadableData
+from objectives.data.files.decoded import fingerprint
+from objectives.data.files.errors import ImpossibleClasses, MissingData, UnreadableData
 from objectives.data.heldout import open_heldout
 from tests.objectives.data import made
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from objectives.data.batches.examples import load
 from objectives.data.cache import prepare
-from objectives.data.errors import ImpossibleClasses, ImpossibleSplit
-from objectives.data.examples import load
-from objectives.data.prepared import Prepared
-from objectives.data.split import Split, split
+from objectives.data.files.errors import ImpossibleClasses, ImpossibleSplit
+from objectives.data.files.prepared import Prepared
+from objectives.data.splits.split import Split, split_examples
 from tests.objectives.data import made
 from tests.objectives.data.made import EVERYTHING, normalized
 
@@ -49,7 +49,7 @@ def test_merging_trains_on_both_parts_and_leaves_validation(prepared: Prepared, 
 
 
 def test_a_split_of_some_examples_shows_only_those(prepared: Prepared) -> None:
-    some = split(prepared.labels(), 0.5, 0, np.arange(15, 25))
+    some = split_examples(prepared.labels(), 0.5, 0, np.arange(15, 25))
     data = load(prepared, some, "cpu")
     assert (len(data.train), len(data.validation)) == (5, 5)
     assert set(data.train.indices.tolist()) | set(data.validation.indices.tolist()) == set(range(15, 25))
@@ -72,9 +72,7 @@ def test_unlabelled_images_without_a_cut_are_those_trained_on(prepared: Prepared
     assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
-def test_no_validation_image_is_among_the_unlabelled_unless_it_is_trained_on(
-    prepared: Prepared, parts: Split
-) -> None:
+def test_no_validation_image_is_among_the_unlabelled_unless_it_is_trained_on(prepared: Prepared, parts: Split) -> None:
     for split_ in (parts, few(parts, 6)):
         seen = load(prepared, split_, "cpu").unlabelled.indices.tolist()
         assert not set(seen) & set(parts.validation.tolist())
@@ -128,7 +126,7 @@ def four(data_dir: Path, cache_dir: Path) -> Prepared:
 
 def test_chosen_classes_are_numbered_in_the_order_given(four: Prepared, device: str) -> None:
     members = np.flatnonzero(np.isin(four.labels(), [1, 3]))
-    parts = split(four.labels(), 0.3, 0, members)
+    parts = split_examples(four.labels(), 0.3, 0, members)
     data = load(four, parts, device, classes=("d", "b"))
     assert data.classes == ("d", "b")
     for examples, chosen, each in ((data.train, parts.train, 7), (data.validation, parts.validation, 3)):
@@ -142,9 +140,9 @@ def test_chosen_classes_are_numbered_in_the_order_given(four: Prepared, device: 
 
 def test_a_split_of_other_classes_is_refused(four: Prepared) -> None:
     with pytest.raises(ImpossibleSplit, match="examples of other classes than d, b: split these only"):
-        load(four, split(four.labels(), 0.3, 0), "cpu", classes=("d", "b"))
+        load(four, split_examples(four.labels(), 0.3, 0), "cpu", classes=("d", "b"))
     other_pool = Split(train=np.array([10, 30]), validation=np.array([11, 31]), pool=np.array([0, 10, 30]))
     with pytest.raises(ImpossibleSplit, match="examples of other classes than d, b: split these only"):
         load(four, other_pool, "cpu", classes=("d", "b"))
     with pytest.raises(ImpossibleClasses, match="four has no class 'e'"):
-        load(four, split(four.labels(), 0.3, 0), "cpu", classes=("a", "e"))
+        load(four, split_examples(four.labels(), 0.3, 0), "cpu", classes=("a", "e"))

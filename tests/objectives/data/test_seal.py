@@ -10,9 +10,9 @@ import pytest
 
 from objectives.data.cache import prepare
 from objectives.data.catalogue import DATASETS
-from objectives.data.layouts import ArrayFile, place
-from objectives.data.remotes import RemoteArchive
+from objectives.data.files.layouts import ArrayFile, locate
 from objectives.data.seal import sealed_paths
+from objectives.data.sources.remotes import RemoteArchive
 from tests.objectives.data import made
 
 ROOT = Path(__file__).parents[3]
@@ -23,7 +23,7 @@ import io, json, os, shutil, sys, timeit, traceback
 from pathlib import Path
 import numpy as np
 from PIL import Image
-from objectives.data.errors import DataError, SealedTestSet
+from objectives.data.files.errors import DataError, SealedTestSet
 from objectives.data.seal import install, sealed_paths
 
 top = Path(sys.argv[1])
@@ -206,7 +206,7 @@ def test_the_files_of_every_entry_are_sealed_and_its_training_files_are_not(
     sealed = sealed_paths(data_dir, cache_dir)
     for layouts, held_out in ((dataset.held_out_layouts, True), (dataset.training_layouts, False)):
         for layout in layouts:
-            for file in place(layout, data_dir=data_dir, cache_dir=cache_dir).files():
+            for file in locate(layout, data_dir=data_dir, cache_dir=cache_dir).files():
                 assert (sealed.rule(str(file)) is not None) == held_out, file
     if isinstance(dataset.held_out_source, RemoteArchive):
         assert sealed.rule(str(data_dir / dataset.held_out_source.file.name)) is not None

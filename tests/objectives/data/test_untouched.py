@@ -14,8 +14,7 @@ ROOT = Path(__file__).parents[3]
 
 TRAINING = "from objectives.data.cache import prepare; prepare(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))"
 FINAL = (
-    "from objectives.data.heldout import open_heldout; "
-    "open_heldout(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))"
+    "from objectives.data.heldout import open_heldout; open_heldout(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))"
 )
 
 # What the held-out files of each layout have in their paths, relative to the data folder.

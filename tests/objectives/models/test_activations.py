@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+from objectives.base.errors import ObjectiveError
 from objectives.core.conditions import check_conditions
-from objectives.core.errors import ObjectiveError
 from objectives.models.activations import ACTIVATIONS, ActivationEntry
 from objectives.models.layers import activation, slope, widening
 from objectives.models.nonlinear import SquaredRelu, Swish

@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 import torch
 
-from objectives.core.errors import ObjectiveError
+from objectives.base.errors import ObjectiveError
 from objectives.models.catalogue import MODELS
 from objectives.training.config import TrainingConfig
 from spaces import Choice, Configuration, corners

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from objectives.core.errors import ObjectiveError
+from objectives.base.errors import ObjectiveError
 from objectives.models.cnn import pooled_blocks
 from tests.objectives.models.made import Shape, layers, network
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from objectives.core.errors import ObjectiveError
+from objectives.base.errors import ObjectiveError
 from objectives.models.config import CnnConfig, MlpConfig, NetworkConfig, RnnConfig
 
 
@@ -17,9 +17,7 @@ from objectives.models.config import CnnConfig, MlpConfig, NetworkConfig, RnnCon
         ({"output_scale": 0.0}, "output_scale must be at least 1e-06, but got 0.0"),
     ],
 )
-def test_impossible_sizes_are_refused(
-    config: type[NetworkConfig], options: dict[str, object], message: str
-) -> None:
+def test_impossible_sizes_are_refused(config: type[NetworkConfig], options: dict[str, object], message: str) -> None:
     with pytest.raises(ObjectiveError, match=message):
         config(**{"depth": 3, "width": 8, **options})  # type: ignore[arg-type]
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from objectives.core.errors import ObjectiveError
-from objectives.core.registry import choose
+from objectives.base.errors import ObjectiveError
+from objectives.base.registry import choose
 from objectives.models.catalogue import MODELS
 from objectives.models.initializers import INITIALIZERS
 from objectives.models.layers import initialize
@@ -129,9 +129,7 @@ def test_recurrent_layers_start_gate_by_gate(cell: str, name: str) -> None:
     ],
 )
 @pytest.mark.parametrize("initializer", ["he_normal", "he_uniform"])
-def test_he_allows_for_the_slope_of_the_activation(
-    initializer: str, activation: Choice | str, slope: float
-) -> None:
+def test_he_allows_for_the_slope_of_the_activation(initializer: str, activation: Choice | str, slope: float) -> None:
     made = network("mlp", depth=2, width=512, initializer=initializer, activation=activation)
     middle = layers(made.stages[1])[0].weight
     assert middle.var().item() == pytest.approx(2 / (512 * (1 + slope**2)), rel=0.02)

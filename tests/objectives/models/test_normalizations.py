@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from objectives.core.errors import ObjectiveError
+from objectives.base.errors import ObjectiveError
 from objectives.models.normalizations import NORMALIZATIONS
 from spaces import Choice
 from tests.objectives.models.made import WITH_ACTIVATION, network

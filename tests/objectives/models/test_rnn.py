@@ -58,9 +58,7 @@ def test_the_last_row_counts(cell: str) -> None:
 
 def test_dropout_stands_between_the_layers_and_on_top() -> None:
     made = network("rnn", SHAPE, dropout=0.4)
-    assert [[type(part).__name__ for part in layers(stage)] for stage in made.stages] == [
-        ["Recurrent", "Dropout"]
-    ] * 3
+    assert [[type(part).__name__ for part in layers(stage)] for stage in made.stages] == [["Recurrent", "Dropout"]] * 3
     dropped_BF = made.features(torch.randn(50, *SHAPE)) == 0
     assert 0.3 < dropped_BF.float().mean() < 0.5
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from objectives.core.errors import ObjectiveError
-from objectives.core.registry import choose
+from objectives.base.errors import ObjectiveError
+from objectives.base.registry import choose
 from objectives.optimizers.catalogue import OPTIMIZERS, Groups, OptimizerEntry
 from objectives.training.config import TrainingConfig
 from spaces import Choice, Configuration, Fixed, Float, Space
@@ -91,13 +91,9 @@ def test_a_step_can_be_taken_at_both_limits_of_every_option(name: str, option: s
 
 @pytest.mark.parametrize(("name", "option", "domain"), NUMBERS)
 def test_a_value_beyond_its_limits_is_refused(name: str, option: str, domain: Float) -> None:
-    with pytest.raises(
-        ObjectiveError, match=f"^{option} of optimizer '{name}' must be at most .*, but got 777.5$"
-    ):
+    with pytest.raises(ObjectiveError, match=f"^{option} of optimizer '{name}' must be at most .*, but got 777.5$"):
         optimizer_of(network(), name, **{option: 777.5})
-    with pytest.raises(
-        ObjectiveError, match=f"^{option} of optimizer '{name}' must be at least .*, but got -0.5$"
-    ):
+    with pytest.raises(ObjectiveError, match=f"^{option} of optimizer '{name}' must be at least .*, but got -0.5$"):
         optimizer_of(network(), name, **{option: -0.5})
 
 
@@ -121,9 +117,7 @@ def test_learning_rate_may_stand_on_its_own() -> None:
     assert TrainingConfig(optimizer="adam", learning_rate=0.5).optimizer_choice == Choice(
         "adam", {"learning_rate": 0.5}
     )
-    with pytest.raises(
-        ObjectiveError, match="optimizer 'adam' has no learning rate; add learning_rate to the space"
-    ):
+    with pytest.raises(ObjectiveError, match="optimizer 'adam' has no learning rate; add learning_rate to the space"):
         _ = TrainingConfig(optimizer="adam").optimizer_choice
 
 

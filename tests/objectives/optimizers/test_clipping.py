@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from objectives.core.errors import ObjectiveError
-from objectives.core.registry import resolve
+from objectives.base.errors import ObjectiveError
+from objectives.base.registry import resolve
 from objectives.optimizers.clipping import CLIPPINGS, Clip, ClippingEntry
 from spaces import Choice, Float, Space
 
@@ -71,9 +71,7 @@ def test_every_option_of_the_builder_stands_in_the_space(name: str) -> None:
 
 
 def test_errors_name_the_value() -> None:
-    with pytest.raises(
-        ObjectiveError, match=r"max_norm of clipping 'clip_norm' must be at least 1e-06, but got 0$"
-    ):
+    with pytest.raises(ObjectiveError, match=r"max_norm of clipping 'clip_norm' must be at least 1e-06, but got 0$"):
         _clip("clip_norm", max_norm=0)
     with pytest.raises(ObjectiveError, match="clipping 'clip_value' has no option 'max_norm'"):
         _clip("clip_value", max_norm=1.0)

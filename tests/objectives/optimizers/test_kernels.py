@@ -11,7 +11,7 @@ from objectives.models.cnn import cnn
 from objectives.models.config import CnnConfig
 from objectives.models.resnet import resnet
 from objectives.optimizers.clipping import CLIPPINGS
-from objectives.optimizers.kernels import Flattened
+from objectives.optimizers.kernels import FlattenedKernels
 from tests.objectives.optimizers.made import RATE, loss_of, optimizer_of, save_and_load, steps
 
 SHAPE = (1, 8, 8)  # the digits
@@ -51,7 +51,7 @@ def test_kernels_move_as_equal_matrices_do() -> None:
     torch.manual_seed(0)
     kernel = nn.Parameter(torch.randn(6, 4, 3, 3).to(memory_format=torch.channels_last))
     matrix = nn.Parameter(kernel.detach().flatten(1).clone())
-    one = Flattened([{"params": [kernel]}], lambda groups: torch.optim.Muon(groups, lr=0.1))
+    one = FlattenedKernels([{"params": [kernel]}], lambda groups: torch.optim.Muon(groups, lr=0.1))
     other = torch.optim.Muon([matrix], lr=0.1)
     for rate in (0.1, 0.05, 0.2):
         one.param_groups[0].update(lr=rate, momentum=rate)

@@ -11,7 +11,7 @@ from objectives.models.cnn import cnn
 from objectives.models.config import CnnConfig, RnnConfig
 from objectives.models.resnet import resnet
 from objectives.models.rnn import rnn
-from objectives.optimizers.pair import Pair
+from objectives.optimizers.pair import OptimizerPair
 from tests.objectives.optimizers.made import RATE, linear, loss_of, network, optimizer_of, steps
 
 
@@ -116,7 +116,7 @@ def test_momentum_is_muons_own() -> None:
 def test_pair_is_one_optimizer() -> None:
     model = network()
     pair = optimizer_of(model, "muon")
-    assert isinstance(pair, Pair)
+    assert isinstance(pair, OptimizerPair)
     assert [group["lr"] for group in pair.param_groups] == [RATE] * 3
     loss_of(model).backward()  # type: ignore[no-untyped-call]
     pair.step()

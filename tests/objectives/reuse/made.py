@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from objectives.core.registry import resolve
+from objectives.base.registry import resolve
+from objectives.data.batches.examples import TrainValidation, load
 from objectives.data.cache import prepare
-from objectives.data.examples import TrainValidation, load
-from objectives.data.split import Split, split, subset
+from objectives.data.splits.split import Split, draw_subset, split_examples
 from objectives.models.network import Network
 from objectives.reuse.catalogue import REUSES
 from objectives.reuse.freeze import Freeze
@@ -29,9 +29,9 @@ def digits(labelled: int | None = None) -> TrainValidation:
     """The training part of the digits, a fifth of it for validation; of the rest, so many labelled or all."""
     with TemporaryDirectory() as folder:
         prepared = prepare("digits", Path(folder) / "data", Path(folder) / "cache")
-        parts = split(prepared.labels(), 0.2, 0)
+        parts = split_examples(prepared.labels(), 0.2, 0)
         if labelled is not None:
-            few = subset(prepared.labels(), parts.train, labelled, 0)
+            few = draw_subset(prepared.labels(), parts.train, labelled, 0)
             parts = Split(train=few, validation=parts.validation, pool=parts.pool)
         return load(prepared, parts, "cpu")
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from objectives.core.errors import ObjectiveError
-from objectives.core.registry import resolve
+from objectives.base.errors import ObjectiveError
+from objectives.base.registry import resolve
 from objectives.reuse.catalogue import REUSES
 from spaces import Choice, Fixed
 from tests.objectives.reuse.made import built, network, reusing, same, source, state

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from objectives.core.errors import ObjectiveError
-from objectives.core.registry import choose
+from objectives.base.errors import ObjectiveError
+from objectives.base.registry import choose
 from objectives.models.activations import ACTIVATIONS
 from objectives.models.catalogue import MODELS
 from objectives.reuse.catalogue import REUSES

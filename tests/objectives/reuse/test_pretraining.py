@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from objectives.core.errors import Diverged, ObjectiveError
+from objectives.base.errors import Diverged, ObjectiveError
 from objectives.reuse.pretraining import pretrain
-from objectives.reuse.tasks import Reconstruction, Rotation, turned
+from objectives.reuse.tasks import Reconstruction, Rotation, rotate_quarters
 from tests.objectives.reuse.made import Watching, built, digits, network, reusing
 
 
@@ -55,7 +55,7 @@ def test_rotations_are_told_apart_far_better_than_by_chance() -> None:
     right = total = 0
     with torch.no_grad():
         for x_BCHW in digits().validation.images(120, order_seed=0):
-            turned_BCHW, turns_B = turned(x_BCHW)
+            turned_BCHW, turns_B = rotate_quarters(x_BCHW)
             told = head.head(model.features(turned_BCHW)).argmax(1)  # type: ignore[operator]
             right += int((told == turns_B).sum())
             total += len(turns_B)
@@ -92,7 +92,7 @@ def _contents(batches: Iterable[Tensor]) -> set[bytes]:
 
 def test_turns_are_quarter_turns_each_of_a_quarter_of_the_batch() -> None:
     x_BCHW = torch.arange(4.0).view(1, 1, 2, 2).expand(6, 1, 2, 2)
-    images_BCHW, turns_B = turned(x_BCHW)
+    images_BCHW, turns_B = rotate_quarters(x_BCHW)
     assert turns_B.tolist() == [0, 0, 1, 1, 2, 3]
     by_hand = {0: [0, 1, 2, 3], 1: [1, 3, 0, 2], 2: [3, 2, 1, 0], 3: [2, 0, 3, 1]}
     assert [image.flatten().tolist() for image in images_BCHW] == [by_hand[turn] for turn in turns_B.tolist()]

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from torch import nn
 
-from objectives.core.errors import ObjectiveError
+from objectives.base.errors import ObjectiveError
 from objectives.core.objective import Objective
+from objectives.core.run import train
 from objectives.models.catalogue import MODELS
 from objectives.models.network import Network
 from objectives.reuse.catalogue import REUSES
 from objectives.reuse.reusing import TrainedNetwork
-from objectives.training.run import train
 from spaces import Choice, Configuration, Fixed, Space
 from tests.objectives.reuse.made import digits, same, source, state
 from tests.objectives.training.made import Curve

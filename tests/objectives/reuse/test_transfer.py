@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from objectives.core.errors import ObjectiveError
+from objectives.base.errors import ObjectiveError
 from objectives.models.network import Network
 from objectives.reuse.reusing import TrainedNetwork
 from tests.objectives.reuse.made import built, network, reusing, same, source, state

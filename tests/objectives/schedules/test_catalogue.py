@@ -6,8 +6,8 @@ from math import inf
 
 import pytest
 
-from objectives.core.errors import ObjectiveError
-from objectives.core.registry import resolve
+from objectives.base.errors import ObjectiveError
+from objectives.base.registry import resolve
 from objectives.schedules.catalogue import SCHEDULES, ScheduleEntry
 from objectives.schedules.rates import rates_for
 from spaces import Choice, Fixed, Float, Space
@@ -121,9 +121,7 @@ def test_half_way_through_an_epoch() -> None:
     assert rates_for("one_cycle", 1.0, 10).at(9, 0.5) == pytest.approx(0.0505, abs=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("share", "epochs", "restart"), [(0.07, 100, 7), (0.29, 100, 29), (0.2, 30, 6), (1 / 3, 9, 3)]
-)
+@pytest.mark.parametrize(("share", "epochs", "restart"), [(0.07, 100, 7), (0.29, 100, 29), (0.2, 30, 6), (1 / 3, 9, 3)])
 def test_a_restart_is_sharp_however_its_time_rounds(share: float, epochs: int, restart: int) -> None:
     """0.07 * 100 is a little more than 7, 0.29 * 100 a little less than 29."""
     rates = rates_for(Choice("cosine_restarts", {"first_cycle": share}), 1.0, epochs)
@@ -155,9 +153,7 @@ def test_times_of_dips(choice: Choice, times: list[float]) -> None:
     assert list(got) == pytest.approx(times)
     assert max(got, default=0) <= 10
     # A restart begins where a dip ends, so just before it.
-    assert [entry.factor(time * (1 - 1e-7), 10, **options) for time in got] == pytest.approx(
-        [0] * len(got), abs=1e-6
-    )
+    assert [entry.factor(time * (1 - 1e-7), 10, **options) for time in got] == pytest.approx([0] * len(got), abs=1e-6)
 
 
 @pytest.mark.parametrize(("dips", "epochs"), [(3, 11), (2, 7), (4, 15), (2, 1)])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from objectives.core.errors import ObjectiveError
+from objectives.base.errors import ObjectiveError
 from objectives.schedules.catalogue import SCHEDULES
 from objectives.schedules.rates import rates_for
 

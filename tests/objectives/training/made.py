@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from objectives.core.errors import Leave
+from objectives.base.errors import StopTraining
 from objectives.core.objective import Objective
+from objectives.core.run import train
+from objectives.data.batches.examples import TrainValidation, load
 from objectives.data.cache import prepare
-from objectives.data.examples import TrainValidation, load
-from objectives.data.split import split
-from objectives.training.run import train
+from objectives.data.splits.split import split_examples
 from spaces import Choice, Configuration, Fixed, Space
 
 OBJECTIVE = Objective(data="digits", model="mlp", space=Space(depth=Fixed(2), width=Fixed(64)))
@@ -35,7 +35,7 @@ def digits() -> TrainValidation:
     """The training part of the digits, a fifth of it for validation; the mapped files outlive their folder."""
     with TemporaryDirectory() as folder:
         prepared = prepare("digits", Path(folder) / "data", Path(folder) / "cache")
-        return load(prepared, split(prepared.labels(), 0.2, 0), "cpu")
+        return load(prepared, split_examples(prepared.labels(), 0.2, 0), "cpu")
 
 
 class Curve:
@@ -65,7 +65,7 @@ class Leaving:
     def beat(self) -> None:
         self.count += 1
         if self.count in self.beats:
-            raise Leave
+            raise StopTraining
 
     def state(self) -> bytes | None:
         return self.states[-1][1] if self.states else None
@@ -85,7 +85,7 @@ def left_and_resumed(run: Callable[[], nn.Module]) -> nn.Module:
     while True:
         try:
             return run()
-        except Leave:
+        except StopTraining:
             torch.manual_seed(torch.initial_seed() + 1)  # another process begins with other random numbers
 
 

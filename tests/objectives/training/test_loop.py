@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from objectives.core.errors import Diverged
-from objectives.data.examples import Examples
+from objectives.base.errors import Diverged
+from objectives.data.batches.examples import Examples
 from objectives.optimizers.groups import build_optimizer
 from objectives.schedules.rates import Replayed
 from objectives.training.config import TrainingConfig

@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import nn
 
-from objectives.core.errors import Leave
+from objectives.base.errors import StopTraining
 from objectives.core.objective import Objective
-from objectives.training.run import train
+from objectives.core.run import train
 from spaces import Choice, Configuration, Fixed, Space
 from tests.objectives.training.made import (
     CONFIG,
@@ -44,10 +44,10 @@ RICH = CONFIG.replace(
 PLATEAU = CONFIG.replace(schedule=Choice("plateau", {"patience": 1, "factor": 0.5}), early_stopping=2)
 
 
-def curve_of(watcher: Leaving, config: Configuration, epochs: int = EPOCHS) -> tuple[nn.Module, list[Any]]:
+def curve_of(callback: Leaving, config: Configuration, epochs: int = EPOCHS) -> tuple[nn.Module, list[Any]]:
     curve = Curve()
     network = left_and_resumed(
-        lambda: train(OBJECTIVE, config, digits(), curve, epochs=epochs, seed=7, watcher=watcher)
+        lambda: train(OBJECTIVE, config, digits(), curve, epochs=epochs, seed=7, callback=callback)
     )
     return network, [{name: value for name, value in row.items() if name != "seconds"} for row in curve.rows]
 
@@ -71,16 +71,16 @@ def test_an_early_stop_is_remembered() -> None:
     _, curve = trained(config=config, epochs=30)
     length = len(curve.rows)
     assert length < 30
-    watcher, rows = Leaving(), []
+    callback, rows = Leaving(), []
 
     def report(epoch: int, metrics: object) -> None:
         rows.append(epoch)
         if epoch == length - 1:
-            raise Leave
+            raise StopTraining
 
-    with pytest.raises(Leave):
-        train(OBJECTIVE, config, digits(), report, epochs=30, seed=7, watcher=watcher)
-    train(OBJECTIVE, config, digits(), report, epochs=30, seed=7, watcher=watcher)
+    with pytest.raises(StopTraining):
+        train(OBJECTIVE, config, digits(), report, epochs=30, seed=7, callback=callback)
+    train(OBJECTIVE, config, digits(), report, epochs=30, seed=7, callback=callback)
     assert rows == list(range(length))
 
 
@@ -100,10 +100,10 @@ def test_pretraining_that_is_left_begins_again_and_training_that_was_does_not_pr
 @pytest.fixture(scope="module")
 def state() -> bytes:
     """A state from the middle of a training."""
-    watcher = Leaving(100)
-    with pytest.raises(Leave):
-        train(OBJECTIVE, CONFIG, digits(), lambda epoch, metrics: None, epochs=EPOCHS, seed=7, watcher=watcher)
-    return watcher.states[0][1]
+    callback = Leaving(100)
+    with pytest.raises(StopTraining):
+        train(OBJECTIVE, CONFIG, digits(), lambda epoch, metrics: None, epochs=EPOCHS, seed=7, callback=callback)
+    return callback.states[0][1]
 
 
 class Held(Leaving):
@@ -116,12 +116,12 @@ class Held(Leaving):
 
 def refused(state: bytes, objective: Objective = OBJECTIVE, config: Configuration = CONFIG) -> str:
     """Train with a state that is no good: the numbers of a new beginning, and why."""
-    watcher, curve = Held(state), Curve()
-    network = train(objective, config, digits(), curve, epochs=2, seed=7, watcher=watcher)
+    callback, curve = Held(state), Curve()
+    network = train(objective, config, digits(), curve, epochs=2, seed=7, callback=callback)
     fresh, fresh_curve = trained(objective, config)
     assert equal(network, fresh)
     assert curve.of("accuracy") == fresh_curve.of("accuracy")
-    [reason] = watcher.refusals
+    [reason] = callback.refusals
     assert "\n" not in reason
     return reason
 
@@ -179,7 +179,7 @@ def test_every_source_of_chance_goes_on_where_it_was() -> None:
     config = Configuration({"optimizer": Choice("sgd", {"learning_rate": 0.01}), "batch_size": 64})
     whole, left = Curve(), Curve()
     network = train(objective, config, digits(), whole, epochs=2, seed=7)
-    watcher = Leaving(5, 20)
-    resumed = left_and_resumed(lambda: train(objective, config, digits(), left, epochs=2, seed=7, watcher=watcher))
+    callback = Leaving(5, 20)
+    resumed = left_and_resumed(lambda: train(objective, config, digits(), left, epochs=2, seed=7, callback=callback))
     assert whole.of("loss") == left.of("loss")
     assert equal(resumed, network)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from objectives.core.errors import ObjectiveError
+from objectives.base.errors import ObjectiveError
 from objectives.variants.dropout import McDropout
 from tests.objectives.variants.made import convolutional, dense, images, states_equal
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from objectives.core.errors import ObjectiveError
+from objectives.base.errors import ObjectiveError
 from objectives.models.catalogue import MODELS
 from objectives.variants.dropout import McDropout
 from objectives.variants.folding import fold_batch_norm

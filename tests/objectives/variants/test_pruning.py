@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from objectives.core.errors import ObjectiveError
+from objectives.base.errors import ObjectiveError
 from objectives.variants.pruning import prune_structured, prune_unstructured, sparsity
 from tests.objectives.variants.made import convolutional, dense, states_equal
 

@@ -1,0 +1,82 @@
+"""Reading a registry: a module-level dict from names to frozen entries, each a `Technique`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from objectives.base.errors import ObjectiveError
+from objectives.base.technique import Technique
+from spaces import Categorical, Choice, Domain, beyond_limits
+
+E = TypeVar("E")
+T = TypeVar("T", bound=Technique)
+
+
+def look_up(registry: Mapping[str, E], name: str, kind: str) -> E:
+    """The entry called `name`.
+
+    Raises:
+        ObjectiveError: there is none; the message has close matches and the whole list.
+    """
+    if name in registry:
+        return registry[name]
+    close = difflib.get_close_matches(name, registry, n=3)
+    hint = f"did you mean {' or '.join(close)}? " if close else ""
+    raise ObjectiveError(f"unknown {kind} {name!r}; {hint}known: {', '.join(registry)}")
+
+
+def choose(registry: Mapping[str, Technique], *names: str, **domains: Domain) -> Categorical:
+    """A choice among entries (all where none is named), each with its own options.
+
+    `domains` replaces the default domain of an option under every entry that has it:
+    `choose(OPTIMIZERS, "nesterov", "adamw", momentum=Fixed(0.9))`.
+
+    Raises:
+        ObjectiveError: an unknown name, or an option that none of the entries has.
+    """
+    spaces = {name: look_up(registry, name, "choice").space for name in names or registry}
+    for option in domains:
+        if not any(option in space.domains for space in spaces.values()):
+            raise ObjectiveError(f"none of {', '.join(spaces)} has an option {option!r}")
+    return Categorical(
+        {
+            name: space.replace(**{key: domain for key, domain in domains.items() if key in space.domains})
+            for name, space in spaces.items()
+        }
+    )
+
+
+def resolve(registry: Mapping[str, T], choice: Choice | str, kind: str) -> tuple[T, dict[str, Any]]:
+    """The chosen entry and its options, ready to be passed to its builder as keywords.
+
+    Raises:
+        ObjectiveError: an unknown name, an option that the entry does not have, or a value beyond its limits.
+    """
+    choice = as_choice(choice)
+    entry = look_up(registry, choice.name, kind)
+    for option, value in choice.options.items():
+        check_option(entry, f"{kind} {choice.name!r}", option, value)
+    return entry, dict(choice.options)
+
+
+def check_option(entry: Technique, owner: str, option: str, value: object) -> None:
+    """Refuse an option that nobody reads, and a value that cannot be meant.
+
+    Raises:
+        ObjectiveError: with the value, the rule and what there is instead.
+    """
+    domain = entry.space.domains.get(option)
+    if domain is None:
+        raise ObjectiveError(
+            f"{owner} has no option {option!r} (set to {value!r}); it has {', '.join(entry.space.domains) or 'none'}"
+        )
+    rule = beyond_limits(domain, value)
+    if rule is not None:
+        raise ObjectiveError(f"{option} of {owner} {rule}, but got {value!r}")
+
+
+def as_choice(choice: Choice | str) -> Choice:
+    """A plain name as a choice without options."""
+    return Choice(choice) if isinstance(choice, str) else choice

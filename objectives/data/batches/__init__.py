@@ -1,0 +1,1 @@
+"""Decoded images on a device, augmented and served in batches."""

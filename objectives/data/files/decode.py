@@ -1,0 +1,86 @@
+"""From a layout on disk to labels, class names and image blocks; no file but the layout's is touched."""
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from objectives.data.files import image_files
+from objectives.data.files.cifar import read_batch
+from objectives.data.files.decoded import Decoded, Images, Labels, check_labels
+from objectives.data.files.errors import DataError, UnreadableData, one_line
+from objectives.data.files.folders import decode_folder
+from objectives.data.files.idx import read_idx
+from objectives.data.files.layouts import ArrayFile, CifarBatches, ClassFolder, IdxFiles, Location
+
+_BLOCK = 4096
+
+
+def decode(
+    place: Location,
+    *,
+    classes: tuple[str, ...] | None,
+    channels: int | None = None,
+    image_size: int | None = None,
+) -> Decoded:
+    """One part of a data set.
+
+    classes: names in the order of the labels; None, for class folders alone, takes the sorted names of the
+    folders.
+    channels: for class folders, 1 or 3; None takes 1 where every image is grayscale, else 3.
+    image_size: pixels; resizes the shorter side and crops the centre; None leaves the images as they are.
+
+    Raises UnreadableData: a file is not what its layout says; the message names it.
+    """
+    files = place.files()
+    match place.layout:
+        case ClassFolder():
+            return decode_folder(files[0], classes=classes, channels=channels, image_size=image_size)
+        case IdxFiles():
+            images = read_idx(files[0], dimensions=3)[..., None]
+            labels = read_idx(files[1], dimensions=1).astype(np.int64)
+        case CifarBatches(labels_key=labels_key):
+            batches = [read_batch(file, labels_key) for file in files]
+            images = np.concatenate([images for images, _ in batches])
+            labels = np.concatenate([labels for _, labels in batches])
+        case ArrayFile():
+            images, labels = _read_arrays(files[0])
+    assert classes is not None
+    return _from_arrays(images, check_labels(labels, classes, len(images), files[-1]), classes, image_size)
+
+
+def _from_arrays(images: Images, labels: Labels, classes: tuple[str, ...], image_size: int | None) -> Decoded:
+    height, width = images.shape[1:3] if image_size is None else (image_size, image_size)
+    return Decoded(
+        labels=labels,
+        classes=classes,
+        height=height,
+        width=width,
+        channels=images.shape[3],
+        blocks=_blocks(images, image_size),
+    )
+
+
+def _blocks(images: Images, image_size: int | None) -> Iterator[Images]:
+    for start in range(0, len(images), _BLOCK):
+        block = images[start : start + _BLOCK]
+        yield block if image_size is None else image_files.fit_block(block, image_size)
+
+
+def _read_arrays(path: Path) -> tuple[Images, Labels]:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            images, labels = arrays["images"], arrays["labels"]
+    except DataError:
+        raise
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise UnreadableData(
+            f"{path} cannot be read ({one_line(error)}): remove it, and it is written again."
+        ) from error
+    if images.dtype != np.uint8 or images.ndim != 4 or labels.dtype != np.int64 or labels.ndim != 1:
+        raise UnreadableData(
+            f"{path} must hold uint8 images in four dimensions and int64 labels in one: remove it, "
+            "and it is written again."
+        )
+    return images, labels

@@ -1,0 +1,59 @@
+"""What every layout is decoded to: labels, class names and image blocks, and the hash of all of it."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectives.data.files.errors import UnreadableData
+
+Images = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Decoded:
+    """One part of a data set, with its images yet to be read.
+
+    labels: int64, N. classes: names in the order of the labels. height, width: pixels. channels: 1 or 3.
+    blocks: the images in order, uint8 arrays (n, height, width, channels) that together hold N; read once.
+    """
+
+    labels: Labels
+    classes: tuple[str, ...]
+    height: int
+    width: int
+    channels: int
+    blocks: Iterator[Images]
+
+
+def fingerprint(images_sha256: str, labels: Labels, classes: tuple[str, ...], shape: tuple[int, ...]) -> str:
+    """SHA-256 of the decoded content: the same on every machine, whatever the files' names and dates.
+
+    images_sha256: of all pixels in order. shape: (N, height, width, channels).
+    """
+    labels_sha256 = hashlib.sha256(np.ascontiguousarray(labels, dtype="<i8").tobytes()).hexdigest()
+    content = {"classes": classes, "images": images_sha256, "labels": labels_sha256, "shape": shape}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def check_labels(labels: Labels, classes: tuple[str, ...], examples: int, path: Path) -> Labels:
+    """The labels of `path`, if there is one for each image and each names a class.
+
+    Raises UnreadableData otherwise.
+    """
+    if len(labels) != examples:
+        raise UnreadableData(f"{path} holds {len(labels)} labels for {examples} images; the numbers must be equal.")
+    if len(labels) == 0:
+        raise UnreadableData(f"{path} holds no examples.")
+    low, high = int(labels.min()), int(labels.max())
+    if not 0 <= low <= high < len(classes):
+        raise UnreadableData(
+            f"{path}: 0 <= label < {len(classes)} must hold, but it holds labels from {low} to {high}."
+        )
+    return labels

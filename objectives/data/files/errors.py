@@ -1,0 +1,48 @@
+"""What can go wrong with data, each message one sentence for the user.
+
+DataError
+├── UnknownDataset    no data set has this name
+├── MissingData       the data set is known, but its files are not there and could not be downloaded
+├── UnreadableData    a file is there and is not what its layout says
+├── CacheError        the decoded copy could not be written
+├── ImpossibleSplit   the examples cannot be divided as asked (also a ValueError)
+├── ImpossibleClasses the classes asked for are unknown, named twice or too few (also a ValueError)
+└── SealedTestSet     a held-out file was about to be opened (also a PermissionError)
+"""
+
+
+class DataError(Exception):
+    """The root of every error of this package."""
+
+
+class UnknownDataset(DataError):
+    """No data set has this name."""
+
+
+class MissingData(DataError):
+    """The files of a known data set are not there and could not be had."""
+
+
+class UnreadableData(DataError):
+    """A file of a data set is truncated, malformed or not what its layout says."""
+
+
+class CacheError(DataError):
+    """The decoded copy of a data set could not be written."""
+
+
+class ImpossibleSplit(DataError, ValueError):
+    """The examples cannot be divided as asked."""
+
+
+class ImpossibleClasses(DataError, ValueError):
+    """The classes asked for are unknown, named twice or fewer than two."""
+
+
+class SealedTestSet(DataError, PermissionError):
+    """A held-out file was about to be opened by a process that must not."""
+
+
+def one_line(error: Exception) -> str:
+    """What a library said of a file, in one line: some of what they say has several, or none."""
+    return " ".join(str(error).split()) or type(error).__name__

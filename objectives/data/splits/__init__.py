@@ -1,0 +1,1 @@
+"""Which examples train and which validate, and which classes take part."""

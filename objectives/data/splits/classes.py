@@ -1,0 +1,67 @@
+"""A study of some classes only: which they are, and how their labels are numbered."""
+
+import difflib
+from collections.abc import Sequence
+
+import numpy as np
+
+from objectives.data.files.decoded import Labels
+from objectives.data.files.errors import ImpossibleClasses
+
+# The label of an example whose class was not chosen; a loss refuses it, should one be trained on.
+NOT_CHOSEN = -1
+
+
+def choose_classes(dataset: str, known: Sequence[str], wanted: Sequence[str] | None) -> tuple[str, ...]:
+    """The names of `wanted` in their order, or all that are `known` where it is None.
+
+    dataset: the data set's name, for messages.
+
+    Raises ImpossibleClasses: a name is unknown (the message has close matches and all names) or given twice, or
+    there are fewer than two.
+    """
+    if wanted is None:
+        return tuple(known)
+    for name in wanted:
+        if name not in known:
+            raise ImpossibleClasses(f"{dataset} has no class {name!r};{_hint(str(name), known)} {_listed(known)}.")
+        if list(wanted).count(name) > 1:
+            raise ImpossibleClasses(f"Every class may be named once, but {name!r} is in {list(wanted)} twice.")
+    if len(wanted) < 2:
+        raise ImpossibleClasses(
+            f"There must be at least two classes to tell apart, but got {list(wanted)}; {_listed(known)}."
+        )
+    return tuple(wanted)
+
+
+def find_members(dataset: str, labels: Labels, known: Sequence[str], wanted: Sequence[str] | None) -> Labels:
+    """Which examples are of the classes that `choose` gives: int64, ascending.
+
+    Raises ImpossibleClasses: as `choose`; and where no example is of a class that was asked for.
+    """
+    numbers = [known.index(name) for name in choose_classes(dataset, known, wanted)]
+    for number in () if wanted is None else numbers:
+        if number not in labels:
+            raise ImpossibleClasses(f"{dataset} has no example of class {known[number]!r} to train on.")
+    return np.flatnonzero(np.isin(labels, numbers))
+
+
+def renumber(labels: Labels, known: Sequence[str], chosen: Sequence[str]) -> Labels:
+    """The labels with `chosen` numbered from 0 in the order given, every other one NOT_CHOSEN.
+
+    labels: int64, numbers of `known`. chosen: what `choose` gave.
+    """
+    numbers = np.full(len(known), NOT_CHOSEN, dtype=np.int64)
+    for number, name in enumerate(chosen):
+        numbers[known.index(name)] = number
+    return numbers[labels]
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
+    by_letters = {each.casefold(): each for each in known}
+    matches = difflib.get_close_matches(name.casefold(), by_letters, n=3, cutoff=0.5)
+    return f" did you mean {' or '.join(repr(by_letters[match]) for match in matches)}?" if matches else ""
+
+
+def _listed(known: Sequence[str]) -> str:
+    return f"its classes are {', '.join(known)}"

@@ -1,0 +1,91 @@
+"""Which weights a training run ends with: the best epoch's, an average, or the last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, update_bn
+
+from objectives.data.batches.examples import TrainValidation
+from objectives.training.config import TrainingConfig
+
+
+class BestWeights:
+    """Watches a model through its epochs: keeps the best weights, averages over dips, counts patience."""
+
+    def __init__(self, model: nn.Module, config: TrainingConfig, data: TrainValidation) -> None:
+        self._model = model
+        self._data = data
+        self._batch_size = config.batch_size
+        self._patience = config.early_stopping
+        self._averaged: AveragedModel | None = None
+        self._dipped = False
+        self._best = -1.0
+        self._waited = 0
+        self._kept: dict[str, Tensor] | None = None
+
+    def average(self) -> None:
+        """Take the model's present weights into the average (Izmailov et al. 2018): a dip was reached."""
+        if self._averaged is None:
+            self._averaged = AveragedModel(self._model)
+        self._averaged.update_parameters(self._model)
+        self._dipped = True
+
+    def valued(self) -> nn.Module:
+        """The network that this epoch's value is measured on: the average so far where the epoch had a dip.
+
+        An average has no batch norm statistics of its own: they are taken anew from the training examples.
+        """
+        if self._dipped and self._averaged is not None:
+            with torch.no_grad():
+                batches = self._data.train.batches(max(2, self._batch_size), order_seed=None, drop_last=True)
+                update_bn(batches, self._averaged)
+        return self._present
+
+    def keep(self, accuracy: float) -> None:
+        """Take note of the accuracy of what `valued` gave; remember its weights if they are to be ended with."""
+        self._waited = 0 if accuracy > self._best else self._waited + 1
+        if self._data.merged or accuracy > self._best:
+            self._kept = _copied(self._present)
+        self._best = max(self._best, accuracy)
+        self._dipped = False
+
+    @property
+    def _present(self) -> nn.Module:
+        """The average where this epoch had a dip, else the model."""
+        return self._averaged.module if self._dipped and self._averaged is not None else self._model
+
+    @property
+    def is_patience_over(self) -> bool:
+        """Whether early stopping ends the training; never by examples that are trained on."""
+        return 0 < self._patience <= self._waited and not self._data.merged
+
+    def settle(self) -> None:
+        """Give the model the weights that it ends with."""
+        if self._kept is not None:
+            self._model.load_state_dict(self._kept)
+
+    def state(self) -> dict[str, Any]:
+        """What has been seen and kept, as tensors and plain values for a checkpoint."""
+        return {
+            "best": self._best,
+            "waited": self._waited,
+            "dipped": self._dipped,
+            "kept": self._kept,
+            "averaged": None if self._averaged is None else self._averaged.state_dict(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        self._best, self._waited, self._dipped = state["best"], state["waited"], state["dipped"]
+        self._kept = state["kept"]
+        if state["averaged"] is not None:
+            self._averaged = AveragedModel(self._model)
+            self._averaged.load_state_dict(state["averaged"])
+
+
+def _copied(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}

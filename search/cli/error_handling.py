@@ -1,0 +1,67 @@
+"""Errors become one sentence and an exit code; a traceback only with --debug."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+
+import typer
+
+from search.errors import Exit, Interrupted, SearchError
+from search.signals import end_on_first
+
+
+def guarded(app: typer.Typer) -> int:
+    """Run the application; return the exit code that its end, however it came, stands for."""
+    end_on_first()
+    try:
+        code = app(standalone_mode=False)
+        return code if isinstance(code, int) else Exit.DONE
+    except typer.Exit as error:
+        return error.exit_code
+    except (typer.Abort, KeyboardInterrupt):
+        return _said("interrupted", Exit.INTERRUPTED)
+    except Interrupted as error:
+        terminated = error.args[:1] == (signal.SIGTERM,)
+        return _said("terminated" if terminated else "interrupted", _signal_code(terminated))
+    except BrokenPipeError:
+        # The reader of our output (`| head`) has gone; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.DONE
+    except Exception as error:
+        # What Typer raises for a wrong command line has this method, whichever click it was built on.
+        usage = getattr(error, "format_message", None)
+        if usage is not None:
+            return _said(f"error: {usage()} See `search --help`.", Exit.USAGE)
+        from search.error_messages import user_message
+
+        if os.environ.get("SEARCH_DEBUG"):
+            traceback.print_exception(error)
+        return _said(f"error: {user_message(error)}", _code(error))
+
+
+def _code(error: Exception) -> Exit:
+    # Imported here, where an error has already cost more than an import.
+    from objectives.base.errors import ObjectiveError
+    from objectives.data.files.errors import ImpossibleSplit, UnknownDataset
+    from spaces.errors import SpaceError
+    from storage.errors import BadURL, StudyExists, UnknownStudy
+
+    if isinstance(error, SearchError):
+        return error.code
+    if isinstance(error, UnknownStudy):
+        return Exit.USAGE if error.close else Exit.NOTHING
+    usage = (BadURL, StudyExists, ObjectiveError, SpaceError, UnknownDataset, ImpossibleSplit)
+    return Exit.USAGE if isinstance(error, usage) else Exit.FAILED
+
+
+def _signal_code(terminated: bool) -> Exit:
+    return Exit.TERMINATED if terminated else Exit.INTERRUPTED
+
+
+def _said(text: str, code: Exit) -> Exit:
+    # One line, whatever was typed and is quoted.
+    print(" ".join(text.splitlines()), file=sys.stderr)
+    return code

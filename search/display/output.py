@@ -1,0 +1,80 @@
+"""Output for people and for programs: documents on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.table import Table
+
+from objectives.data.files.decoded import Progress as Report
+
+
+def out() -> Console:
+    """The console on stdout."""
+    return Console(file=sys.stdout)
+
+
+def err() -> Console:
+    """The console on stderr."""
+    return Console(file=sys.stderr)
+
+
+def document(value: Any) -> None:
+    """Print one JSON document."""
+    print(json.dumps(value, indent=2, default=str), flush=True)
+
+
+def say(text: str) -> None:
+    """Print one line for people."""
+    print(text, flush=True)
+
+
+def note(text: str) -> None:
+    """Print one line of progress or warning."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table on stdout; nothing is cut off in a pipe."""
+    shown = Table(box=None, pad_edge=False)
+    for heading in headings:
+        shown.add_column(heading, overflow="fold")
+    for row in rows:
+        shown.add_row(*("" if cell is None else str(cell) for cell in row))
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, markup=False)
+    console.print(shown)
+
+
+def configuration(params: Mapping[str, Any]) -> str:
+    """The parameters of a configuration, one a line."""
+    width = max((len(name) for name in params), default=0)
+    return "\n".join(
+        f"  {name:<{width}}  {value:.4g}" if isinstance(value, float) else f"  {name:<{width}}  {value}"
+        for name, value in params.items()
+    )
+
+
+class Decoding:
+    """A progress bar on stderr while a data set is decoded; nothing is shown where nothing is decoded."""
+
+    def __init__(self, what: str) -> None:
+        self._bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), console=err(), transient=True
+        )
+        self._task = self._bar.add_task(what, total=None)
+
+    def __enter__(self) -> Report:
+        return self._show
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar.live.is_started:  # else it would leave an empty line in a pipe
+            self._bar.stop()
+
+    def _show(self, done: int, total: int) -> None:
+        self._bar.start()
+        self._bar.update(self._task, completed=done, total=total)

@@ -1,0 +1,22 @@
+"""An error in one sentence, fit to show to a user."""
+
+from __future__ import annotations
+
+from objectives.base.errors import ObjectiveError, TrainingError, first_line
+from objectives.data.files.errors import DataError
+from search.errors import SearchError
+from spaces.errors import SpaceError
+from storage.errors import StorageError
+from storage.retry import is_outage
+
+OURS = (SearchError, ObjectiveError, TrainingError, DataError, SpaceError, StorageError)
+
+
+def user_message(error: Exception) -> str:
+    """The message of an error of ours; of another, its first line, without the SQL that follows it."""
+    if isinstance(error, OURS):
+        return str(error)
+    if is_outage(error):
+        return "the storage does not answer; see that its server runs, then give the same command again"
+    cause = error.__cause__ or error
+    return f"{type(cause).__name__}: {first_line(cause)} (this looks like a bug; `search --debug ...` shows where)"

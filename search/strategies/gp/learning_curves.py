@@ -1,0 +1,136 @@
+"""A study's trials as arrays, read again and again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from search.strategies.gp.encoding import Array, Encoding
+
+NEVER = (TrialState.WAITING, TrialState.FAIL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningCurves:
+    """N trials that have begun, in the order of their numbers; views of arrays that the next look changes.
+
+    E epochs, P parameters.
+    """
+
+    numbers_N: NDArray[np.int64]
+    units_NP: Array
+    best_NE: Array
+    """The best value up to each epoch; NaN beyond the last, minus infinity where a trial broke down."""
+    epochs_N: NDArray[np.int64]
+    """How many epochs of it are known."""
+    finished: NDArray[np.int64]
+    """Places of the trials that have ended, in the order in which they did."""
+
+    def __len__(self) -> int:
+        return len(self.numbers_N)
+
+    def at(self, epoch: int) -> Array:
+        """Shape (N,): each trial's best value within its first `epoch` epochs; minus infinity without any."""
+        last = np.minimum(self.epochs_N, epoch)
+        values = self.best_NE[np.arange(len(self)), np.maximum(last, 1) - 1]
+        return np.where(last > 0, values, -np.inf)
+
+    def take(self, places: NDArray[np.int64]) -> LearningCurves:
+        """Some of the trials, all of which have ended, in the order in which they did."""
+        return LearningCurves(
+            numbers_N=self.numbers_N[places],
+            units_NP=self.units_NP[places],
+            best_NE=self.best_NE[places],
+            epochs_N=self.epochs_N[places],
+            finished=np.arange(len(places)),
+        )
+
+    @property
+    def waiting(self) -> NDArray[np.int64]:
+        """Places of the trials that run and have reported nothing yet."""
+        running = np.ones(len(self), dtype=np.bool_)
+        running[self.finished] = False
+        return np.flatnonzero(running & (self.epochs_N == 0))
+
+
+class CurveReader:
+    """Reads a study into arrays; a trial that has not changed since the last look costs next to nothing.
+
+    epochs: of a full training. first_step: the step under which trials report their first epoch.
+    """
+
+    def __init__(self, encoding: Encoding, epochs: int, first_step: int) -> None:
+        self._encoding = encoding
+        self._epochs = epochs
+        self._first_step = first_step
+        self._rows: list[tuple[int, TrialState, int, int] | None] = []
+        self._units_NP = np.zeros((0, len(encoding)))
+        self._best_NE = np.zeros((0, epochs))
+        self._epochs_N = np.zeros(0, dtype=np.int64)
+
+    def read(self, study: Study, *, leave_out: int | None = None) -> LearningCurves:
+        """The trials of the study, but for those that wait, failed, or have the number `leave_out`."""
+        trials = [
+            trial
+            for trial in study.get_trials(deepcopy=False)
+            if trial.state not in NEVER and trial.number != leave_out
+        ]
+        self._grow(len(trials))
+        sign = 1.0 if study.direction == StudyDirection.MAXIMIZE else -1.0
+        for place, trial in enumerate(trials):
+            row = (trial.number, trial.state, len(trial.params), len(trial.intermediate_values))
+            if self._rows[place] != row:
+                self._rows[place] = row
+                self._write(place, trial, sign)
+        n = len(trials)
+        return LearningCurves(
+            numbers_N=np.array([trial.number for trial in trials], dtype=np.int64),
+            units_NP=self._units_NP[:n],
+            best_NE=self._best_NE[:n],
+            epochs_N=self._epochs_N[:n],
+            finished=_by_end(trials),
+        )
+
+    def _grow(self, needed: int) -> None:
+        missing = needed - len(self._rows)
+        if missing <= 0:
+            return
+        missing += needed  # twice as many: each is copied a few times at most
+        self._rows += [None] * missing
+        self._units_NP = np.concatenate([self._units_NP, np.zeros((missing, len(self._encoding)))])
+        self._best_NE = np.concatenate([self._best_NE, np.full((missing, self._epochs), np.nan)])
+        self._epochs_N = np.concatenate([self._epochs_N, np.zeros(missing, dtype=np.int64)])
+
+    def _write(self, place: int, trial: FrozenTrial, sign: float) -> None:
+        self._units_NP[place] = self._encoding.units(trial.params)
+        values = np.full(self._epochs, np.nan)
+        for step, value in trial.intermediate_values.items():
+            if 0 <= step - self._first_step < self._epochs:
+                values[step - self._first_step] = sign * value if math.isfinite(value) else -np.inf
+        last = int(np.flatnonzero(~np.isnan(values)).max(initial=-1)) + 1
+        if any(value > 0 for value in trial.constraints.values()) and last < self._epochs:
+            values[: last + 1] = -np.inf  # diverged, or out of memory: whatever it had reached, it is no use
+            last += 1
+        self._best_NE[place] = running_best(values, last)
+        self._epochs_N[place] = last
+
+
+def running_best(values_E: Array, last: int) -> Array:
+    """The best value up to each of the first `last` epochs, NaN beyond; an epoch without a value adds nothing."""
+    best = np.full(len(values_E), np.nan)
+    seen = np.where(np.isnan(values_E[:last]), -np.inf, values_E[:last])
+    best[:last] = np.maximum.accumulate(seen) if last else seen
+    return best
+
+
+def _by_end(trials: Sequence[FrozenTrial]) -> NDArray[np.int64]:
+    places = [place for place, trial in enumerate(trials) if trial.state.is_finished()]
+    places.sort(key=lambda place: (trials[place].datetime_complete or datetime.min, place))
+    return np.array(places, dtype=np.int64)

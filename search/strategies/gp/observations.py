@@ -1,0 +1,73 @@
+"""What the model is fitted to: some epochs of each curve, as scores that only their order decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+from scipy.stats import rankdata
+
+from search.strategies.gp.encoding import Array
+from search.strategies.gp.learning_curves import LearningCurves
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observations:
+    """R observations: which trial (its place), at what time, with which score.
+
+    Time is log(epoch) / log(epochs of a full training), 0 to 1. Scores are normal scores (the quantiles of the
+    standard normal at the ranks), so that neither the scale nor the ceiling of accuracy matters.
+    """
+
+    trial_R: NDArray[np.int64]
+    time_R: Array
+    score_R: Array
+
+    def __len__(self) -> int:
+        return len(self.trial_R)
+
+    def take(self, places: NDArray[np.int64]) -> Observations:
+        """Some of them."""
+        return Observations(trial_R=self.trial_R[places], time_R=self.time_R[places], score_R=self.score_R[places])
+
+    def thinned(self, most: int) -> Observations:
+        """At most so many: the best half of these, and of the others every so-manieth."""
+        if len(self) <= most:
+            return self
+        order = np.argsort(-self.score_R, kind="stable")
+        best, others = order[: most // 2], np.sort(order[most // 2 :])
+        return self.take(np.sort(np.concatenate([best, take_evenly(others, most - len(best))])))
+
+
+def observe(curves: LearningCurves) -> Observations:
+    """The best value within 1, 3, 9, 27, ... epochs of every trial, and at the last epoch that it has reached."""
+    ladder, last = _ladder(curves.best_NE.shape[1]), curves.epochs_N
+    reached = [np.flatnonzero(last >= epoch) for epoch in ladder]
+    between = np.flatnonzero((last > 0) & ~np.isin(last, ladder))
+    trial_R = np.concatenate([*reached, between])
+    epoch_R = np.concatenate([*(np.full(len(r), e) for r, e in zip(reached, ladder, strict=True)), last[between]])
+    best_R = curves.best_NE[trial_R, epoch_R - 1]
+    return Observations(
+        trial_R=trial_R,
+        time_R=np.log(epoch_R) / np.log(max(2, curves.best_NE.shape[1])),
+        score_R=normal_scores(best_R),
+    )
+
+
+def normal_scores(values_N: Array) -> Array:
+    """The standard normal's quantile at each value's rank, (rank - 1/2) / N; equals share the mean of theirs."""
+    return np.asarray(ndtri((rankdata(values_N) - 0.5) / max(1, len(values_N))), dtype=np.float64)
+
+
+def take_evenly(places: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """At most so many of them, from first to last at equal distances."""
+    if len(places) <= most:
+        return places
+    return places[np.round(np.linspace(0, len(places) - 1, most)).astype(np.int64)]
+
+
+def _ladder(epochs: int) -> list[int]:
+    powers = [3**k for k in range(epochs.bit_length()) if 3**k < epochs]
+    return [*powers, epochs]

@@ -1,0 +1,139 @@
+"""What earlier studies teach: a model of each, and the configurations to start from.
+
+Data sets differ, so that an earlier study says nothing about how high accuracies are here; it says which
+configurations do well among others. Its model predicts that as a score, for any configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.strategies.gp import gaussian_process
+from search.strategies.gp.encoding import ABSENT, Array, Encoding
+from search.strategies.gp.gaussian_process import Evidence, Kernel, Model
+from search.strategies.gp.learning_curves import LearningCurves, running_best
+from search.strategies.gp.observations import normal_scores, observe, take_evenly
+
+MOST_STUDIES = 12
+FEWEST_TRIALS = 10
+STARTS = 4
+# Of each earlier study: rows to predict from, rows to fit to, iterations of the fit, candidates for a start.
+ROWS = 150
+FITTED_ROWS = 110
+ITERATIONS = 25
+CANDIDATES = 10
+# Starts are at least so far from one another, as a mean over the parameters (root mean square, in units).
+CLOSE = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriorStudy:
+    """A study to learn from: its parameters and its curves, one accuracy an epoch, whatever the data set was."""
+
+    name: str
+    trials: Sequence[tuple[Mapping[str, Any], Sequence[float]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriorModels:
+    """The models of K earlier studies, and where to start by them."""
+
+    models: tuple[Model, ...]
+    kernel: Kernel
+    """The mean of what was fitted to each: where the fit to a new study begins."""
+    starts: tuple[Array, ...]
+    """Units of the configurations to begin with, shape (P,) each."""
+
+    def predict(self, features_NC: Array) -> Array:
+        """Shape (N, K): the score that each model expects at the last epoch."""
+        return np.stack([model.predict(features_NC) for model in self.models], axis=1)
+
+
+def fit_prior_models(encoding: Encoding, studies: Sequence[PriorStudy]) -> PriorModels | None:
+    """The experience of the latest studies with enough trials that lie in this space; None without any.
+
+    A trial lies in it if the parameters that both know are in range here; at least one must be.
+    """
+    known = [curves for curves in (_curves(encoding, study) for study in studies) if len(curves) >= FEWEST_TRIALS]
+    known = known[-MOST_STUDIES:]
+    if not known:
+        return None
+    models = tuple(_model(encoding, curves) for curves in known)
+    logs = np.mean([model.kernel.logs for model in models], axis=0)
+    candidates = np.concatenate([_best(encoding, curves, model) for curves, model in zip(known, models, strict=True)])
+    # Rounded: earlier studies that began with the same configurations would make it start with them twice.
+    candidates = np.unique(np.round(np.where(np.isnan(candidates), ABSENT, candidates), 6), axis=0)
+    features = encoding.features(candidates)
+    scores = np.stack([model.predict(features) for model in models], axis=1)
+    distances = np.linalg.norm(features[:, None] - features[None], axis=-1) / np.sqrt(len(encoding))
+    return PriorModels(
+        models=models,
+        kernel=replace(models[0].kernel, logs=logs),
+        starts=tuple(candidates[place] for place in cover_greedily(scores, distances < CLOSE, STARTS)),
+    )
+
+
+def cover_greedily(scores_NK: Array, alike_NN: NDArray[np.bool_], most: int) -> list[int]:
+    """Which candidates to try, greedily: each raises the sum over studies of the best score so far the most.
+
+    Greedy choice is within 1 - 1/e of the best set (Nemhauser et al. 1978). Where no candidate adds anything, the
+    better mean decides. Of candidates that are alike only one is chosen.
+    """
+    chosen: list[int] = []
+    best_K = np.full(scores_NK.shape[1], -1.0)
+    left = np.ones(len(scores_NK), dtype=np.bool_)
+    while left.any() and len(chosen) < most:
+        gain = np.maximum(scores_NK - best_K, 0).sum(1) + 1e-3 * scores_NK.mean(1)
+        chosen.append(int(np.argmax(np.where(left, gain, -np.inf))))
+        best_K = np.maximum(best_K, scores_NK[chosen[-1]])
+        left &= ~alike_NN[chosen[-1]]
+    return chosen
+
+
+def _curves(encoding: Encoding, study: PriorStudy) -> LearningCurves:
+    parameters = {parameter.name: parameter for parameter in encoding.parameters}
+
+    def lies_within(values: Mapping[str, Any]) -> bool:
+        shared = parameters.keys() & values.keys()
+        return bool(shared) and all(parameters[name].contains(values[name]) for name in shared)
+
+    trials = [(values, curve) for values, curve in study.trials if len(curve) and lies_within(values)]
+    epochs = max((len(curve) for _, curve in trials), default=1)
+    best_NE = np.full((len(trials), epochs), np.nan)
+    for place, (_, curve) in enumerate(trials):
+        best_NE[place, : len(curve)] = running_best(np.asarray(curve, dtype=np.float64), len(curve))
+    places = np.arange(len(trials))
+    units = [encoding.units(values) for values, _ in trials]
+    return LearningCurves(
+        numbers_N=places,
+        units_NP=np.array(units).reshape(len(trials), len(encoding)),
+        best_NE=best_NE,
+        epochs_N=np.array([len(curve) for _, curve in trials], dtype=np.int64),
+        finished=places,
+    )
+
+
+def _model(encoding: Encoding, curves: LearningCurves) -> Model:
+    features_NC = encoding.features(curves.units_NP)
+    chosen = observe(curves).thinned(ROWS)
+    evidence = Evidence(
+        features_RC=features_NC[chosen.trial_R],
+        time_R=chosen.time_R,
+        trial_R=chosen.trial_R,
+        score_R=chosen.score_R,
+    )
+    fitted = evidence.take(take_evenly(np.arange(len(chosen)), FITTED_ROWS))
+    kernel = gaussian_process.fit_kernel(gaussian_process.prior_kernel(encoding.owner), fitted, ITERATIONS)
+    return gaussian_process.condition(kernel, evidence)
+
+
+def _best(encoding: Encoding, curves: LearningCurves, model: Model) -> Array:
+    """Units of the trials that the model holds best: it sees through the luck of a single one."""
+    reached = curves.at(curves.best_NE.shape[1])
+    expected = model.predict(encoding.features(curves.units_NP)) + 1e-3 * normal_scores(reached)
+    return curves.units_NP[np.argsort(-expected, kind="stable")[:CANDIDATES]]

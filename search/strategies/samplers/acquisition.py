@@ -1,0 +1,118 @@
+"""Which configuration comes next: a pure function of what is known, the study's seed and the trial's number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtr
+from scipy.stats import qmc
+
+from objectives.base.seeds import derive_seed
+from search.strategies.gp.encoding import Array, Encoding
+from search.strategies.gp.learning_curves import LearningCurves
+from search.strategies.gp.posterior import PosteriorCache
+from search.strategies.gp.prior_models import PriorModels
+
+# Points of the scrambled Sobol sequence that are at hand.
+SPREAD_OUT = 32
+# Trials that cover the space before a model is asked.
+FIRST = 6
+# Trials after the starts of experience that show whether it holds here.
+CONTRAST = 3
+AT_RANDOM = 0.15
+AT_RANDOM_WITH_EXPERIENCE = 0.10
+# Mean of the exponential draw of how many standard deviations are added to a candidate's score.
+OPTIMISM = 0.7
+NEIGHBOURS = 30
+BEST = 10
+ANYWHERE = 250
+
+
+class Proposer:
+    """Proposes configurations; what it keeps is determined by the history, so that all workers propose alike."""
+
+    def __init__(self, encoding: Encoding, seed: int, experience: PriorModels | None) -> None:
+        self._encoding = encoding
+        self._seed = seed
+        self._experience = experience
+        self._sobol = encoding.draw(qmc.Sobol(len(encoding), rng=_random(seed, "sobol")).random(SPREAD_OUT))
+        self._posterior_cache = PosteriorCache(encoding, experience)
+        self._is_choice = np.array([parameter.choices > 0 for parameter in encoding.parameters])
+
+    def propose(self, curves: LearningCurves, number: int, fixed: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters of the trial `number`; those in `fixed` are decided already."""
+        held_P = self._encoding.units(fixed)
+        values = self._encoding.values(self._units(curves, number, np.full_like(held_P, np.nan)))
+        if all(values.get(name, value) == value for name, value in fixed.items()):
+            return values  # nothing is fixed, or it is what another worker had begun to draw
+        return self._encoding.values(self._units(curves, number, held_P))
+
+    def _units(self, curves: LearningCurves, number: int, held_P: Array) -> Array:
+        random = _random(self._seed, "proposal", number)
+        units = self._first(number)
+        if units is None and (random.random() < self._share_at_random or (curves.epochs_N > 0).sum() < 2):
+            units = self._sobol[number] if number < SPREAD_OUT else self._anywhere(1, random)[0]
+        if units is None:
+            units = self._best(curves, held_P, random)
+        return np.asarray(np.where(np.isnan(held_P), units, held_P), dtype=np.float64)
+
+    @property
+    def _share_at_random(self) -> float:
+        return AT_RANDOM if self._experience is None else AT_RANDOM_WITH_EXPERIENCE
+
+    def _first(self, number: int) -> Array | None:
+        """The trials that come before any model; those that start from experience are enqueued, not proposed."""
+        starts = 0 if self._experience is None else len(self._experience.starts)
+        until = FIRST if self._experience is None else starts + CONTRAST
+        return self._sobol[number] if starts <= number < until else None
+
+    def _best(self, curves: LearningCurves, held_P: Array, random: np.random.Generator) -> Array:
+        candidates = self._candidates(curves, held_P, random)
+        features = self._encoding.features(candidates)
+        known = self._encoding.features(curves.units_NP)
+        tried = {row.tobytes() for row in _coarse(known)}
+        new = np.array([row.tobytes() not in tried for row in _coarse(features)])
+        if not new.any():
+            return np.asarray(self._anywhere(1, random)[0], dtype=np.float64)
+        candidates, features = candidates[new], features[new]
+        posterior = self._posterior_cache.posterior(curves, known, random)
+        mean, spread = posterior.expect(features)
+        if random.random() < 0.5:
+            worth = expected_improvement(mean, spread, posterior.best)
+        else:
+            worth = mean + random.exponential(OPTIMISM) * spread
+        return np.asarray(candidates[np.argmax(worth)], dtype=np.float64)
+
+    def _candidates(self, curves: LearningCurves, held_P: Array, random: np.random.Generator) -> Array:
+        """Units, from anywhere and from around the best trials, moved to what will really be tried."""
+        reached = curves.at(curves.best_NE.shape[1])
+        best = curves.units_NP[np.argsort(-reached, kind="stable")[:BEST]]
+        near = np.repeat(best, NEIGHBOURS, axis=0)
+        near = np.where(np.isnan(near), random.random(near.shape), near)
+        scale = np.exp(random.uniform(np.log(0.02), np.log(0.3), (len(near), 1)))
+        moved = scale * random.normal(size=near.shape) * (random.random(near.shape) < 0.5)
+        drawn = (random.random(near.shape) < 1.5 * scale) & self._is_choice
+        near = np.where(drawn, random.random(near.shape), np.where(self._is_choice, near, near + moved))
+        starts = [] if self._experience is None else list(self._experience.starts)
+        snapped = self._encoding.snap(np.clip(near, 0, 1))
+        candidates = np.concatenate([self._anywhere(ANYWHERE, random), snapped, *(start[None] for start in starts)])
+        return np.where(np.isnan(held_P), candidates, held_P)
+
+    def _anywhere(self, count: int, random: np.random.Generator) -> Array:
+        return self._encoding.draw(random.random((count, len(self._encoding))))
+
+
+def expected_improvement(mean_N: Array, spread_N: Array, best: float) -> Array:
+    """By how much a normal variable exceeds `best` on average, where it does (Jones et al. 1998)."""
+    z = (mean_N - best) / spread_N
+    return np.asarray(spread_N * (z * ndtr(z) + np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)), dtype=np.float64)
+
+
+def _coarse(features_NC: Array) -> Any:
+    return np.round(features_NC, 5).astype(np.float32)
+
+
+def _random(seed: int, *use: int | str) -> np.random.Generator:
+    return np.random.default_rng(derive_seed(seed, *use))

@@ -1,0 +1,84 @@
+"""The default sampler as Optuna's own kind of object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial
+from threadpoolctl import ThreadpoolController
+
+from objectives.base.seeds import derive_seed
+from search.strategies.gp.encoding import Encoding
+from search.strategies.gp.learning_curves import CurveReader
+from search.strategies.gp.prior_models import PriorModels, PriorStudy, fit_prior_models
+from search.strategies.samplers.acquisition import Proposer
+from spaces import Space
+
+
+class CurvesSampler(BaseSampler):
+    """Proposes by a Gaussian process over configuration and epoch, which learns from every curve, whole or not.
+
+    epochs: of a full training. experience: earlier studies, oldest first. first_step: the step under which trials
+    report their first epoch. What a trial is proposed depends on the seed, the trial's number and the history.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        epochs: int,
+        seed: int,
+        experience: Sequence[PriorStudy] = (),
+        *,
+        first_step: int = 0,
+    ) -> None:
+        self._space = space
+        self._seed = seed
+        self._studies = experience
+        self._encoding = Encoding(space)
+        self._history = CurveReader(self._encoding, epochs, first_step)
+
+    @cached_property
+    def experience(self) -> PriorModels | None:
+        """What the earlier studies teach; learned when it is asked for first."""
+        with self._threads.limit(limits=1, user_api="blas"):
+            return fit_prior_models(self._encoding, self._studies) if len(self._encoding) else None
+
+    @property
+    def starting_points(self) -> list[dict[str, Any]]:
+        """The parameters to begin with; none without experience."""
+        return [] if self.experience is None else [self._encoding.values(start) for start in self.experience.starts]
+
+    @cached_property
+    def _proposer(self) -> Proposer:
+        return Proposer(self._encoding, self._seed, self.experience)
+
+    @cached_property
+    def _threads(self) -> ThreadpoolController:
+        # These matrices are small: more threads than one only disturb the training beside them.
+        return ThreadpoolController()
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return self._space.distributions()
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        if not len(self._encoding):
+            return {}
+        # Of a trial that was enqueued, or that another worker began to draw, some parameters stand already.
+        fixed = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+        curves = self._history.read(study, leave_out=trial.number)
+        with self._threads.limit(limits=1, user_api="blas"):
+            return self._proposer.propose(curves, trial.number, fixed)
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        # Only for what the space does not have: a user's own study may suggest more.
+        seed = derive_seed(self._seed, "independent", trial.number, param_name) % 2**32
+        return RandomSampler(seed=seed).sample_independent(study, trial, param_name, param_distribution)

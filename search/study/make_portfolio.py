@@ -1,0 +1,92 @@
+"""Make a study of the portfolio out of studies of one's own storage:
+
+python -m search.study.make_portfolio --name fashion-depth --study NAME --study NAME ... --storage URL
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from search.connection import open_storage
+from search.settings import load
+from search.study.portfolio import FOLDER
+from search.study.spec import StudySpec
+from storage.database import Database
+from storage.records import finished_trials, studies
+
+MOST = 60
+DIGITS = 6
+
+Trial = tuple[Mapping[str, Any], Sequence[float]]
+
+
+def main() -> None:
+    """Write the file."""
+    arguments = _parsed()
+    with open_storage(load(storage=arguments.storage)) as database:
+        document = collect(database, arguments.study)
+    path: Path = arguments.out / f"{arguments.name}.json"
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    print(f"{path}: {len(document['trials'])} trials")
+
+
+def collect(database: Database, names: Sequence[str]) -> dict[str, Any]:
+    """The trials of these studies of one objective, the best and some of the others, and where they come from."""
+    records = [studies.get(database.engine, name) for name in names]
+    specs = [StudySpec.from_json(record.spec) for record in records]
+    first = specs[0]
+    if any((spec.objective, spec.epochs) != (first.objective, first.epochs) for spec in specs):
+        raise SystemExit(f"the studies must be of one objective and as many epochs, but got {', '.join(names)}")
+    trials: list[Trial] = []
+    for record in records:
+        trials += finished_trials.read_trials(
+            database.engine,
+            record.study_id,
+            finished_trials.measure_extent(database.engine, record.study_id).trials,
+        )
+    return {
+        "objective": first.objective,
+        "dataset": first.dataset,
+        "epochs": first.epochs,
+        "versions": dict(first.versions),
+        "trials": [_rounded(trial) for trial in thin_out(trials, MOST)],
+    }
+
+
+def thin_out(trials: Sequence[Trial], most: int) -> list[Trial]:
+    """The better half of so many, the best first, and of the others every so-manieth."""
+    ranked = sorted(trials, key=lambda trial: -max(trial[1]))
+    best, others = ranked[: most // 2], ranked[most // 2 :]
+    step = max(1, -(-len(others) // (most - len(best))))
+    return [*best, *others[::step]]
+
+
+def _rounded(trial: Trial) -> dict[str, Any]:
+    values, curve = trial
+    return {
+        "parameters": {name: _short(value) for name, value in values.items()},
+        "accuracies": [round(accuracy, DIGITS) for accuracy in curve],
+    }
+
+
+def _short(value: Any) -> Any:
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+
+
+def _parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m search.study.make_portfolio", description="Make a study of the portfolio."
+    )
+    parser.add_argument("--name", required=True, help="what it is called there")
+    parser.add_argument("--study", action="append", required=True, help="a study to take trials of; repeatable")
+    parser.add_argument("--storage", help="Postgres URL; default as for every command")
+    parser.add_argument("--out", type=Path, default=FOLDER, help="folder; default: this package's")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+"""What software a study was made with."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+PACKAGES = ("depthsearch", "torch", "optuna", "numpy", "torchmetrics")
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a result depends on; nothing is imported for it."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+
+
+def find_git_commit(folder: Path) -> str | None:
+    """The commit checked out where `folder` lies, with `+` where files have changed; None outside of git."""
+    try:
+        command = ["git", "-C", str(folder), "describe", "--always", "--abbrev=40", "--dirty=+"]
+        shown = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return shown.stdout.strip() or None

@@ -1,0 +1,78 @@
+"""The networks of finished studies that a study's trials reuse."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlalchemy import Engine
+
+from objectives.core.objective import Objective
+from objectives.models.config import ImageShape
+from objectives.reuse.form import check_form, check_layers, source_names
+from objectives.reuse.reusing import TrainedNetwork
+from search.errors import NothingToDo
+from search.study.spec import StudySpec
+from storage.errors import UnknownStudy
+from storage.records import networks
+
+
+def bind_sources(engine: Engine, spec: StudySpec, objective: Objective, image_shape: ImageShape) -> StudySpec:
+    """A new study's record with its sources' networks in it, so that no others can take their place later.
+
+    Raises:
+        NothingToDo: a source has no network here.
+        ObjectiveError: a source's network is not of the form of those that the objective's space gives.
+    """
+    if objective.train is None:
+        check_layers(objective.space)
+    found = _load(engine, objective)
+    for source in found.values():
+        check_form(objective.model, objective.network, objective.space, source)
+        source.check_images(image_shape)
+    return replace(spec, sources=_hashes(found))
+
+
+def fetch_sources(engine: Engine, study: str, spec: StudySpec, objective: Objective) -> dict[str, TrainedNetwork]:
+    """The networks that the study's trials reuse, by their studies' names: those that it was created with.
+
+    Raises:
+        NothingToDo: one is no longer here.
+        UsageError: another one has its name now.
+    """
+    found = _load(engine, objective)
+    spec.check_same(study, replace(spec, sources=_hashes(found)))
+    return found
+
+
+def _load(engine: Engine, objective: Objective) -> dict[str, TrainedNetwork]:
+    # A training of the user's own reads its space as it likes.
+    names = source_names(objective.space) if objective.train is None else []
+    return {name: _network(engine, name) for name in names}
+
+
+def _network(engine: Engine, study: str) -> TrainedNetwork:
+    hint = ""
+    try:
+        kept = networks.find_for_study(engine, study)
+    except UnknownStudy as error:
+        kept = None
+        hint = f" (did you mean {' or '.join(error.close)}?)" if error.close else ""
+    if kept is None:
+        raise NothingToDo(
+            f"study {study!r} has no final network here{hint}; train it with `search run --study {study}` and "
+            f"`search final --study {study}`"
+        )
+    channels, height, width = kept.description["image_shape"]
+    return TrainedNetwork(
+        name=study,
+        sha256=kept.sha256,
+        model=kept.description["model"],
+        configuration=kept.description["configuration"],
+        image_shape=(channels, height, width),
+        classes=tuple(kept.description["classes"]),
+        weights=kept.weights,
+    )
+
+
+def _hashes(found: dict[str, TrainedNetwork]) -> dict[str, str]:
+    return {name: network.sha256 for name, network in found.items()}

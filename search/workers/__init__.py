@@ -1,0 +1,1 @@
+"""Workers: processes that claim trials, train them, and survive interruptions."""

@@ -1,0 +1,149 @@
+"""Worker processes: forked from a preloaded server, so that the parent itself never imports torch."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
+from multiprocessing.forkserver import ensure_running
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from search.errors import Exit, Interrupted, SearchError, UsageError
+from search.logs import configure
+from search.signals import ENDING, end_on_first
+from search.workers.job import OUTAGE, WorkerJob
+from storage.retry import is_outage
+
+# How long a worker that is asked to end may take to finish its step and to write its state.
+GRACE_SECONDS = 3.0
+
+_log = logging.getLogger(__name__)
+
+
+def fork_server_context() -> ForkServerContext:
+    """The fork server's context; the server itself starts with the first process.
+
+    `PYTHONSAFEPATH` keeps a folder called `search` where the user stands from being imported in our place.
+    """
+    chosen = multiprocessing.get_context("forkserver")
+    chosen.set_forkserver_preload(["search.workers.preload"])
+    before = [signal.signal(number, signal.SIG_IGN) for number in ENDING]
+    safe_path = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        # Started with both ignored: a signal to the whole group must not end it before the workers have ended, for
+        # it alone can tell when they have; and Ctrl-C it would answer with a traceback while it imports torch.
+        ensure_running()
+    finally:
+        for number, handler in zip(ENDING, before, strict=True):
+            signal.signal(number, handler)
+        if safe_path is None:
+            del os.environ["PYTHONSAFEPATH"]
+    return chosen
+
+
+@dataclass(frozen=True)
+class WorkerProcess:
+    """A running worker and the pipe on which it says why it failed, if it does."""
+
+    process: BaseProcess
+    messages: Connection
+
+    def message(self) -> str | None:
+        """Why the worker failed, in one sentence; None where it did not say."""
+        try:
+            return str(self.messages.recv()) if self.messages.poll() else None
+        except (EOFError, OSError):
+            return None
+
+
+def start_worker(chosen: ForkServerContext, job: WorkerJob) -> WorkerProcess:
+    """Start a worker."""
+    receiver, sender = chosen.Pipe(duplex=False)
+    process = chosen.Process(target=_main, args=(job, sender), name=f"worker on {job.device}")
+    process.start()
+    sender.close()
+    return WorkerProcess(process, receiver)
+
+
+def call_in_process(chosen: ForkServerContext, function: Callable[[str], Any], argument: str) -> Any:
+    """Call a function that needs torch in a process of its own.
+
+    Raises:
+        UsageError: it raised; with its message.
+        SearchError: its process died.
+    """
+    receiver, sender = chosen.Pipe(duplex=False)
+    process = chosen.Process(target=_answer, args=(function, argument, sender), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        fine, answer = receiver.recv()
+    except EOFError:
+        raise SearchError("a helper process ended without an answer; run `search doctor`") from None
+    finally:
+        process.join()
+        receiver.close()
+    if not fine:
+        raise UsageError(answer)
+    return answer
+
+
+def _answer(function: Callable[[str], Any], argument: str, sender: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        answer = (True, function(argument))
+    except Exception as error:
+        answer = (False, str(error))
+    with contextlib.suppress(OSError):  # who asked may have ended with an error of its own
+        sender.send(answer)
+
+
+def _main(job: WorkerJob, sender: Connection) -> None:
+    configure()
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which tells us
+        # A second SIGTERM hurries nothing: a service manager sends one to every process, and so does the parent.
+        end_on_first((signal.SIGTERM,))
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+        _work(job, sender)
+    except Interrupted:
+        sys.exit(Exit.TERMINATED)
+
+
+def _work(job: WorkerJob, sender: Connection) -> None:
+    from objectives.base.device import is_broken
+    from objectives.base.errors import first_line
+    from search.error_messages import user_message
+    from search.workers.worker import run_worker
+
+    try:
+        run_worker(job)
+    except Exception as error:
+        _log.debug("worker failed", exc_info=True)
+        if is_broken(error):
+            _log.warning("a worker's GPU failed: %s", first_line(error))
+            sys.exit(Exit.FAILED)  # without a message: a new process takes the trial over
+        with contextlib.suppress(OSError):
+            sender.send(user_message(error))
+        sys.exit(OUTAGE if is_outage(error) else Exit.FAILED)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE_SECONDS)
+    os._exit(Exit.TERMINATED)

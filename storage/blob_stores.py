@@ -1,0 +1,158 @@
+"""Where the bytes of checkpoints are: a folder, which machines may share, or a bucket of an S3 service.
+
+What a checkpoint must be is known from the database; a store need only give back what it was given, or fail.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import tempfile
+import time
+from collections.abc import Collection
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from storage.errors import BadURL, StoreFailed
+
+S3 = "s3://"
+# A younger file may be a checkpoint that its worker is about to register.
+ORPHAN_SECONDS = 3600.0
+
+
+class BlobStore(Protocol):
+    """Bytes by key; a key is a few words with slashes between them."""
+
+    def write(self, key: str, content: bytes) -> None:
+        """Keep `content`, wholly or not at all. Raises StoreFailed."""
+
+    def read(self, key: str) -> bytes:
+        """What was written. Raises StoreFailed: it is not there, or the store is not."""
+
+    def remove(self, key: str) -> None:
+        """Forget it; what is not there is forgotten already. Raises StoreFailed."""
+
+    def tidy(self, prefix: str, known: Collection[str]) -> None:
+        """Forget what begins with `prefix` and is not `known`, where the store can tell. Raises StoreFailed."""
+
+
+class FolderStore:
+    """A folder of this machine, or one that several machines mount."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def write(self, key: str, content: bytes) -> None:
+        """Write beside, then rename: a crash or a full disk leaves the old file or none, never a part."""
+        path = self.root / key
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(name, path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(name)
+                raise
+        except OSError as error:
+            raise _failed(f"cannot write {path}", error) from error
+
+    def read(self, key: str) -> bytes:
+        path = self.root / key
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise _failed(f"cannot read {path}", error) from error
+
+    def remove(self, key: str) -> None:
+        path = self.root / key
+        try:
+            path.unlink(missing_ok=True)
+            for folder in path.relative_to(self.root).parents:
+                if folder != Path():
+                    (self.root / folder).rmdir()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if path.exists():
+                raise _failed(f"cannot remove {path}", error) from error
+            # Other files are still in the folder.
+
+    def tidy(self, prefix: str, known: Collection[str]) -> None:
+        root = self.root / prefix
+        try:
+            for path in sorted(root.rglob("*")) if root.is_dir() else []:
+                key = path.relative_to(self.root).as_posix()
+                if path.is_file() and key not in known and time.time() - path.stat().st_mtime > ORPHAN_SECONDS:
+                    self.remove(key)
+        except OSError as error:
+            raise _failed(f"cannot tidy {root}", error) from error
+
+
+class BucketStore:
+    """A bucket of an S3 service, through Optuna's artifact store for it. The service's own rules tidy it."""
+
+    def __init__(self, name: str, prefix: str) -> None:
+        """Raises BadURL: the package for S3 is not installed."""
+        try:
+            import boto3
+        except ImportError:
+            raise BadURL(
+                f"checkpoints at {S3}{name} need the package boto3; install depthsearch[s3], or name a folder"
+            ) from None
+        from botocore.config import Config
+        from optuna.artifacts import Boto3ArtifactStore
+
+        patience = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 2})
+        self._store = Boto3ArtifactStore(name, boto3.client("s3", config=patience))
+        self._prefix = f"{prefix}/" if prefix else ""
+
+    def write(self, key: str, content: bytes) -> None:
+        try:
+            self._store.write(self._prefix + key, io.BytesIO(content))
+        except Exception as error:  # botocore's kinds have no common root with Optuna's
+            raise _failed(f"cannot write {key}", error) from error
+
+    def read(self, key: str) -> bytes:
+        try:
+            with contextlib.closing(self._store.open_reader(self._prefix + key)) as reader:
+                return reader.read()
+        except Exception as error:
+            raise _failed(f"cannot read {key}", error) from error
+
+    def remove(self, key: str) -> None:
+        try:
+            self._store.remove(self._prefix + key)
+        except Exception as error:
+            raise _failed(f"cannot remove {key}", error) from error
+
+    def tidy(self, prefix: str, known: Collection[str]) -> None:
+        """Listing a bucket costs money and rights; a lifecycle rule does this better."""
+
+
+def open_store(place: str) -> BlobStore:
+    """The store that a folder's path or `s3://bucket/prefix` names; nothing is made or asked yet.
+
+    Raises:
+        BadURL: another kind of place, or one without a bucket.
+    """
+    if place.startswith(S3):
+        parts = urlsplit(place)
+        if not parts.netloc or parts.query or parts.fragment or parts.username:
+            raise BadURL(f"checkpoints need {S3}bucket or {S3}bucket/prefix, but got {place!r}")
+        return BucketStore(parts.netloc, parts.path.strip("/"))
+    if "://" in place:
+        raise BadURL(f"checkpoints are kept in a folder or at {S3}bucket/prefix, but got {place!r}; name one")
+    return FolderStore(Path(place).expanduser())
+
+
+def _failed(what: str, error: Exception) -> StoreFailed:
+    reason = (str(error).splitlines() or [""])[0]
+    detail = error.strerror if isinstance(error, OSError) and error.strerror else reason
+    return StoreFailed(f"{what}: {detail or type(error).__name__}")

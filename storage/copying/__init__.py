@@ -1,0 +1,1 @@
+"""Copying trials and studies, within a storage and between storages, and backing a storage up."""

@@ -1,0 +1,144 @@
+"""Backing a database up into one file, and restoring it, with Postgres's own pg_dump and pg_restore."""
+
+import os
+import re
+import shutil
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+import psycopg2
+import psycopg2.extensions
+from sqlalchemy import URL
+
+from storage.embedded import binaries
+from storage.embedded.initdb import flush
+from storage.errors import EmbeddedServerError, StorageError, Unreachable
+from storage.url import connect_args, mask_password, parse
+
+MAGIC = b"PGDMP"
+LOOPBACK = ("", "localhost", "127.0.0.1", "::1")
+TABLES = """
+    SELECT count(*) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND nspname !~ '^pg_' AND nspname <> 'information_schema'
+"""
+
+
+def backup(url: str, path: Path) -> None:
+    """Write the database into a file of pg_dump's custom format, replacing the file once it is whole.
+
+    Raises:
+        BadURL: the URL is not a Postgres URL.
+        Unreachable: the server does not let us in.
+        StorageError: pg_dump is missing or fails, or the file cannot be written.
+    """
+    location = parse(url)
+    _count_tables(location)
+    partial = path.absolute().with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        # Made first, so that nobody else can read it at any moment.
+        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+        _run("pg_dump", location, ["--format=custom", f"--file={partial}"])
+        flush(partial)
+        partial.replace(path)
+        flush(path.absolute().parent)
+    except OSError as error:
+        raise StorageError(
+            f"The backup cannot be written to {path} ({error.strerror}): name a file in a folder that "
+            "exists, can be written and has room."
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def restore(url: str, path: Path) -> None:
+    """Read a backup into an empty database, whole or not at all.
+
+    Raises:
+        BadURL: the URL is not a Postgres URL.
+        Unreachable: the server does not let us in.
+        StorageError: the database is not empty, the file is no backup, pg_restore is missing or fails.
+    """
+    location = parse(url)
+    _check_file(path)
+    if tables := _count_tables(location):
+        raise StorageError(
+            f"A backup is restored into an empty database only, but {mask_password(location)} has {tables} tables "
+            "or sequences: create a new database and name that one."
+        )
+    # As one transaction, and owned by whoever restores: the roles of the old server may not exist here.
+    _run(
+        "pg_restore",
+        location,
+        ["--single-transaction", "--no-owner", "--no-privileges", str(path.absolute())],
+    )
+
+
+def _check_file(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(MAGIC))
+    except OSError as error:
+        raise StorageError(
+            f"The backup {path} cannot be read ({error.strerror}): name a file made by a backup."
+        ) from error
+    if start != MAGIC:
+        raise StorageError(f"The file {path} is no backup in pg_dump's custom format: name a file made by a backup.")
+
+
+def _count_tables(url: URL) -> int:
+    try:
+        with closing(psycopg2.connect(**connect_args(url))) as connection, connection.cursor() as cursor:
+            cursor.execute(TABLES)
+            row = cursor.fetchone()
+    except psycopg2.OperationalError as error:
+        raise Unreachable(
+            f"The database {mask_password(url)} does not let us in ({_reason(str(error))}): check that it "
+            "runs, and its address, user, password and name."
+        ) from error
+    return int(row[0]) if row else 0
+
+
+def _run(name: str, url: URL, options: list[str]) -> None:
+    """Run a client program with the password in its environment, never on its command line."""
+    arguments = connect_args(url)
+    password = str(arguments.pop("password", ""))
+    if "sslpassword" in arguments:
+        raise StorageError(f"{name} cannot be given an sslpassword: use a client key without a passphrase.")
+    target = psycopg2.extensions.make_dsn(**{key: str(value) for key, value in arguments.items()})
+    command = [_program(name, arguments), "--no-password", f"--dbname={target}", *options]
+    environment = dict(os.environ) | ({"PGPASSWORD": password} if password else {})
+    finished = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", env=environment
+    )
+    if finished.returncode != 0:
+        raise StorageError(
+            f"{name} failed on {mask_password(url)}, and nothing was changed: {_reason(finished.stderr)}"
+        )
+
+
+def _program(name: str, arguments: dict[str, str | int]) -> str:
+    """Return the client program: the bundled one on this machine, the system's for a server elsewhere.
+
+    The bundled programs are built without TLS; over a network they would quietly send data in the clear.
+    """
+    local = str(arguments.get("host", "")) in LOOPBACK or str(arguments.get("host")).startswith("/")
+    if not local and (found := shutil.which(name)):
+        return found
+    if local or arguments.get("sslmode") == "disable":
+        try:
+            return str(binaries.locate() / "bin" / name)
+        except EmbeddedServerError:
+            if found := shutil.which(name):
+                return found
+    raise StorageError(
+        f"There is no {name} here that speaks TLS: install Postgres's client programs (postgresql-client), "
+        "or add ?sslmode=disable to the URL if the network is trusted."
+    )
+
+
+def _reason(output: str) -> str:
+    """Return the first error that a program reports, without the program's name."""
+    lines = output.strip().splitlines() or ["no reason given"]
+    errors = [line for line in lines if re.search(r"error:|FATAL:", line)]
+    return re.sub(r"^.*?(error|FATAL): +", "", (errors or lines)[0])

@@ -1,0 +1,1 @@
+"""The Postgres server that comes with the package: initialized, started, shared and stopped."""

@@ -1,0 +1,131 @@
+"""Making the folder of an embedded server: who may enter it, its data and its password."""
+
+import os
+import pwd
+import secrets
+import shutil
+import stat
+from pathlib import Path
+
+from storage.embedded import binaries
+from storage.embedded.binaries import Account
+from storage.embedded.cluster import HOST, NAME, Cluster, hand_over, tail
+from storage.errors import EmbeddedServerError
+
+# The builtin locale sorts the same under every C library, so an upgraded machine reads its indexes rightly.
+OPTIONS = (
+    *("--auth=scram-sha-256", f"--username={NAME}", "--encoding=UTF8", "--no-instructions"),
+    *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+)
+
+
+def make_folder(cluster: Cluster) -> None:
+    """Create the cluster's folder where it is missing, and check that it is nobody else's.
+
+    Folders that exist keep their modes; for root, new ones can be passed through by the server's user.
+
+    Raises:
+        EmbeddedServerError: the folder is another user's, or open to other writers.
+    """
+    folder = cluster.folder
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir(exist_ok=True)
+        if cluster.account:
+            path.chmod(0o711)
+        elif path == folder:
+            path.chmod(0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise EmbeddedServerError(
+            f"The folder {folder} must belong to user id {os.geteuid()} with no other writers, but it has "
+            f"owner {found.st_uid} and mode {found.st_mode & 0o777:o}: set SEARCH_HOME to a folder of your "
+            "own or give --storage URL."
+        )
+
+
+def check_entrance(cluster: Cluster) -> None:
+    """Check that the user who runs the server can enter the folder; nobody's folder is opened for it.
+
+    Raises:
+        EmbeddedServerError: a folder on the way is closed; the message names it.
+    """
+    for path in [*reversed(cluster.folder.parents), cluster.folder]:
+        if cluster.account and not _can_enter(path, cluster.account):
+            raise EmbeddedServerError(
+                f"Postgres runs as user {cluster.account.name} because it refuses to run as root, but {path} "
+                "is closed to that user: set SEARCH_HOME to a folder that others may pass through, such as "
+                "/var/lib/depthsearch, or give --storage URL."
+            )
+
+
+def _can_enter(path: Path, account: Account) -> bool:
+    return binaries.run(["/bin/sh", "-c", 'test -x "$0"', path], account).returncode == 0
+
+
+def initialize(cluster: Cluster) -> None:
+    """Make the data folder and its password, whole or not at all.
+
+    Raises:
+        EmbeddedServerError: initdb fails, or would because this user id has no name.
+    """
+    _check_user(cluster)
+    partial, password_file = cluster.folder / "data.partial", cluster.folder / "password.partial"
+    _remove(partial, password_file)
+    password = secrets.token_urlsafe(32)
+    cluster.pgpass.unlink(missing_ok=True)
+    _write_private(cluster.pgpass, f"{HOST}:*:*:{NAME}:{password}\n")
+    try:
+        _write_private(password_file, password)
+        partial.mkdir(mode=0o700)
+        hand_over(password_file, cluster.account)
+        hand_over(partial, cluster.account)
+        _run_initdb(cluster, partial, password_file)
+        partial.rename(cluster.data)
+        flush(cluster.folder)
+    finally:
+        _remove(partial, password_file)
+
+
+def _check_user(cluster: Cluster) -> None:
+    try:
+        pwd.getpwuid(cluster.account.uid if cluster.account else os.geteuid())
+    except KeyError:
+        raise EmbeddedServerError(
+            f"Postgres's initdb needs a user with a name, but id {os.geteuid()} has none in /etc/passwd: run "
+            "as a user that has one (or as root), or give --storage URL."
+        ) from None
+
+
+def _run_initdb(cluster: Cluster, folder: Path, password_file: Path) -> None:
+    program = cluster.install() / "bin" / "initdb"
+    command: list[str | Path] = [program, *OPTIONS, f"--pwfile={password_file}", f"--pgdata={folder}"]
+    finished = binaries.run(command, cluster.account)
+    if finished.returncode != 0:
+        raise EmbeddedServerError(
+            f"The embedded database cannot be made in {cluster.folder}: set SEARCH_HOME to another folder or "
+            f"give --storage URL. initdb says:\n{tail(finished.stderr)}"
+        )
+
+
+def flush(path: Path) -> None:
+    """Bring a file, or a folder's list of names, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove(folder: Path, file: Path) -> None:
+    file.unlink(missing_ok=True)
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,247 @@
+"""The embedded Postgres: started by the first command that needs it, stopped by the last one that leaves.
+
+Three files are locked with flock, which the kernel lets go of when their holder dies, however it dies:
+`start.lock` exclusively, to enter or to leave; `use.lock` shared, by every command that uses the server;
+`server.lock` by the server itself, all of whose processes inherit it. A free `server.lock` therefore means
+that no process of the server is left, whatever process numbers say.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from storage.embedded import file_locks, initdb
+from storage.embedded.binaries import find_unprivileged_account
+from storage.embedded.cluster import Answer, Cluster
+from storage.errors import EmbeddedServerError
+
+ANSWER_TIMEOUT_SECONDS = 60
+PORT_TRIES = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddedStatus:
+    """What is known of the embedded server without starting it.
+
+    users counts the processes that use it, None where the system does not tell; kept says that it stays
+    when the last of them ends; version is the server's ("18.4"), or the data's ("18") while it is stopped.
+    """
+
+    running: bool
+    kept: bool
+    port: int | None
+    pid: int | None
+    folder: Path
+    version: str | None
+    users: int | None
+    size_bytes: int
+
+
+class EmbeddedServer:
+    """The Postgres server whose data live in a home folder, shared by all processes that name that folder.
+
+    As a context manager it acquires, gives the URL, and releases.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._cluster = Cluster(folder=home.absolute() / "postgres", account=find_unprivileged_account())
+        self._use: int | None = None
+        self._count = 0
+
+    @property
+    def is_initialized(self) -> bool:
+        """Whether the data have been made, by whatever command was first."""
+        with self._explained():
+            return self._cluster.is_initialized
+
+    def acquire(self) -> str:
+        """Start the server or join it, and return its SQLAlchemy URL (without a password).
+
+        Each call wants one `release`; while one is outstanding, the server is not stopped by anybody else's.
+
+        Raises:
+            EmbeddedServerError: the server cannot be made, started or reached.
+        """
+        with self._exclusive():
+            return self._enter()
+
+    def release(self) -> None:
+        """Undo one `acquire`; the server is stopped if nobody uses it any more."""
+        assert self._count > 0, "release() without acquire()"
+        with self._exclusive():
+            self._leave()
+            self._stop_if_unused()
+
+    def start_detached(self) -> str:
+        """Start the server, to stay until `stop`, and return its URL.
+
+        Raises:
+            EmbeddedServerError: as `acquire`.
+        """
+        with self._exclusive():
+            url = self._enter()
+            self._leave()
+            self._kept.touch(mode=0o600)
+            return url
+
+    def stop(self, *, force: bool = False) -> bool:
+        """Stop the server, and return whether it was running; force stops it under those who use it.
+
+        Raises:
+            EmbeddedServerError: others use it and force is False, or it does not stop.
+        """
+        with self._exclusive():
+            if self._await_answer() is None:
+                self._kept.unlink(missing_ok=True)
+                return False
+            if not force and self._is_used():
+                raise EmbeddedServerError(
+                    f"Other commands use the embedded server in {self._cluster.folder}: wait until they end, "
+                    "or stop it with --force."
+                )
+            self._kept.unlink(missing_ok=True)
+            self._stop()
+            return True
+
+    def status(self) -> EmbeddedStatus:
+        """Look, without starting, joining or creating anything."""
+        with self._explained():
+            answer, data = self._cluster.answer(), self._cluster.data
+            made = (data / "PG_VERSION").read_text().strip() if self._cluster.is_initialized else None
+            return EmbeddedStatus(
+                running=answer is not None,
+                kept=self._kept.exists(),
+                port=answer.port if answer else None,
+                pid=answer.pid if answer else None,
+                folder=data,
+                version=answer.version if answer else made,
+                users=file_locks.count_holders(self._cluster.folder / "use.lock"),
+                size_bytes=self._cluster.size_bytes,
+            )
+
+    def __enter__(self) -> str:
+        return self.acquire()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    @property
+    def _kept(self) -> Path:
+        return self._cluster.folder / "kept"
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what the file system refuses into a sentence."""
+        try:
+            yield
+        except OSError as error:
+            raise EmbeddedServerError(
+                f"The embedded database cannot use {self._cluster.folder} ({error.strerror or error}): set "
+                "SEARCH_HOME to a writable folder with free space on a local disk, or give --storage URL."
+            ) from error
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        with self._explained():
+            initdb.make_folder(self._cluster)
+            descriptor = self._open("start.lock")
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                yield
+            finally:
+                # Not by closing alone: a child that another thread forked holds the same open file.
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+                os.close(descriptor)
+
+    def _open(self, name: str) -> int:
+        return file_locks.open_lock(self._cluster.folder / name)
+
+    def _enter(self) -> str:
+        if self._use is None:
+            self._use = self._open("use.lock")
+            fcntl.flock(self._use, fcntl.LOCK_SH)
+        self._count += 1
+        try:
+            answer = self._await_answer()
+            return self._cluster.url(answer.port if answer else self._start())
+        except BaseException as error:
+            self._leave()
+            if not isinstance(error, EmbeddedServerError):
+                self._stop_if_unused()
+            raise
+
+    def _leave(self) -> None:
+        self._count -= 1
+        if self._count == 0 and self._use is not None:
+            fcntl.flock(self._use, fcntl.LOCK_UN)
+            os.close(self._use)
+            self._use = None
+
+    def _is_used(self) -> bool:
+        """Whether anybody but this object uses the server; nobody enters while the caller is exclusive."""
+        if self._use is None:
+            return file_locks.is_locked(self._cluster.folder / "use.lock")
+        alone = file_locks.try_exclusive(self._use)
+        fcntl.flock(self._use, fcntl.LOCK_SH)
+        return not alone
+
+    def _stop_if_unused(self) -> None:
+        if self._count or self._kept.exists() or self._is_used():
+            return
+        if self._await_answer() is not None:
+            self._stop()
+
+    def _stop(self) -> None:
+        self._cluster.stop()
+        deadline = time.monotonic() + ANSWER_TIMEOUT_SECONDS
+        while self._is_serving() and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def _is_serving(self) -> bool:
+        """Whether any process of the server lives, here or in another container or machine."""
+        return file_locks.is_locked(self._cluster.folder / "server.lock")
+
+    def _await_answer(self) -> Answer | None:
+        """Wait while a living server starts up, recovers or ends; None when there is none."""
+        deadline = time.monotonic() + ANSWER_TIMEOUT_SECONDS
+        while (answer := self._cluster.answer()) is None and self._is_serving():
+            where = (self._cluster.folder / "server.lock").read_text()
+            if where not in ("", file_locks.machine_name()):
+                raise EmbeddedServerError(
+                    f"The embedded server in {self._cluster.folder} runs on another machine or container "
+                    f"({where.split()[0]}) and serves that one only: give both one Postgres by --storage URL."
+                )
+            if time.monotonic() > deadline:
+                raise EmbeddedServerError(
+                    f"The embedded server in {self._cluster.folder} runs but does not let us in after "
+                    f"{ANSWER_TIMEOUT_SECONDS} s: look into {self._cluster.log}, or end its process and try again."
+                )
+            time.sleep(0.02)
+        return answer
+
+    def _start(self) -> int:
+        initdb.check_entrance(self._cluster)
+        if not self._cluster.is_initialized:
+            initdb.initialize(self._cluster)
+        for tries in range(PORT_TRIES):
+            port = self._cluster.choose_port(again=tries == 0)
+            descriptor = self._open("server.lock")
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, file_locks.machine_name().encode())
+                self._cluster.start(port, inherited=descriptor)
+                return port
+            except EmbeddedServerError as error:
+                if "could not bind" not in str(error) or tries == PORT_TRIES - 1:
+                    raise
+            finally:
+                os.close(descriptor)
+        raise AssertionError("unreachable")

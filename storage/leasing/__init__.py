@@ -1,0 +1,1 @@
+"""Which worker holds which trial: leases, fencing, the workers themselves, and recovery from dead ones."""

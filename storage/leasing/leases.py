@@ -1,0 +1,141 @@
+"""Leases: a worker's time-limited hold on a trial, with a fencing token, on the database's clock.
+
+Each takeover gets a higher token, and a write must carry the current one (see storage.leasing.fencing): a worker
+that slept through its lease and wakes up later can no longer write.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, Engine, text
+
+from storage.errors import LeaseLost
+
+DEFAULT_SECONDS = 30.0
+
+# When a lease `l` of `:seconds` has run out. One that did so while the server was away has that long after its
+# start, so that those who were training all the while can renew it first.
+EXPIRED = (
+    "(l.expires_at <= now() AND (l.expires_at > pg_postmaster_start_time() "
+    "OR now() > pg_postmaster_start_time() + make_interval(secs => :seconds)))"
+)
+
+
+@dataclass(frozen=True)
+class Lease:
+    """What a worker must show to write about a trial."""
+
+    trial_id: int
+    token: int
+    hangs: int = field(default=0, compare=False)
+    """How many holders the trial hung with before."""
+
+
+def claim(connection: Connection, study_id: int, trial_id: int, worker: str, seconds: float) -> Lease:
+    """Take the lease of a trial that has just become RUNNING, in the transaction that made it so."""
+    token = connection.scalar(
+        text(
+            "INSERT INTO depthsearch.leases (trial_id, study_id, token, worker, expires_at) "
+            "VALUES (:trial, :study, 1, :worker, now() + make_interval(secs => :seconds)) "
+            "ON CONFLICT (trial_id) DO UPDATE SET token = depthsearch.leases.token + 1, "
+            "worker = excluded.worker, expires_at = excluded.expires_at RETURNING token"
+        ),
+        {"trial": trial_id, "study": study_id, "worker": worker, "seconds": seconds},
+    )
+    assert token is not None
+    return Lease(trial_id, token)
+
+
+def take_over(engine: Engine, study_id: int, worker: str, seconds: float) -> Lease | None:
+    """Take a RUNNING trial that was let go of, whose lease has expired, or that never had one; None without any.
+
+    A stopped study gives nothing.
+    """
+    with engine.begin() as connection:
+        row = connection.execute(
+            text(
+                "WITH free AS (SELECT t.trial_id FROM trials t "
+                "JOIN depthsearch.studies s ON s.study_id = t.study_id AND s.control = 'run' "
+                "LEFT JOIN depthsearch.leases l ON l.trial_id = t.trial_id "
+                "WHERE t.study_id = :study AND t.state = 'RUNNING' "
+                "AND (s.deadline IS NULL OR s.deadline > now()) "
+                f"AND (l.trial_id IS NULL OR l.expires_at = '-infinity' OR {EXPIRED}) "
+                "ORDER BY t.trial_id LIMIT 1 FOR UPDATE OF t SKIP LOCKED) "
+                "INSERT INTO depthsearch.leases AS l (trial_id, study_id, token, worker, expires_at) "
+                "SELECT trial_id, :study, 1, :worker, now() + make_interval(secs => :seconds) FROM free "
+                "ON CONFLICT (trial_id) DO UPDATE SET token = l.token + 1, worker = excluded.worker, "
+                "expires_at = excluded.expires_at WHERE l.expires_at <= now() RETURNING trial_id, token, hangs"
+            ),
+            {"study": study_id, "worker": worker, "seconds": seconds},
+        ).first()
+    return None if row is None else Lease(row.trial_id, row.token, row.hangs)
+
+
+def renew(connection: Connection, lease: Lease, seconds: float) -> None:
+    """Extend a lease to `seconds` from now.
+
+    Raises:
+        LeaseLost: another worker has it, or the trial has ended.
+    """
+    result = connection.execute(
+        text(
+            "UPDATE depthsearch.leases SET expires_at = now() + make_interval(secs => :seconds) "
+            "WHERE trial_id = :trial AND token = :token"
+        ),
+        {"trial": lease.trial_id, "token": lease.token, "seconds": seconds},
+    )
+    if result.rowcount == 0:
+        raise lost_error(lease)
+
+
+def verify(connection: Connection, lease: Lease) -> None:
+    """Make sure that the lease is still ours, and that nobody takes it before this transaction ends.
+
+    Raises:
+        LeaseLost: it is not.
+    """
+    held = connection.scalar(
+        text("SELECT 1 FROM depthsearch.leases WHERE trial_id = :trial AND token = :token FOR SHARE"),
+        {"trial": lease.trial_id, "token": lease.token},
+    )
+    if held is None:
+        raise lost_error(lease)
+
+
+def end(connection: Connection, lease: Lease) -> None:
+    """Remove the lease of a trial that has just finished, in the transaction that finished it."""
+    connection.execute(
+        text("DELETE FROM depthsearch.leases WHERE trial_id = :trial AND token = :token"),
+        {"trial": lease.trial_id, "token": lease.token},
+    )
+
+
+def release(engine: Engine, lease: Lease, *, hung: bool = False) -> None:
+    """Let the next worker take the trial at once; `hung` counts this holder among those it hung with."""
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE depthsearch.leases SET expires_at = '-infinity', hangs = hangs + :hung "
+                "WHERE trial_id = :trial AND token = :token"
+            ),
+            {"trial": lease.trial_id, "token": lease.token, "hung": int(hung)},
+        )
+
+
+def release_workers(engine: Engine, study_id: int, workers: list[str]) -> int:
+    """Let go of every lease of workers that are known to be dead; returns how many there were."""
+    with engine.begin() as connection:
+        result = connection.execute(
+            text(
+                "UPDATE depthsearch.leases SET expires_at = '-infinity' "
+                "WHERE study_id = :study AND worker = ANY(:workers)"
+            ),
+            {"study": study_id, "workers": workers},
+        )
+    return int(result.rowcount)
+
+
+def lost_error(lease: Lease) -> LeaseLost:
+    """The error of a worker that no longer holds its trial."""
+    return LeaseLost(f"the lease on trial id {lease.trial_id} (token {lease.token}) has passed to another worker")

@@ -1,0 +1,1 @@
+"""What is stored: studies, epochs, checkpoints, confirmations, the score ledger, networks."""

@@ -1,0 +1,137 @@
+"""Which checkpoint a trial is to go on from: registered under the trial's lease, with the hash of its bytes.
+
+The bytes are in a store, whose files nobody trusts: only what was registered counts, and only with its very hash.
+A worker that lost its lease may still write a file, but cannot register it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine, delete, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from storage.blob_stores import BlobStore
+from storage.errors import StoreFailed
+from storage.leasing import leases
+from storage.leasing.leases import Lease
+from storage.schema import checkpoints
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A registered checkpoint. `epoch` is the 0-based one that it goes on with."""
+
+    trial_id: int
+    epoch: int
+    key: str
+    sha256: str
+    size: int
+
+
+def save(
+    engine: Engine,
+    store: BlobStore,
+    lease: Lease,
+    study_id: int,
+    key: str,
+    epoch: int,
+    content: bytes,
+    *,
+    ended: bool = False,
+) -> None:
+    """Write the bytes, register them, and remove those that they replace.
+
+    ended: `hold` is the lease under which the trial has been ended, which nobody can have after that.
+
+    Raises:
+        StoreFailed: they could not be written; what was registered stays.
+        LeaseLost: the trial is another worker's now; what was registered stays.
+    """
+    store.write(key, content)
+    with engine.begin() as connection:
+        if not ended:
+            leases.verify(connection, lease)
+        before = connection.scalar(select(checkpoints.c.key).where(checkpoints.c.trial_id == lease.trial_id))
+        row = {
+            "token": lease.token,
+            "epoch": epoch,
+            "key": key,
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "size": len(content),
+            "saved_at": func.now(),
+        }
+        connection.execute(
+            insert(checkpoints)
+            .values(trial_id=lease.trial_id, study_id=study_id, **row)
+            .on_conflict_do_update(index_elements=["trial_id"], set_=row)
+        )
+    if before is not None and before != key:
+        store.remove(before)
+
+
+def find(engine: Engine, trial_id: int) -> Checkpoint | None:
+    """The trial's registered checkpoint; None without one."""
+    with engine.begin() as connection:
+        row = connection.execute(select(checkpoints).where(checkpoints.c.trial_id == trial_id)).first()
+    if row is None:
+        return None
+    return Checkpoint(trial_id=row.trial_id, epoch=row.epoch, key=row.key, sha256=row.sha256, size=row.size)
+
+
+def load(store: BlobStore, checkpoint: Checkpoint) -> bytes:
+    """The bytes of a checkpoint.
+
+    Raises:
+        StoreFailed: they are not there, or are not the ones that were registered.
+    """
+    content = store.read(checkpoint.key)
+    if hashlib.sha256(content).hexdigest() != checkpoint.sha256:
+        raise StoreFailed(
+            f"{checkpoint.key} has {len(content)} bytes that are not the {checkpoint.size} that were saved"
+        )
+    return content
+
+
+def tidy(engine: Engine, store: BlobStore, study_id: int, best: int) -> None:
+    """Remove the checkpoints of finished trials, but for those of the `best` completed ones.
+
+    Raises:
+        StoreFailed: a file could not be removed, the last one of them; all are no longer registered.
+    """
+    failed = None
+    for key in _superseded(engine, study_id, best):
+        try:
+            store.remove(key)
+        except StoreFailed as error:
+            failed = error
+    if failed is not None:
+        raise failed
+
+
+def keys(engine: Engine, study_id: int) -> Sequence[str]:
+    """The keys of all of a study's registered checkpoints."""
+    with engine.begin() as connection:
+        return connection.scalars(select(checkpoints.c.key).where(checkpoints.c.study_id == study_id)).all()
+
+
+def _superseded(engine: Engine, study_id: int, best: int) -> Sequence[str]:
+    with engine.begin() as connection:
+        ended = _ended(connection, study_id, best)
+        removed = delete(checkpoints).where(checkpoints.c.trial_id.in_(ended)).returning(checkpoints.c.key)
+        return connection.scalars(removed).all() if ended else []
+
+
+def _ended(connection: Connection, study_id: int, best: int) -> Sequence[int]:
+    """The finished trials with a checkpoint that are not among the best; of equals, the earlier is better."""
+    return connection.scalars(
+        text(
+            "SELECT c.trial_id FROM depthsearch.checkpoints c JOIN trials t ON t.trial_id = c.trial_id "
+            "WHERE c.study_id = :study AND t.state NOT IN ('RUNNING', 'WAITING') AND c.trial_id NOT IN ("
+            "SELECT b.trial_id FROM trials b JOIN trial_values v ON v.trial_id = b.trial_id "
+            "WHERE b.study_id = :study AND b.state = 'COMPLETE' ORDER BY v.value DESC, b.trial_id LIMIT :best)"
+        ),
+        {"study": study_id, "best": best},
+    ).all()

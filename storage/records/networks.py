@@ -1,0 +1,69 @@
+"""The networks of finished studies, kept where every worker on every machine can reuse them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Engine, select
+from sqlalchemy.dialects.postgresql import insert
+
+from storage.records import studies
+from storage.schema import network_parts, networks, scores
+
+LARGEST = 256 * 2**20
+"""The most bytes of weights that are kept: every reader gets them whole, through the database."""
+
+# Postgres takes a statement of less than 1 GiB, in which bytes are written as text, in several copies.
+PART = 16 * 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A trained network: what it is, and its weights in the safetensors format."""
+
+    sha256: str
+    """Of the weights."""
+    description: Mapping[str, Any]
+    """How to build it: study, objective, model, configuration, image_shape, classes."""
+    weights: bytes = field(repr=False)
+
+
+def keep(connection: Connection, sha256: str, description: Mapping[str, Any], weights: bytes) -> bool:
+    """Keep a network in the caller's transaction; one that is kept already stays as it is.
+
+    Returns whether it is kept: one of more than `LARGEST` bytes is not.
+    """
+    if len(weights) > LARGEST:
+        return False
+    row = insert(networks).values(sha256=sha256, description=dict(description)).on_conflict_do_nothing()
+    if connection.execute(row.returning(networks.c.sha256)).first() is not None:
+        for part, start in enumerate(range(0, len(weights), PART)):
+            piece = weights[start : start + PART]
+            connection.execute(insert(network_parts).values(sha256=sha256, part=part, weights=piece))
+    return True
+
+
+def find_for_study(engine: Engine, study_name: str) -> Network | None:
+    """The network that a study's final step scored; None where it has not, or the network was too large to keep.
+
+    Raises:
+        UnknownStudy: there is no such study, with names like it.
+    """
+    uuid = studies.get(engine, study_name).uuid
+    scored = (networks.c.sha256 == scores.c.weights_sha256) & scores.c.look.is_not(None)
+    wanted = select(networks).join(scores, scored).where(scores.c.study_uuid == uuid)
+    with engine.begin() as connection:
+        row = connection.execute(wanted.order_by(scores.c.score_id.desc())).first()
+        if row is None:
+            return None
+        return Network(sha256=row.sha256, description=row.description, weights=_weights(connection, row.sha256))
+
+
+def _weights(connection: Connection, sha256: str) -> bytes:
+    """The parts put together, fetched one by one: no answer is larger than a part."""
+    own = network_parts.c.sha256 == sha256
+    parts = connection.scalars(select(network_parts.c.part).where(own).order_by(network_parts.c.part)).all()
+    pieces = (select(network_parts.c.weights).where(own, network_parts.c.part == part) for part in parts)
+    return b"".join(bytes(connection.execute(piece).scalar_one()) for piece in pieces)

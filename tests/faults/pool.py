@@ -1,0 +1,244 @@
+"""Real worker commands on one small study, each as on a machine of its own, and what must hold when they end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from search.settings import load
+from search.study.create import create_or_continue
+from search.study.plan import StudyRequest
+from storage import url
+from storage.database import open_database
+from tests.faults import curves
+from tests.faults.curves import Curve
+from tests.search.command import until
+
+STUDY = "digits-depth"
+LEASE_SECONDS = 3.0
+SECONDS = 240
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="cores and host names are given out on Linux alone")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """A study's size: finished trials, epochs of each, and the network's width and depth."""
+
+    trials: int
+    epochs: int
+    width: int
+    depth: int
+    pruner: str = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """Where a command runs: its host name (None for this one's), cores, and what else is in its environment."""
+
+    host: str | None = None
+    cores: tuple[int, ...] = (0,)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A running `search` command; what it says goes into a file."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def said(self) -> str:
+        """Everything that it has said until now."""
+        return self.log.read_text()
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the command and all its workers."""
+        os.killpg(self.process.pid, number)
+
+    def kill(self) -> None:
+        """End it and its workers as a power cut does."""
+        self.signal(signal.SIGKILL)
+        self.process.wait(SECONDS)
+
+    def end_well(self) -> None:
+        """Wait for a good end without a traceback."""
+        code = self.process.wait(SECONDS)
+        assert code == 0, f"exit {code}\n{self.said}"
+        assert "Traceback" not in self.said, self.said
+
+
+class Crew:
+    """A study and the commands that work at it; those left at the end of the test are killed."""
+
+    def __init__(self, address: str, folder: Path, size: Size, lease_seconds: float) -> None:
+        self.address = address
+        self.size = size
+        self.lease_seconds = lease_seconds
+        self.members: list[Member] = []
+        self._folder = folder
+        # No pool: the tests cut connections, and these must not be among those that are kept.
+        self._engine = create_engine(url.parse(address), poolclass=NullPool)
+        self._create()
+
+    def worker(self, count: int = 1, machine: Machine | None = None) -> Member:
+        """Start `search worker` with so many workers; a machine has as many cores as workers, if it can."""
+        machine = machine or Machine(cores=tuple(range(count)))
+        log = self._folder / f"command-{len(self.members)}.log"
+        command = [sys.executable, "-P", "-m", "search", "worker", "--study", STUDY, "--workers", str(count)]
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [*_place(machine), *command, "--device", "cpu"],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={
+                    **os.environ,
+                    "SEARCH_STORAGE": self.address,
+                    "SEARCH_LEASE_SECONDS": str(self.lease_seconds),
+                    **machine.environment,
+                },
+                start_new_session=True,
+            )
+        self.members.append(Member(process, log))
+        return self.members[-1]
+
+    def rows(self, statement: str, **values: object) -> list[Any]:
+        """The rows that a statement answers with."""
+        with self._engine.begin() as connection:
+            return list(connection.execute(text(statement), values).all())
+
+    def finished(self) -> int:
+        """How many trials have spent a slot."""
+        counted = "SELECT count(*) FROM trials WHERE state IN ('COMPLETE', 'PRUNED')"
+        return int(self.rows(counted)[0][0])
+
+    def is_done(self) -> bool:
+        """Whether the budget is spent."""
+        return self.finished() >= self.size.trials
+
+    def epochs(self) -> int:
+        """How many epochs are stored."""
+        return int(self.rows("SELECT count(*) FROM depthsearch.epochs")[0][0])
+
+    def in_the_middle(self, host: str | None = None) -> list[tuple[int, int]]:
+        """Trials between their first and last epoch (id, token) that workers of a host hold; None for any."""
+        rows = self.rows(
+            "SELECT l.trial_id, l.token, l.worker FROM depthsearch.leases l JOIN trials t USING (trial_id) "
+            "WHERE t.state = 'RUNNING' AND (SELECT count(*) FROM depthsearch.epochs e "
+            "WHERE e.trial_id = l.trial_id) BETWEEN 1 AND :last",
+            last=self.size.epochs - 2,
+        )
+        return [(row.trial_id, row.token) for row in rows if host in (None, row.worker.split("/")[0])]
+
+    def wait_until_finished(self, count: int) -> None:
+        """Wait for so many finished trials while every command runs."""
+        until(lambda: self._all_run() and self.finished() >= count, f"{count} finished trials")
+
+    def wait_until_in_the_middle(self, host: str | None = None, count: int = 1) -> list[tuple[int, int]]:
+        """Wait until workers of a host are in the middle of so many trials, and return these."""
+        found: list[tuple[int, int]] = []
+
+        def look() -> bool:
+            found[:] = self.in_the_middle(host)
+            return self._all_run() and len(found) >= count
+
+        until(look, f"{count} trials in the middle")
+        return found
+
+    def end_well(self) -> None:
+        """Wait for a good end of every command that was not killed."""
+        for member in self.members:
+            if member.process.returncode != -signal.SIGKILL:
+                member.end_well()
+
+    def check(self, reference: Mapping[int, Curve]) -> dict[int, Curve]:
+        """Check that the budget is spent exactly and nothing is lost or double; returns the curves."""
+        trials = curves.trials(self.address, STUDY)
+        assert [trial.number for trial in trials] == list(range(self.size.trials))
+        assert {trial.state for trial in trials} <= {TrialState.COMPLETE, TrialState.PRUNED}
+        assert self.rows("SELECT * FROM depthsearch.leases") == []
+        found = {trial.number: self._curve(trial) for trial in trials}
+        for number in found.keys() & reference.keys():
+            found[number].check_same(reference[number])
+        return found
+
+    def close(self) -> None:
+        """Kill whatever still runs."""
+        for member in self.members:
+            if member.process.poll() is None:
+                member.signal(signal.SIGCONT)
+                member.kill()
+        self._engine.dispose()
+
+    def _create(self) -> None:
+        size = self.size
+        request = StudyRequest(
+            study=STUDY,
+            trials=size.trials,
+            epochs=size.epochs,
+            sampler="random",
+            pruner=size.pruner,
+            overrides=(f"width={size.width}", f"depth={size.depth}"),
+        )
+        settings = load(storage=self.address)
+        with open_database(url.parse(self.address)) as database:
+            create_or_continue(database, request, settings)
+
+    def _all_run(self) -> bool:
+        for member in self.members:
+            assert member.process.poll() in (None, -signal.SIGKILL), member.said
+        return True
+
+    def _curve(self, trial: FrozenTrial) -> Curve:
+        rows = self.rows(
+            "SELECT epoch, accuracy, metrics FROM depthsearch.epochs WHERE trial_id = :trial ORDER BY epoch",
+            trial=trial._trial_id,
+        )
+        return curves.stored(trial, rows, self.size.epochs)
+
+
+@contextmanager
+def pool(address: str, folder: Path, size: Size, lease_seconds: float = LEASE_SECONDS) -> Iterator[Crew]:
+    """A crew for the length of a block."""
+    made = Crew(address, folder, size, lease_seconds)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def _place(machine: Machine) -> list[str]:
+    """The command line that puts a command onto a machine."""
+    here = sorted(os.sched_getaffinity(0))
+    cores = sorted({here[core % len(here)] for core in machine.cores})
+    command = ["taskset", "-c", ",".join(map(str, cores))]
+    if machine.host is not None:
+        command += ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', machine.host]
+    return command
+
+
+_UNDISTURBED: dict[Size, dict[int, Curve]] = {}
+
+
+def undisturbed(size: Size, address: str, folder: Path) -> dict[int, Curve]:
+    """The curves of the study where nothing happens, trained once in this process's life, in an empty database."""
+    if size not in _UNDISTURBED:
+        folder.mkdir()
+        with pool(address, folder, size, lease_seconds=30.0) as calm:
+            calm.worker(2)
+            calm.end_well()
+            _UNDISTURBED[size] = calm.check({})
+    return _UNDISTURBED[size]

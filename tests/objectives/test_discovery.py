@@ -1,0 +1,149 @@
+"""Finding objectives: those shipped, and a user's own files."""
+
+import hashlib
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from objectives.base.errors import ObjectiveError
+from objectives.data.catalogue import DATASETS
+from objectives.discovery import find_objective, is_path, objective_names
+from objectives.models.catalogue import MODELS
+
+SHIPPED = ("cifar-conv", "cifar-depth", "digits-depth", "fashion-conv", "fashion-depth")
+
+OWN = """
+from objectives.core.objective import Objective
+from spaces import Int, Space, Fixed
+
+OBJECTIVE = Objective(data="digits", model="mlp", trials=3, space=Space(depth=Int(1, 3), width=Fixed(8)))
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A user's own objective file."""
+    path = tmp_path / "my_depth.py"
+    path.write_text(OWN)
+    return path
+
+
+def test_all_shipped_are_listed() -> None:
+    assert set(SHIPPED) <= set(objective_names())
+    assert objective_names() == sorted(objective_names())
+
+
+@pytest.mark.parametrize("name", objective_names())
+def test_every_listed_objective_is_found_and_whole(name: str) -> None:
+    found = find_objective(name)
+    assert found.name == name
+    assert found.objective.description
+    assert found.objective.data in DATASETS
+    assert found.objective.model in MODELS
+    assert found.objective.space.distributions()
+    assert found.source_hash == hashlib.sha256(found.path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        ("cifar-dept", "did you mean cifar-depth"),
+        ("digits_depth", "did you mean digits-depth"),
+        ("Fashion-conv", "did you mean fashion-conv"),
+        ("zzz", "known: cifar-conv, cifar-depth, .*digits-depth"),
+        ("core", "known: cifar-conv"),
+        ("", "known: cifar-conv"),
+    ],
+)
+def test_unknown_name_is_told_with_close_matches(wrong: str, hint: str) -> None:
+    with pytest.raises(ObjectiveError, match=f"unknown objective '{wrong}'.*{hint}.*or give the path of a file"):
+        find_objective(wrong)
+
+
+def test_file_is_found_by_its_path(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = find_objective(str(own))
+    assert (found.name, found.objective.trials, found.path) == ("my-depth", 3, own)
+    assert found.source_hash == hashlib.sha256(OWN.encode()).hexdigest()
+    monkeypatch.chdir(own.parent)
+    assert find_objective("my_depth.py").source_hash == find_objective("./my_depth.py").source_hash == found.source_hash
+
+
+def test_what_a_file_defines_has_the_same_module_in_every_process(own: Path) -> None:
+    """What one process pickles, another that has found the same file can load."""
+    own.write_text(OWN + "\nclass Net:\n    pass\n")
+    find_objective(str(own))
+    (module,) = (module for module in sys.modules.values() if getattr(module, "__file__", None) == str(own))
+    code = (
+        "import pickle, sys; from objectives.discovery import find_objective; find_objective(sys.argv[1]); "
+        "print(pickle.load(sys.stdin.buffer).__name__)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(own)], input=pickle.dumps(module.Net), capture_output=True, check=True
+    )
+    assert result.stdout.strip() == b"Net"
+
+
+def test_edited_file_is_read_anew_with_another_hash(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The edit has the same length and the same date: cached bytecode would not notice."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    first = find_objective(str(own))
+    date = own.stat().st_mtime_ns
+    own.write_text(OWN.replace("trials=3", "trials=4"))
+    os.utime(own, ns=(date, date))
+    second = find_objective(str(own))
+    assert (first.objective.trials, second.objective.trials) == (3, 4)
+    assert first.source_hash != second.source_hash
+    assert not (own.parent / "__pycache__").exists()
+
+
+def test_absent_file_is_told(tmp_path: Path) -> None:
+    for path in (tmp_path / "nothing.py", tmp_path):
+        with pytest.raises(ObjectiveError, match=f"there is no objective file {path}"):
+            find_objective(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("import nothing_of_this_name", "ModuleNotFoundError: No module named 'nothing_of_this_name'"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("OBJECTIVE = (", "SyntaxError"),
+        (OWN.replace('model="mlp"', 'model="mpl"'), "ObjectiveError: unknown model 'mpl'; did you mean mlp"),
+        (OWN.replace("Int(1, 3)", "Int(3, 1)"), "SpaceError: low <= high"),
+    ],
+)
+def test_file_with_an_error_is_told(own: Path, text: str, reason: str) -> None:
+    own.write_text(text)
+    for _ in range(2):  # what failed once must not count as loaded
+        with pytest.raises(ObjectiveError, match=f"objective file {own} cannot be read: {reason}"):
+            find_objective(str(own))
+
+
+@pytest.mark.parametrize("text", ["", "OBJECTIVE = 3", "objective = None"])
+def test_file_without_an_objective_is_told(own: Path, text: str) -> None:
+    own.write_text(text)
+    with pytest.raises(ObjectiveError, match=f"{own} defines no objective; it needs OBJECTIVE = Objective"):
+        find_objective(str(own))
+
+
+def test_file_needs_no_suffix(own: Path) -> None:
+    other = own.rename(own.with_suffix(".txt"))
+    assert find_objective(str(other)).name == "my-depth"
+
+
+def test_names_and_paths_are_told_apart() -> None:
+    assert [is_path(it) for it in ("cifar-depth", "mine.py", "./mine", "a/b")] == [False, True, True, True]
+
+
+def test_reading_spaces_and_digests_imports_no_torch() -> None:
+    code = (
+        "import sys; from objectives.discovery import find_objective, objective_names; "
+        "assert all(len(find_objective(name).objective.space.digest) == 64 for name in objective_names()); "
+        "sys.exit(','.join({'torch', 'torchvision', 'torchmetrics', 'sklearn'} & set(sys.modules)) or 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")

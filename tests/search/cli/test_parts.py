@@ -1,0 +1,139 @@
+"""Small parts: intervals, settings, names, who runs where, display."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.distributions import FloatDistribution
+
+from search import settings
+from search.display import live_display
+from search.errors import UsageError
+from search.intervals import wilson_interval
+from search.study.plan import StudyRequest, check_name
+from search.workers import devices
+from search.workers.job import WorkerJob
+from search.workers.supervisor import plan_jobs
+
+
+@pytest.mark.parametrize(
+    ("correct", "examples", "interval"),
+    [
+        # Computed by hand from Wilson's formula with z = 1.959964.
+        (8859, 10000, (0.8795198834620782, 0.8919837465954336)),
+        (0, 10, (0.0, 0.27753279986288)),
+        (10, 10, (0.7224672001371201, 1.0)),
+        (1, 2, (0.0945312057, 0.9054687943)),
+    ],
+)
+def test_wilson_interval(correct: int, examples: int, interval: tuple[float, float]) -> None:
+    assert wilson_interval(correct, examples) == pytest.approx(interval, abs=1e-9)
+
+
+@pytest.mark.parametrize(("correct", "examples"), [(-1, 5), (6, 5), (0, 0)])
+def test_wilson_interval_states_its_rule(correct: int, examples: int) -> None:
+    with pytest.raises(ValueError, match=f"correct={correct}, examples={examples}"):
+        wilson_interval(correct, examples)
+
+
+def test_flag_before_environment_before_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert settings.load().device == "all"
+    (tmp_path / "search.toml").write_text('device = "cpu"\nworkers = 3\nlease_seconds = 5\n')
+    assert (settings.load().device, settings.load().workers) == ("cpu", 3)
+    monkeypatch.setenv("SEARCH_WORKERS", "4")
+    monkeypatch.setenv("SEARCH_DATA", "/from/environment")
+    assert (settings.load().workers, settings.load().lease_seconds) == (4, 5)
+    chosen = settings.load(workers=5, data=Path("/from/flag"))
+    assert (chosen.workers, chosen.data) == (5, Path("/from/flag"))
+
+
+def test_the_storage_is_found_in_both_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings.load().storage is None
+    monkeypatch.setenv("OPTUNA_STORAGE", "postgresql://optuna/d")
+    assert settings.load().storage == "postgresql://optuna/d"
+    monkeypatch.setenv("SEARCH_STORAGE", "postgresql://ours/d")
+    assert settings.load().storage == "postgresql://ours/d"
+    assert settings.load(storage="postgresql://flag/d").storage == "postgresql://flag/d"
+
+
+@pytest.mark.parametrize("name", ["cifar-depth", "my study 3", "größe", "a.b", "x" * 200])
+def test_good_names(name: str) -> None:
+    check_name(name)
+
+
+@pytest.mark.parametrize("name", ["", " a", "a ", "a/b", "..", "-x", "a\nb", "a'b", "x" * 201, "\x00"])
+def test_bad_names(name: str) -> None:
+    with pytest.raises(UsageError):
+        check_name(name)
+
+
+def test_a_request_refuses_what_is_not_above_zero() -> None:
+    with pytest.raises(UsageError, match=r"--train-examples must be above 0 .*, but got 0"):
+        StudyRequest(study="s", train_examples=0)
+
+
+def job() -> WorkerJob:
+    return WorkerJob(
+        storage="postgresql://x/d", study="s", objective=None, settings=settings.load(), device="?", threads=0
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "workers", "cores", "expected"),
+    [
+        (["cuda:0", "cuda:1"], None, 16, [("cuda:0", 8), ("cuda:1", 8)]),
+        (["cuda:0", "cuda:1"], 3, 16, [("cuda:0", 5), ("cuda:1", 5), ("cuda:0", 5)]),
+        (["cpu"], None, 2, [("cpu", 1), ("cpu", 1)]),
+        (["cpu"], None, 64, [("cpu", 8)] * 8),
+        (["cpu"], 1, 2, [("cpu", 2)]),
+        (["cpu"], 4, 2, [("cpu", 1)] * 4),
+    ],
+)
+def test_one_worker_a_gpu_or_a_core(
+    found: list[str], workers: int | None, cores: int, expected: list[tuple[str, int]]
+) -> None:
+    jobs = plan_jobs(job(), found, workers, cores)
+    assert [(one.device, one.threads) for one in jobs] == expected
+
+
+def test_without_a_driver_torch_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "NODES", ("/nowhere",))
+    assert devices.list_devices("all") == ["cpu"]
+    with pytest.raises(UsageError, match="no device 'cuda' here"):
+        devices.list_devices("cuda")
+
+
+def test_with_a_driver_torch_answers_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(devices, "NODES", ("/proc/self/stat",))
+    there = [f"cuda:{index}" for index in range(torch.cuda.device_count())] or ["cpu"]
+    assert devices.list_devices("all") == there
+    with pytest.raises(UsageError, match="no device 'cuda:99' here"):
+        devices.list_devices("cuda:99")
+
+
+def test_a_finished_trial_in_one_line() -> None:
+    trial = optuna.trial.create_trial(
+        params={"x": 0.12345},
+        distributions={"x": FloatDistribution(0, 1)},
+        intermediate_values={0: 0.5, 1: 0.75, 2: 0.7},
+        user_attrs={"reason": "diverged"},
+        state=optuna.trial.TrialState.PRUNED,
+    )
+    assert live_display.format_trial(trial) == "trial  -1  0.7500  3 epochs, pruned: diverged  x=0.123"
+
+
+def test_bars_and_durations() -> None:
+    assert live_display.format_bar(3, 6, width=4) == "━━╌╌"
+    assert live_display.format_bar(9, 6, width=4) == "━━━━"
+    assert [live_display.format_duration(seconds) for seconds in (5, 89, 120, 3600, 7200)] == [
+        "5 s",
+        "89 s",
+        "2 min",
+        "60 min",
+        "2.0 h",
+    ]

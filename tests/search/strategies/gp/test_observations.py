@@ -1,0 +1,56 @@
+"""What the model is fitted to, checked against tables made by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from search.strategies.gp.learning_curves import LearningCurves
+from search.strategies.gp.observations import Observations, normal_scores, observe, take_evenly
+
+
+def curves(*best: list[float], epochs: int = 10) -> LearningCurves:
+    padded = np.full((len(best), epochs), np.nan)
+    for place, values in enumerate(best):
+        padded[place, : len(values)] = values
+    count = np.array([len(values) for values in best])
+    places = np.arange(len(best))
+    return LearningCurves(
+        numbers_N=places, units_NP=np.zeros((len(best), 1)), best_NE=padded, epochs_N=count, finished=places
+    )
+
+
+def test_normal_scores_are_quantiles_of_ranks() -> None:
+    # Quantiles of the standard normal at 1/6, 1/2 and 5/6.
+    assert normal_scores(np.array([30.0, -np.inf, 20.0])) == pytest.approx([0.967422, -0.967422, 0], abs=1e-6)
+    assert normal_scores(np.array([1.0, 1.0])).tolist() == [0, 0]
+
+
+def test_rows_are_at_powers_of_three_and_at_the_last_epoch() -> None:
+    found = observe(curves([0.1] * 10, [0.2] * 5, [0.3], []))
+    pairs = {(int(trial), round(10**time)) for trial, time in zip(found.trial_R, found.time_R, strict=True)}
+    assert pairs == {(0, 1), (0, 3), (0, 9), (0, 10), (1, 1), (1, 3), (1, 5), (2, 1)}
+    assert found.time_R.min() == 0
+    assert found.time_R.max() == 1
+    assert found.score_R[found.trial_R == 2] > found.score_R[found.trial_R == 1].max()
+
+
+def test_training_of_one_epoch_has_rows_too() -> None:
+    found = observe(curves([0.1], [0.2], epochs=1))
+    assert found.time_R.tolist() == [0, 0]
+    assert found.score_R[1] > found.score_R[0]
+
+
+def test_thinning_keeps_the_best_half_and_some_of_all_others() -> None:
+    score = np.arange(100.0)
+    whole = Observations(trial_R=np.arange(100), time_R=np.zeros(100), score_R=score)
+    kept = whole.thinned(20).score_R
+    assert len(kept) == 20
+    assert set(range(90, 100)) <= set(kept)
+    assert kept.min() == 0
+    assert whole.thinned(100) is whole
+
+
+def test_evenly_takes_both_ends() -> None:
+    assert take_evenly(np.arange(11), 3).tolist() == [0, 5, 10]
+    assert take_evenly(np.arange(3), 5).tolist() == [0, 1, 2]

@@ -1,0 +1,152 @@
+"""The samplers and pruners by name: each runs a study, and proposals depend on history and number alone."""
+
+from __future__ import annotations
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from search.errors import UsageError
+from search.strategies import policy, registry
+from search.strategies.pruners.wrappers import AuditedPruner
+from search.strategies.samplers.curves import CurvesSampler
+from spaces import Categorical, Float, Space
+
+EPOCHS = 9
+SPACE = Space(x=Float(0, 1), kind=Categorical({"a": Space(y=Float(0, 0.1)), "b": Space()}))
+BY_NUMBER = [name for name in registry.SAMPLERS if name != "qmc"]
+
+
+def setting(seed: int = 3) -> registry.StrategySetting:
+    return registry.StrategySetting(space=SPACE, epochs=EPOCHS, seed=seed)
+
+
+def study(sampler: str = "random", pruner: str = "none", seed: int = 3) -> optuna.Study:
+    chosen, stopper = policy.build_strategies(sampler, pruner, setting(seed), audit=0.0)
+    return optuna.create_study(direction="maximize", sampler=chosen, pruner=stopper)
+
+
+@pytest.mark.parametrize("sampler", registry.SAMPLERS)
+@pytest.mark.parametrize("pruner", registry.PRUNERS)
+def test_every_sampler_and_pruner_runs_a_study(sampler: str, pruner: str) -> None:
+    made = study(sampler, pruner)
+
+    def objective(trial: optuna.Trial) -> float:
+        SPACE.sample(trial)
+        best = 0.0
+        for epoch in range(EPOCHS):
+            best = max(best, trial.params["x"] * (epoch + 1) / EPOCHS + trial.params.get("a.y", 0.0))
+            trial.report(best, epoch)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return best
+
+    made.optimize(objective, n_trials=25)
+    assert len(made.trials) == 25
+    assert made.best_value > 0.5
+
+
+@pytest.mark.parametrize("sampler", BY_NUMBER)
+def test_a_proposal_depends_on_the_number_and_not_on_who_asks(sampler: str) -> None:
+    def proposals(askers: int) -> list[float]:
+        made = study(sampler)
+        others = [made]
+        for _ in range(askers - 1):
+            chosen, stopper = policy.build_strategies(sampler, "none", setting())
+            others.append(optuna.load_study(study_name=made.study_name, storage=made._storage, sampler=chosen))
+            assert stopper is not None
+        values = []
+        for number in range(16):
+            trial = others[number % askers].ask()
+            values.append(trial.suggest_float("x", 0, 1))
+            made.tell(trial, values[-1])
+        return values
+
+    alone = proposals(1)
+    assert len(set(alone)) == 16
+    assert proposals(3) == alone
+
+
+def test_another_seed_gives_other_proposals() -> None:
+    first = [study(seed=seed).ask().suggest_float("x", 0, 1) for seed in range(5)]
+    assert len(set(first)) == 5
+
+
+def test_halving_looks_after_two_epochs_and_keeps_a_third() -> None:
+    made = study(pruner="halving")
+    stopped = []
+    made.tell(made.ask(), 1.0)
+    for value in (0.9, 0.5, 0.6, 0.7):
+        trial = made.ask()
+        trial.report(value, 0)
+        assert not trial.should_prune()  # one epoch is too early
+        trial.report(value, 1)
+        stopped.append(trial.should_prune())
+        made.tell(trial, value if not stopped[-1] else None, state=TrialState.PRUNED if stopped[-1] else None)
+    assert stopped == [False, True, True, True]
+
+
+def test_unknown_names_are_usage_errors() -> None:
+    with pytest.raises(UsageError, match="unknown sampler 'tpee'; did you mean tpe"):
+        registry.check_names("tpee", "none")
+    with pytest.raises(UsageError, match="unknown pruner 'x'; known: rank, halving, median, hyperband, none"):
+        registry.check_names("tpe", "x")
+
+
+@pytest.mark.parametrize("name", BY_NUMBER)
+def test_what_a_dead_worker_did_not_draw_is_drawn_alike_by_the_next(name: str) -> None:
+    """The first one dies between two parameters; the second finds one of them stored."""
+
+    def study(storage: optuna.storages.BaseStorage) -> optuna.Study:
+        sampler, _ = policy.build_strategies(name, "none", setting())
+        return optuna.create_study(
+            study_name="s", storage=storage, sampler=sampler, direction="maximize", load_if_exists=True
+        )
+
+    def drawn(trial: optuna.Trial) -> tuple[float, str]:
+        SPACE.sample(trial)
+        return trial.params["x"], trial.params["kind"]
+
+    whole = drawn(study(optuna.storages.InMemoryStorage()).ask())
+    storage = optuna.storages.InMemoryStorage()
+    begun = study(storage).ask()
+    begun.suggest_float("x", 0, 1)
+    assert drawn(optuna.Trial(study(storage), begun._trial_id)) == whole
+
+
+def test_the_default_policy_is_the_first_of_each() -> None:
+    sampler, pruner, starts = policy.default_policy(SPACE, EPOCHS, 3)
+    assert (next(iter(registry.SAMPLERS)), next(iter(registry.PRUNERS))) == ("curves", "rank")
+    assert isinstance(sampler, CurvesSampler)
+    assert isinstance(pruner, AuditedPruner)
+    assert starts == []
+
+
+@pytest.mark.parametrize(
+    ("sampler", "pruner", "trials", "epochs", "said"),
+    [
+        # Rungs after 2, 4 and 10 epochs: 20, 7 and 2 of 20 trials.
+        (
+            "random",
+            "halving",
+            20,
+            12,
+            "of 20 trials about 2 come to the decision of --pruner halving after epoch 10",
+        ),
+        ("random", "halving", 40, 12, None),
+        ("random", "halving", 20, 10, None),
+        ("random", "hyperband", 60, 12, "about 2 come to the decision of --pruner hyperband after epoch 10"),
+        ("random", "median", 7, 10, "about 2 come to the decision of --pruner median after epoch 1"),
+        ("random", "median", 4, 10, "about 0 come"),
+        ("random", "rank", 4, 50, None),
+        ("tpe", "none", 10, 10, "the first 10 trials of --sampler tpe are spread over the space"),
+        ("curves", "rank", 6, 10, "the first 6 trials of --sampler curves are spread over the space"),
+        ("curves", "rank", 7, 10, None),
+    ],
+)
+def test_plans_that_cannot_work_are_doubted(
+    sampler: str, pruner: str, trials: int, epochs: int, said: str | None
+) -> None:
+    doubts = registry.find_doubts(sampler, pruner, trials=trials, epochs=epochs)
+    assert len(doubts) == (said is not None)
+    assert said is None or said in doubts[0]

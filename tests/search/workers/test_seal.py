@@ -1,0 +1,134 @@
+"""No file of the test set is opened before the final step: watched by the kernel over whole runs, and refused."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from objectives.data.catalogue import DATASETS
+from tests.conftest import execute
+from tests.objectives.data import made
+from tests.search.command import done, search
+
+# What an open of the test set would show, by how the data set lies.
+HELD_OUT = {"fashion-mnist": "t10k-", "cifar10": "test_batch", "flowers": "flowers/test"}
+
+FLOWERS = """
+    from objectives.core.objective import Objective
+    from spaces import Fixed, Int, Space
+
+    OBJECTIVE = Objective(
+        data="flowers", model="mlp", epochs=1, trials=2,
+        space=Space(depth=Int(1, 2), width=Fixed(8), learning_rate=Fixed(0.001)),
+    )
+"""
+
+CHEAT = """
+    from objectives.core.objective import Objective
+    from spaces import Float, Space
+
+
+    def train(config, data, report):
+        open({path!r}, "rb").read()
+
+
+    OBJECTIVE = Objective(data="fashion-mnist", train=train, epochs=1, trials=3, space=Space(x=Float(0, 1)))
+"""
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Small data sets in the three layouts, each with a test part."""
+    folder = tmp_path / "data"
+    for name in ("fashion-mnist", "cifar10"):
+        made.write_both(DATASETS[name], folder, each=20)
+    for kind in ("train", "test"):
+        made.write_folders(folder / "flowers" / kind, made.part(3, 20, (6, 6, 3)), ["rose", "tulip", "violet"])
+    return folder
+
+
+def objective(folder: Path, name: str, text: str) -> Path:
+    path = folder / f"{name}.py"
+    path.write_text(textwrap.dedent(text).lstrip())
+    return path
+
+
+def traceable() -> bool:
+    command = shutil.which("strace")
+    return command is not None and subprocess.run([command, "-f", "true"], capture_output=True).returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HELD_OUT)
+def test_a_whole_run_opens_no_test_file(name: str, data: Path, tmp_path: Path, database_url: str) -> None:
+    if not traceable():
+        pytest.skip("strace is not installed or may not trace here (apt install strace)")
+    log = tmp_path / "trace"
+    what = {"fashion-mnist": "fashion-depth", "cifar10": "cifar-depth"}.get(name) or str(
+        objective(tmp_path, "flowers", FLOWERS)
+    )
+    trace = ["strace", "-f", "-qq", "-s", "4096", "-e", "trace=openat,open,openat2", "-o", str(log)]
+    run = ["run", "--study", name, "--objective", what, "--data", str(data), "--trials", "2", "--epochs", "1"]
+    ended = subprocess.run(
+        [*trace, sys.executable, "-P", "-m", "search", *run, "--workers", "2", "--storage", database_url],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    opened = [line for line in log.read_text().splitlines() if str(data) in line]
+    assert any("train" in line or "data_batch_1" in line for line in opened), "the trace saw no data at all"
+    assert [line for line in opened if HELD_OUT[name] in line] == []
+    # The same trace of the final step does show them: it is not blind.
+    final = ["final", "--study", name, "--objective", what, "--data", str(data), "--out", str(tmp_path / "out")]
+    subprocess.run(
+        [*trace, sys.executable, "-P", "-m", "search", *final, "--storage", database_url],
+        capture_output=True,
+        check=True,
+    )
+    assert [line for line in log.read_text().splitlines() if HELD_OUT[name] in line] != []
+
+
+@pytest.mark.slow
+def test_an_objective_that_opens_the_test_set_is_refused_by_name(data: Path, tmp_path: Path, database_url: str) -> None:
+    held_out = data / "FashionMNIST" / "raw" / "t10k-images-idx3-ubyte"
+    path = objective(tmp_path, "cheat", CHEAT.format(path=str(held_out)))
+    ended = search("run", "--objective", path, "--data", data, "--workers", "1", "--storage", database_url)
+    assert ended.code == 1
+    assert str(held_out) in ended.err
+    assert "sealed" in ended.err
+    assert "Traceback" not in ended.err
+    shown = done("status", "--study", "cheat", "--json", "--storage", database_url).document
+    assert (shown["states"]["complete"], shown["states"]["pruned"], shown["control"]) == (0, 0, "failed")
+
+
+@pytest.mark.slow
+def test_the_ledger_is_claimed_before_the_test_files_are_opened(data: Path, tmp_path: Path, database_url: str) -> None:
+    """With a test set that cannot be read, the claim is there, without a score; mended, it is scored."""
+    path = objective(tmp_path, "flowers", FLOWERS)
+    common = ("--study", "flowers", "--data", data, "--storage", database_url)
+    done("run", *common, "--objective", path, "--workers", "1")
+    spoiled = next((data / "flowers" / "test" / "rose").iterdir())
+    picture = spoiled.read_bytes()
+    spoiled.write_bytes(picture[: len(picture) // 2])
+    ended = search("final", *common, "--out", tmp_path / "out")
+    assert ended.code == 1
+    assert str(spoiled) in ended.err
+    rows = execute(database_url, "SELECT weights_sha256, look, winner->>'trial' FROM depthsearch.scores")
+    assert [look for _, look, _ in rows] == [None]
+    # Whatever the search finds meanwhile, the claim stays with its winner and its weights.
+    execute(database_url, "UPDATE trial_values SET value = value - 1")
+    done("run", *common, "--objective", path, "--workers", "1", "--trials", "3")
+    assert str(done("status", *common[:2], *common[4:], "--json").document["best"]["trial"]) == "2"
+    spoiled.write_bytes(picture)
+    result = done("final", *common, "--out", tmp_path / "out", "--json").document
+    assert (result["weights_sha256"], result["look"], result["first_time"]) == (rows[0][0], 1, True)
+    assert str(result["trial"]) == rows[0][2] != "2"
+    # Other weights could not have taken that claim up.
+    assert os.path.getsize(tmp_path / "out" / "model.safetensors") > 0

@@ -1,0 +1,114 @@
+"""Copying a study to another database, where it continues."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import optuna
+import pytest
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState
+
+from storage import schema, url
+from storage.copying.study import copy_study
+from storage.database import Database, open_database
+from storage.errors import StudyExists, UnknownStudy
+from storage.leasing import leases
+from storage.leasing.fencing import LeaseFence
+from storage.records import epochs, ledger, studies
+from storage.records.studies import StudyRecord
+
+
+@pytest.fixture
+def target(empty_database_url: str) -> Iterator[Database]:
+    with open_database(url.parse(empty_database_url)) as database:
+        yield database
+
+
+def fill(address: str) -> None:
+    """One complete trial, one pruned, one failed, one running, one enqueued."""
+    with open_database(url.parse(address)) as database:
+        _fill(database)
+    optuna.load_study(study_name="s", storage=RDBStorage(address)).enqueue_trial({"x": 0.25})
+
+
+def _fill(database: Database) -> None:
+    fence = LeaseFence(database.optuna, "w", 60.0)
+    study = optuna.load_study(study_name="s", storage=database.optuna)
+    for number, state in enumerate((TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)):
+        trial = study.ask()
+        trial.suggest_float("x", 0, 1)
+        trial.report(0.1 * number, 0)
+        assert fence.lease is not None
+        metrics = {"accuracy": 0.1 * number, "loss": 1.0}
+        with database.engine.begin() as connection:
+            epochs.record(connection, fence.lease, 0, metrics, lease_seconds=60.0)
+        trial.set_user_attr("seed", number)
+        study.tell(trial, 0.5 if state == TrialState.COMPLETE else None, state=state)
+    study.ask().suggest_float("x", 0, 1)
+
+
+def test_everything_arrives_and_goes_on(
+    database: Database, database_url: str, record: StudyRecord, target: Database
+) -> None:
+    fill(database_url)
+    with database.engine.connect() as connection:
+        wanted = ledger.Claim(weights_sha256="w" * 64, winner={"trial": 0})
+        ledger.claim(connection, record.uuid, "s", "digits", wanted)
+        ledger.complete(connection, record.uuid, "digits", {"a": 1}, test_sha256="t", predictions=b"p")
+        ledger.claim(connection, record.uuid, "s", "digits", wanted, opening=2, reason="to see")
+        ledger.complete(connection, record.uuid, "digits", {"a": 2}, test_sha256="t", predictions=b"q")
+        ledger.claim(connection, record.uuid, "s", "digits", wanted, opening=3, reason="to be sure")
+    assert copy_study(database, target, "s") == 5
+    copied = studies.get(target.engine, "s")
+    assert (copied.uuid, copied.spec, copied.trials) == (record.uuid, record.spec, record.trials)
+    here = optuna.load_study(study_name="s", storage=database.optuna).get_trials()
+    there = optuna.load_study(study_name="s", storage=target.optuna).get_trials()
+    for one, other in zip(here, there, strict=True):
+        assert (one.number, one.state, one.values) == (other.number, other.state, other.values)
+        assert (one.params, one.intermediate_values) == (other.params, other.intermediate_values)
+        assert one.user_attrs == other.user_attrs
+        assert epochs.read_curve(database.engine, one._trial_id) == epochs.read_curve(target.engine, other._trial_id)
+    assert [row["result"] and row["result"]["a"] for row in ledger.rows_of(target.engine, record.uuid)] == [
+        1,
+        2,
+        None,
+    ]
+    assert ledger.rows_of(target.engine, record.uuid) == ledger.rows_of(database.engine, record.uuid)
+    assert ledger.result(target.engine, record.uuid, "digits") == ledger.result(database.engine, record.uuid, "digits")
+    assert studies.get(database.engine, "s").control == "moved"
+    # The running one has nobody there: it is taken over at once.
+    assert leases.take_over(target.engine, copied.study_id, "w", 60.0) == leases.Lease(there[3]._trial_id, 1)
+
+
+def test_a_study_that_comes_back_has_the_score_that_it_got_elsewhere(
+    database: Database, record: StudyRecord, target: Database
+) -> None:
+    wanted = ledger.Claim(weights_sha256="w" * 64, winner={"trial": 0})
+    with database.engine.connect() as connection:
+        ledger.claim(connection, record.uuid, "s", "digits", wanted)
+    copy_study(database, target, "s")
+    with target.engine.connect() as connection:
+        ledger.complete(connection, record.uuid, "digits", {"a": 1}, test_sha256="t", predictions=b"p")
+    optuna.delete_study(study_name="s", storage=database.optuna)
+    copy_study(target, database, "s")
+    assert ledger.rows_of(database.engine, record.uuid) == ledger.rows_of(target.engine, record.uuid)
+    # And what is scored here stays, whatever an older copy says.
+    with target.engine.begin() as connection:
+        connection.execute(schema.scores.update().values(look=None, result=None))
+    optuna.delete_study(study_name="s", storage=database.optuna)
+    copy_study(target, database, "s")
+    assert (ledger.result(database.engine, record.uuid, "digits") or {})["a"] == 1
+
+
+def test_a_name_that_is_taken_is_left_alone(database: Database, record: StudyRecord, target: Database) -> None:
+    studies.create(target, "s", {"other": 1}, 1)
+    with pytest.raises(StudyExists):
+        copy_study(database, target, "s")
+    assert studies.get(target.engine, "s").spec == {"other": 1}
+
+
+def test_an_unknown_study_makes_nothing(database: Database, target: Database) -> None:
+    with pytest.raises(UnknownStudy):
+        copy_study(database, target, "s")
+    assert studies.names(target.engine) == []

@@ -1,0 +1,168 @@
+"""What befalls the embedded server: kill -9, taken ports and process numbers, spoilt folders, other machines."""
+
+import fcntl
+import os
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from storage.embedded.server import EmbeddedServer
+from storage.errors import EmbeddedServerError
+from tests.conftest import execute
+from tests.storage.processes import kill, server_user, using, wait_until_gone
+
+
+def test_a_killed_user_leaves_no_trace(home: Path) -> None:
+    server = EmbeddedServer(home)
+    with using(home) as (user, url):
+        user.kill()
+        user.wait()
+    status = server.status()
+    assert (status.running, status.users) == (True, 0)
+
+    with server as joined:
+        assert joined == url
+        assert server.status().pid == status.pid
+    assert not server.status().running
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_a_program_started_meanwhile_holds_no_lock(home: Path) -> None:
+    server = EmbeddedServer(home)
+    server.acquire()
+    with subprocess.Popen(["sleep", "60"], close_fds=False) as child:
+        try:
+            held = {os.readlink(link) for link in Path(f"/proc/{child.pid}/fd").glob("*")}
+        finally:
+            child.kill()
+    server.release()
+    assert not [path for path in held if path.endswith(".lock")]
+
+
+def test_a_killed_postmaster_is_started_anew_with_its_data(home: Path) -> None:
+    server = EmbeddedServer(home)
+    with server as url:
+        execute(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+        kill(server.status().pid)
+        wait_until_gone(server)
+        with EmbeddedServer(home) as again:
+            assert again == url
+            assert execute(url, "SELECT answer FROM kept") == [(42,)]
+        assert server.status().running
+    assert not server.status().running
+
+
+def test_a_process_number_that_now_is_somebody_elses_is_not_taken_for_the_server(home: Path) -> None:
+    server = EmbeddedServer(home)
+    with server as url:
+        execute(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+        kill(server.status().pid)
+        wait_until_gone(server)
+    file = home / "postgres" / "data" / "postmaster.pid"
+    user = server_user() if os.geteuid() == 0 else None
+    with subprocess.Popen(["sleep", "60"], user=user) as bystander:
+        _, *rest = file.read_text().splitlines(keepends=True)
+        file.write_text("".join([f"{bystander.pid}\n", *rest]))
+        with EmbeddedServer(home) as again:
+            assert execute(again, "SELECT answer FROM kept") == [(42,)]
+        assert bystander.poll() is None
+        bystander.kill()
+
+
+def test_a_port_that_another_program_took_is_left_to_it(home: Path) -> None:
+    server = EmbeddedServer(home)
+    with server as url:
+        execute(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+        port = server.status().port
+        assert port is not None
+        kill(server.status().pid)
+        wait_until_gone(server)
+        with stranger(port), EmbeddedServer(home) as again:
+            assert again != url
+            assert execute(again, "SELECT answer FROM kept") == [(42,)]
+
+
+@contextmanager
+def stranger(port: int) -> Iterator[None]:
+    """Hold a port with a program that asks each client for its password in the clear."""
+    heard: list[bytes] = []
+
+    def serve(listener: socket.socket) -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            with client:
+                client.recv(1000)
+                client.sendall(b"R\x00\x00\x00\x08\x00\x00\x00\x03")
+                heard.append(client.recv(1000))
+
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+        thread = threading.Thread(target=serve, args=[listener])
+        thread.start()
+        yield
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join()
+    assert heard
+    assert not any(heard), "the password was told to a stranger"
+
+
+def test_an_interrupted_first_start_is_begun_again(home: Path) -> None:
+    folder = home / "postgres"
+    (folder / "data.partial" / "base").mkdir(parents=True)
+    (folder / "password.partial").write_text("old")
+    (folder / "pgpass").write_text("old")
+    folder.chmod(0o711)
+
+    with EmbeddedServer(home) as url:
+        assert execute(url, "SELECT 1") == [(1,)]
+    assert not list(folder.glob("*.partial"))
+
+
+def test_data_of_another_major_version_are_left_alone(home: Path) -> None:
+    with EmbeddedServer(home):
+        pass
+    (home / "postgres" / "data" / "PG_VERSION").write_text("16\n")
+
+    with pytest.raises(EmbeddedServerError, match=r"made by Postgres 16, but Postgres 18"):
+        EmbeddedServer(home).acquire()
+    (home / "postgres" / "data" / "PG_VERSION").write_text("18\n")
+
+
+def test_a_lost_password_is_told_and_no_server_stays(home: Path) -> None:
+    with EmbeddedServer(home):
+        pass
+    (home / "postgres" / "pgpass").write_text("127.0.0.1:*:*:search:wrong\n")
+
+    with pytest.raises(EmbeddedServerError, match=r"does not take the password in .*pgpass"):
+        EmbeddedServer(home).acquire()
+    assert not (home / "postgres" / "data" / "postmaster.pid").exists()
+
+
+def test_a_server_that_does_not_start_shows_its_log(home: Path) -> None:
+    with EmbeddedServer(home):
+        pass
+    (home / "postgres" / "data" / "postgresql.auto.conf").write_text("no_such_setting = 1\n")
+
+    with pytest.raises(EmbeddedServerError, match=r"SEARCH_HOME(.|\n)*no_such_setting"):
+        EmbeddedServer(home).acquire()
+
+
+def test_a_home_in_use_on_another_machine_is_refused(home: Path) -> None:
+    with EmbeddedServer(home):
+        pass
+    with (home / "postgres" / "server.lock").open("w") as elsewhere:
+        fcntl.flock(elsewhere, fcntl.LOCK_EX)
+        elsewhere.write("node7 pid:[1]")
+        elsewhere.flush()
+        with pytest.raises(EmbeddedServerError, match=r"another machine or container \(node7\)"):
+            EmbeddedServer(home).acquire()

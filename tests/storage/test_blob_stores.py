@@ -1,0 +1,120 @@
+"""Where the bytes of checkpoints are: a real folder, and a service that speaks S3 over HTTP."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from storage.blob_stores import ORPHAN_SECONDS, BlobStore, FolderStore, open_store
+from storage.errors import BadURL, StoreFailed
+from tests.conftest import small_disk
+from tests.storage import s3
+
+CONTENT = bytes(range(256)) * 1000
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[s3.Service]:
+    with s3.served() as service:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", service.url)
+        for name, value in s3.ENVIRONMENT.items():
+            monkeypatch.setenv(name, value)
+        yield service
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
+    if request.param == "folder":
+        return open_store(str(tmp_path / "new" / "folder"))
+    request.getfixturevalue("service")
+    return open_store("s3://checkpoints/team")
+
+
+def test_what_is_written_is_read_until_it_is_removed(store: BlobStore) -> None:
+    store.write("study/3/1-0", CONTENT)
+    store.write("study/3/1-1", b"")
+    assert store.read("study/3/1-0") == CONTENT
+    assert store.read("study/3/1-1") == b""
+    store.write("study/3/1-0", b"new")
+    assert store.read("study/3/1-0") == b"new"
+    store.remove("study/3/1-0")
+    with pytest.raises(StoreFailed, match=r"cannot read .*study/3/1-0"):
+        store.read("study/3/1-0")
+    assert store.read("study/3/1-1") == b""
+    store.remove("study/3/1-0")
+
+
+def test_a_bucket_keeps_under_its_prefix(service: s3.Service) -> None:
+    open_store("s3://checkpoints/team/a").write("k", b"x")
+    open_store("s3://checkpoints").write("k", b"y")
+    assert service.objects == {"/checkpoints/team/a/k": b"x", "/checkpoints/k": b"y"}
+
+
+def test_a_service_that_fails_is_said_in_one_line(service: s3.Service) -> None:
+    store = open_store("s3://checkpoints")
+    service.broken = True
+    for act in (lambda: store.write("k", b"x"), lambda: store.read("k"), lambda: store.remove("k")):
+        with pytest.raises(StoreFailed, match=r"cannot (write|read|remove) k: .*500") as error:
+            act()
+        assert "\n" not in str(error.value)
+
+
+def test_an_emptied_folder_goes(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.write("study/3/a", b"x")
+    store.write("study/4/b", b"x")
+    store.remove("study/3/a")
+    assert [path.name for path in (tmp_path / "study").iterdir()] == ["4"]
+    store.remove("study/4/b")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    FolderStore(tmp_path).write("k", b"old")
+    program = (
+        "import os, sys; from pathlib import Path; from storage.blob_stores import FolderStore; "
+        "os.fsync = lambda descriptor: os.kill(os.getpid(), 9); FolderStore(Path(sys.argv[1])).write('k', b'new')"
+    )
+    killed = subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)
+    assert killed.returncode == -9
+    assert FolderStore(tmp_path).read("k") == b"old"
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_part(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 256 * 1024) as disk:
+        store = FolderStore(disk)
+        store.write("study/k", b"old")
+        with pytest.raises(StoreFailed, match="No space left on device"):
+            store.write("study/k", bytes(2**20))
+        assert store.read("study/k") == b"old"
+        assert [path.name for path in (disk / "study").iterdir()] == ["k"]
+
+
+def test_tidying_spares_what_is_known_or_new_or_anothers(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    for key in ("a/1/known", "a/1/orphan", "a/2/new", "a/3/.x.part", "b/1/other"):
+        store.write(key, b"x")
+        if not key.endswith("new"):
+            old = (tmp_path / key).stat().st_mtime - 2 * ORPHAN_SECONDS
+            os.utime(tmp_path / key, (old, old))
+    store.tidy("a", {"a/1/known"})
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {"a/1/known", "a/2/new", "b/1/other"}
+    store.tidy("nowhere", set())
+
+
+@pytest.mark.parametrize(
+    ("place", "rule"),
+    [
+        ("s3://", "need s3://bucket"),
+        ("s3:///prefix", "need s3://bucket"),
+        ("s3://bucket?x=1", "need s3://bucket"),
+        ("gs://bucket", "in a folder or at s3://bucket/prefix, but got 'gs://bucket'"),
+    ],
+)
+def test_another_kind_of_place_is_refused(place: str, rule: str) -> None:
+    with pytest.raises(BadURL, match=rule):
+        open_store(place)
