@@ -86,7 +86,7 @@ def _renew_any(connection: Connection, lease: Lease, seconds: float) -> None:
 PLANTED = {
     "writes verify no token": (leases, "verify", _any_token),
     "leases are renewed with any token": (leases, "renew", _renew_any),
-    "the budget forgets running trials": (fencing, "SLOTS", (TrialState.COMPLETE, TrialState.PRUNED)),
+    "the budget forgets running trials": (fencing, "SLOT_STATES", (TrialState.COMPLETE, TrialState.PRUNED)),
 }
 
 
