@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import importlib.metadata
 import importlib.util
+import json
 import os
 import pkgutil
 import sys
@@ -24,17 +25,19 @@ ENTRY_POINTS = "depthsearch.objectives"
 
 @dataclass(frozen=True, kw_only=True)
 class FoundObjective:
-    """An objective, its name, and the SHA-256 of the source file that defines it."""
+    """An objective, its name, and the file that defines it."""
 
     name: str
     objective: Objective
     source_hash: str
+    """What a study knows its objective by: `declared:` and a hash of what it declares for one that ships with this
+    package and brings no code of its own, so that moving code changes no study; else the SHA-256 of its file."""
     path: Path
 
     @property
     def is_shipped(self) -> bool:
         """Whether the objective came with this package."""
-        return self.path.parent == Path(studies.__path__[0])
+        return _is_shipped(self.path)
 
 
 def objective_names() -> list[str]:
@@ -105,11 +108,37 @@ def _from_module(name: str, module: ModuleType) -> FoundObjective:
     path = Path(module.__file__ or "")
     if not isinstance(objective, Objective):
         raise ObjectiveError(f"{path} defines no objective; it needs OBJECTIVE = Objective(...) at its top level")
-    return FoundObjective(name=name, objective=objective, source_hash=hash_file(path), path=path)
+    declares = _is_shipped(path) and objective.build_model is None and objective.train is None
+    source_hash = hash_declaration(objective) if declares else hash_file(path)
+    return FoundObjective(name=name, objective=objective, source_hash=source_hash, path=path)
 
 
 def _entry_points() -> Mapping[str, str]:
     return {point.name: point.value for point in importlib.metadata.entry_points(group=ENTRY_POINTS)}
+
+
+def _is_shipped(path: Path) -> bool:
+    return path.parent == Path(studies.__path__[0])
+
+
+def hash_declaration(objective: Objective) -> str:
+    """Return `declared:` and the SHA-256 of everything an objective declares that decides what its trainings are.
+
+    Epochs, trials and the number of training examples are not among it: a study may have others, and keeps its own.
+    Stored studies hold these hashes: a field that is added here needs an upgrade of the storage.
+    """
+    declared = {
+        "data": objective.data,
+        "model": objective.model,
+        "space": objective.space.digest,
+        "classes": objective.classes,
+        "image_size": objective.image_size,
+        "precision": objective.precision,
+        "validation_fraction": objective.validation_fraction,
+        "retrain_on_validation": objective.retrain_on_validation,
+    }
+    canonical = json.dumps(declared, sort_keys=True, separators=(",", ":"))
+    return f"declared:{hashlib.sha256(canonical.encode()).hexdigest()}"
 
 
 def hash_file(path: Path) -> str:

@@ -107,7 +107,7 @@ def _final_step(asked: Asked) -> FinalStep:
     record = view.record
     with Decoding("decoding") as progress:
         plan = plans.resolve_stored(
-            record, StudyRequest(study=record.name, objective=asked.objective), settings, progress
+            record, StudyRequest(study=record.name, objective=asked.objective), settings, progress, searches=False
         )
     left = view.status()["budget"]["left"]
     if left:

@@ -1,18 +1,24 @@
 """Finding objectives: those shipped, and a user's own files."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from objectives.base.errors import ObjectiveError
+from objectives.core.objective import Objective
 from objectives.data.catalogue import DATASETS
-from objectives.discovery import find_objective, is_path, objective_names
+from objectives.discovery import find_objective, hash_declaration, is_path, objective_names
 from objectives.models.catalogue import MODELS
+from spaces import Fixed, Int, Space
 
 SHIPPED = ("cifar-conv", "cifar-depth", "digits-depth", "fashion-conv", "fashion-depth")
 
@@ -45,7 +51,45 @@ def test_every_listed_objective_is_found_and_whole(name: str) -> None:
     assert found.objective.data in DATASETS
     assert found.objective.model in MODELS
     assert found.objective.space.distributions()
-    assert found.source_hash == hashlib.sha256(found.path.read_bytes()).hexdigest()
+    assert found.source_hash == hash_declaration(found.objective)
+    assert found.source_hash == find_objective(str(found.path)).source_hash
+
+
+def test_a_copy_of_a_shipped_file_is_known_by_its_content(tmp_path: Path) -> None:
+    shipped = find_objective("digits-depth")
+    copy = tmp_path / "my_digits.py"
+    copy.write_bytes(shipped.path.read_bytes())
+    assert find_objective(str(copy)).source_hash == hashlib.sha256(copy.read_bytes()).hexdigest()
+
+
+DECLARED: dict[str, Any] = {
+    "data": "mnist",
+    "space": Space(depth=Int(1, 2), width=Int(8, 9)),
+    "classes": ("0", "1"),
+    "image_size": 8,
+    "precision": "auto",
+    "validation_fraction": 0.3,
+    "retrain_on_validation": False,
+}
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_what_an_objective_declares_is_in_its_hash(name: str) -> None:
+    objective = find_objective("digits-depth").objective
+    changed = replace(objective, **{name: DECLARED[name]})
+    assert hash_declaration(changed) != hash_declaration(objective)
+
+
+def test_the_model_is_in_the_hash_of_an_objective() -> None:
+    space = Space(depth=Fixed(1), width=Fixed(8))
+    mlp, cnn = (Objective(data="digits", model=model, space=space) for model in ("mlp", "cnn"))
+    assert hash_declaration(mlp) != hash_declaration(cnn)
+
+
+def test_what_a_study_may_choose_for_itself_is_not_in_the_hash_of_its_objective() -> None:
+    objective = find_objective("digits-depth").objective
+    changed = replace(objective, description="other words", epochs=3, trials=4, train_examples=100)
+    assert hash_declaration(changed) == hash_declaration(objective)
 
 
 @pytest.mark.parametrize(
