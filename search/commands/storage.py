@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from search.connection import open_storage, storage_url
+from search.connection import open_storage, server_url, upgrade_storage
 from search.display.output import document, note, say
 from search.errors import NothingToDo, UsageError
 from search.settings import Settings
@@ -16,16 +16,26 @@ from storage.copying.study import copy_study
 from storage.database import open_database
 from storage.embedded.server import EmbeddedServer
 from storage.records import studies
+from storage.upgrades import Upgrade, plan_upgrade
 
 
 def storage_action(
-    action: str, settings: Settings, *, file: Path | None, study: str | None, to: str | None, as_json: bool
+    action: str,
+    settings: Settings,
+    *,
+    file: Path | None,
+    study: str | None,
+    to: str | None,
+    check: bool = False,
+    as_json: bool,
 ) -> None:
-    """Do one of ACTIONS; those without a need for `file`, `study` or `to` refuse them."""
+    """Do one of ACTIONS; those without a need for `file`, `study`, `to` or `check` refuse them."""
     if action not in ACTIONS:
         raise UsageError(f"`search storage` knows {', '.join(ACTIONS)}, but got {action!r}")
     _check_flags(action, file, study, to)
-    done, told = ACTIONS[action](settings, file, study, to)
+    if check and action != "upgrade":
+        raise UsageError(f"`search storage {action}` has no use for --check; drop it")
+    done, told = (_plan_upgrade if check else ACTIONS[action])(settings, file, study, to)
     if as_json:
         document(done)
     else:
@@ -38,7 +48,7 @@ def _check_flags(action: str, file: Path | None, study: str | None, to: str | No
     given = {name for name, value in (("file", file), ("study", study), ("to", to)) if value is not None}
     for name in sorted(wanted - given):
         raise UsageError(f"`search storage {action}` needs --{name}")
-    for name in sorted(given - wanted):
+    for name in sorted(given - wanted - {"file" if action == "upgrade" else ""}):
         raise UsageError(f"`search storage {action}` has no use for --{name}; drop it")
 
 
@@ -90,14 +100,14 @@ def _stop(settings: Settings, file: Path | None, study: str | None, to: str | No
 
 def _backup(settings: Settings, file: Path | None, study: str | None, to: str | None) -> Outcome:
     assert file is not None
-    with storage_url(settings) as address:
+    with server_url(settings) as address:
         backup(address, file)
     return {"file": str(file), "size_bytes": file.stat().st_size}, [f"backed up to {file}"]
 
 
 def _restore(settings: Settings, file: Path | None, study: str | None, to: str | None) -> Outcome:
     assert file is not None
-    with storage_url(settings) as address:
+    with server_url(settings) as address:
         restore(address, file)
     return {"file": str(file)}, [f"restored from {file}"]
 
@@ -117,6 +127,42 @@ def _copy(settings: Settings, file: Path | None, study: str | None, to: str | No
     )
 
 
+def _plan_upgrade(settings: Settings, file: Path | None, study: str | None, to: str | None) -> Outcome:
+    with server_url(settings) as address:
+        plan = plan_upgrade(url.parse(address))
+    if not plan.steps:
+        return _describe_upgrade(plan), [_describe_current(plan)]
+    saved = "after a backup" if settings.storage is None or file is not None else "without a backup (--file makes one)"
+    told = f"the storage would be upgraded {saved} from version {plan.before} to {plan.after} ({'; '.join(plan.steps)})"
+    return _describe_upgrade(plan), [told if plan.obstacle is None else f"{told}, but not now: {plan.obstacle}"]
+
+
+def _upgrade(settings: Settings, file: Path | None, study: str | None, to: str | None) -> Outcome:
+    with server_url(settings) as address:
+        done = upgrade_storage(address, settings, file)
+    if not done.steps:
+        return _describe_upgrade(done), [_describe_current(done)]
+    saved = "no backup was made" if done.backup is None else f"a backup of it as it was is in {done.backup}"
+    told = f"the storage was upgraded from version {done.before} to {done.after}; {saved}"
+    return {**_describe_upgrade(done), "upgraded": True}, [told]
+
+
+def _describe_upgrade(upgrade: Upgrade) -> dict[str, Any]:
+    return {
+        "version": upgrade.before,
+        "newest": upgrade.after,
+        "steps": list(upgrade.steps),
+        "obstacle": upgrade.obstacle,
+        "backup": None if upgrade.backup is None else str(upgrade.backup),
+        "upgraded": False,
+    }
+
+
+def _describe_current(upgrade: Upgrade) -> str:
+    found = "no tables yet" if upgrade.before is None else f"tables of version {upgrade.before}, the newest"
+    return f"the storage has {found}; there is nothing to upgrade"
+
+
 ACTIONS: dict[str, Callable[[Settings, Path | None, str | None, str | None], Outcome]] = {
     "show": _show,
     "start": _start,
@@ -124,4 +170,5 @@ ACTIONS: dict[str, Callable[[Settings, Path | None, str | None, str | None], Out
     "backup": _backup,
     "restore": _restore,
     "copy": _copy,
+    "upgrade": _upgrade,
 }

@@ -81,7 +81,7 @@ def test_what_an_objective_declares_is_in_its_hash(name: str) -> None:
 
 
 def test_the_model_is_in_the_hash_of_an_objective() -> None:
-    space = Space(depth=Fixed(1), width=Fixed(8))
+    space = Space(depth=Fixed(2), width=Fixed(8))
     mlp, cnn = (Objective(data="digits", model=model, space=space) for model in ("mlp", "cnn"))
     assert hash_declaration(mlp) != hash_declaration(cnn)
 
