@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from objectives.discovery import find_objective, objective_names
-from search.commands.catalogue import COLUMNS, rows
+from search.api.catalogue import COLUMNS, rows
 from search.strategies.registry import PRUNERS, SAMPLERS
 
 README = Path(__file__).parent.parent / "README.md"
