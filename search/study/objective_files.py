@@ -11,6 +11,7 @@ from pathlib import Path
 
 from objectives.base.errors import ObjectiveError
 from objectives.discovery import FoundObjective, find_objective, hash_file
+from storage.files import write_file
 
 FILE = "objectives.json"
 
@@ -22,7 +23,7 @@ def remember(home: Path, found: FoundObjective) -> None:
         return
     try:
         home.mkdir(parents=True, exist_ok=True)
-        (home / FILE).write_text(json.dumps({**known, found.source_hash: str(found.path)}, indent=1))
+        write_file(home / FILE, json.dumps({**known, found.source_hash: str(found.path)}, indent=1).encode())
     except OSError:
         return
 
