@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from objectives.discovery import find_objective, objective_names
-from search.api.catalogue import COLUMNS, rows
+from search.api.catalogue import list_techniques
 from search.strategies.registry import PRUNERS, SAMPLERS
 
 README = Path(__file__).parent.parent / "README.md"
+COLUMNS = ("name", "options", "conditions", "what it is")
 
 
 def parts() -> dict[str, str]:
@@ -37,11 +38,15 @@ def _end(name: str) -> str:
 
 
 def _catalogue() -> str:
-    found = list(rows())
+    found = list_techniques()
     lines: list[str] = []
     for group in dict.fromkeys(row.group for row in found):
         lines += [f"**{group}**", "", _cells(COLUMNS), _cells("---" for _ in COLUMNS)]
-        lines += [_cells((f"`{row.name}`", *row.cells[1:])) for row in found if row.group == group]
+        lines += [
+            _cells((f"`{row.name}`", row.options, row.conditions, row.description))
+            for row in found
+            if row.group == group
+        ]
         lines.append("")
     return "\n".join(lines)
 
