@@ -98,7 +98,7 @@ def test_reported_learning_rate_is_the_optimizers(model: str, schedule: Choice |
     values = {"depth": 3, "width": 8, "optimizer": Choice("muon", {"learning_rate": 0.01}), "batch_size": 10}
     config, curve = Configuration({**values, "schedule": schedule, "reuse": reuse}), Curve()
     train(objective, config, data, curve, epochs=6, seed=7, callback=callback)
-    for (epoch, packed), row in zip(callback.states, curve.rows, strict=False):
+    for (_, packed), row in zip(callback.states, curve.rows, strict=False):
         groups = torch.load(io.BytesIO(packed), weights_only=True)["optimizer"]["param_groups"]
         used = {group["lr"] for group in groups}
         assert len(groups) > 1

@@ -9,7 +9,6 @@ from torch import nn
 from objectives.base.errors import Diverged
 from objectives.data.batches.examples import Examples
 from objectives.optimizers.groups import build_optimizer
-
 from objectives.training.config import TrainingConfig
 from objectives.training.loop import check_finite, evaluate, fit
 from objectives.training.step import set_rates
