@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from objectives.base.device import clear_memory, out_of_memory
+from objectives.base.device import as_out_of_memory, clear_memory
 from objectives.base.errors import ObjectiveError, UnusableState
 from objectives.base.registry import as_choice, resolve
 from objectives.base.seeds import derive_seed
 from objectives.core.objective import Objective
 from objectives.data.batches.examples import TrainValidation
 from objectives.reuse.catalogue import REUSES
+from objectives.reuse.context import ReuseContext, TrainedNetwork
 from objectives.reuse.freeze import Freeze
-from objectives.reuse.reusing import Reusing, TrainedNetwork
 from objectives.schedules.catalogue import SCHEDULES
 from objectives.schedules.rates import Rates, ReplayedRates, build_rates
 from objectives.training.callbacks import TrainingCallback
@@ -70,7 +70,7 @@ def train(
         )
         return shipped.run(report, callback)
     except (RuntimeError, MemoryError) as error:
-        memory = out_of_memory(error, data.device)
+        memory = as_out_of_memory(error, data.device)
         if memory is None:
             raise
         raise memory from None
@@ -129,7 +129,7 @@ class StandardTraining:
 
     def _reuse(self, model: nn.Module, training: TrainingConfig, *, begun: bool, beat: Callable[[], None]) -> Freeze:
         entry, options = resolve(REUSES, training.reuse, "reuse")
-        reusing = Reusing(
+        reusing = ReuseContext(
             data=self.data,
             sources=self.sources,
             seed=self.seed,

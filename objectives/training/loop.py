@@ -14,7 +14,7 @@ from torch import nn
 from objectives.base.device import Precision, autocast
 from objectives.base.errors import Diverged, StopTraining
 from objectives.base.seeds import derive_seed
-from objectives.data.batches.augment import Augment
+from objectives.data.batches.augmentation import Augmentation
 from objectives.data.batches.examples import Examples, TrainValidation
 from objectives.reuse.freeze import Freeze
 from objectives.schedules.rates import Rates
@@ -63,7 +63,7 @@ def fit(
     run = TrainingState(
         model=model, optimizer=step.optimizer, rates=rates, best_weights=best_weights, device=data.device
     )
-    augment = Augment(flip=config.flip, crop=config.crop, cutout=config.cutout)
+    augment = Augmentation(flip=config.flip, crop=config.crop, cutout=config.cutout)
     steps = data.train.steps(config.batch_size, drop_last=True)
     place = run.start(0) if state is None else run.restore(state)
     try:
@@ -85,7 +85,7 @@ def fit(
             train_loss = place.loss.item() / steps
             check_finite(epoch, {"train_loss": train_loss})
             metrics = {
-                **evaluate(best_weights.valued(), data.validation, precision, callback.beat),
+                **evaluate(best_weights.prepare_valued_model(), data.validation, precision, callback.beat),
                 "train_loss": train_loss,
                 "learning_rate": rates.at(epoch, 0.0) * factor,
                 "learning_rate_end": rates.at(epoch, 1.0) * factor,
@@ -101,7 +101,7 @@ def fit(
     except StopTraining:
         callback.keep(place.epoch, run.pack(place))
         raise
-    best_weights.settle()
+    best_weights.load_final_weights()
 
 
 @torch.no_grad()

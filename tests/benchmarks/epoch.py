@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from objectives.data.batches.examples import Examples, TrainValidation
-from objectives.data.batches.moments import moments
+from objectives.data.batches.pixel_statistics import moments
 from objectives.data.cache import prepare
 from objectives.data.splits.split import split_examples
 from objectives.models.catalogue import MODELS

@@ -75,6 +75,6 @@ def test_state_goes_through_a_checkpoint(seen: int) -> None:
 
 def test_needs_validation_examples() -> None:
     (condition,) = SCHEDULES["plateau"].conditions
-    assert condition.broken_by(False)
-    assert not condition.broken_by(True)
+    assert condition.is_broken_by(False)
+    assert not condition.is_broken_by(True)
     assert isinstance(build_rates("plateau", 1.0, 3), PlateauRates)

@@ -7,11 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from objectives.models.cnn import cnn
 from objectives.models.config import CnnConfig
-from objectives.models.resnet import resnet
 from objectives.optimizers.clipping import CLIPPINGS
-from objectives.optimizers.kernels import FlattenedKernels
+from objectives.optimizers.flattened_kernels import FlattenedKernels
 from tests.objectives.optimizers.made import RATE, loss_of, optimizer_of, save_and_load, steps
 
 SHAPE = (1, 8, 8)  # the digits
