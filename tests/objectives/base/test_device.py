@@ -5,7 +5,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from objectives.base.device import autocast, describe_device, list_devices, resolve_devices
+from objectives.base.device import as_out_of_memory, autocast, describe_device, list_devices, resolve_devices
 from objectives.base.errors import ObjectiveError, OutOfMemory
 
 CPU = torch.device("cpu")
