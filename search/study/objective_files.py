@@ -12,6 +12,7 @@ from pathlib import Path
 from objectives.base.errors import ObjectiveError
 from objectives.base.hashing import hash_file
 from objectives.discovery import FoundObjective, find_objective, is_installed
+from storage.files import write_file
 
 FILE = "objectives.json"
 
@@ -23,7 +24,7 @@ def remember(home: Path, found: FoundObjective) -> None:
         return
     try:
         home.mkdir(parents=True, exist_ok=True)
-        (home / FILE).write_text(json.dumps({**known, found.source_hash: str(found.path)}, indent=1))
+        write_file(home / FILE, json.dumps({**known, found.source_hash: str(found.path)}, indent=1).encode())
     except OSError:
         return
 
