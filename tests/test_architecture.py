@@ -59,7 +59,7 @@ def test_only_the_final_step_imports_the_held_out_data() -> None:
     assert users == {"search/evaluation/score.py"}
 
 
-def test_only_the_final_command_imports_the_final_step() -> None:
+def test_only_one_module_imports_the_final_step() -> None:
     users = {
         str(path.relative_to(ROOT))
         for path in modules("search")
@@ -67,7 +67,7 @@ def test_only_the_final_command_imports_the_final_step() -> None:
             name == "search.evaluation.score" or name.startswith("search.evaluation.score.") for name in imports(path)
         )
     }
-    assert users == {"search/commands/final.py"}
+    assert users == {"search/api/scoring.py"}
 
 
 def test_spaces_and_storage_never_import_torch() -> None:
