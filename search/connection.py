@@ -20,12 +20,12 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def server_url(settings: Settings) -> Iterator[str]:
-    """The storage's URL for the length of the block; the embedded server runs at least as long.
+    """Yield the storage's URL; the embedded server runs at least until the end of the block.
 
     The storage may have tables of another version, or none.
 
     Raises:
-        BadURL, EmbeddedServerError.
+        BadURL, EmbeddedServerError: the URL cannot be used, or the server cannot be started.
     """
     if settings.storage is not None:
         url.parse(settings.storage)
@@ -37,14 +37,14 @@ def server_url(settings: Settings) -> Iterator[str]:
 
 @contextmanager
 def storage_url(settings: Settings) -> Iterator[str]:
-    """The storage's URL for the length of the block, as `server_url`; an embedded storage is upgraded if it is old.
+    """Yield the storage's URL, as `server_url`; upgrade an embedded storage first if its tables are old.
 
-    It belongs to one user, who would have to do it anyway. A storage that others use, too, is upgraded by its
-    administrator, with `search storage upgrade`; until then, `open_database` refuses it.
+    An embedded storage is one user's own. Whether to upgrade one that several people share is its administrator's
+    decision (`search storage upgrade`): `open_database` refuses it until then.
 
     Raises:
-        BadURL, EmbeddedServerError.
-        SchemaMismatch, UpgradeRefused, StorageError: the embedded storage is old and cannot be upgraded.
+        BadURL, EmbeddedServerError: the URL cannot be used, or the server cannot be started.
+        StorageError: the embedded storage cannot be upgraded; it is as it was.
     """
     with server_url(settings) as address:
         if settings.storage is None and upgrades.plan_upgrade(url.parse(address)).steps:
@@ -72,7 +72,7 @@ def upgrade_storage(address: str, settings: Settings, backup_to: Path | None) ->
 
 @contextmanager
 def open_storage(settings: Settings) -> Iterator[Database]:
-    """An open storage for the length of the block.
+    """Yield the storage, open until the end of the block.
 
     Raises:
         StorageError: it cannot be reached, started, read or upgraded.
