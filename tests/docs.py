@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from search.commands.catalogue import COLUMNS, rows
 
 from objectives.data.catalogue import DATASETS
 from objectives.discovery import find_objective, objective_names
 from search.cli.app import app
-from search.commands.catalogue import COLUMNS, rows
 from search.errors import Exit
 from search.settings import Settings
 from search.strategies.registry import DEFAULT_PRUNER, DEFAULT_SAMPLER, PRUNERS, SAMPLERS
