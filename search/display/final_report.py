@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from search.display.output import configuration, document, say, table
+from search.display.output import configuration, print_json, say, table
 from search.evaluation import reopening
 from search.evaluation.variant_args import EFFECTS, effect_rows, format_list
 
@@ -15,7 +15,7 @@ CANDIDATES = ("trial", "in the search", "mean", "sd", "lower bound", "seeds", ""
 def show_effects(measured: dict[str, Any], *, as_json: bool) -> None:
     """Print what variants do to the winner."""
     if as_json:
-        document(measured)
+        print_json(measured)
         return
     say(f"study {measured['study']}, trial {measured['trial']}, trained as in the search; nothing was claimed")
     _table(measured["variant_effects"])
@@ -28,7 +28,7 @@ def _table(effects: list[dict[str, Any]]) -> None:
 def show_score(result: dict[str, Any], out: Path, *, as_json: bool) -> None:
     """Print a score with all that is known about it; `out` is the folder of its weights."""
     if as_json:
-        document(result)
+        print_json(result)
         return
     if result["confirmation"] is not None:
         _show_confirmation(result["confirmation"])

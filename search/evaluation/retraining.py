@@ -121,7 +121,7 @@ def retrain(final_step: FinalStep, winner: Winner, earlier: Claim | None) -> Ret
         if claimed is not None:
             return RetrainedNetwork(model=model, data=data, weights=claimed, sha256=earlier.weights_sha256)
     with _threads(winner.trial), _explained(winner):
-        model = _train(final_step, winner, data, winner.seed, winner.trace)
+        model = _train(final_step, winner, data, winner.seed, winner.losses)
     weights, sha256 = pack_weights(model)
     if earlier is not None and sha256 != earlier.weights_sha256:
         claimed = load_weights(out / model_card.WEIGHTS_FILE, model, earlier.weights_sha256)
@@ -162,7 +162,7 @@ def _train(
     winner: Winner,
     data: TrainValidation,
     seed: int,
-    trace: list[tuple[float, float]] | None,
+    recorded_losses: list[float] | None,
 ) -> nn.Module:
     spec, objective = final_step.plan.spec, final_step.plan.found.objective
     return train(
@@ -173,7 +173,7 @@ def _train(
         epochs=winner.epochs,
         seed=seed,
         schedule_epochs=spec.epochs,
-        trace=trace,
+        recorded_losses=recorded_losses,
         sources=fetch_sources(final_step.database.engine, final_step.record.name, spec, objective),
     )
 

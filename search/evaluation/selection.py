@@ -55,8 +55,8 @@ class Winner:
     config: Configuration
     epochs: int
     """Up to the trial's best epoch, that one included."""
-    trace: list[tuple[float, float]] | None
-    """First and last learning rate of each epoch; None where the objective did not report them."""
+    losses: list[float] | None
+    """Validation loss of each epoch, for a schedule that looks at it; None unless the objective reported all."""
     trial_seed: int
     seed: int
     """Of the retraining."""
@@ -83,14 +83,13 @@ def find_winner(
     if best is None or last is None:
         raise no_completed_error(final_step)
     curve = epochs.read_curve(final_step.database.engine, best._trial_id)
-    rates = [(row.get("learning_rate"), row.get("learning_rate_end")) for row in curve[: last + 1]]
-    complete = [(first, end) for first, end in rates if first is not None and end is not None]
+    losses = [row["loss"] for row in curve[: last + 1] if "loss" in row]
     seed = seed_of(final_step, best)
     return Winner(
         trial=best,
         config=final_step.plan.found.objective.space.replay(best.params),
         epochs=last + 1,
-        trace=complete if len(complete) == last + 1 else None,
+        losses=losses if len(losses) == last + 1 else None,
         trial_seed=seed,
         seed=derive_seed(seed, "final"),
     )

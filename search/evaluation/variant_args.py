@@ -9,7 +9,7 @@ from objectives.base.registry import check_option, look_up
 from objectives.variants import chain
 from objectives.variants.catalogue import VARIANTS
 from search.errors import UsageError
-from spaces import Choice, Fixed, Float, Scalar, number_or_text
+from spaces import Choice, Fixed, Float, Scalar, parse_number_or_text
 
 EFFECTS = ("variant", "validation accuracy", "loss", "zero weights", "parameters")
 
@@ -72,5 +72,5 @@ def _assignments(text: str, rest: str) -> dict[str, Scalar]:
         option, equals, value = (piece.strip() for piece in part.partition("="))
         if not (option and equals and value) or option in found:
             raise UsageError(f"a variant reads NAME or NAME:option=value,... with each option once, but got {text!r}")
-        found[option] = number_or_text(value)
+        found[option] = parse_number_or_text(value)
     return found

@@ -12,7 +12,7 @@ from torch import nn
 from objectives.data import seal
 from objectives.data.batches.examples import TrainValidation
 from objectives.training.loop import evaluate
-from objectives.variants.chain import apply_one_by_one, apply_variants
+from objectives.variants.apply import apply_one_by_one, apply_variants
 from objectives.variants.pruning import sparsity
 from search.evaluation.retraining import build_untrained, train_as_in_trial
 from search.evaluation.selection import FinalStep, Winner, find_winner
