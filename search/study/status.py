@@ -9,11 +9,12 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from search.evaluation.results.stored import read_score
 from search.strategies.pruners.audit import summarize_audit
 from search.study.spec import StudySpec
 from storage.database import Database
 from storage.leasing import workers
-from storage.records import ledger, studies
+from storage.records import studies
 
 # A worker that was not heard of for so long is not shown.
 SILENT_SECONDS = 120.0
@@ -42,6 +43,7 @@ class StudyView:
         """The document that `search status --json` prints."""
         self.record = studies.get(self._database.engine, self._name)
         trials = self.trials()
+        score = read_score(self._database.engine, self.record.uuid, self.spec.dataset)
         return {
             "study": self.record.name,
             "objective": self.spec.objective,
@@ -52,7 +54,7 @@ class StudyView:
             "epochs_trained": sum(len(trial.intermediate_values) for trial in trials),
             "best": describe_best(trials),
             "workers": self._workers(),
-            "final": ledger.result(self._database.engine, self.record.uuid, self.spec.dataset),
+            "final": None if score is None else score.to_json(),
             "control": self.record.control,
             "stop_reason": self.record.reason,
             "errors": recent_errors(trials),
