@@ -9,7 +9,8 @@ from typing import Any, Literal
 from search.evaluation.results.confirmation import Confirmation, read_confirmation
 from search.evaluation.results.fields import known_fields, pair
 from search.evaluation.results.variants import VariantEffect
-from spaces import Scalar
+
+Scalar = str | int | float | bool | None
 
 
 @dataclass(frozen=True, kw_only=True)
