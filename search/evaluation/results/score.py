@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from search.evaluation.results.confirmation import Confirmation, read_confirmation
 from search.evaluation.results.fields import known_fields, pair
 from search.evaluation.results.variants import VariantEffect
 
-Scalar = str | int | float | bool | None
+Parameter: TypeAlias = bool | int | float | str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class Outcome:
     study: str
     trial: int
     """The winner's number."""
-    params: Mapping[str, Scalar]
+    params: Mapping[str, Parameter]
     """Its parameters, as Optuna stores them."""
     validation_accuracy: float
     """Its value in the search."""
