@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from search.evaluation.results.claimed import ClaimedWinner
 from search.evaluation.results.score import Score
 from search.evaluation.variant_args import EFFECT_HEADINGS, effect_rows
 from search.study.spec import StudySpec
+from storage.files import write_file
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIGURATION_FILE = "config.json"
@@ -126,16 +126,10 @@ def write_whole(path: Path, data: bytes) -> None:
     Raises:
         SearchError: it cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        write_file(path, data)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise SearchError(f"{path} cannot be written ({error.strerror}); name another folder with --out") from None
 
 
