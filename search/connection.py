@@ -13,10 +13,10 @@ from storage.embedded.server import EmbeddedServer
 
 @contextmanager
 def storage_url(settings: Settings) -> Iterator[str]:
-    """The storage's URL for the length of the block; the embedded server runs at least as long.
+    """Yield the storage's URL; the embedded server runs at least until the end of the block.
 
     Raises:
-        BadURL, EmbeddedServerError.
+        BadURL, EmbeddedServerError: the URL cannot be used, or the server cannot be started.
     """
     if settings.storage is not None:
         url.parse(settings.storage)
@@ -28,7 +28,7 @@ def storage_url(settings: Settings) -> Iterator[str]:
 
 @contextmanager
 def open_storage(settings: Settings) -> Iterator[Database]:
-    """An open storage for the length of the block.
+    """Yield the storage, open until the end of the block.
 
     Raises:
         StorageError: it cannot be reached, started or read.

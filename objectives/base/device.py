@@ -52,11 +52,11 @@ def autocast(device: torch.device, precision: Precision) -> AbstractContextManag
 
     bfloat16 keeps float32's range of exponents, so that no gradient scaler is needed.
     """
-    use = precision == "bfloat16" or (precision == "auto" and fast_bfloat16(device))
+    use = precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16(device))
     return torch.autocast(device.type, dtype=torch.bfloat16) if use else nullcontext()
 
 
-def fast_bfloat16(device: torch.device) -> bool:
+def has_fast_bfloat16(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 matrices in hardware."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
@@ -71,7 +71,7 @@ def clear_memory(device: torch.device) -> None:
         torch.cuda.reset_peak_memory_stats(device)
 
 
-def out_of_memory(error: BaseException, device: torch.device) -> OutOfMemory | None:
+def as_out_of_memory(error: BaseException, device: torch.device) -> OutOfMemory | None:
     """The error as `OutOfMemory`, with the peak of allocated bytes, if that is what it is."""
     known = any(text in str(error) for text in MEMORY_TEXTS)
     if not known and not isinstance(error, torch.OutOfMemoryError | MemoryError):

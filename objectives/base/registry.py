@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from objectives.base.errors import ObjectiveError
 from objectives.base.technique import Technique
-from spaces import Categorical, Choice, Domain, beyond_limits
+from spaces import Categorical, Choice, Domain, find_broken_limit
 
 E = TypeVar("E")
 T = TypeVar("T", bound=Technique)
@@ -72,7 +72,7 @@ def check_option(entry: Technique, owner: str, option: str, value: object) -> No
         raise ObjectiveError(
             f"{owner} has no option {option!r} (set to {value!r}); it has {', '.join(entry.space.domains) or 'none'}"
         )
-    rule = beyond_limits(domain, value)
+    rule = find_broken_limit(domain, value)
     if rule is not None:
         raise ObjectiveError(f"{option} of {owner} {rule}, but got {value!r}")
 

@@ -20,7 +20,7 @@ class Condition:
     values: tuple[Scalar, ...]
     forbids: bool = False
 
-    def broken_by(self, value: object) -> bool:
+    def is_broken_by(self, value: object) -> bool:
         """Whether the field must not have this value; of a choice the name counts."""
         return (name_of(value) in self.values) == self.forbids
 

@@ -56,7 +56,7 @@ def _breaches(
         config = {**defaults, **corner}
         if field in config and condition.field in config and group.uses(config[field], name):
             value = config[condition.field]
-            if condition.broken_by(value):
+            if condition.is_broken_by(value):
                 yield name_of(value)
 
 

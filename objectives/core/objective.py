@@ -12,7 +12,7 @@ from objectives.core.catalogue import entries_with_option
 from objectives.core.conditions import check_conditions, check_options
 from objectives.models.catalogue import MODELS, ModelEntry
 from objectives.models.config import ImageShape
-from objectives.schedules.rates import rates_for
+from objectives.schedules.rates import build_rates
 from objectives.training.config import TrainingConfig
 from spaces import Configuration, Space, corners
 
@@ -110,7 +110,7 @@ class Objective:
         for corner in corners(self.space, {"schedule", "warmup_epochs"} & self._fields().keys()):
             config = {**defaults, **corner}
             if "schedule" in config:
-                rates_for(config["schedule"], 1.0, epochs, warmup_epochs=config["warmup_epochs"])
+                build_rates(config["schedule"], 1.0, epochs, warmup_epochs=config["warmup_epochs"])
 
     def _check_numbers(self) -> None:
         for name in ("epochs", "trials", "train_examples", "image_size"):

@@ -10,17 +10,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from objectives.base.device import clear_memory, out_of_memory
+from objectives.base.device import as_out_of_memory, clear_memory
 from objectives.base.errors import ObjectiveError, UnusableState
 from objectives.base.registry import as_choice, resolve
 from objectives.base.seeds import derive_seed
 from objectives.core.objective import Objective
 from objectives.data.batches.examples import TrainValidation
 from objectives.reuse.catalogue import REUSES
+from objectives.reuse.context import ReuseContext, TrainedNetwork
 from objectives.reuse.freeze import Freeze
-from objectives.reuse.reusing import Reusing, TrainedNetwork
 from objectives.schedules.catalogue import SCHEDULES
-from objectives.schedules.rates import Rates, Replayed, rates_for
+from objectives.schedules.rates import Rates, ReplayedRates, build_rates
 from objectives.training.callbacks import TrainingCallback
 from objectives.training.config import TrainingConfig
 from objectives.training.loop import NOTHING_FROZEN, NULL_CALLBACK, Report, fit
@@ -36,7 +36,7 @@ def train(
     epochs: int,
     seed: int,
     schedule_epochs: int | None = None,
-    trace: Sequence[tuple[float, float]] | None = None,
+    recorded_losses: Sequence[float] | None = None,
     sources: Mapping[str, TrainedNetwork] | None = None,
     callback: TrainingCallback = NULL_CALLBACK,
 ) -> nn.Module:
@@ -65,12 +65,12 @@ def train(
             epochs=epochs,
             seed=seed,
             schedule_epochs=schedule_epochs or epochs,
-            trace=trace,
+            recorded_losses=recorded_losses,
             sources=sources or {},
         )
         return shipped.run(report, callback)
     except (RuntimeError, MemoryError) as error:
-        memory = out_of_memory(error, data.device)
+        memory = as_out_of_memory(error, data.device)
         if memory is None:
             raise
         raise memory from None
@@ -94,7 +94,7 @@ class StandardTraining:
     epochs: int
     seed: int
     schedule_epochs: int
-    trace: Sequence[tuple[float, float]] | None
+    recorded_losses: Sequence[float] | None
     sources: Mapping[str, TrainedNetwork]
 
     def run(self, report: Report, callback: TrainingCallback) -> nn.Module:
@@ -116,7 +116,7 @@ class StandardTraining:
             model,
             self.data,
             training,
-            _rates(training, self.data, self.schedule_epochs, self.trace),
+            self._build_rates(training),
             report,
             epochs=self.epochs,
             seed=self.seed,
@@ -129,7 +129,7 @@ class StandardTraining:
 
     def _reuse(self, model: nn.Module, training: TrainingConfig, *, begun: bool, beat: Callable[[], None]) -> Freeze:
         entry, options = resolve(REUSES, training.reuse, "reuse")
-        reusing = Reusing(
+        reusing = ReuseContext(
             data=self.data,
             sources=self.sources,
             seed=self.seed,
@@ -139,28 +139,23 @@ class StandardTraining:
         )
         return entry.build(model, reusing, **options) or NOTHING_FROZEN
 
-
-def _rates(
-    training: TrainingConfig,
-    data: TrainValidation,
-    epochs: int,
-    trace: Sequence[tuple[float, float]] | None,
-) -> Rates:
-    entry, _ = resolve(SCHEDULES, training.schedule, "schedule")
-    if entry.needs_metric and trace:
-        return Replayed(trace)
-    if entry.needs_metric and data.merged:
-        raise ObjectiveError(
-            f"schedule {as_choice(training.schedule).name!r} needs validation examples, and here they are trained "
-            "on as well; give the recorded learning rates"
+    def _build_rates(self, training: TrainingConfig) -> Rates:
+        entry, _ = resolve(SCHEDULES, training.schedule, "schedule")
+        if entry.needs_metric and self.data.merged and not self.recorded_losses:
+            raise ObjectiveError(
+                f"schedule {as_choice(training.schedule).name!r} needs validation examples, but here they are "
+                "trained on as well; pass the losses of a recorded run"
+            )
+        rates = build_rates(
+            training.schedule,
+            float(training.optimizer_choice.options["learning_rate"]),
+            self.schedule_epochs,
+            warmup_epochs=training.warmup_epochs,
+            warmup_start=training.warmup_start,
         )
-    return rates_for(
-        training.schedule,
-        float(training.optimizer_choice.options["learning_rate"]),
-        epochs,
-        warmup_epochs=training.warmup_epochs,
-        warmup_start=training.warmup_start,
-    )
+        if entry.needs_metric and self.recorded_losses:
+            return ReplayedRates(rates=rates, losses=self.recorded_losses)
+        return rates
 
 
 def build_network(objective: Objective, config: Configuration) -> nn.Module:

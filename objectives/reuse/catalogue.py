@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from objectives.base.technique import Technique
-from objectives.reuse.reusing import Reusing
+from objectives.reuse.context import ReuseContext
 from spaces import Domain, Fixed, Float, Int, Space, standard
 
 if TYPE_CHECKING:
@@ -29,13 +29,13 @@ class ReuseEntry(Technique):
     build: Callable[..., Freeze | None]
 
 
-def _none(network: Module, reusing: Reusing) -> None:
+def _none(network: Module, reusing: ReuseContext) -> None:
     return None
 
 
 def _transfer(
     network: Module,
-    reusing: Reusing,
+    reusing: ReuseContext,
     *,
     source: str = "",
     layers: int = 1,
@@ -53,7 +53,7 @@ def _transfer(
 def _pretrained(
     task: Callable[[], Task],
     network: Module,
-    reusing: Reusing,
+    reusing: ReuseContext,
     *,
     layers: int = 1,
     pretrain_epochs: int = 10,
@@ -79,13 +79,13 @@ def _pretrained(
 
 
 def _reconstruction() -> Task:
-    from objectives.reuse.tasks import Reconstruction
+    from objectives.reuse.pretraining_tasks import Reconstruction
 
     return Reconstruction
 
 
 def _rotation() -> Task:
-    from objectives.reuse.tasks import Rotation
+    from objectives.reuse.pretraining_tasks import Rotation
 
     return Rotation
 

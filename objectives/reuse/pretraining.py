@@ -13,14 +13,14 @@ from objectives.base.errors import Diverged
 from objectives.base.seeds import derive_seed
 from objectives.models.config import ImageShape
 from objectives.models.network import Network
-from objectives.reuse.reusing import Reusing
+from objectives.reuse.context import ReuseContext
 
 # task(features, image_shape) -> module with forward(network, x_BCHW) -> loss.
 Task = Callable[[int, ImageShape], nn.Module]
 
 
 def pretrain(
-    network: Network, reusing: Reusing, task: Task, *, layers: int, epochs: int, rate: float, batch_size: int
+    network: Network, reusing: ReuseContext, task: Task, *, layers: int, epochs: int, rate: float, batch_size: int
 ) -> None:
     """Train the whole network with the task's head; keep the lowest `layers` stages, and reset all the rest.
 
@@ -45,7 +45,9 @@ def pretrain(
     network.zero_grad()
 
 
-def _learn(network: Network, head: nn.Module, reusing: Reusing, *, epochs: int, rate: float, batch_size: int) -> None:
+def _learn(
+    network: Network, head: nn.Module, reusing: ReuseContext, *, epochs: int, rate: float, batch_size: int
+) -> None:
     data = reusing.data
     optimizer = torch.optim.Adam([*network.parameters(), *head.parameters()], lr=rate)
     network.train()

@@ -8,13 +8,13 @@ from torch import Tensor
 
 from objectives.base.errors import ObjectiveError
 from objectives.models.network import Network
-from objectives.reuse.reusing import Reusing, TrainedNetwork
+from objectives.reuse.context import ReuseContext, TrainedNetwork
 
 # What gives stages their form, where a network's configuration has it.
 _FORM = ("width", "activation", "normalization")
 
 
-def copy_stages(network: Network, reusing: Reusing, source: str, layers: int) -> None:
+def copy_stages(network: Network, reusing: ReuseContext, source: str, layers: int) -> None:
     """Give the lowest `layers` stages the state of the source's, batch norm statistics included.
 
     Raises:
@@ -33,7 +33,7 @@ def copy_stages(network: Network, reusing: Reusing, source: str, layers: int) ->
 
 
 def _check(
-    network: Network, reusing: Reusing, trained: TrainedNetwork, stages: list[dict[str, Tensor]], layers: int
+    network: Network, reusing: ReuseContext, trained: TrainedNetwork, stages: list[dict[str, Tensor]], layers: int
 ) -> None:
     trained.check_images(reusing.data.image_shape)
     if layers > len(stages):

@@ -63,7 +63,7 @@ class BestWeights:
         """Whether early stopping ends the training; never by examples that are trained on."""
         return 0 < self._patience <= self._waited and not self._data.merged
 
-    def settle(self) -> None:
+    def load_final_weights(self) -> None:
         """Give the model the weights that it ends with."""
         if self._kept is not None:
             self._model.load_state_dict(self._kept)

@@ -14,7 +14,7 @@ from torch import nn
 from objectives.base.device import Precision, autocast
 from objectives.base.errors import Diverged, StopTraining
 from objectives.base.seeds import derive_seed
-from objectives.data.batches.augment import Augment
+from objectives.data.batches.augmentation import Augmentation
 from objectives.data.batches.examples import Examples, TrainValidation
 from objectives.reuse.freeze import Freeze
 from objectives.schedules.rates import Rates
@@ -48,27 +48,28 @@ def fit(
 ) -> None:
     """Train `model` in place and report after every epoch; it ends with the weights that its value stands for.
 
-    Those are the best epoch's by validation accuracy or, where the validation examples are trained on as well,
-    the last one's. The metrics are `accuracy` and `loss` on the validation examples, `train_loss`, the schedule's
-    learning rate at the epoch's start and end (`learning_rate`, `learning_rate_end`), and `seconds`. With
-    a `state` that a watcher was given it goes on from there, to the same numbers as without the interruption.
+    Those are the best epoch's by validation accuracy or, if the validation examples are trained on as well, the
+    last one's. The metrics are `accuracy` and `loss` on the validation examples, `train_loss`, the optimizer's
+    learning rate at the epoch's start and end (`learning_rate`, `learning_rate_end`), and `seconds`. With a
+    `state` that the callback was given, training resumes there and gives the same numbers as without a break.
 
     Raises:
         Diverged: the training loss or a metric is NaN or infinite.
-        Leave: the watcher said so, and has the state.
-        UnusableState: the state is damaged or of another training; `model` is of no further use.
+        StopTraining: the callback asked for it; it has been given the state.
+        UnusableState: the state is damaged or belongs to another training; `model` cannot be used any more.
         ObjectiveError: unknown optimizer, clipping or option.
     """
     step, best_weights = Step(model, config, precision), BestWeights(model, config, data)
     run = TrainingState(
         model=model, optimizer=step.optimizer, rates=rates, best_weights=best_weights, device=data.device
     )
-    augment = Augment(flip=config.flip, crop=config.crop, cutout=config.cutout)
+    augment = Augmentation(flip=config.flip, crop=config.crop, cutout=config.cutout)
     steps = data.train.steps(config.batch_size, drop_last=True)
     place = run.start(0) if state is None else run.restore(state)
     try:
         while place.epoch < epochs and not best_weights.is_patience_over:
             epoch, started = place.epoch, time.perf_counter()
+            factor = freeze.factor(epoch)
             model.train()
             freeze.set(epoch)
             batches = data.train.batches(
@@ -76,19 +77,18 @@ def fit(
             )
             for x_BCHW, y_B in islice(batches, place.batches, None):
                 now, then = place.batches / steps, (place.batches + 1) / steps
-                learning_rate = rates.at(epoch, now) * freeze.factor(epoch)
-                place.loss += step(x_BCHW, y_B, learning_rate, rates.momentum(epoch, now))
-                if config.swa and rates.dips(epoch, now, then):
+                place.loss += step(x_BCHW, y_B, rates.at(epoch, now) * factor, rates.momentum(epoch, now))
+                if config.swa and rates.has_dip(epoch, now, then):
                     best_weights.average()
                 place.batches += 1
                 callback.beat()
             train_loss = place.loss.item() / steps
             check_finite(epoch, {"train_loss": train_loss})
             metrics = {
-                **evaluate(best_weights.valued(), data.validation, precision, callback.beat),
+                **evaluate(best_weights.prepare_valued_model(), data.validation, precision, callback.beat),
                 "train_loss": train_loss,
-                "learning_rate": rates.at(epoch, 0.0),
-                "learning_rate_end": rates.at(epoch, 1.0),
+                "learning_rate": rates.at(epoch, 0.0) * factor,
+                "learning_rate_end": rates.at(epoch, 1.0) * factor,
                 "seconds": time.perf_counter() - started,
             }
             check_finite(epoch, metrics)
@@ -101,7 +101,7 @@ def fit(
     except StopTraining:
         callback.keep(place.epoch, run.pack(place))
         raise
-    best_weights.settle()
+    best_weights.load_final_weights()
 
 
 @torch.no_grad()

@@ -1,58 +1,53 @@
-"""`final`: retrain the winner and score it once on the held-out test set."""
+"""The final step of a study: its score on the test set, stored or made now, and the effects of variants."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
-from pathlib import Path
+from collections.abc import Callable
 
-from search.connection import open_storage
-from search.display.final_report import show_effects, show_score
-from search.display.output import Decoding, note
-from search.errors import UsageError
+from objectives.data.files.decoded import Progress as Decoding
+from search.api.session import Session
 from search.evaluation.final import measure_study, score_study
-from search.evaluation.request import FinalTask, parse_request
-from search.settings import Settings
-from search.study.status import StudyView
+from search.evaluation.request import FinalRequest, FinalTask
+from search.evaluation.results.score import Score
+from search.evaluation.results.variants import MeasuredVariants
+
+__all__ = ["FinalRequest", "measure", "score"]
 
 
-def run_final(
-    study: str,
-    objective: str | None,
-    settings: Settings,
-    out: Path,
-    *,
-    variants: Sequence[str] = (),
-    measure: bool = False,
-    confirm: int | None = None,
-    confirm_seeds: int | None = None,
-    reopen: str | None = None,
-    as_json: bool = False,
-) -> None:
-    """Print the study's score, which is made if there is none yet; or only what variants do.
+def score(
+    session: Session, request: FinalRequest, tell: Callable[[str], None], decoding: Decoding | None = None
+) -> Score:
+    """Retrain the study's winner and score it on the test set, or return the score that is stored.
 
     Raises:
         NothingToDo: no trial has completed, or the study was moved to another storage.
-        UsageError: a flag breaks a rule, or there is no score yet to make again.
+        UsageError: the reason to score again breaks a rule, or there is no score yet to make again.
+        ScoreRefused: the test set was claimed for other weights, or other variants of them.
+        SearchError: a training failed.
     """
-    request = parse_request(
-        out, objective=objective, variants=variants, confirm=confirm, confirm_seeds=confirm_seeds, reopen=reopen
+    return score_study(_task(session, request, tell, decoding))
+
+
+def measure(
+    session: Session, request: FinalRequest, tell: Callable[[str], None], decoding: Decoding | None = None
+) -> MeasuredVariants:
+    """Measure what variants do to the study's winner on validation images; retrain, claim and score nothing.
+
+    Raises:
+        NothingToDo: no trial has completed, or the study was moved to another storage.
+        UsageError: the request asks for a confirmation.
+        SearchError: a training failed.
+    """
+    return measure_study(_task(session, request, tell, decoding))
+
+
+def _task(session: Session, request: FinalRequest, tell: Callable[[str], None], decoding: Decoding | None) -> FinalTask:
+    return FinalTask(
+        database=session.database,
+        view=session.view,
+        settings=session.settings,
+        objective=session.objective,
+        request=request,
+        tell=tell,
+        decoding=decoding,
     )
-    if measure and request.race is not None:
-        raise UsageError(
-            "--measure looks at the best trial and scores nothing, and --confirm chooses what is scored; "
-            "leave one of them out"
-        )
-    with open_storage(settings) as database:
-        task = FinalTask(
-            database=database,
-            view=StudyView(database, study),
-            settings=settings,
-            request=request,
-            tell=note,
-            decoding=partial(Decoding, "decoding"),
-        )
-        if measure:
-            show_effects(measure_study(task), as_json=as_json)
-        else:
-            show_score(score_study(task), out, as_json=as_json)

@@ -18,7 +18,7 @@ CANDIDATE_HEADINGS = ("trial", "value in search", "mean", "sd", "lower bound", "
 def show_effects(measured: MeasuredVariants, *, as_json: bool) -> None:
     """Print what variants do to the winner."""
     if as_json:
-        document(measured.to_json())
+        document(measured)
         return
     say(
         f"study {measured.study}, trial {measured.trial} as trained in the search, on the validation images; "
@@ -30,7 +30,7 @@ def show_effects(measured: MeasuredVariants, *, as_json: bool) -> None:
 def show_score(score: Score, out: Path, *, as_json: bool) -> None:
     """Print a score and everything known about it; `out` is the folder of its weights."""
     if as_json:
-        document(score.to_json())
+        document(score)
         return
     if score.confirmation is not None:
         _show_confirmation(score.confirmation)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from search.errors import SearchError
+from search.errors import SearchError, UsageError
 from search.evaluation import model_card, racing
 from search.evaluation.model_card import ModelCard
 from search.evaluation.reopening import Reopening, parse_reopening
@@ -47,8 +47,14 @@ def measure_study(task: FinalTask) -> MeasuredVariants:
 
     Raises:
         NothingToDo: no trial has completed, or the study was moved to another storage.
+        UsageError: the request also asks for a confirmation, which chooses what is scored.
         SearchError: a training failed.
     """
+    if task.request.race is not None:
+        raise UsageError(
+            "--measure examines the best trial and scores nothing, and --confirm chooses what is scored; "
+            "leave one of them out"
+        )
     from search.evaluation.final_step import prepare_final_step
     from search.evaluation.variant_effects import measure_variants
 
@@ -115,14 +121,14 @@ def _write_card(task: FinalTask, score: Score) -> None:
 
 def _tell_differences(task: FinalTask, score: Score, reopening: Reopening | None) -> None:
     """Tell where a score that was made earlier, or by another process, differs from the request."""
-    request = task.request
-    wanted = score.variants if request.variants is None else format_variants(request.variants)
+    race, choices = task.request.race, task.request.choices
+    wanted = score.variants if choices is None else format_variants(choices)
     if wanted != score.variants:
         task.tell(
             f"note: this is the score of {join_variants(score.variants)}, not of {join_variants(wanted)}; "
             "to score that too, which is a further look at the test set, add --reopen REASON"
         )
-    if request.race is not None and not racing.matches_race(score.confirmation, request.race):
+    if race is not None and not racing.matches_race(score.confirmation, race):
         task.tell(
             f"note: the winner of this score was chosen {racing.describe_confirmation(score.confirmation)}; "
             "to score another choice, which is a further look at the test set, add --reopen REASON"

@@ -14,7 +14,7 @@ from objectives.base.device import resolve_devices
 from objectives.base.seeds import derive_seed
 from objectives.core.objective import Objective
 from objectives.data.batches.examples import TrainValidation, load
-from objectives.reuse.reusing import TrainedNetwork
+from objectives.reuse.context import TrainedNetwork
 from search.errors import NothingToDo
 from search.evaluation.racing import Race
 from search.evaluation.reopening import Reopening
@@ -101,10 +101,8 @@ def prepare_final_step(task: FinalTask, reopening: Reopening | None) -> FinalSte
         UsageError: something differs from what the study was created with.
     """
     record, request, settings = task.view.record, task.request, task.settings
-    asked = StudyRequest(study=record.name, objective=request.objective)
-    with task.decoding() as progress:
-        plan = resolve_stored(record, asked, settings, progress)
-    left = task.view.status()["budget"]["left"]
+    plan = resolve_stored(record, StudyRequest(study=record.name, objective=task.objective), settings, task.decoding)
+    left = task.view.status().budget.left
     if left:
         task.tell(f"note: {left} trials of the study's budget have not finished yet")
     return FinalStep(
@@ -115,7 +113,7 @@ def prepare_final_step(task: FinalTask, reopening: Reopening | None) -> FinalSte
         settings=settings,
         device=torch.device(resolve_devices(settings.device)[0]),
         out=request.out,
-        variants=request.variants,
+        variants=request.choices,
         reopening=reopening,
         race=request.race,
         tell=task.tell,

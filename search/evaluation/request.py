@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,18 +17,38 @@ from storage.database import Database
 
 @dataclass(frozen=True, kw_only=True)
 class FinalRequest:
-    """How a study's winner is to be chosen and scored."""
+    """How a study's winner is to be chosen and scored.
+
+    Raises:
+        UsageError: a variant is malformed, or the numbers of the confirmation break a rule.
+        ObjectiveError: a variant is unknown or cannot be applied.
+    """
 
     out: Path
-    """The folder for the weights and their description."""
-    objective: str | None = None
-    """Name or path of the objective; None for the one that the study was created with."""
-    variants: tuple[Choice, ...] | None = None
-    """What is applied to the network before it is scored; None for nothing, or to continue an earlier claim."""
-    race: Race | None = None
-    """How the winner is chosen among the best trials; None to take the best one."""
+    """The folder for the weights and the model card."""
+    variants: tuple[str, ...] = ()
+    """Applied to the network before it is scored, such as `prune_unstructured:amount=0.8`; empty to score it as it is,
+    or to continue an earlier claim."""
+    confirm: int | None = None
+    """Among how many of the best trials the winner is chosen, with further seeds; None to take the best one."""
+    confirm_seeds: int | None = None
+    """How many further seeds each of them is trained with; None for the default."""
     reopen: str | None = None
     """Why a test set that was scored or claimed before is scored again; None to return the stored score."""
+
+    def __post_init__(self) -> None:
+        parse_variants(self.variants)
+        parse_race(self.confirm, self.confirm_seeds)
+
+    @property
+    def choices(self) -> tuple[Choice, ...] | None:
+        """The variants with all their options; None if the request does not name any."""
+        return parse_variants(self.variants) or None
+
+    @property
+    def race(self) -> Race | None:
+        """The race that chooses the winner; None to take the best trial."""
+        return parse_race(self.confirm, self.confirm_seeds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,37 +58,10 @@ class FinalTask:
     database: Database
     view: StudyView
     settings: Settings
+    objective: str | None
+    """Name or path of the study's objective; None for what the study was created with."""
     request: FinalRequest
     tell: Callable[[str], None]
     """Receives one line of progress or warning at a time."""
-    decoding: Callable[[], AbstractContextManager[Progress]]
-    """Opens a display for the progress of decoding a data set."""
-
-
-def parse_request(
-    out: Path,
-    *,
-    objective: str | None = None,
-    variants: Sequence[str] = (),
-    confirm: int | None = None,
-    confirm_seeds: int | None = None,
-    reopen: str | None = None,
-) -> FinalRequest:
-    """Return the request in the words of the command line.
-
-    Args:
-        variants: as `parse_variants` reads them.
-        confirm: how many of the best trials the winner is chosen among.
-        confirm_seeds: how many further seeds each of them is trained with.
-
-    Raises:
-        UsageError: a variant is malformed, or the numbers of the confirmation break a rule.
-        ObjectiveError: a variant is unknown or cannot be applied.
-    """
-    return FinalRequest(
-        out=out,
-        objective=objective,
-        variants=parse_variants(variants) or None,
-        race=parse_race(confirm, confirm_seeds),
-        reopen=reopen,
-    )
+    decoding: Progress | None = None
+    """Receives the progress of decoding a data set."""

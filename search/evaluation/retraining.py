@@ -107,7 +107,7 @@ def retrain(final_step: FinalStep, winner: Winner, earlier: Claim | None) -> Ret
         claimed = _load_claimed(final_step, model, data, earlier)
         if claimed is not None:
             return claimed
-    model = _train_winner(final_step, winner, data, winner.seed, winner.trace)
+    model = _train_winner(final_step, winner, data, winner.seed, winner.losses)
     weights, sha256 = pack_weights(model)
     if earlier is not None and sha256 != earlier.weights_sha256:
         claimed = _load_claimed(final_step, model, data, earlier)
@@ -160,7 +160,7 @@ def _train_winner(
     winner: Winner,
     data: TrainValidation,
     seed: int,
-    trace: list[tuple[float, float]] | None,
+    recorded_losses: list[float] | None,
 ) -> nn.Module:
     with use_threads_of(winner.trial), _convert_errors(winner):
         return train(
@@ -171,7 +171,7 @@ def _train_winner(
             epochs=winner.epochs,
             seed=seed,
             schedule_epochs=final_step.spec.epochs,
-            trace=trace,
+            recorded_losses=recorded_losses,
             sources=final_step.load_sources(),
         )
 

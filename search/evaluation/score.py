@@ -16,7 +16,7 @@ from torch import nn
 from objectives.data import seal
 from objectives.data.batches.examples import Examples, TrainValidation
 from objectives.data.heldout import open_heldout
-from objectives.variants.chain import apply_variants
+from objectives.variants.apply import apply_variants
 from search.evaluation.confirmation import confirm
 from search.evaluation.final_step import FinalStep
 from search.evaluation.metrics import Metrics, compute_metrics, pack_predictions, predict

@@ -21,8 +21,8 @@ class Winner:
     config: Configuration
     epochs: int
     """The number of epochs to train: up to the trial's best, included."""
-    trace: list[tuple[float, float]] | None
-    """First and last learning rate of each epoch; None if the objective did not report them."""
+    losses: list[float] | None
+    """Validation loss of each epoch, for a schedule that depends on it; None unless the objective reported them all."""
     trial_seed: int
     """The seed that the trial was trained with."""
     seed: int
@@ -30,7 +30,7 @@ class Winner:
 
 
 def find_winner(final_step: FinalStep, number: int | None = None) -> Winner:
-    """Return the trial with this number, or the best completed one, with its configuration and learning rates.
+    """Return the trial with this number, or the best completed one, with its configuration and validation losses.
 
     Raises:
         NothingToDo: no trial has completed, or the trial has no curve to repeat.
@@ -44,7 +44,7 @@ def find_winner(final_step: FinalStep, number: int | None = None) -> Winner:
         trial=trial,
         config=final_step.objective.space.replay(trial.params),
         epochs=last + 1,
-        trace=_read_learning_rates(final_step, trial, last + 1),
+        losses=_read_losses(final_step, trial, last + 1),
         trial_seed=seed,
         seed=derive_seed(seed, "final"),
     )
@@ -56,9 +56,8 @@ def _find_trial(final_step: FinalStep, number: int | None) -> FrozenTrial | None
     return next(trial for trial in final_step.trials if trial.number == number)
 
 
-def _read_learning_rates(final_step: FinalStep, trial: FrozenTrial, count: int) -> list[tuple[float, float]] | None:
-    """Return the first and last learning rate of the first `count` epochs; None if one is missing."""
+def _read_losses(final_step: FinalStep, trial: FrozenTrial, count: int) -> list[float] | None:
+    """Return the validation losses of the trial's first `count` epochs; None if one is missing."""
     curve = epochs.read_curve(final_step.engine, trial._trial_id)[:count]
-    rates = [(row.get("learning_rate"), row.get("learning_rate_end")) for row in curve]
-    complete = [(first, last) for first, last in rates if first is not None and last is not None]
-    return complete if len(complete) == count else None
+    losses = [row["loss"] for row in curve if "loss" in row]
+    return losses if len(losses) == count else None

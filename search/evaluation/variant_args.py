@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from objectives.base.registry import check_option, look_up
-from objectives.variants import chain
+from objectives.variants.apply import check_variants
 from objectives.variants.catalogue import VARIANTS
 from search.errors import UsageError
 from search.evaluation.results.variants import VariantEffect
-from spaces import Choice, Fixed, Float, Scalar, number_or_text
+from spaces import Choice, Fixed, Float, Scalar, parse_number_or_text
 
 EFFECT_HEADINGS = ("variant", "validation accuracy", "loss", "zero weights", "parameters")
 
@@ -22,7 +22,7 @@ def parse_variants(texts: Sequence[str]) -> tuple[Choice, ...]:
         ObjectiveError: an unknown name or option, a value beyond its limits, or an impossible order.
     """
     variants = tuple(map(_parse, texts))
-    chain.check_variants(variants)
+    check_variants(variants)
     return variants
 
 
@@ -77,5 +77,5 @@ def _parse_options(text: str, rest: str) -> dict[str, Scalar]:
         option, equals, value = (piece.strip() for piece in part.partition("="))
         if not (option and equals and value) or option in options:
             raise UsageError(f"a variant reads NAME or NAME:option=value,... with each option once, but got {text!r}")
-        options[option] = number_or_text(value)
+        options[option] = parse_number_or_text(value)
     return options

@@ -11,7 +11,7 @@ from objectives.base.device import Precision
 from objectives.data import seal
 from objectives.data.batches.examples import TrainValidation
 from objectives.training.loop import evaluate
-from objectives.variants.chain import apply_one_by_one, apply_variants
+from objectives.variants.apply import apply_one_by_one, apply_variants
 from objectives.variants.pruning import sparsity
 from search.evaluation.final_step import FinalStep
 from search.evaluation.results.claimed import ClaimedWinner

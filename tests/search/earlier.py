@@ -37,7 +37,7 @@ class Past:
 
 
 class _Drawn:
-    """Suggests at random, as a sampler without a study does."""
+    """TrialLike at random, as a sampler without a study does."""
 
     def __init__(self, chance: random.Random) -> None:
         self.params: dict[str, Any] = {}

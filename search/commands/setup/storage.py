@@ -22,10 +22,14 @@ def storage(
     json: options.Json = False,
 ) -> None:
     """Where studies are kept: show it, start or stop the embedded server, back up, copy a study."""
-    from search.api.storage import storage_action
-    from search.settings import load
+    from search.api.storage import carry_out
+    from search.commands.settings import load_settings, warn_of_password
+    from search.display.output import present
+    from search.display.storage_report import show_outcome
 
-    storage_action(action, load(storage=storage), file=file, study=study, to=to, as_json=json)
+    warn_of_password(to)
+    outcome = carry_out(action, load_settings(storage=storage), file=file, study=study, to=to)
+    present(outcome, show_outcome, as_json=json)
 
 
 COMMAND = Command(name="storage", order=210, run=storage)

@@ -79,19 +79,30 @@ def test_part_of_a_training_has_the_rates_of_the_whole() -> None:
         assert part.of(name) == whole.of(name)[:2]
 
 
-def test_trace_stands_for_a_schedule_that_looks_at_validation() -> None:
-    trace = [(0.5, 0.25), (0.125, 0.0)]
-    _, curve = trained(config=PLATEAU, trace=trace)
-    assert (curve.of("learning_rate"), curve.of("learning_rate_end")) == ([0.5, 0.125], [0.25, 0.0])
-    _, curve = trained(trace=trace)  # a cosine is computed
-    assert curve.of("learning_rate") == pytest.approx([0.1, 0.05])
+def test_recorded_losses_replace_what_a_schedule_looks_at() -> None:
+    worse = [1.0, 2.0, 3.0, 4.0]
+    _, curve = trained(config=PLATEAU, epochs=4, recorded_losses=worse)
+    assert curve.of("learning_rate") == curve.of("learning_rate_end") == [0.1, 0.1, 0.05, 0.025]
+    _, cosine = trained(epochs=4, recorded_losses=worse)  # it looks at nothing
+    assert equal(_, trained(epochs=4)[0])
+    assert cosine.of("learning_rate")[1] > 0.05
+
+
+@pytest.mark.parametrize("warmup_epochs", [0, 2])
+def test_own_recorded_losses_give_the_same_training(warmup_epochs: int) -> None:
+    config = PLATEAU.replace(warmup_epochs=warmup_epochs)
+    model, curve = trained(config=config, epochs=5)
+    again, replayed = trained(config=config, epochs=5, recorded_losses=curve.of("loss"))
+    assert equal(model, again)
+    for name in METRICS - {"seconds"}:
+        assert curve.of(name) == replayed.of(name)
 
 
 def test_plateau_has_nothing_to_look_at_where_validation_is_trained_on() -> None:
     merged = replace(digits(), merged=True)
     with pytest.raises(ObjectiveError, match="schedule 'plateau' needs validation examples"):
         train(OBJECTIVE, PLATEAU, merged, Curve(), epochs=2, seed=7)
-    train(OBJECTIVE, PLATEAU, merged, Curve(), epochs=2, seed=7, trace=[(0.1, 0.1)] * 2)
+    train(OBJECTIVE, PLATEAU, merged, Curve(), epochs=2, seed=7, recorded_losses=[0.1] * 2)
 
 
 def test_momentum_moves_with_a_schedule_that_moves_it() -> None:

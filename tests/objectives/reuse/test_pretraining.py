@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from objectives.base.errors import Diverged, ObjectiveError
 from objectives.reuse.pretraining import pretrain
-from objectives.reuse.tasks import Reconstruction, Rotation, rotate_quarters
+from objectives.reuse.pretraining_tasks import Reconstruction, Rotation, rotate_quarters
 from tests.objectives.reuse.made import Watching, built, digits, network, reusing
 
 

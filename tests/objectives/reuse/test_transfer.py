@@ -11,7 +11,7 @@ from torch import nn
 
 from objectives.base.errors import ObjectiveError
 from objectives.models.network import Network
-from objectives.reuse.reusing import TrainedNetwork
+from objectives.reuse.context import TrainedNetwork
 from tests.objectives.reuse.made import built, network, reusing, same, source, state
 
 

@@ -182,12 +182,12 @@ def by_hand(out: Path, cache: Path) -> tuple[float, float]:
     import torch
     from safetensors.torch import load_file
 
-    from objectives.data.batches.moments import moments
+    from objectives.data.batches.pixel_statistics import moments
     from objectives.data.cache import prepare
     from objectives.data.heldout import open_heldout
     from objectives.models.catalogue import MODELS
     from objectives.models.config import MlpConfig
-    from objectives.variants.chain import apply_variants
+    from objectives.variants.apply import apply_variants
 
     config = MlpConfig(depth=1, width=32, dropout=0.3, normalization="batch_norm")
     model = MODELS["mlp"].build(config, (1, 8, 8), 10)

@@ -9,7 +9,7 @@ from typing import Any
 from objectives.base.errors import ObjectiveError
 from objectives.base.registry import as_choice
 from objectives.models.catalogue import ModelEntry
-from objectives.reuse.reusing import TrainedNetwork
+from objectives.reuse.context import TrainedNetwork
 from spaces import Choice, Configuration, Space, corners
 
 # Fields that may differ between a source and the network that reuses it: how many stages there are, and what is
@@ -17,7 +17,7 @@ from spaces import Choice, Configuration, Space, corners
 _MAY_DIFFER = {"depth", "initializer", "output_scale", "dropout", "dropout_layers", "alpha_dropout"}
 
 
-def source_names(space: Space) -> list[str]:
+def list_sources(space: Space) -> list[str]:
     """The studies whose networks a space may transfer from.
 
     Raises:
@@ -47,7 +47,7 @@ def check_layers(space: Space) -> None:
             )
 
 
-def check_form(model: str | None, network: ModelEntry | None, space: Space, source: TrainedNetwork) -> None:
+def check_source(model: str | None, network: ModelEntry | None, space: Space, source: TrainedNetwork) -> None:
     """Refuse a source whose stages are not of the form of those that the space gives.
 
     model, network: the name and the entry of the objective's network; None where it brings its own.

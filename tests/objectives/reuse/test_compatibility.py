@@ -11,8 +11,8 @@ from objectives.base.registry import choose
 from objectives.models.activations import ACTIVATIONS
 from objectives.models.catalogue import MODELS
 from objectives.reuse.catalogue import REUSES
-from objectives.reuse.form import check_form, check_layers, source_names
-from objectives.reuse.reusing import TrainedNetwork
+from objectives.reuse.compatibility import check_layers, check_source, list_sources
+from objectives.reuse.context import TrainedNetwork
 from spaces import Categorical, Domain, Fixed, Int, Space
 
 STORED = {
@@ -44,7 +44,7 @@ def _source(**changes: Any) -> TrainedNetwork:
 
 
 def _check(space: Space, source: TrainedNetwork, model: str | None = "mlp") -> None:
-    check_form(model, None if model is None else MODELS[model], space, source)
+    check_source(model, None if model is None else MODELS[model], space, source)
 
 
 def test_what_is_of_one_form_passes_whatever_else_differs() -> None:
@@ -88,7 +88,7 @@ def test_recipes_keep_what_does_not_fit_apart() -> None:
     )
     apart = Space({name: domain for name, domain in _space().domains.items() if name not in ("width", "reuse")})
     _check(apart.replace(way=recipes), _source())
-    assert source_names(apart.replace(way=recipes)) == ["eight"]
+    assert list_sources(apart.replace(way=recipes)) == ["eight"]
 
 
 @pytest.mark.parametrize(
@@ -124,9 +124,9 @@ def test_no_more_stages_are_reused_than_the_smallest_network_has(name: str) -> N
 
 def test_every_source_is_named_once_and_one_is_needed() -> None:
     several = choose(REUSES, "none", "transfer", source=Categorical("one", "two"))
-    assert source_names(_space(reuse=several)) == ["one", "two"]
-    assert source_names(_space(reuse=choose(REUSES, "none", "pretrain"))) == []
-    assert source_names(Space()) == []
+    assert list_sources(_space(reuse=several)) == ["one", "two"]
+    assert list_sources(_space(reuse=choose(REUSES, "none", "pretrain"))) == []
+    assert list_sources(Space()) == []
     for nameless in (_reuse(""), Fixed("transfer"), Categorical("none", "transfer")):
         with pytest.raises(ObjectiveError, match=r"'transfer' needs the name of a finished study; --set source="):
-            source_names(_space(reuse=nameless))
+            list_sources(_space(reuse=nameless))

@@ -60,7 +60,7 @@ class TrainedNetwork:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reusing:
+class ReuseContext:
     """What one trial has for reuse."""
 
     data: TrainValidation
