@@ -51,7 +51,7 @@ def score_once(final_step: FinalStep, trials: list[FrozenTrial]) -> dict[str, An
     engine, record, settings = final_step.database.engine, final_step.record, final_step.settings
     dataset = final_step.plan.spec.dataset
     claimed = Event()
-    seal.install(seal.sealed_paths(settings.data, settings.cache), until=claimed)
+    seal.install(seal.find_sealed_paths(settings.data, settings.cache), until=claimed)
     with ledger.hold_turn(engine, record.uuid, dataset) as connection:
         openings = ledger.openings(engine, record.uuid, dataset)
         now = next_attempt(openings[-1] if openings else None, final_step.reopening)

@@ -29,7 +29,7 @@ def measure_variants(final_step: FinalStep, trials: list[FrozenTrial]) -> dict[s
         ObjectiveError: a variant does not fit the winner's network.
     """
     record, settings = final_step.record, final_step.settings
-    seal.install(seal.sealed_paths(settings.data, settings.cache))
+    seal.install(seal.find_sealed_paths(settings.data, settings.cache))
     claimed = ledger.open_claim(final_step.database.engine, record.uuid, final_step.plan.spec.dataset)
     earlier = claimed if final_step.reopening is None else None
     winner = find_winner(final_step, trials, earlier)
