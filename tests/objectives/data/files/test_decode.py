@@ -31,7 +31,7 @@ def test_labels_must_be_as_many_as_images(tmp_path: Path) -> None:
 
 def test_labels_must_name_classes(tmp_path: Path) -> None:
     place = written(IDX, tmp_path, made.part(4, 2, (4, 4, 1)))
-    with pytest.raises(UnreadableData, match="0 <= label < 3 must hold in .*, but its labels are from 0 to 3"):
+    with pytest.raises(UnreadableData, match=r"0 <= label < 3 must hold in .*, but its labels are from 0 to 3"):
         decode(place, classes=CLASSES)
 
 
