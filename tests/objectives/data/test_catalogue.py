@@ -106,9 +106,7 @@ def test_names_that_are_no_folder_of_their_own_are_unknown(name: str, data_dir: 
 
 def test_a_folder_of_another_set_cannot_go_by_a_known_name(data_dir: Path, cache_dir: Path) -> None:
     made.write_folders(data_dir / "cifar10" / "train", made.part(3, 2, (4, 4, 3)), ["cat", "dog", "fox"])
-    with pytest.raises(
-        Exception, match=r"cifar10 has 10 classes, but .* has 3; rename the folder"
-    ):
+    with pytest.raises(Exception, match=r"cifar10 has 10 classes, but .* has 3; rename the folder"):
         prepare("cifar10", data_dir, cache_dir)
 
 

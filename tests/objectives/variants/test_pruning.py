@@ -108,6 +108,6 @@ def test_recurrent_weights_are_pruned_in_what_they_compute() -> None:
 def test_what_has_nothing_to_prune_is_refused() -> None:
     with pytest.raises(ObjectiveError, match="needs a network with weights"):
         prune_unstructured(nn.ReLU(), 0.5)
-    with pytest.raises(ObjectiveError, match="beside the output layer"):
+    with pytest.raises(ObjectiveError, match="besides the output layer"):
         prune_structured(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), 0.5)
     assert sparsity(nn.ReLU()) == 0.0
