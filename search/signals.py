@@ -1,4 +1,4 @@
-"""Signals: the first SIGINT or SIGTERM ends the process in good order; the second hurries it.
+"""Signals: the first SIGINT or SIGTERM ends the process cleanly; the second makes it hurry.
 
 A process has one set of signal handlers, so there is one state of them, in this module.
 """
@@ -15,81 +15,77 @@ from typing import Any
 from search.errors import Interrupted
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
-AGAIN_SECONDS = 0.05
+RETRY_SECONDS = 0.05
 
 
 @dataclass
-class _Heard:
-    """What has been heard, and what is to be done about it."""
+class _State:
+    """The signals that have arrived, and how to react to them."""
 
     numbers: list[int] = field(default_factory=list)
     deferring: bool = False
     hurries: list[Callable[[], None]] = field(default_factory=list)
 
 
-_heard = _Heard()
+_state = _State()
 
 
 def end_on_first(numbers: tuple[signal.Signals, ...] = ENDING) -> None:
-    """Let the first signal raise `Interrupted` with its number; the second hurries, the others are ignored.
+    """Have the first signal raise `Interrupted` with its number, the second call what hurries, and ignore the others.
 
-    A command started in the background by a script begins with SIGINT ignored; it is heard here all the same.
+    A command that a script starts in the background begins with SIGINT ignored; it is handled all the same.
 
-    An exception that is raised while Python runs a finalizer is dropped there, with no more than a line on
-    stderr: it is raised again a moment later.
+    Python drops an exception that is raised while it runs a finalizer: it is raised again a moment later.
     """
 
     def end(number: int, _: object) -> None:
-        _heard.numbers.append(number)
-        if len(_heard.numbers) == 1:
-            if not _heard.deferring:
+        _state.numbers.append(number)
+        if len(_state.numbers) == 1:
+            if not _state.deferring:
                 raise Interrupted(number)
             return
         for each in numbers:
             signal.signal(each, signal.SIG_IGN)
-        for hurry in _heard.hurries:
+        for hurry in _state.hurries:
             hurry()
 
-    def again(*_: object) -> None:
-        raise Interrupted(_heard.numbers[0])
+    def raise_again(*_: object) -> None:
+        raise Interrupted(_state.numbers[0])
 
-    def dropped(unraisable: Any) -> None:
+    def handle_dropped(unraisable: Any) -> None:
         if isinstance(unraisable.exc_value, Interrupted):
-            signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
+            signal.setitimer(signal.ITIMER_REAL, RETRY_SECONDS)
         else:
             sys.__unraisablehook__(unraisable)
 
-    sys.unraisablehook = dropped
-    signal.signal(signal.SIGALRM, again)
+    sys.unraisablehook = handle_dropped
+    signal.signal(signal.SIGALRM, raise_again)
     for number in numbers:
         signal.signal(number, end)
 
 
 def end_requested() -> bool:
-    """Whether this process has been asked to end."""
-    return bool(_heard.numbers)
+    """Return whether this process has been asked to end."""
+    return bool(_state.numbers)
 
 
 @contextmanager
 def defer_signals() -> Iterator[None]:
-    """Let a first signal wait for the end of the block, which should ask `asked` often."""
-    _heard.deferring = True
+    """Postpone a first signal to the end of the block, which should call `end_requested` often."""
+    _state.deferring = True
     try:
         yield
     finally:
-        _heard.deferring = False
-    if _heard.numbers:
-        raise Interrupted(_heard.numbers[0])
+        _state.deferring = False
+    if _state.numbers:
+        raise Interrupted(_state.numbers[0])
 
 
 @contextmanager
 def hurry_on_second(hurry: Callable[[], None]) -> Iterator[None]:
-    """Within the block, call `hurry` at the second signal: what is being waited for is not worth it any more.
-
-    Cleaning up is not cut short by it.
-    """
-    _heard.hurries.append(hurry)
+    """Within the block, call `hurry` at the second signal, to end a wait. Cleaning up is not cut short by it."""
+    _state.hurries.append(hurry)
     try:
         yield
     finally:
-        _heard.hurries.remove(hurry)
+        _state.hurries.remove(hurry)

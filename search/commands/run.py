@@ -47,7 +47,7 @@ def run_study(request: StudyRequest, settings: Settings, *, create: bool, as_jso
     # What cannot be had must not leave a study behind.
     there = devices.list_devices(settings.device)
     open_store(settings.checkpoint_place)
-    processes.fork_server_context()  # its server takes seconds to import torch: let it begin now
+    processes.start_fork_server()  # its server takes seconds to import torch: let it begin now
     with storage_url(settings) as address, open_database(url.parse(address)) as database:
         record, plan = _open(database, request, settings, create=create)
         for text in plan.notes:
@@ -71,7 +71,7 @@ def lend_machine(request: StudyRequest, settings: Settings) -> None:
     """Train trials of a study that exists, leaving its settings as they are."""
     there = devices.list_devices(settings.device)
     open_store(settings.checkpoint_place)
-    processes.fork_server_context()
+    processes.start_fork_server()
     with storage_url(settings) as address, open_database(url.parse(address)) as database:
         record = studies.get(database.engine, request.study)
         if record.control != "run" or record.overdue:

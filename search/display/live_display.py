@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
 
+from search.curves import best_value
 from search.study.status import StudyView, best_trial, count_finished
 
 REFRESH_SECONDS = 1.0
@@ -114,7 +115,7 @@ class LiveTable(LogLines):
 def format_trial(trial: FrozenTrial) -> str:
     """One finished trial in one line."""
     values = trial.intermediate_values
-    shown = f"{max(values.values()):.4f}" if values else "-"
+    shown = f"{best_value(values):.4f}" if values else "-"
     reason = trial.user_attrs.get("reason")
     how = trial.state.name.lower()
     if trial.state == TrialState.PRUNED and reason != "pruner":

@@ -26,6 +26,7 @@ from search.evaluation.retraining import load_data, train_with_seed
 from search.evaluation.selection import FinalStep, no_completed_error, seed_of
 from search.intervals import half_width
 from search.study.status import best_epoch, rank_completed
+from storage.optuna_adapter import get_trial_id
 from storage.records import confirmations
 from storage.records.confirmations import Confirmation
 
@@ -98,7 +99,7 @@ class SeedTrainings:
         """
         trial, engine = self._candidates[number], self._final_step.database.engine
         seed = derive_seed(seed_of(self._final_step, trial), purpose, index)
-        known = confirmations.find(engine, trial._trial_id, seed)
+        known = confirmations.find(engine, get_trial_id(trial), seed)
         found = known or self._train(trial, seed)
         outcome = found.failure if found.accuracy is None else f"{found.accuracy:.4f}"
         name = "seed" if purpose == CHOOSING else f"{purpose} seed"
@@ -117,7 +118,7 @@ class SeedTrainings:
         except OutOfMemory as error:
             # Not stored: on another device it may be trained yet.
             return Confirmation(failure=f"out of memory: {first_line(error)}")
-        confirmations.record(self._final_step.database.engine, trial._trial_id, seed, done)
+        confirmations.record(self._final_step.database.engine, get_trial_id(trial), seed, done)
         return done
 
 

@@ -19,13 +19,14 @@ from objectives.base.errors import Diverged, TrainingError
 from objectives.core.run import build_network, train
 from objectives.data.batches.examples import TrainValidation, load
 from objectives.models.weights import load_weights, pack_weights
+from search.curves import find_best_epoch
 from search.errors import SearchError
 from search.evaluation import model_card
 from search.evaluation.selection import FinalStep, Winner
 from search.study.source_networks import fetch_sources
-from search.study.status import find_best_epoch
 from storage.blob_stores import open_store
 from storage.errors import StoreFailed
+from storage.optuna_adapter import get_trial_id
 from storage.records import checkpoints, ledger
 from storage.records.ledger import Claim
 
@@ -93,7 +94,7 @@ def train_with_seed(final_step: FinalStep, trial: FrozenTrial, data: TrainValida
 
 def _load_kept(final_step: FinalStep, winner: Winner) -> nn.Module | None:
     """The network that the winner's trial ended with; None where it is not kept or cannot be had."""
-    found = checkpoints.find(final_step.database.engine, winner.trial._trial_id)
+    found = checkpoints.find(final_step.database.engine, get_trial_id(winner.trial))
     if found is None or final_step.plan.found.objective.train is not None:
         return None
     model = build_untrained(final_step, winner).to(final_step.device)

@@ -18,6 +18,7 @@ from search.study.plan import ResolvedStudy
 from search.study.status import best_epoch, best_trial
 from spaces import Choice, Configuration
 from storage.database import Database
+from storage.optuna_adapter import get_trial_id
 from storage.records import epochs
 from storage.records.ledger import Claim
 from storage.records.studies import StudyRecord
@@ -82,7 +83,7 @@ def find_winner(
     last = None if best is None else best_epoch(best)
     if best is None or last is None:
         raise no_completed_error(final_step)
-    curve = epochs.read_curve(final_step.database.engine, best._trial_id)
+    curve = epochs.read_curve(final_step.database.engine, get_trial_id(best))
     rates = [(row.get("learning_rate"), row.get("learning_rate_end")) for row in curve[: last + 1]]
     complete = [(first, end) for first, end in rates if first is not None and end is not None]
     seed = seed_of(final_step, best)

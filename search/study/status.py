@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from search.curves import find_best_epoch
 from search.strategies.pruners.audit import summarize_audit
 from search.study.spec import StudySpec
 from storage.database import Database
@@ -99,11 +99,6 @@ def best_trial(trials: list[FrozenTrial]) -> FrozenTrial | None:
 def best_epoch(trial: FrozenTrial) -> int | None:
     """The first 0-based epoch with the trial's best value; None for a trial without a curve."""
     return find_best_epoch(trial.intermediate_values)
-
-
-def find_best_epoch(values: Mapping[int, float]) -> int | None:
-    """The first epoch with the highest value of a curve; None for an empty one."""
-    return min(values, key=lambda epoch: (-values[epoch], epoch), default=None)
 
 
 def describe_best(trials: list[FrozenTrial]) -> dict[str, Any] | None:

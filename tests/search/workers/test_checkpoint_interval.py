@@ -2,7 +2,7 @@
 
 import pytest
 
-from search.workers.checkpoint_interval import FIRST_COST, CheckpointInterval
+from search.workers.checkpoint_interval import FIRST_COST_SECONDS, CheckpointInterval
 
 
 class Clock:
@@ -20,9 +20,9 @@ def writes(interval: CheckpointInterval, clock: Clock, *, epochs: int, epoch_sec
     count = 0
     for _ in range(epochs):
         clock.now += epoch_seconds
-        if interval.due():
+        if interval.is_due():
             clock.now += cost
-            interval.paid(cost)
+            interval.add_cost(cost)
             count += 1
     return count
 
@@ -41,10 +41,10 @@ def test_writing_costs_no_more_than_its_share(cost: float, epoch_seconds: float)
 def test_nothing_is_written_before_it_pays() -> None:
     clock = Clock()
     interval = CheckpointInterval(0.02, clock)
-    clock.now += FIRST_COST / 0.02 - 0.01
-    assert not interval.due()
+    clock.now += FIRST_COST_SECONDS / 0.02 - 0.01
+    assert not interval.is_due()
     clock.now += 0.02
-    assert interval.due()
+    assert interval.is_due()
 
 
 def test_a_share_of_one_writes_after_every_epoch() -> None:
@@ -57,11 +57,11 @@ def test_debts_are_inherited_and_savings_are_not() -> None:
     interval = CheckpointInterval(0.02, clock)
     clock.now += 10_000
     interval.begin()
-    assert not interval.due()
+    assert not interval.is_due()
     clock.now += 100
-    interval.paid(4.0)  # twice what the trial may spend in its 100 s
+    interval.add_cost(4.0)  # twice what the trial may spend in its 100 s
     interval.begin()
     clock.now += 299  # 2 s are owed and 4 s are the next one's cost: 300 s of training
-    assert not interval.due()
+    assert not interval.is_due()
     clock.now += 2
-    assert interval.due()
+    assert interval.is_due()
