@@ -66,7 +66,7 @@ def get_engine(storage: RDBStorage) -> Engine:
 
 
 def within_connection(storage: RDBStorage, connection: Connection) -> RDBStorage:
-    """Return the same storage as it works inside the connection's transaction: its commits become savepoints."""
+    """Return the same storage as it works inside the connection's open transaction: its commits become savepoints."""
     inner = RDBStorage.__new__(RDBStorage)
     inner.__dict__.update(storage.__dict__)
     inner.scoped_session = scoped_session(sessionmaker(connection, join_transaction_mode="create_savepoint"))

@@ -33,7 +33,9 @@ class LeaseFence:
         self._seconds = lease_seconds
         self._may_start = False
         self._pending: Callable[[Connection], None] | None = None
-        self._forget_transaction()
+        # What the present transaction does; it counts once it is committed.
+        self._started: Lease | None = None
+        self._finished = self._added = False
         observe_transactions(storage, self)
 
     @contextmanager
@@ -103,5 +105,5 @@ class LeaseFence:
         self._forget_transaction()
 
     def _forget_transaction(self) -> None:
-        self._started: Lease | None = None
+        self._started = None
         self._finished = self._added = False
