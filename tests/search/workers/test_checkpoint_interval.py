@@ -1,4 +1,4 @@
-"""How often states are written: by a clock of the test's own."""
+"""How often states are written, by a fake clock."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from search.workers.checkpoint_interval import FIRST_COST_SECONDS, CheckpointInt
 
 
 class Clock:
-    """Seconds that pass when the test says so."""
+    """Seconds that pass when the test advances them."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -16,7 +16,7 @@ class Clock:
 
 
 def writes(interval: CheckpointInterval, clock: Clock, *, epochs: int, epoch_seconds: float, cost: float) -> int:
-    """How often a trial is written whose epochs and writes take so long."""
+    """Return how often a trial is written, given what its epochs and writes cost in seconds."""
     count = 0
     for _ in range(epochs):
         clock.now += epoch_seconds
@@ -33,7 +33,7 @@ def test_writing_costs_no_more_than_its_share(cost: float, epoch_seconds: float)
     clock = Clock()
     interval, began = CheckpointInterval(0.02, clock), clock.now
     count = writes(interval, clock, epochs=3000, epoch_seconds=epoch_seconds, cost=cost)
-    # Every write but the first, whose cost nobody could know, fits into the share.
+    # Every write but the first, whose cost is unknown, fits into the share.
     assert (count - 1) * cost <= 0.02 * (clock.now - began)
     assert count >= min(3000, int(0.02 * 3000 * epoch_seconds / cost)) * 0.9 - 1
 
