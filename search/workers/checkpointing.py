@@ -100,7 +100,7 @@ class CheckpointCallback:
         if signals.end_requested() or self._heartbeat.ended:
             raise StopTraining
 
-    def state(self) -> bytes | None:
+    def load_state(self) -> bytes | None:
         """Return the state that an earlier holder of the trial stored; None if there is none that can be read."""
         self._heartbeat.note_progress()
         engine = self._checkpoint_manager.database.engine
@@ -110,12 +110,12 @@ class CheckpointCallback:
         try:
             content = checkpoints.load(self._checkpoint_manager.store, found)
         except StoreFailed as error:
-            self.refused(str(error))
+            self.report_refused(str(error))
             return None
         self._note(f"epoch {found.epoch}")
         return content
 
-    def refused(self, reason: str) -> None:
+    def report_refused(self, reason: str) -> None:
         """Note that training cannot resume from the stored state, and begins again."""
         _log.warning("trial %d begins again at epoch 0: %s", self._trial, reason)
         self._note(f"epoch 0: {reason}")

@@ -1,0 +1,157 @@
+"""Checks of the installation, the storage, the data and the devices."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from objectives.data.cache import prepare
+from objectives.discovery import find_objective, objective_names
+from search.api.datasets import describe
+from search.connection import open_storage
+from search.errors import SearchError
+from search.settings import Settings
+from search.study.provenance import package_versions
+from search.workers import devices, recovery
+from storage import url
+from storage.blob_stores import open_store
+from storage.database import Database
+from storage.records import studies
+
+LOW_DISK_BYTES = 2 * 2**30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """The outcome of one check."""
+
+    check: str
+    fine: bool
+    found: str
+    remedy: str = ""
+    """A command that helps; empty if all is well, or if `found` says what to do."""
+
+    def to_json(self) -> dict[str, object]:
+        """Return an entry of the list that `search doctor --json` prints."""
+        return asdict(self)
+
+
+def check_all(settings: Settings, *, url_in_flag: str | None = None, repair: bool = False) -> tuple[Finding, ...]:
+    """Run every check, all of them even if one fails.
+
+    url_in_flag: the storage's URL if a flag gave it, where other users of the machine can see it.
+    repair: whether to release the trials that dead workers hold.
+    """
+    checks: dict[str, Callable[[], str]] = {
+        "installation": _installation,
+        "home": lambda: _writable(settings.home),
+        "cache": lambda: _writable(settings.cache),
+        "storage": lambda: _storage(settings, url_in_flag),
+        "checkpoints": lambda: _checkpoints(settings.checkpoint_place),
+        "objectives": _objectives,
+        "data": lambda: _data(settings),
+        "devices": lambda: _devices(settings),
+    }
+    findings = [_attempt(name, check) for name, check in checks.items()]
+    if next(finding for finding in findings if finding.check == "storage").fine:
+        findings += _check_trials(settings, repair=repair)
+    return tuple(findings)
+
+
+def check_none_failed(findings: Sequence[Finding]) -> None:
+    """Raise `SearchError` with the names of the checks that failed, if any did."""
+    failed = [finding.check for finding in findings if not finding.fine]
+    if failed:
+        raise SearchError(f"{len(failed)} of {len(findings)} checks failed: {', '.join(failed)}")
+
+
+def _attempt(name: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(check=name, fine=True, found=check())
+    except Exception as error:
+        return Finding(check=name, fine=False, found=str(error) or type(error).__name__)
+
+
+def _check_trials(settings: Settings, *, repair: bool) -> list[Finding]:
+    """Check a storage that answers for trials that dead workers hold, after releasing them with `repair`."""
+    try:
+        with open_storage(settings) as database:
+            lines = _repair(database, settings) if repair else []
+            checked = _attempt("trials", lambda: recovery.check_stale(database.engine, settings.lease_seconds))
+    except Exception as error:
+        return [Finding(check="trials", fine=False, found=str(error) or type(error).__name__)]
+    if not checked.fine:
+        checked = replace(checked, remedy=recovery.REMEDY)
+    return [*(Finding(check="repair", fine=True, found=line) for line in lines), checked]
+
+
+def _repair(database: Database, settings: Settings) -> list[str]:
+    return recovery.repair_all(database.engine, settings.lease_seconds) or ["nothing to repair"]
+
+
+def _installation() -> str:
+    return ", ".join(f"{name} {number}" for name, number in package_versions().items()) + f" ({sys.prefix})"
+
+
+def _writable(folder: Path) -> str:
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise SearchError(
+            f"{folder} cannot be written ({error.strerror}); set SEARCH_HOME and SEARCH_CACHE to folders that can"
+        ) from None
+    free = shutil.disk_usage(existing).free
+    if free < LOW_DISK_BYTES:
+        raise SearchError(f"{folder} has only {free / 2**30:.1f} GiB left; delete something or choose another disk")
+    return f"{folder}, {free / 2**30:.0f} GiB free"
+
+
+def _checkpoints(place: str) -> str:
+    store, key, content = open_store(place), f"doctor/{uuid.uuid4()}", os.urandom(16)
+    store.write(key, content)
+    same = store.read(key) == content
+    store.remove(key)
+    if not same:
+        raise SearchError(f"{place} returns other bytes than were written; set SEARCH_CHECKPOINTS to another place")
+    return place
+
+
+def _storage(settings: Settings, url_in_flag: str | None) -> str:
+    if url_in_flag is not None and url.has_password(url_in_flag):
+        raise SearchError(
+            "the storage URL in the flag has a password, which other users of this machine can see; "
+            "put it into ~/.pgpass or SEARCH_STORAGE"
+        )
+    with open_storage(settings) as database, database.engine.connect() as connection:
+        version = connection.exec_driver_sql("SHOW server_version").scalar()
+        count = len(studies.names(database.engine))
+        where = "embedded" if settings.storage is None else url.mask_password(database.url)
+    return f"Postgres {version} ({where}), {count} studies"
+
+
+def _objectives() -> str:
+    found = objective_names()
+    for name in found:
+        find_objective(name)
+    return ", ".join(found)
+
+
+def _data(settings: Settings) -> str:
+    prepare("digits", settings.data, settings.cache)
+    here = [name for name in ("mnist", "fashion-mnist", "cifar10", "cifar100") if describe(name, settings).here]
+    others = f"{', '.join(here)} in {settings.data}" if here else f"none in {settings.data} (downloaded on demand)"
+    return f"digits ready; {others}"
+
+
+def _devices(settings: Settings) -> str:
+    there = devices.list_devices(settings.device)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{', '.join(there)}; {devices.count_cores()} CPU cores, {memory:.0f} GiB memory"

@@ -1,0 +1,172 @@
+"""Training a study's trials on this machine, in worker processes, with reports of progress."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import SQLAlchemyError
+
+from objectives.data.files.decoded import Progress as Decoding
+from search.api.session import Session
+from search.errors import NothingToDo, SearchError
+from search.settings import Settings
+from search.study import create, prior_studies
+from search.study import plan as plans
+from search.study.plan import StudyRequest
+from search.study.status_types import Status
+from search.study.trials import Trials
+from search.workers import devices, processes
+from search.workers.job import WorkerJob
+from search.workers.supervisor import Supervisor, WorkerPool, plan_jobs
+from storage.blob_stores import open_store
+
+REPORT_SECONDS = 1.0
+AWAY = (SQLAlchemyError, StorageInternalError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """The state of a study in training: passed to the callback of `run` at its start, each second, and at its end."""
+
+    status: Status
+    trials: Trials
+    epochs: int
+    """Epochs of a full training."""
+
+
+Callback = Callable[[Progress], object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What this machine trains with."""
+
+    devices: list[str]
+    workers: int | None
+    """The number of workers; None for one per GPU or, without a GPU, one per core."""
+    cores: int
+
+    def plan_jobs(self, session: Session) -> list[WorkerJob]:
+        """Return one job for each worker."""
+        job = WorkerJob(
+            storage=session.address,
+            study=session.record.name,
+            objective=session.objective,
+            settings=session.settings,
+            device="cpu",
+            threads=1,
+        )
+        return plan_jobs(job, self.devices, self.workers, self.cores)
+
+
+def prepare_machine(settings: Settings) -> Machine:
+    """Check the devices and the place for checkpoints, and start the server that workers are forked from.
+
+    Raises:
+        UsageError: a device does not exist.
+        BadURL: checkpoints cannot be kept at that place.
+    """
+    found = devices.list_devices(settings.device)
+    open_store(settings.checkpoint_place)
+    processes.start_fork_server()  # it takes seconds to import torch, so let it begin now
+    return Machine(devices=found, workers=settings.workers, cores=devices.count_cores())
+
+
+def train(
+    session: Session, jobs: list[WorkerJob], *, timeout: float | None = None, progress: Callback | None = None
+) -> Status:
+    """Train until the budget is spent, the study is stopped or `timeout` seconds have passed; return its status.
+
+    Raises:
+        SearchError: a worker failed.
+        Interrupted: a signal arrived; the workers have ended.
+    """
+    create.start_study(session.database, session.record.study_id, timeout)
+    if session.view.status().budget.left:
+        _supervise(session, jobs, progress)
+    return session.view.status()
+
+
+def check_not_failed(status: Status) -> None:
+    """Raise `SearchError` if an error stopped the study, on this machine or another."""
+    if status.control == "failed":
+        raise SearchError(status.stop_reason or "the study was stopped by an error")
+
+
+def plan_lending(session: Session, machine: Machine, decoding: Decoding | None = None) -> list[WorkerJob]:
+    """Check that this machine can train a study that another command runs; return one job for each worker.
+
+    Raises:
+        NothingToDo: the study was stopped.
+        UsageError: this machine's objective or data differ from what the study was created with.
+    """
+    record = session.record
+    if record.control != "run" or record.overdue:
+        raise NothingToDo(f"study {record.name!r} was stopped; `search resume --study {record.name}` starts it again")
+    request = StudyRequest(study=record.name, objective=session.objective)
+    session.plan = plans.resolve_stored(record, request, session.settings, decoding)
+    prior_studies.list_names(session.database.engine, session.plan.spec)  # logs how many of them are gone
+    return machine.plan_jobs(session)
+
+
+def lend(session: Session, jobs: list[WorkerJob], progress: Callback) -> None:
+    """Train trials of a study that another command runs, leaving its settings as they are.
+
+    Raises:
+        SearchError, Interrupted: as for `train`.
+    """
+    _supervise(session, jobs, progress)
+
+
+def _supervise(session: Session, jobs: list[WorkerJob], progress: Callback | None) -> None:
+    supervisor = Supervisor(WorkerPool(database=session.database, study_id=session.record.study_id, jobs=jobs))
+    if progress is None:
+        supervisor.run(lambda: None)
+        return
+    with Reporter(session, progress) as reporter:
+        supervisor.run(reporter)
+
+
+class Reporter:
+    """Calls back about once a second, at the start of the block and at its end."""
+
+    def __init__(self, session: Session, callback: Callback) -> None:
+        self._session = session
+        self._callback = callback
+        self._next = 0.0
+        self._failed = False
+
+    def __enter__(self) -> Reporter:
+        self._report()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._failed:
+            self._report()
+
+    def __call__(self) -> None:
+        """Report if a second has passed since the last report."""
+        if time.monotonic() >= self._next:
+            self._report()
+
+    def _report(self) -> None:
+        try:
+            progress = Progress(
+                status=self._session.view.status(),
+                trials=self._session.trials(),
+                epochs=self._session.view.spec.epochs,
+            )
+        except AWAY:
+            return  # the workers wait for the storage, and so does the report
+        try:
+            self._callback(progress)
+        except Exception:
+            self._failed = True
+            raise
+        self._next = time.monotonic() + REPORT_SECONDS

@@ -1,0 +1,94 @@
+"""Flags that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Study = Annotated[str, typer.Option("--study", help="Name of the study.", metavar="NAME")]
+AnyStudy = Annotated[
+    str | None, typer.Option("--study", help="Name of the study (or of its objective).", metavar="NAME")
+]
+Objective = Annotated[
+    str | None,
+    typer.Option(help="What to train: a name, or the path of a file. Default: the study's name.", metavar="NAME|PATH"),
+]
+Storage = Annotated[
+    str | None,
+    typer.Option(help="Postgres URL. Default: SEARCH_STORAGE, OPTUNA_STORAGE, or the embedded server.", metavar="URL"),
+]
+Data = Annotated[Path | None, typer.Option(help="Folder of data sets. Default: SEARCH_DATA.", metavar="DIR")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, everything else on stderr.")]
+Trials = Annotated[
+    int | None,
+    typer.Option(help="The study's budget: how many trials it finishes. Default: the objective's.", metavar="N"),
+]
+Epochs = Annotated[int | None, typer.Option(help="Epochs of a full training.", metavar="E")]
+Timeout = Annotated[float | None, typer.Option(help="End after this many seconds.", metavar="S")]
+Workers = Annotated[
+    int | None,
+    typer.Option(help="Worker processes. Default: one per GPU or, without a GPU, one per core.", metavar="W"),
+]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, all, or a list: cuda:0,cuda:1.", metavar="DEVICES")]
+Seed = Annotated[int | None, typer.Option(help="Seed of the study: split, proposals, weights.", metavar="S")]
+TrainExamples = Annotated[
+    int | None, typer.Option(help="Train on a stratified part only, for quick looks.", metavar="N")
+]
+Sampler = Annotated[str | None, typer.Option(help="curves, tpe, random or qmc.", metavar="NAME")]
+Pruner = Annotated[str | None, typer.Option(help="rank, halving, median, hyperband or none.", metavar="NAME")]
+Audit = Annotated[
+    float | None,
+    typer.Option(
+        help="Share of stopped trials that are trained to the end, to see what stopping costs.", metavar="SHARE"
+    ),
+]
+Experience = Annotated[
+    str | None,
+    typer.Option(
+        help="Earlier studies of this storage to learn from. Default: all.", metavar="all|shipped|none|NAME,NAME"
+    ),
+]
+Fork = Annotated[
+    str | None,
+    typer.Option(help="Start a new study that keeps those trials of the study that still fit.", metavar="NAME"),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Change the space: width=16:512, optimizer=nesterov,adamw, dropout=0.2. Repeatable.",
+        metavar="NAME=RANGE",
+    ),
+]
+Variant = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--variant",
+        help="Apply to the network that is scored: prune_unstructured:amount=0.8, fold_batch_norm. Repeatable.",
+        metavar="NAME[:OPTION=VALUE]",
+    ),
+]
+Measure = Annotated[
+    bool, typer.Option("--measure", help="Only measure the variants on validation data; score nothing.")
+]
+Confirm = Annotated[
+    int | None,
+    typer.Option(
+        "--confirm", help="Choose the winner among the K best trials by training them with further seeds.", metavar="K"
+    ),
+]
+ConfirmSeeds = Annotated[
+    int | None,
+    typer.Option("--confirm-seeds", help="Further seeds for each trial of --confirm. Default: 3.", metavar="S"),
+]
+Reopen = Annotated[
+    str | None,
+    typer.Option(
+        "--reopen", help="Score again a test set that was scored or claimed before; give the reason.", metavar="REASON"
+    ),
+]
+Out = Annotated[
+    Path | None, typer.Option(help="Folder for weights and model card. Default: results/<study>.", metavar="DIR")
+]

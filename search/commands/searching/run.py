@@ -1,0 +1,71 @@
+"""`search run`."""
+
+from __future__ import annotations
+
+from search.commands import options
+from search.commands.command import Command
+
+
+def run(
+    study: options.AnyStudy = None,
+    objective: options.Objective = None,
+    trials: options.Trials = None,
+    epochs: options.Epochs = None,
+    timeout: options.Timeout = None,
+    workers: options.Workers = None,
+    device: options.Device = None,
+    seed: options.Seed = None,
+    data: options.Data = None,
+    train_examples: options.TrainExamples = None,
+    sampler: options.Sampler = None,
+    pruner: options.Pruner = None,
+    audit: options.Audit = None,
+    experience: options.Experience = None,
+    set_: options.Set = None,
+    fork: options.Fork = None,
+    storage: options.Storage = None,
+    json: options.Json = False,
+) -> None:
+    """Create or continue a study; train pruned trials on every device here."""
+    from search.commands.settings import load_settings
+    from search.display.run_report import run_study
+    from search.study.plan import StudyRequest
+
+    request = StudyRequest(
+        study=_name(study, objective),
+        objective=objective,
+        trials=trials,
+        timeout=timeout,
+        epochs=epochs,
+        seed=seed,
+        train_examples=train_examples,
+        sampler=sampler,
+        pruner=pruner,
+        audit=audit,
+        experience=experience,
+        overrides=None if set_ is None else tuple(set_),
+        fork=fork,
+    )
+    settings = load_settings(storage=storage, data=data, workers=workers, device=device)
+    run_study(request, settings, create=True, as_json=json)
+
+
+def _name(study: str | None, objective: str | None) -> str:
+    """Return the study's name: the given one, or the objective's.
+
+    Raises:
+        UsageError: neither is given.
+    """
+    from pathlib import Path
+
+    from objectives.discovery import is_path
+    from search.errors import UsageError
+
+    if study is not None:
+        return study
+    if objective is None:
+        raise UsageError("no study is named; give --study NAME (see `search list` and `search space`)")
+    return Path(objective).stem.replace("_", "-") if is_path(objective) else objective
+
+
+COMMAND = Command(name="run", order=10, run=run)
