@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,57 +98,6 @@ def test_spaces_and_storage_never_import_torch() -> None:
         if any(name.partition(".")[0] == "torch" for name in imports(path))
     ]
     assert users == []
-
-
-OPTUNA_ADAPTER = "storage/optuna_adapter.py"
-UNPROMISED = {"scoped_session"}
-"""Names without an underscore that Optuna does not promise either."""
-
-
-def find_private_uses(source: str) -> list[str]:
-    """Private modules of Optuna that a file imports, and private names that it reads from what is not its own."""
-    found = []
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            found += [name for name in imported_names(node) if re.match(r"optuna\..*\b_", name)]
-        elif isinstance(node, ast.Attribute):
-            own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls", "os")
-            if node.attr in UNPROMISED or (re.match(r"_[^_]|__new__", node.attr) and not own):
-                found.append(ast.unparse(node))
-    return found
-
-
-def test_only_the_adapter_touches_what_optuna_does_not_promise() -> None:
-    uses = {
-        str(path.relative_to(ROOT)): found
-        for package in ("search", "storage")
-        for path in modules(package)
-        if (found := find_private_uses(path.read_text()))
-    }
-    assert list(uses) == [OPTUNA_ADAPTER], "use or extend the functions of storage/optuna_adapter.py"
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        "from optuna.storages._rdb import models",
-        "from optuna.storages._rdb.models import TrialModel",
-        "import optuna._callbacks",
-        "from optuna.study import _frozen",
-        "trial._trial_id",
-        "self.trial._trial_id",
-        "study._storage.get_trial(1)",
-        "storage.scoped_session.remove()",
-        "RDBStorage.__new__(RDBStorage)",
-    ],
-)
-def test_a_private_use_is_found(source: str) -> None:
-    assert find_private_uses(source) != []
-
-
-@pytest.mark.parametrize("source", ["self._trial", "import optuna", "from optuna.trial import Trial", "os._exit(1)"])
-def test_an_own_use_is_not_private(source: str) -> None:
-    assert find_private_uses(source) == []
 
 
 def test_objectives_know_neither_trials_nor_sql() -> None:

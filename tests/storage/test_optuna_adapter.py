@@ -5,6 +5,9 @@ If one of these tests fails after an upgrade of Optuna, its name or its message 
 
 from __future__ import annotations
 
+import ast
+import re
+
 import optuna
 import pytest
 from optuna.distributions import FloatDistribution
@@ -25,6 +28,7 @@ from storage.optuna_adapter import (
     within_connection,
 )
 from tests.storage.conftest import ask
+from tests.test_architecture import ROOT, imported_names, modules
 
 COLUMNS = {
     "STUDIES": ("studies", {"study_id", "study_name"}),
@@ -168,3 +172,68 @@ def test_tables_of_another_version_are_a_runtime_error(database_url: str, other:
     ask(other, "UPDATE alembic_version SET version_num = 'v2.6.0.a' RETURNING 1")
     with pytest.raises(RuntimeError, match="version"):
         RDBStorage(database_url)
+
+
+# -- nothing else touches what Optuna does not promise
+
+
+OPTUNA_ADAPTER = "storage/optuna_adapter.py"
+
+
+def find_unpromised_names() -> set[str]:
+    """The names that Optuna's own objects have and that Optuna does not promise to keep."""
+    study = optuna.create_study(storage=RDBStorage("sqlite://"))
+    trial = study.ask()
+    objects = (study, trial, study.trials[0], RDBStorage("sqlite://"), study.sampler, study.pruner)
+    private = {name for each in objects for name in dir(each) if re.match("_[^_]", name)}
+    return private | {"scoped_session", "__new__"}
+
+
+def find_unpromised_uses(source: str, unpromised: set[str]) -> list[str]:
+    """The private modules of Optuna that a file imports, and the private names of its objects that the file reads."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found += [name for name in imported_names(node) if re.match(r"optuna\..*\b_", name)]
+        elif isinstance(node, ast.Attribute) and node.attr in unpromised:
+            own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            found += [] if own else [ast.unparse(node)]
+    return found
+
+
+@pytest.fixture(scope="module")
+def unpromised() -> set[str]:
+    return find_unpromised_names()
+
+
+def test_only_the_adapter_touches_what_optuna_does_not_promise(unpromised: set[str]) -> None:
+    uses = {
+        str(path.relative_to(ROOT)): found
+        for package in ("search", "storage")
+        for path in modules(package)
+        if (found := find_unpromised_uses(path.read_text(), unpromised))
+    }
+    assert list(uses) == [OPTUNA_ADAPTER], "use or extend the functions of storage/optuna_adapter.py"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from optuna.storages._rdb import models",
+        "from optuna.storages._rdb.models import TrialModel",
+        "import optuna._callbacks",
+        "from optuna.study import _frozen",
+        "trial._trial_id",
+        "self.trial._trial_id",
+        "study._storage.get_trial(1)",
+        "storage.scoped_session.remove()",
+        "RDBStorage.__new__(RDBStorage)",
+    ],
+)
+def test_an_unpromised_use_is_found(source: str, unpromised: set[str]) -> None:
+    assert find_unpromised_uses(source, unpromised) != []
+
+
+@pytest.mark.parametrize("source", ["self._trial_id", "import optuna", "from optuna.trial import Trial", "os._exit(1)"])
+def test_other_uses_are_allowed(source: str, unpromised: set[str]) -> None:
+    assert find_unpromised_uses(source, unpromised) == []
