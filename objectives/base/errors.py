@@ -5,7 +5,8 @@ TrainingError             something happened while a trial trained
 ├── Diverged              the loss or a metric became NaN or infinite
 └── OutOfMemory           the device had too little memory for this configuration
 UnusableState             what was kept of an unfinished training cannot be gone on from
-Leave                     the training is to be left now, unfinished
+StopTraining              the training ends now, unfinished
+StopReading               an objective's file has been read far enough
 """
 
 
@@ -40,3 +41,7 @@ class UnusableState(Exception):
 
 class StopTraining(Exception):
     """The training is to be left now, for whoever goes on from its state; raised by who watches it."""
+
+
+class StopReading(BaseException):
+    """An objective's file has been read far enough; not an Exception, so that the file cannot swallow it."""
