@@ -101,7 +101,8 @@ def prepare_final_step(task: FinalTask, reopening: Reopening | None) -> FinalSte
         UsageError: something differs from what the study was created with.
     """
     record, request, settings = task.view.record, task.request, task.settings
-    plan = resolve_stored(record, StudyRequest(study=record.name, objective=task.objective), settings, task.decoding)
+    own = StudyRequest(study=record.name, objective=task.objective)
+    plan = resolve_stored(record, own, settings, task.decoding, searches=False)
     left = task.view.status().budget.left
     if left:
         task.tell(f"note: {left} trials of the study's budget have not finished yet")

@@ -220,7 +220,7 @@ class Crew:
 
     def _curve(self, trial: FrozenTrial) -> Curve:
         rows = self.rows(
-            "SELECT epoch, accuracy, metrics FROM depthsearch.epochs WHERE trial_id = :trial ORDER BY epoch",
+            "SELECT epoch, metrics FROM depthsearch.epochs WHERE trial_id = :trial ORDER BY epoch",
             trial=trial._trial_id,
         )
         return curves.stored(trial, rows, self.size.epochs)
