@@ -37,6 +37,9 @@ class Progress:
     epochs: int
     """Epochs of a full training."""
 
+    def __str__(self) -> str:
+        return str(self.status)
+
 
 Callback = Callable[[Progress], object]
 

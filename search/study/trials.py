@@ -54,6 +54,11 @@ class Trial:
             return None
         return (self.ended - self.started).total_seconds()
 
+    def __str__(self) -> str:
+        reached = "" if self.value is None or self.epoch is None else f" {self.value:.4f} at epoch {self.epoch};"
+        params = ", ".join(f"{name}={value}" for name, value in self.params.items())
+        return f"trial {self.number} ({self.state}):{reached} {params}"
+
 
 def describe_trial(trial: FrozenTrial) -> Trial:
     """Return Optuna's record of a trial as a `Trial`."""

@@ -133,7 +133,7 @@ def _main(job: WorkerJob, sender: Connection) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C also reaches the parent, which ends its workers
         # A second SIGTERM is expected: a service manager sends one to every process, and so does the parent.
         end_on_first((signal.SIGTERM,))
-        threading.Thread(target=_end_with_parent, daemon=True).start()
+        threading.Thread(target=end_with_parent, daemon=True).start()
         _work(job, sender)
     except Interrupted:
         sys.exit(Exit.TERMINATED)
@@ -157,7 +157,8 @@ def _work(job: WorkerJob, sender: Connection) -> None:
         sys.exit(OUTAGE if is_outage(error) else Exit.FAILED)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Wait until the process that started this one is gone; then end this one, in order if it does so soon."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
