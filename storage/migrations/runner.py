@@ -25,7 +25,8 @@ def read_version(connection: Connection) -> int | None:
     """Return the version of the tables; None if there are none."""
     if not inspect(connection).has_table(version.name, schema=SCHEMA):
         return None
-    return connection.scalar(select(func.max(version.c.version)))
+    found: int | None = connection.scalar(select(func.max(version.c.version)))
+    return found
 
 
 def prepare(connection: Connection) -> None:
