@@ -31,7 +31,7 @@ def _row(status: Status) -> tuple[object, ...]:
         status.objective,
         f"{status.states.finished}/{status.budget.trials}",
         f"{best.value:.4f}" if best else "",
-        f"{final['test_accuracy']:.4f}" if final else "",
+        f"{final.test_accuracy:.4f}" if final else "",
         len(status.workers) or "",
     )
 
@@ -53,7 +53,7 @@ def format_status(status: Status) -> list[str]:
         lines.append(f"best validation accuracy {best.value:.4f} (trial {best.trial})")
         lines.append(configuration(best.params))
     if final is not None:
-        lines.append(f"test accuracy {final['test_accuracy']:.4f}, scored {final['scored_at']}")
+        lines.append(f"test accuracy {final.test_accuracy:.4f}, scored {final.scored_at}")
     return lines
 
 

@@ -9,12 +9,13 @@ from dataclasses import asdict, fields
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from search.evaluation.results.stored import read_score
 from search.strategies.pruners.audit import summarize_audit
 from search.study.spec import StudySpec
 from search.study.status_types import BestTrial, Budget, Status, TrialCounts, TrialError, WorkerState
 from storage.database import Database
 from storage.leasing import workers
-from storage.records import ledger, studies
+from storage.records import studies
 
 # A worker that has been silent for longer is not shown.
 SILENT_SECONDS = 120.0
@@ -55,7 +56,7 @@ class StudyView:
             epochs_trained=sum(len(trial.intermediate_values) for trial in trials),
             best=describe_best(trials),
             workers=self._workers(),
-            final=ledger.result(engine, self.record.uuid, self.spec.dataset),
+            final=read_score(engine, self.record.uuid, self.spec.dataset),
             control=self.record.control,
             stop_reason=self.record.reason,
             errors=recent_errors(trials),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
+from search.evaluation.results.score import Score
 from search.strategies.pruners.audit import PruningAudit
 from spaces import Scalar
 
@@ -85,7 +85,7 @@ class Status:
     best: BestTrial | None
     """None until a trial has completed."""
     workers: tuple[WorkerState, ...]
-    final: Mapping[str, Any] | None
+    final: Score | None
     """The study's score on the test set; None before the final step."""
     control: str
     """`run`, or why workers take no more trials: `stop`, `failed`, `moved`."""
@@ -96,4 +96,4 @@ class Status:
 
     def to_json(self) -> dict[str, object]:
         """Return the document that `search status --json` prints."""
-        return asdict(self)
+        return {**asdict(self), "final": None if self.final is None else self.final.to_json()}

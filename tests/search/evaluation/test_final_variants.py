@@ -130,7 +130,7 @@ def test_measuring_opens_no_test_file_and_claims_nothing(common: tuple[str | Pat
 @pytest.mark.slow
 def test_measuring_for_people(common: tuple[str | Path, ...]) -> None:
     shown = done("final", *common, "--measure", "--variant", "mc_dropout:samples=4").out.splitlines()
-    assert shown[0].endswith("trained as in the search; nothing was claimed")
+    assert shown[0].endswith("as trained in the search, on the validation images; the test set was not opened:")
     assert [line.split("  ")[0].strip() for line in shown[1:]] == [
         "variant",
         "the trial's own network",
@@ -216,8 +216,8 @@ def test_a_scored_study_prints_what_is_stored(common: tuple[str | Path, ...], fo
     other = done("final", *study, "--json", "--variant", "mc_dropout")
     assert other.document == again.document
     assert other.err.strip() == (
-        "note: what was scored is prune_unstructured:amount=0.9 + fold_batch_norm; "
-        "mc_dropout:samples=50 was not, and is scored only in a further look, with --reopen REASON"
+        "note: this is the score of prune_unstructured:amount=0.9 + fold_batch_norm, not of mc_dropout:samples=50; "
+        "to score that too, which is a further look at the test set, add --reopen REASON"
     )
     shown = done("final", *study).out
     assert "scored with prune_unstructured:amount=0.9 + fold_batch_norm" in shown
