@@ -173,9 +173,10 @@ class TrialRun:
         stored = self.trial.storage.get_trial(self.trial._trial_id).user_attrs
         if "seed" not in stored:
             self.trial.set_user_attr("seed", seed)
-        hardware = f"{describe_device(self.context.data.device)}, {torch.get_num_threads()} threads"
-        if stored.get("hardware") != hardware:
-            self.trial.set_user_attr("hardware", hardware)
+        trained_on = {"hardware": describe_device(self.context.data.device), "threads": torch.get_num_threads()}
+        for name, value in trained_on.items():
+            if stored.get(name) != value:
+                self.trial.set_user_attr(name, value)
 
     def _violate(self, reason: str, detail: str, *, peak_bytes: int = 0) -> TrialState:
         def write() -> None:

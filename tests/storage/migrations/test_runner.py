@@ -68,7 +68,12 @@ def test_an_upgrade_loses_nothing(old: str) -> None:
     metrics = execute(old, "SELECT trial_id, epoch, token, metrics::text, reported_at FROM depthsearch.epochs")
     scores = execute(old, "SELECT to_jsonb(s)::text FROM depthsearch.scores s ORDER BY score_id")
     upgrade(url.parse(old))
-    assert fixture.count_rows(old) == EXPECTED["rows"]
+    trained = sum(len(EXPECTED["curves"][name]) for name in ("before", SCORED))  # each tells its threads now
+    rows = {
+        **EXPECTED["rows"],
+        "public.trial_user_attributes": EXPECTED["rows"]["public.trial_user_attributes"] + trained,
+    }
+    assert fixture.count_rows(old) == rows
     assert execute(old, "SELECT trial_id, epoch, token, metrics::text, reported_at FROM depthsearch.epochs") == metrics
     assert execute(old, "SELECT to_jsonb(s)::text FROM depthsearch.scores s ORDER BY score_id") == scores
 
@@ -105,6 +110,12 @@ def test_a_study_gets_its_policy_and_the_hash_of_what_its_objective_declares(old
     assert scored.spec["policy"] == "curves/1+none/1"
     assert scored.spec["objective_hash"] == "mine"
     assert list(half_done.spec)[:3] == ["objective", "objective_hash", "overrides"]  # the order is kept
+
+
+def test_a_trial_tells_its_threads_in_a_number(old: str) -> None:
+    upgrade(url.parse(old))
+    told = "SELECT DISTINCT key, value_json FROM trial_user_attributes WHERE key IN ('hardware', 'threads') ORDER BY 1"
+    assert execute(old, told) == [("hardware", '"x86_64 AVX512"'), ("threads", "1")]
 
 
 def test_a_file_of_the_same_content_under_another_name_keeps_its_hash() -> None:
