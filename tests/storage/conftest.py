@@ -1,8 +1,11 @@
 """A database opened as the service opens it, a study in it, and a storage as an older program left it."""
 
 from collections.abc import Iterator
+from typing import Any
 
+import optuna
 import pytest
+from sqlalchemy import Engine, create_engine, text
 
 from storage import url
 from storage.database import Database, open_database
@@ -40,3 +43,23 @@ def old(server: str, version_3: str) -> Iterator[str]:
     """The URL of a storage of version 3."""
     with copied(server, version_3) as address:
         yield address
+
+
+@pytest.fixture
+def study(database: Database) -> optuna.Study:
+    """A study that only Optuna knows of."""
+    return optuna.create_study(study_name="s", storage=database.optuna, direction="maximize")
+
+
+@pytest.fixture
+def other(database_url: str) -> Iterator[Engine]:
+    """Connections of another process."""
+    engine = create_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+def ask(engine: Engine, statement: str) -> list[Any]:
+    """Return the rows of a statement, in a transaction of its own."""
+    with engine.begin() as connection:
+        return [tuple(row) for row in connection.execute(text(statement))]
