@@ -1,4 +1,4 @@
-"""A database opened as the service opens it, and a study in it."""
+"""A database opened as the service opens it, a study in it, and a storage as an older program left it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +11,8 @@ from storage import url
 from storage.database import Database, open_database
 from storage.records import studies
 from storage.records.studies import StudyRecord
+from tests.conftest import at, copied, execute
+from tests.storage.migrations import fixture
 
 SPEC = {"objective": "made-up"}
 
@@ -25,6 +27,22 @@ def database(database_url: str) -> Iterator[Database]:
 def record(database: Database) -> StudyRecord:
     """A study with a budget of three trials."""
     return studies.create(database, "s", SPEC, 3)
+
+
+@pytest.fixture(scope="session")
+def version_3(server: str) -> str:
+    """The name of a database with a storage of version 3, which others are copied from."""
+    name = "template_version_3"
+    execute(server, f"CREATE DATABASE {name}")
+    fixture.load(at(server, name))
+    return name
+
+
+@pytest.fixture
+def old(server: str, version_3: str) -> Iterator[str]:
+    """The URL of a storage of version 3."""
+    with copied(server, version_3) as address:
+        yield address
 
 
 @pytest.fixture

@@ -190,7 +190,7 @@ def test_a_lost_connection_is_told_as_a_rollback(other: Engine, study: optuna.St
     recorder.forget()
 
     def cut() -> None:
-        ask(other, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'depthsearch'")
+        ask(other, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'depthsearch %'")
 
     recorder.look = cut
     with pytest.raises(StorageInternalError):
