@@ -13,12 +13,12 @@ from storage.database import Database, open_database
 from storage.errors import SchemaMismatch
 from storage.leasing.fencing import LeaseFence
 from storage.records import confirmations
-from storage.records.confirmations import Confirmation
+from storage.records.confirmations import SeedTraining
 from storage.records.studies import StudyRecord
 from tests.conftest import execute
 
-GOOD = Confirmation(accuracy=0.1 + 0.2, best_epoch=4)
-BAD = Confirmation(failure="diverged: train_loss became nan in epoch 0")
+GOOD = SeedTraining(accuracy=0.1 + 0.2, best_epoch=4)
+BAD = SeedTraining(failure="diverged: train_loss became nan in epoch 0")
 SEED = 2**63 - 1  # the largest there is
 
 
