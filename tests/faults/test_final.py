@@ -106,7 +106,7 @@ def test_killed_at_the_moments_that_matter(eye: Eye, tmp_path: Path) -> None:
     assert moment(training, eye.has_turn)
     killed(training)
     claims = []
-    for _ in range(2):  # the second goes on with the claim of the first
+    for _ in range(2):  # the second continues the claim of the first
         until(lambda: not eye.has_turn(), "the end of the killed one's turn")
         process = final(eye, tmp_path)
         assert moment(process, eye.has_turn)
@@ -174,7 +174,7 @@ def test_killed_at_twenty_moments(eyes: Callable[[], Eye], tmp_path: Path) -> No
 
 
 def at_once(eye: Eye, out: Path, count: int) -> None:
-    """Start so many, and see one of them score and the others print that score."""
+    """Start `count` at once; one of them scores and the others print that score."""
     processes = [final(eye, out) for _ in range(count)]
     found = [result(process) for process in processes]
     assert sorted(one.pop("first_time") for one in found) == [False] * (count - 1) + [True]

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.faults
 UUID = "00000000-0000-0000-0000-000000000001"
 RACERS = 8
 
-# Takes the turn, claims and then scores, with a word on each; a line on its standard input lets it go on.
+# Takes the turn, claims, prints `claimed`, and scores once it has read a line from its standard input.
 SCORER = """
 import sys
 from storage.records import ledger
