@@ -6,6 +6,7 @@ A package ships an objective through an entry point of the group `depthsearch.ob
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib.metadata
 import importlib.util
@@ -13,6 +14,7 @@ import os
 import pkgutil
 import sys
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from importlib.metadata import EntryPoint
@@ -21,12 +23,15 @@ from types import CodeType, ModuleType
 from typing import Literal
 
 from objectives import studies
-from objectives.base.errors import ObjectiveError
+from objectives.base.errors import ObjectiveError, StopReading
 from objectives.base.hashing import hash_file, hash_package
+from objectives.core.declaration import hash_declaration
 from objectives.core.objective import Objective
 
 ENTRY_POINTS = "depthsearch.objectives"
 ATTRIBUTE = "OBJECTIVE"
+
+_reading: ContextVar[bool] = ContextVar("reading", default=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +42,9 @@ class FoundObjective:
     objective: Objective
     origin: Literal["shipped", "installed", "file"]
     source_hash: str
-    """SHA-256 of the source code that defines it: one file, or every module of an installed package."""
+    """SHA-256 of the source code that defines it: one file, or every module of an installed package. For one that
+    ships with this package and brings no code of its own, `declared:` and a hash of what it declares: moving our code
+    must not change what a study was created with."""
     path: Path
     """The file that defines it."""
 
@@ -83,11 +90,23 @@ def is_installed(name: str) -> bool:
     return name in _find_entry_points()
 
 
+def stop_if_reading() -> None:
+    """End the reading of an objective's file at the call of this function; do nothing outside of such a reading.
+
+    A script may define an objective and then search it: a process that reads the objective from the script must not
+    search it as well.
+    """
+    if _reading.get():
+        raise StopReading
+
+
 def _load_shipped(name: str) -> FoundObjective:
     module = importlib.import_module(f"{studies.__name__}.{name.replace('-', '_')}")
     path = _source_path(module)
     objective = _read_objective(module, ATTRIBUTE)
-    return FoundObjective(name=name, objective=objective, origin="shipped", source_hash=hash_file(path), path=path)
+    declares = objective.build_model is None and objective.train is None
+    source_hash = hash_declaration(objective) if declares else hash_file(path)
+    return FoundObjective(name=name, objective=objective, origin="shipped", source_hash=source_hash, path=path)
 
 
 def _load_installed(point: EntryPoint) -> FoundObjective:
@@ -111,6 +130,8 @@ def _load_file(path: Path) -> FoundObjective:
     if not os.path.isfile(path):  # unlike Path.is_file, False for names that no file can have
         raise ObjectiveError(f"there is no objective file {path}")
     path = path.resolve()
+    if path.parent == Path(studies.__path__[0]).resolve():
+        return _load_shipped(_to_dashes(path.stem))
     source_hash = hash_file(path)
     # The name in sys.modules depends on the content alone, so that workers can unpickle what the file defines.
     name = f"_objective_{path.stem}_{source_hash[:12]}"
@@ -129,14 +150,18 @@ def _execute_file(name: str, path: Path) -> None:
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    token = _reading.set(True)
     try:
-        loader.exec_module(module)
+        with contextlib.suppress(StopReading):
+            loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
         hint = ""
         if isinstance(error, ImportError) and "relative import" in str(error):
             hint = f"; install a package of several modules, with an entry point of the group {ENTRY_POINTS}"
         raise ObjectiveError(f"objective file {path} cannot be read: {type(error).__name__}: {error}{hint}") from error
+    finally:
+        _reading.reset(token)
 
 
 class _UncachedLoader(SourceFileLoader):

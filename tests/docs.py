@@ -12,7 +12,7 @@ import typer
 
 from objectives.data.catalogue import DATASETS
 from objectives.discovery import find_objective, objective_names
-from search.api.catalogue import COLUMNS, rows
+from search.api.catalogue import list_techniques
 from search.cli.app import build_app
 from search.errors import Exit
 from search.settings import Settings
@@ -114,11 +114,12 @@ def _techniques() -> str:
         "Conditions are checked when a space is defined or changed: a combination that they rule out is refused in "
         "one sentence that names both sides.",
     ]
-    found = list(rows())
+    found = list_techniques()
     for group in dict.fromkeys(row.group for row in found):
         title, _, where = group.removesuffix(")").partition(" (")
-        cells = ((f"`{row.name}`", *row.cells[1:]) for row in found if row.group == group)
-        text += [f"## {title}", f"`{where}`" if "." in where else f"{where.capitalize()}.", _table(COLUMNS, cells)]
+        cells = ((f"`{row.name}`", row.options, row.conditions, row.description) for row in found if row.group == group)
+        shown = _table(("name", "options", "conditions", "what it is"), cells)
+        text += [f"## {title}", f"`{where}`" if "." in where else f"{where.capitalize()}.", shown]
     return "\n\n".join(text)
 
 

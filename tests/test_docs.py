@@ -174,6 +174,6 @@ def test_the_test_command_is_where_continuous_integration_looks_for_it() -> None
 @pytest.mark.long
 @pytest.mark.browser
 def test_the_pictures_can_be_taken_again(tmp_path: Path) -> None:
-    command = [sys.executable, "-P", "-m", "tests.pictures", "--trials=3", f"--out={tmp_path}"]
+    command = [sys.executable, "-m", "tests.pictures", "--trials=3", f"--out={tmp_path}"]
     subprocess.run(command, cwd=docs.ROOT, check=True)
     assert {path.name for path in tmp_path.glob("*.png")} == {Path(picture).name for picture in PICTURES}

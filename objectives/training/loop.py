@@ -24,7 +24,7 @@ from objectives.training.config import TrainingConfig
 from objectives.training.snapshot import TrainingState
 from objectives.training.step import Step
 
-# Called after every epoch with the 0-based epoch and its metrics; it may raise to end the training.
+# Called after every epoch with the 0-based epoch and its metrics; it may raise to end training.
 Report = Callable[[int, Mapping[str, float]], None]
 
 EVALUATION_BATCH = 1024
@@ -46,7 +46,7 @@ def fit(
     callback: TrainingCallback = NULL_CALLBACK,
     state: bytes | None = None,
 ) -> None:
-    """Train `model` in place and report after every epoch; it ends with the weights that its value stands for.
+    """Train `model` in place and report after every epoch; it ends with the weights that its value was measured on.
 
     Those are the best epoch's by validation accuracy or, if the validation examples are trained on as well, the
     last one's. The metrics are `accuracy` and `loss` on the validation examples, `train_loss`, the optimizer's
@@ -65,27 +65,27 @@ def fit(
     )
     augment = Augmentation(flip=config.flip, crop=config.crop, cutout=config.cutout)
     steps = data.train.steps(config.batch_size, drop_last=True)
-    place = run.start(0) if state is None else run.restore(state)
+    position = run.start_epoch(0) if state is None else run.restore(state)
     try:
-        while place.epoch < epochs and not best_weights.is_patience_over:
-            epoch, started = place.epoch, time.perf_counter()
+        while position.epoch < epochs and not best_weights.is_patience_over:
+            epoch, started = position.epoch, time.perf_counter()
             factor = freeze.factor(epoch)
             model.train()
-            freeze.set(epoch)
+            freeze.apply(epoch)
             batches = data.train.batches(
                 config.batch_size, order_seed=derive_seed(seed, "order", epoch), augment=augment, drop_last=True
             )
-            for x_BCHW, y_B in islice(batches, place.batches, None):
-                now, then = place.batches / steps, (place.batches + 1) / steps
-                place.loss += step(x_BCHW, y_B, rates.at(epoch, now) * factor, rates.momentum(epoch, now))
+            for x_BCHW, y_B in islice(batches, position.batches, None):
+                now, then = position.batches / steps, (position.batches + 1) / steps
+                position.loss += step(x_BCHW, y_B, rates.at(epoch, now) * factor, rates.momentum(epoch, now))
                 if config.swa and rates.has_dip(epoch, now, then):
                     best_weights.average()
-                place.batches += 1
+                position.batches += 1
                 callback.beat()
-            train_loss = place.loss.item() / steps
+            train_loss = position.loss.item() / steps
             check_finite(epoch, {"train_loss": train_loss})
             metrics = {
-                **evaluate(best_weights.prepare_valued_model(), data.validation, precision, callback.beat),
+                **evaluate(best_weights.prepare_model(), data.validation, precision, callback.beat),
                 "train_loss": train_loss,
                 "learning_rate": rates.at(epoch, 0.0) * factor,
                 "learning_rate_end": rates.at(epoch, 1.0) * factor,
@@ -94,12 +94,12 @@ def fit(
             check_finite(epoch, metrics)
             rates.observe(metrics["loss"])
             best_weights.keep(metrics["accuracy"])
-            place = run.start(epoch + 1)
+            position = run.start_epoch(epoch + 1)
             report(epoch, metrics)
-            if place.epoch < epochs and callback.due():
-                callback.keep(place.epoch, run.pack(place))
+            if position.epoch < epochs and callback.due():
+                callback.keep(position.epoch, run.pack(position))
     except StopTraining:
-        callback.keep(place.epoch, run.pack(place))
+        callback.keep(position.epoch, run.pack(position))
         raise
     best_weights.load_final_weights()
 
@@ -111,7 +111,7 @@ def evaluate(
     precision: Precision,
     beat: Callable[[], None] = NULL_CALLBACK.beat,
 ) -> dict[str, float]:
-    """Accuracy (0 to 1) and mean cross-entropy loss (nats) over all examples, in evaluation mode.
+    """Return the accuracy (0 to 1) and the mean cross-entropy loss (nats) over all examples, in evaluation mode.
 
     `beat` is called after every batch.
     """
@@ -128,7 +128,7 @@ def evaluate(
 
 
 def check_finite(epoch: int, metrics: Mapping[str, float]) -> None:
-    """Raise `Diverged` at the first metric that is NaN or infinite."""
+    """Raise `Diverged` if a metric is NaN or infinite."""
     for name, value in metrics.items():
         if not math.isfinite(value):
             raise Diverged(f"{name} became {value} in epoch {epoch}")

@@ -1,4 +1,4 @@
-"""The storage: where it is, starting and stopping the embedded server, backups, copies of studies."""
+"""The storage: where it is, starting and stopping the embedded server, backups, copies of studies, upgrades."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from search.connection import open_storage, storage_url
+from search.connection import open_storage, server_url, upgrade_storage
 from search.errors import NothingToDo, UsageError
 from search.settings import Settings
 from storage import url
@@ -15,6 +15,7 @@ from storage.copying.study import copy_study
 from storage.database import open_database
 from storage.embedded.server import EmbeddedServer
 from storage.records import studies
+from storage.upgrades import Upgrade, plan_upgrade
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,8 @@ class Action:
     study: str | None = None
     to: str | None = None
     """URL of another storage."""
+    check: bool = False
+    """Whether to do nothing and only tell what would be done."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +45,15 @@ class Outcome:
 
 
 def carry_out(
-    action: str, settings: Settings, *, file: Path | None = None, study: str | None = None, to: str | None = None
+    action: str,
+    settings: Settings,
+    *,
+    file: Path | None = None,
+    study: str | None = None,
+    to: str | None = None,
+    check: bool = False,
 ) -> Outcome:
-    """Show, start, stop, back up, restore or copy.
+    """Show, start, stop, back up, restore, copy or upgrade.
 
     Raises:
         UsageError: there is no such action, or it lacks an argument or has one that it does not need.
@@ -52,13 +61,14 @@ def carry_out(
     """
     if action not in ACTIONS:
         raise UsageError(f"`search storage` knows {', '.join(ACTIONS)}, but got {action!r}")
-    needed, function = ACTIONS[action]
-    given = {name for name, value in (("file", file), ("study", study), ("to", to)) if value is not None}
+    needed, optional, function = ACTIONS[action]
+    flags = {"file": file, "study": study, "to": to, "check": check or None}
+    given = {name for name, value in flags.items() if value is not None}
     for name in sorted(set(needed) - given):
         raise UsageError(f"`search storage {action}` needs --{name}")
-    for name in sorted(given - set(needed)):
+    for name in sorted(given - {*needed, *optional}):
         raise UsageError(f"`search storage {action}` has no use for --{name}; drop it")
-    return function(Action(settings=settings, file=file, study=study, to=to))
+    return function(Action(settings=settings, file=file, study=study, to=to, check=check))
 
 
 def _embedded(settings: Settings) -> EmbeddedServer:
@@ -107,7 +117,7 @@ def _stop(action: Action) -> Outcome:
 
 def _backup(action: Action) -> Outcome:
     assert action.file is not None
-    with storage_url(action.settings) as address:
+    with server_url(action.settings) as address:
         backup(address, action.file)
     return Outcome(
         facts={"file": str(action.file), "size_bytes": action.file.stat().st_size},
@@ -117,7 +127,7 @@ def _backup(action: Action) -> Outcome:
 
 def _restore(action: Action) -> Outcome:
     assert action.file is not None
-    with storage_url(action.settings) as address:
+    with server_url(action.settings) as address:
         restore(address, action.file)
     return Outcome(facts={"file": str(action.file)}, sentence=f"restored from {action.file}")
 
@@ -135,12 +145,44 @@ def _copy(action: Action) -> Outcome:
     )
 
 
-ACTIONS: dict[str, tuple[tuple[str, ...], Callable[[Action], Outcome]]] = {
-    "show": ((), _show),
-    "start": ((), _start),
-    "stop": ((), _stop),
-    "backup": (("file",), _backup),
-    "restore": (("file",), _restore),
-    "copy": (("study", "to"), _copy),
+def _upgrade(action: Action) -> Outcome:
+    with server_url(action.settings) as address:
+        if action.check:
+            upgrade = plan_upgrade(url.parse(address))
+        else:
+            upgrade = upgrade_storage(address, action.settings, action.file)
+    facts: dict[str, object] = {
+        "version": upgrade.before,
+        "newest": upgrade.after,
+        "steps": list(upgrade.steps),
+        "upgraded": bool(upgrade.steps) and not action.check,
+        "obstacle": upgrade.obstacle,
+        "backup": None if upgrade.backup is None else str(upgrade.backup),
+    }
+    return Outcome(facts=facts, sentence=_describe_upgrade(upgrade, action))
+
+
+def _describe_upgrade(upgrade: Upgrade, action: Action) -> str:
+    if not upgrade.steps:
+        found = "no tables yet" if upgrade.before is None else f"tables of version {upgrade.before}, the newest"
+        return f"the storage has {found}; there is nothing to upgrade"
+    versions = f"from version {upgrade.before} to {upgrade.after}"
+    if not action.check:
+        saved = "no backup was made" if upgrade.backup is None else f"a backup of it as it was is in {upgrade.backup}"
+        return f"the storage was upgraded {versions}; {saved}"
+    backed_up = action.settings.storage is None or action.file is not None
+    saved = "after a backup" if backed_up else "without a backup, unless --file names a file for one"
+    told = f"the storage would be upgraded {versions} ({'; '.join(upgrade.steps)}), {saved}"
+    return told if upgrade.obstacle is None else f"{told}; now it cannot be: {upgrade.obstacle}"
+
+
+ACTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...], Callable[[Action], Outcome]]] = {
+    "show": ((), (), _show),
+    "start": ((), (), _start),
+    "stop": ((), (), _stop),
+    "backup": (("file",), (), _backup),
+    "restore": (("file",), (), _restore),
+    "copy": (("study", "to"), (), _copy),
+    "upgrade": ((), ("file", "check"), _upgrade),
 }
-"""Each action with the arguments that it needs."""
+"""Each action with the arguments that it needs, and those that it may have."""

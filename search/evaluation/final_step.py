@@ -14,7 +14,7 @@ from objectives.base.device import resolve_devices
 from objectives.base.seeds import derive_seed
 from objectives.core.objective import Objective
 from objectives.data.batches.examples import TrainValidation, load
-from objectives.reuse.context import TrainedNetwork
+from objectives.reuse.trained_network import TrainedNetwork
 from search.errors import NothingToDo
 from search.evaluation.racing import Race
 from search.evaluation.reopening import Reopening
@@ -101,7 +101,8 @@ def prepare_final_step(task: FinalTask, reopening: Reopening | None) -> FinalSte
         UsageError: something differs from what the study was created with.
     """
     record, request, settings = task.view.record, task.request, task.settings
-    plan = resolve_stored(record, StudyRequest(study=record.name, objective=task.objective), settings, task.decoding)
+    own = StudyRequest(study=record.name, objective=task.objective)
+    plan = resolve_stored(record, own, settings, task.decoding, searches=False)
     left = task.view.status().budget.left
     if left:
         task.tell(f"note: {left} trials of the study's budget have not finished yet")

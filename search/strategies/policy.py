@@ -59,6 +59,11 @@ def build_strategies(
     return SAMPLERS[sampler].build(setting), AuditedPruner(spared, audit, setting.seed)
 
 
+def describe_policy(sampler: str, pruner: str) -> str:
+    """Return the names of a sampler and a pruner with the versions that this program has: `curves/1+rank/1`."""
+    return f"{sampler}/{SAMPLERS[sampler].version}+{pruner}/{PRUNERS[pruner].version}"
+
+
 def propose_starting_points(sampler: BaseSampler) -> list[dict[str, Any]]:
     """The parameters that a study begins with; none where its sampler does not learn from earlier studies."""
     return sampler.starting_points if isinstance(sampler, CurvesSampler) else []

@@ -47,6 +47,8 @@ class SamplerEntry:
 
     build: Callable[[StrategySetting], BaseSampler]
     description: str
+    version: int = 1
+    """Raised whenever the sampler proposes other trials than before: stored studies are then refused, not changed."""
     before_model: int = 0
     """Trials that it draws at random before it makes use of any."""
 
@@ -59,6 +61,8 @@ class PrunerEntry:
     description: str
     reaching: Callable[[int, int], Mapping[int, float]]
     """(trials, epochs) -> about how many trials reach each point of decision, by its number of epochs."""
+    version: int = 1
+    """Raised whenever the pruner stops other trials than before, as a sampler's."""
 
 
 def _qmc(seed: int) -> BaseSampler:

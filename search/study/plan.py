@@ -94,9 +94,17 @@ def check_scored_here(record: StudyRecord) -> None:
 
 
 def resolve_stored(
-    record: StudyRecord, request: StudyRequest, settings: Settings, progress: Progress | None = None
+    record: StudyRecord,
+    request: StudyRequest,
+    settings: Settings,
+    progress: Progress | None = None,
+    *,
+    searches: bool = True,
 ) -> ResolvedStudy:
     """The plan of a stored study, from what this machine has and what the request insists on.
+
+    Args:
+        searches: Whether it is for training trials: only then the search policy must be the study's own.
 
     Raises:
         UsageError: something differs from what the study was created with.
@@ -118,6 +126,8 @@ def resolve_stored(
     # Networks to reuse and studies to learn from are in the storage: they are compared where that is at hand.
     plan = replace(plan, spec=replace(plan.spec, sources=stored.sources, experience=stored.experience))
     stored.check_same(record.name, plan.spec)
+    if searches:
+        stored.check_policy(record.name, plan.spec.policy)
     return plan
 
 
@@ -174,6 +184,7 @@ def resolve_with_objective(
         train_examples=train_examples,
         sampler=sampler,
         pruner=pruner,
+        policy=policy.describe_policy(sampler, pruner),
         audit=policy.AUDIT_SHARE if request.audit is None else request.audit,
         versions=package_versions(),
         git_commit=find_git_commit(found.path.parent),

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from objectives.core.objective import Objective
 from objectives.models.config import ImageShape
 from objectives.reuse.compatibility import check_layers, check_source, list_sources
-from objectives.reuse.context import TrainedNetwork
+from objectives.reuse.trained_network import TrainedNetwork
 from search.errors import NothingToDo
 from search.study.spec import StudySpec
 from storage.errors import UnknownStudy

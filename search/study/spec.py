@@ -27,6 +27,8 @@ class StudySpec:
     train_examples: int | None
     sampler: str
     pruner: str
+    policy: str
+    """The sampler and the pruner with their versions, `curves/1+rank/1`: what proposes and stops the trials."""
     versions: Mapping[str, str]
     git_commit: str | None
     sources: Mapping[str, str] = field(default_factory=dict)
@@ -48,7 +50,10 @@ class StudySpec:
         return cls(**{**values, "sources": values["sources"] or {}, "audit": values["audit"] or 0.0})
 
     def differences(self, other: StudySpec) -> list[str]:
-        """One line for each thing that `other` has differently; versions, commit and experience may differ."""
+        """Return a line for each value that differs in `other`; versions, commit and experience may.
+
+        The policy is no value of its own: `check_policy` compares it where it matters.
+        """
         lines = [*self._changed(other, _COMPARED), *self._other_sources(other)]
         if self.space_digest != other.space_digest:
             lines += diff_descriptions(_rows(self.space), _rows(other.space)) or ["~ space: order of domains"]
@@ -70,6 +75,19 @@ class StudySpec:
         lines = self.differences(other)
         if lines:
             raise refusal(study, lines)
+
+    def check_policy(self, study: str, current: str) -> None:
+        """Refuse to search with another policy than the study was created with.
+
+        Raises:
+            UsageError: naming both.
+        """
+        if self.policy != current:
+            raise UsageError(
+                f"study {study!r} was created with the search policy {self.policy}, and this program has {current}, "
+                "which would choose and stop its trials differently from here on; continue it with depthsearch "
+                f"{self.versions['depthsearch']}, or carry its trials over to a new study with --fork NAME"
+            )
 
     def _changed(self, other: StudySpec, names: Sequence[str]) -> list[str]:
         return [
@@ -117,5 +135,5 @@ def _rows(space: list[list[str]]) -> list[tuple[str, str, str]]:
 
 
 def _short(value: object) -> str:
-    text = str(value)
-    return text[:12] if len(text) == 64 else text
+    kind, colon, digest = str(value).rpartition(":")
+    return f"{kind}{colon}{digest[:12]}" if len(digest) == 64 else str(value)

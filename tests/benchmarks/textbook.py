@@ -26,7 +26,7 @@ from objectives.data.batches.examples import TrainValidation, load
 from objectives.data.cache import prepare
 from objectives.discovery import find_objective
 from objectives.models.weights import pack_weights
-from objectives.reuse.context import TrainedNetwork
+from objectives.reuse.trained_network import TrainedNetwork
 from search.study.plan import split_data
 from spaces import Configuration, Scalar
 

@@ -23,7 +23,7 @@ from objectives.data.batches.examples import TrainValidation, load
 from objectives.data.cache import prepare
 from objectives.data.splits.split import Split, split_examples
 from objectives.discovery import find_objective, objective_names
-from objectives.reuse.context import TrainedNetwork
+from objectives.reuse.trained_network import TrainedNetwork
 from objectives.training.callbacks import TrainingCallback
 from objectives.training.loop import NULL_CALLBACK
 from objectives.variants.catalogue import VARIANTS

@@ -19,14 +19,14 @@ def test_cpu_is_always_there() -> None:
 
 @pytest.mark.parametrize("request_", ["cuda:99", "gpu", "", "cpu,", "cpu,tpu", "cuda:0,cuda:99"])
 def test_absent_device_is_told_with_those_there_are(request_: str) -> None:
-    with pytest.raises(ObjectiveError, match=r"there is no device '.*' here; there is cpu"):
+    with pytest.raises(ObjectiveError, match=r"this machine has no device '.*'; use cpu"):
         resolve_devices(request_)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there are CUDA devices here")
 def test_without_cuda() -> None:
     assert list_devices() == ["cpu"]
-    with pytest.raises(ObjectiveError, match=r"there is no device 'cuda' here; there is cpu$"):
+    with pytest.raises(ObjectiveError, match=r"this machine has no device 'cuda'; use cpu$"):
         resolve_devices("cuda")
 
 

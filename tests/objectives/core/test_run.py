@@ -9,6 +9,7 @@ from torch import nn
 
 from objectives.base.errors import Diverged, ObjectiveError, OutOfMemory
 from objectives.base.registry import choose
+from objectives.core import run
 from objectives.core.objective import Objective
 from objectives.core.run import build_network, train
 from objectives.data.batches.examples import TrainValidation
@@ -19,7 +20,7 @@ from objectives.optimizers.catalogue import OPTIMIZERS
 from objectives.schedules.catalogue import SCHEDULES, ScheduleEntry
 from objectives.training.loop import Report
 from spaces import Choice, Configuration, Fixed, Float, Space, SpaceError
-from tests.objectives.training.made import CONFIG, OBJECTIVE, Curve, digits, equal, trained
+from tests.objectives.training.made import CONFIG, OBJECTIVE, Curve, TableRates, digits, equal, trained
 
 METRICS = {"accuracy", "loss", "train_loss", "learning_rate", "learning_rate_end", "seconds"}
 PLATEAU = CONFIG.replace(schedule=Choice("plateau", {"patience": 1, "factor": 0.5}))
@@ -125,20 +126,26 @@ def test_plateau_looks_at_the_validation_loss() -> None:
     assert curve.of("learning_rate") == pytest.approx([1e-12, 1e-12, 5e-13], abs=0)
 
 
-@pytest.mark.parametrize("config", [PLATEAU, PLATEAU.replace(depth=1, batch_size=100_000)])
-def test_absurd_learning_rate_diverges_with_its_epoch(config: Configuration) -> None:
+def _use_rates(monkeypatch: pytest.MonkeyPatch, *rates: float) -> None:
+    """Train with learning rates that no space allows."""
+    monkeypatch.setattr(run, "build_rates", lambda *_, **__: TableRates(rates))
+
+
+@pytest.mark.parametrize("config", [CONFIG, CONFIG.replace(depth=1, batch_size=100_000)])
+def test_absurd_learning_rate_diverges_with_its_epoch(config: Configuration, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second takes one step, after which it is the validation loss that is not finite."""
     curve = Curve()
+    _use_rates(monkeypatch, 1e30, 1e30)
     with pytest.raises(Diverged, match=r"^(train_loss|loss) became (nan|inf) in epoch 0$"):
-        train(OBJECTIVE, config, digits(), curve, epochs=2, seed=7, trace=[(1e30, 1e30)] * 2)
+        train(OBJECTIVE, config, digits(), curve, epochs=2, seed=7)
     assert curve.rows == []
 
 
-def test_divergence_in_a_later_epoch_is_told_with_it() -> None:
+def test_divergence_in_a_later_epoch_is_told_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     curve = Curve()
-    trace = [(0.1, 0.1), (1e30, 1e30), (0.1, 0.1)]
+    _use_rates(monkeypatch, 0.1, 1e30, 0.1)
     with pytest.raises(Diverged, match="in epoch 1"):
-        train(OBJECTIVE, PLATEAU, digits(), curve, epochs=3, seed=7, trace=trace)
+        train(OBJECTIVE, CONFIG, digits(), curve, epochs=3, seed=7)
     assert len(curve.rows) == 1
 
 

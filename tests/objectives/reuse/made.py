@@ -17,8 +17,9 @@ from objectives.data.cache import prepare
 from objectives.data.splits.split import Split, draw_subset, split_examples
 from objectives.models.network import Network
 from objectives.reuse.catalogue import REUSES
-from objectives.reuse.context import ReuseContext, TrainedNetwork
+from objectives.reuse.context import ReuseContext
 from objectives.reuse.freeze import Freeze
+from objectives.reuse.trained_network import TrainedNetwork
 from spaces import Choice
 
 PIXELS = 64

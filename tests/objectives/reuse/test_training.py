@@ -15,7 +15,7 @@ from objectives.core.run import train
 from objectives.models.catalogue import MODELS
 from objectives.models.network import Network
 from objectives.reuse.catalogue import REUSES
-from objectives.reuse.context import TrainedNetwork
+from objectives.reuse.trained_network import TrainedNetwork
 from spaces import Choice, Configuration, Fixed, Space
 from tests.objectives.reuse.made import digits, same, source, state
 from tests.objectives.training.made import Curve, Leaving

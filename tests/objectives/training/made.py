@@ -85,10 +85,10 @@ class Leaving:
         if self.count in self.beats:
             raise StopTraining
 
-    def state(self) -> bytes | None:
+    def load_state(self) -> bytes | None:
         return self.states[-1][1] if self.states else None
 
-    def refused(self, reason: str) -> None:
+    def report_refused(self, reason: str) -> None:
         self.refusals.append(reason)
 
     def due(self) -> bool:

@@ -30,7 +30,7 @@ class Dipping:
     def momentum(self, epoch: int, fraction: float) -> float | None:
         return None
 
-    def dips(self, epoch: int, start: float, end: float) -> bool:
+    def has_dip(self, epoch: int, start: float, end: float) -> bool:
         return epoch in self.epochs and end == 1.0
 
     def observe(self, loss: float) -> None:
