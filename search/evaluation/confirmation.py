@@ -25,6 +25,7 @@ from search.evaluation.results.confirmation import Confirmation, ConfirmedCandid
 from search.evaluation.retraining import train_with_seed
 from search.intervals import half_width
 from search.study.status import best_epoch, rank_completed
+from storage.optuna_adapter import get_trial_id
 from storage.records import confirmations
 from storage.records.confirmations import Confirmation as StoredTraining
 
@@ -100,7 +101,7 @@ class CandidateTrainer:
         """
         trial, engine = self._candidates[number], self._final_step.engine
         seed = derive_seed(self._final_step.trial_seed(trial), purpose, index)
-        stored = confirmations.find(engine, trial._trial_id, seed)
+        stored = confirmations.find(engine, get_trial_id(trial), seed)
         training = stored or self._train(trial, seed)
         outcome = training.failure if training.accuracy is None else f"{training.accuracy:.4f}"
         name = "seed" if purpose == CHOOSING else f"{purpose} seed"
@@ -119,7 +120,7 @@ class CandidateTrainer:
         except OutOfMemory as error:
             # Not stored, because another device may have enough memory.
             return StoredTraining(failure=f"out of memory: {first_line(error)}")
-        confirmations.record(self._final_step.engine, trial._trial_id, seed, training)
+        confirmations.record(self._final_step.engine, get_trial_id(trial), seed, training)
         return training
 
 

@@ -28,9 +28,10 @@ def target(empty_database_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def trial_id(database: Database, record: StudyRecord) -> int:
-    LeaseFence(database.optuna, "w", 60.0)
+    fence = LeaseFence(database.optuna, "w", 60.0)
     study = optuna.load_study(study_name=record.name, storage=database.optuna)
-    trial = study.ask()
+    with fence.claiming():
+        trial = study.ask()
     study.tell(trial, 0.5)
     return trial._trial_id
 
