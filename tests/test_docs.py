@@ -188,6 +188,17 @@ def test_the_readmes_own_network_is_searched_on_class_folders(tmp_path: Path) ->
         check_documented(document, DOCUMENTS["search " + " ".join(words).replace("flowers", "NAME")])
 
 
+@pytest.mark.long
+def test_the_readmes_python_program_runs(tmp_path: Path) -> None:
+    [program] = [text for text in find_fences(README.read_text(), "python") if "Study.create" in text]
+    assert "trials=20" in program
+    script = tmp_path / "readme.py"
+    script.write_text(program.replace("trials=20", "trials=2, epochs=2") + "print(score.test_examples)\n")
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "359"
+
+
 def test_the_test_command_is_where_continuous_integration_looks_for_it() -> None:
     script = (docs.ROOT / ".ci" / "run").read_text()
     [line] = [line for line in script.splitlines() if line.startswith("test_command=")]
