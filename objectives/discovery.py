@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -18,6 +17,7 @@ from types import CodeType, ModuleType
 from objectives import studies
 from objectives.base.errors import ObjectiveError
 from objectives.core.objective import Objective
+from spaces.suggestions import suggest_and_list
 
 ENTRY_POINTS = "depthsearch.objectives"
 
@@ -56,10 +56,8 @@ def find_objective(reference: str) -> FoundObjective:
         return _from_module(reference, importlib.import_module(entry_points[reference]))
     known = objective_names()
     if reference not in known:
-        close = difflib.get_close_matches(reference, known, n=3)
-        hint = f"did you mean {' or '.join(close)}? " if close else ""
         raise ObjectiveError(
-            f"unknown objective {reference!r}; {hint}known: {', '.join(known)}; or give the path of a file"
+            f"unknown objective {reference!r}; {suggest_and_list(reference, known)}; or give the path of a file"
         )
     module = importlib.import_module(f"{studies.__name__}.{reference.replace('-', '_')}")
     return _from_module(reference, module)

@@ -157,6 +157,15 @@ class Space:
         """A plain description that is equal for equal spaces only."""
         return {name: domain.to_json() for name, domain in self.domains.items()}
 
+    @classmethod
+    def from_json(cls, described: Mapping[str, Any]) -> Space:
+        """Return the space that `to_json` described, without the limits of overrides.
+
+        Raises:
+            SpaceError: no space has this description.
+        """
+        return cls({name: _domain_from_json(domain) for name, domain in described.items()})
+
     @property
     def digest(self) -> str:
         """SHA-256 of the description, the same in every process and on every machine."""
@@ -202,6 +211,22 @@ def _check_entry(name: str, domain: object) -> None:
     for choice, space in domain.spaces.items() if isinstance(domain, Categorical) else ():
         if not isinstance(space, Space):
             raise SpaceError(f"choice {choice!r} of {name!r} must open a Space, but got {space!r}")
+
+
+def _domain_from_json(described: Mapping[str, Any]) -> Domain:
+    match described:
+        case {"fixed": value}:
+            return Fixed(value)
+        case {"int": [low, high], "log": log, "step": step}:
+            return Int(low, high, log=log, step=step)
+        case {"float": [low, high], "log": log, "step": step}:
+            return Float(low, high, log=log, step=step)
+        case {"choices": [*_], "spaces": spaces} if spaces:
+            opened = {choice: Space.from_json(space) for choice, space in spaces.items()}
+            return Categorical(opened, inline=described.get("inline", False))
+        case {"choices": [*choices]}:
+            return Categorical(*choices)
+    raise SpaceError(f"no domain has the description {described!r}")
 
 
 def _inlined(domain: Domain) -> list[Space]:

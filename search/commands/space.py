@@ -62,7 +62,7 @@ def _stored(study: str, settings: Settings) -> tuple[list[tuple[str, ...]], str]
             spec = StudySpec.from_json(studies.get(database.engine, study).spec)
         except UnknownStudy:
             return None
-    return [tuple(row) for row in spec.space], spec.space_digest
+    return [tuple(row) for row in spec.read_space().describe()], spec.space_digest
 
 
 def _show_objectives(*, as_json: bool) -> None:
