@@ -1,8 +1,11 @@
-"""Finding objectives: shipped modules by name, installed ones by entry point, a user's own by path."""
+"""Find objectives: shipped ones and installed ones by name, a user's own file by path.
+
+A package ships an objective through an entry point of the group `depthsearch.objectives`, whose value is a module
+(`my_package.study`, which defines OBJECTIVE) or an object in one (`my_package.study:SMALL`).
+"""
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import importlib.util
 import os
@@ -11,109 +14,159 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import Literal
 
 from objectives import studies
 from objectives.base.errors import ObjectiveError
+from objectives.base.hashing import hash_file, hash_package
 from objectives.core.objective import Objective
 from spaces.suggestions import suggest_and_list
 
 ENTRY_POINTS = "depthsearch.objectives"
+ATTRIBUTE = "OBJECTIVE"
 
 
 @dataclass(frozen=True, kw_only=True)
 class FoundObjective:
-    """An objective, its name, and the SHA-256 of the source file that defines it."""
+    """An objective, its name, and where it was found."""
 
     name: str
     objective: Objective
+    origin: Literal["shipped", "installed", "file"]
     source_hash: str
+    """SHA-256 of the source code that defines it: one file, or every module of an installed package."""
     path: Path
+    """The file that defines it."""
 
     @property
     def is_shipped(self) -> bool:
-        """Whether the objective came with this package."""
-        return self.path.parent == Path(studies.__path__[0])
+        """Whether the objective comes with this package."""
+        return self.origin == "shipped"
 
 
 def objective_names() -> list[str]:
-    """The names of all shipped and installed objectives."""
-    shipped = [module.name for module in pkgutil.iter_modules(studies.__path__) if not module.ispkg]
-    return sorted({*map(_dashed, shipped), *_entry_points()})
+    """Return the names of all shipped and installed objectives, sorted."""
+    return sorted({*_shipped_names(), *_find_entry_points()})
 
 
 def find_objective(reference: str) -> FoundObjective:
-    """The objective called `reference`, or the one in the file at that path.
+    """Return the objective called `reference`, or the one in the file at that path.
 
     Raises:
-        ObjectiveError: no such objective (with close matches), or its file does not define one.
+        ObjectiveError: there is no such objective (the message has close matches), or its module does not define one.
     """
     if is_path(reference):
-        return _from_path(Path(reference))
-    entry_points = _entry_points()
+        return _load_file(Path(reference))
+    entry_points = _find_entry_points()
     if reference in entry_points:
-        return _from_module(reference, importlib.import_module(entry_points[reference]))
+        return _load_installed(entry_points[reference])
+    if reference in _shipped_names():
+        return _load_shipped(reference)
     known = objective_names()
-    if reference not in known:
-        raise ObjectiveError(
-            f"unknown objective {reference!r}; {suggest_and_list(reference, known)}; or give the path of a file"
-        )
-    module = importlib.import_module(f"{studies.__name__}.{reference.replace('-', '_')}")
-    return _from_module(reference, module)
+    raise ObjectiveError(
+        f"unknown objective {reference!r}; {suggest_and_list(reference, known)}; or give the path of a file"
+    )
 
 
 def is_path(reference: str) -> bool:
-    """Whether a reference means a file and not a name."""
+    """Return whether a reference means a file, not a name."""
     return reference.endswith(".py") or "/" in reference
 
 
-def _from_path(path: Path) -> FoundObjective:
-    if not os.path.isfile(path):  # of names that no file can have, too
+def is_installed(name: str) -> bool:
+    """Return whether an installed package has an objective of this name; nothing of it is imported."""
+    return name in _find_entry_points()
+
+
+def _load_shipped(name: str) -> FoundObjective:
+    module = importlib.import_module(f"{studies.__name__}.{name.replace('-', '_')}")
+    path = _source_path(module)
+    objective = _read_objective(module, ATTRIBUTE)
+    return FoundObjective(name=name, objective=objective, origin="shipped", source_hash=hash_file(path), path=path)
+
+
+def _load_installed(point: EntryPoint) -> FoundObjective:
+    """Import an installed objective under its own module name, so that its relative imports work everywhere."""
+    try:
+        module = importlib.import_module(point.module)
+    except Exception as error:
+        raise ObjectiveError(
+            f"installed objective {point.name!r} ({point.value}) cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    return FoundObjective(
+        name=point.name,
+        objective=_read_objective(module, point.attr or ATTRIBUTE),
+        origin="installed",
+        source_hash=hash_package(module),
+        path=_source_path(module),
+    )
+
+
+def _load_file(path: Path) -> FoundObjective:
+    if not os.path.isfile(path):  # unlike Path.is_file, False for names that no file can have
         raise ObjectiveError(f"there is no objective file {path}")
     path = path.resolve()
-    # A name of its own in sys.modules, so that worker processes can unpickle what the file defines.
-    name = f"_objective_{path.stem}_{hash_file(path)[:12]}"
+    source_hash = hash_file(path)
+    # The name in sys.modules depends on the content alone, so that workers can unpickle what the file defines.
+    name = f"_objective_{path.stem}_{source_hash[:12]}"
     if name not in sys.modules:
-        loader = _Source(name, str(path))
-        spec = importlib.util.spec_from_loader(name, loader)
-        assert spec is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        try:
-            loader.exec_module(module)
-        except Exception as error:
-            del sys.modules[name]
-            raise ObjectiveError(f"objective file {path} cannot be read: {type(error).__name__}: {error}") from error
-    return _from_module(_dashed(path.stem), sys.modules[name])
+        _execute_file(name, path)
+    objective = _read_objective(sys.modules[name], ATTRIBUTE)
+    return FoundObjective(
+        name=_to_dashes(path.stem), objective=objective, origin="file", source_hash=source_hash, path=path
+    )
 
 
-class _Source(SourceFileLoader):
-    """Loads what the file says now.
+def _execute_file(name: str, path: Path) -> None:
+    """Import a file as the module `name`."""
+    loader = _UncachedLoader(name, str(path))
+    spec = importlib.util.spec_from_loader(name, loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        hint = ""
+        if isinstance(error, ImportError) and "relative import" in str(error):
+            hint = f"; install a package of several modules, with an entry point of the group {ENTRY_POINTS}"
+        raise ObjectiveError(f"objective file {path} cannot be read: {type(error).__name__}: {error}{hint}") from error
 
-    Bytecode is kept by date and size, and may be that of another text written in the same second.
+
+class _UncachedLoader(SourceFileLoader):
+    """A loader that always compiles the source.
+
+    Cached bytecode is matched by date and size, and may belong to another text that was written in the same second.
     """
 
     def get_code(self, fullname: str) -> CodeType:
         return self.source_to_code(self.get_data(self.path), self.path)
 
 
-def _from_module(name: str, module: ModuleType) -> FoundObjective:
-    objective = getattr(module, "OBJECTIVE", None)
-    path = Path(module.__file__ or "")
+def _read_objective(module: ModuleType, attribute: str) -> Objective:
+    objective = getattr(module, attribute, None)
     if not isinstance(objective, Objective):
-        raise ObjectiveError(f"{path} defines no objective; it needs OBJECTIVE = Objective(...) at its top level")
-    return FoundObjective(name=name, objective=objective, source_hash=hash_file(path), path=path)
+        raise ObjectiveError(
+            f"{_source_path(module)} defines no objective; it needs {attribute} = Objective(...) at its top level"
+        )
+    return objective
 
 
-def _entry_points() -> Mapping[str, str]:
-    return {point.name: point.value for point in importlib.metadata.entry_points(group=ENTRY_POINTS)}
+def _source_path(module: ModuleType) -> Path:
+    return Path(module.__file__ or "")
 
 
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _find_entry_points() -> Mapping[str, EntryPoint]:
+    return {point.name: point for point in importlib.metadata.entry_points(group=ENTRY_POINTS)}
 
 
-def _dashed(stem: str) -> str:
+def _shipped_names() -> list[str]:
+    return [_to_dashes(module.name) for module in pkgutil.iter_modules(studies.__path__) if not module.ispkg]
+
+
+def _to_dashes(stem: str) -> str:
     return stem.replace("_", "-")

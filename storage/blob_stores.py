@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
-import tempfile
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from storage.errors import BadURL, StoreFailed
+from storage.files import PRIVATE, write_file
 
 S3 = "s3://"
 # A younger file may be a checkpoint that its worker is about to register.
@@ -49,17 +48,7 @@ class FolderStore:
         path = self.root / key
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(name, path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(name)
-                raise
+            write_file(path, content, mode=PRIVATE)
         except OSError as error:
             raise _failed(f"cannot write {path}", error) from error
 

@@ -13,7 +13,7 @@ import pytest
 import typer
 from ruamel.yaml import YAML
 
-from search.cli.app import app
+from search.cli.app import build_app
 from storage import url
 
 ROOT = Path(__file__).parent.parent
@@ -49,7 +49,7 @@ def command(arguments: list[str]) -> tuple[str, dict[str, Any]]:
     """The command and the values of a `search` command line, parsed by the application and not run."""
     program, name, *rest = arguments
     assert program == "search"
-    group: Any = typer.main.get_command(app)
+    group: Any = typer.main.get_command(build_app())
     return name, group.commands[name].make_context(name, rest).params
 
 

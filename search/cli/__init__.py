@@ -1,1 +1,1 @@
-"""The command line: names, flags, exit codes. What the commands do stands in search.commands."""
+"""The command line: finds the commands in search.commands, runs one, turns errors into exit codes."""

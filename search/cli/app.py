@@ -1,48 +1,56 @@
-"""The application: every command's name, in the order in which help shows them."""
+"""The application: finds the commands and gives them to Typer."""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from types import ModuleType
 from typing import Annotated
 
 import typer
 
-from search.cli import results, searching, surroundings
+from search import commands
 from search.cli.error_handling import guarded
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Hyperparameter search for deep networks, with a test set that stays sealed until the end.",
-)
+from search.commands.command import Command
 
 
-@app.callback()
-def _common(
+def find_commands(package: ModuleType = commands) -> list[Command]:
+    """Return the `COMMAND` of every module in the sub-packages of `package`, in the order of the help."""
+    return sorted(_scan(package), key=lambda command: (command.order, command.name))
+
+
+def _scan(package: ModuleType) -> Iterator[Command]:
+    for part in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        if part.ispkg:
+            for module in pkgutil.iter_modules(importlib.import_module(part.name).__path__, f"{part.name}."):
+                yield importlib.import_module(module.name).COMMAND
+
+
+def build_app() -> typer.Typer:
+    """Return the application with every command."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="Hyperparameter search for deep networks, with a test set that stays sealed until the end.",
+    )
+    app.callback()(_configure)
+    for command in find_commands():
+        app.command(command.name)(command.run)
+    return app
+
+
+def _configure(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug messages.")] = False,
 ) -> None:
-    """Flags of every command."""
     from search.logs import configure
 
     configure(debug)
 
 
-app.command("run")(searching.run)
-app.command("resume")(searching.resume)
-app.command("worker")(searching.worker)
-app.command("stop")(searching.stop)
-app.command("status")(results.status)
-app.command("list")(results.list_)
-app.command("final")(results.final)
-app.command("dashboard")(results.dashboard)
-app.command("storage")(surroundings.storage)
-app.command("space")(surroundings.space)
-app.command("data")(surroundings.data)
-app.command("doctor")(surroundings.doctor)
-
-
 def main() -> int:
     """Run the command line and return its exit code."""
-    return guarded(app)
+    return guarded(build_app())

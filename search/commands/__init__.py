@@ -1,1 +1,1 @@
-"""What each command does: plain functions that the command line calls."""
+"""The commands, one file each: in a sub-package for each part of the help, found by scanning."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from search.errors import SearchError
 from search.evaluation.reopening import format_openings
 from search.evaluation.variant_args import EFFECTS, effect_rows
 from search.study.spec import StudySpec
+from storage.files import write_file
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIGURATION = "config.json"
@@ -62,16 +62,10 @@ def write_whole(path: Path, data: bytes) -> None:
     Raises:
         SearchError: it cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        write_file(path, data)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise SearchError(f"{path} cannot be written ({error.strerror}); name another folder with --out") from None
 
 

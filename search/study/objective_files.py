@@ -1,7 +1,7 @@
-"""Objective files that somebody on this machine has run by path: found again by their hash.
+"""Objective files that were run by path on this machine, found again by their hash.
 
-Code never travels through the storage, nor does a path: a study names its objective's hash, and this list,
-on the machine itself, says where a file with that hash lies.
+Neither code nor a path travels through the storage: a study stores its objective's hash, and this list, on the
+machine itself, says where a file with that hash is. Shipped and installed objectives are found by name.
 """
 
 from __future__ import annotations
@@ -10,31 +10,39 @@ import json
 from pathlib import Path
 
 from objectives.base.errors import ObjectiveError
-from objectives.discovery import FoundObjective, find_objective, hash_file
+from objectives.base.hashing import hash_file
+from objectives.discovery import FoundObjective, find_objective, is_installed
+from storage.files import write_file
 
 FILE = "objectives.json"
 
 
 def remember(home: Path, found: FoundObjective) -> None:
-    """Note where an objective given by path lies; a home that cannot be written is left alone."""
+    """Note where an objective given by path is; does nothing for one with a name, or if `home` cannot be written."""
     known = _read(home)
-    if known.get(found.source_hash) == str(found.path):
+    if found.origin != "file" or known.get(found.source_hash) == str(found.path):
         return
     try:
         home.mkdir(parents=True, exist_ok=True)
-        (home / FILE).write_text(json.dumps({**known, found.source_hash: str(found.path)}, indent=1))
+        write_file(home / FILE, json.dumps({**known, found.source_hash: str(found.path)}, indent=1).encode())
     except OSError:
         return
 
 
 def recall(home: Path, name: str, source_hash: str) -> FoundObjective:
-    """The objective that a study was created with: a shipped or installed one, or a file known here.
+    """Return the objective that a study was created with: an installed or shipped one, or a file known here.
+
+    A file is recognized by its hash before it is run. What is found by name alone may differ from what the study
+    was created with; the caller compares its hash.
 
     Raises:
-        ObjectiveError: neither, with what to do.
+        ObjectiveError: there is none; the message says what to do.
     """
+    if is_installed(name):
+        found = find_objective(name)
+        if found.source_hash == source_hash:
+            return found
     path = _read(home).get(source_hash)
-    # Compared before the file is run, not after.
     if path is not None and Path(path).is_file() and hash_file(Path(path)) == source_hash:
         return find_objective(path)
     try:

@@ -117,8 +117,7 @@ def fill_from_stored(request: StudyRequest, stored: StudySpec) -> StudyRequest:
 def resolve_new(request: StudyRequest, settings: Settings, progress: Progress | None = None) -> ResolvedStudy:
     """The plan of a new study."""
     found = find_objective(request.objective or request.study)
-    if not found.is_shipped:
-        objective_files.remember(settings.home, found)
+    objective_files.remember(settings.home, found)
     return resolve_with_objective(found, request, settings, progress)
 
 

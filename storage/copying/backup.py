@@ -12,8 +12,8 @@ import psycopg2.extensions
 from sqlalchemy import URL
 
 from storage.embedded import binaries
-from storage.embedded.initdb import flush
 from storage.errors import EmbeddedServerError, StorageError, Unreachable
+from storage.files import PRIVATE, replace_file
 from storage.url import connect_args, mask_password, parse
 
 MAGIC = b"PGDMP"
@@ -34,21 +34,14 @@ def backup(url: str, path: Path) -> None:
     """
     location = parse(url)
     _count_tables(location)
-    partial = path.absolute().with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        # Made first, so that nobody else can read it at any moment.
-        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
-        _run("pg_dump", location, ["--format=custom", f"--file={partial}"])
-        flush(partial)
-        partial.replace(path)
-        flush(path.absolute().parent)
+        with replace_file(path, mode=PRIVATE) as partial:
+            _run("pg_dump", location, ["--format=custom", f"--file={partial}"])
     except OSError as error:
         raise StorageError(
             f"The backup cannot be written to {path} ({error.strerror}): name a file in a folder that "
             "exists, can be written and has room."
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def restore(url: str, path: Path) -> None:

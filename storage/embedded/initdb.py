@@ -11,6 +11,7 @@ from storage.embedded import binaries
 from storage.embedded.binaries import Account
 from storage.embedded.cluster import HOST, NAME, Cluster, hand_over, tail
 from storage.errors import EmbeddedServerError
+from storage.files import PRIVATE, flush, write_file
 
 # The builtin locale sorts the same under every C library, so an upgraded machine reads its indexes rightly.
 OPTIONS = (
@@ -73,10 +74,9 @@ def initialize(cluster: Cluster) -> None:
     partial, password_file = cluster.folder / "data.partial", cluster.folder / "password.partial"
     _remove(partial, password_file)
     password = secrets.token_urlsafe(32)
-    cluster.pgpass.unlink(missing_ok=True)
-    _write_private(cluster.pgpass, f"{HOST}:*:*:{NAME}:{password}\n")
+    write_file(cluster.pgpass, f"{HOST}:*:*:{NAME}:{password}\n".encode(), mode=PRIVATE)
     try:
-        _write_private(password_file, password)
+        write_file(password_file, password.encode(), mode=PRIVATE)
         partial.mkdir(mode=0o700)
         hand_over(password_file, cluster.account)
         hand_over(partial, cluster.account)
@@ -108,24 +108,7 @@ def _run_initdb(cluster: Cluster, folder: Path, password_file: Path) -> None:
         )
 
 
-def flush(path: Path) -> None:
-    """Bring a file, or a folder's list of names, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _remove(folder: Path, file: Path) -> None:
     file.unlink(missing_ok=True)
     if folder.exists():
         shutil.rmtree(folder)
-
-
-def _write_private(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())

@@ -1,14 +1,11 @@
 """The dashboard in a real browser: headless Chromium, driven by selenium."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from selenium.webdriver import Chrome
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.expected_conditions import (
     element_to_be_clickable,
@@ -16,46 +13,24 @@ from selenium.webdriver.support.expected_conditions import (
 )
 from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.browser.chromium import MISSING, find_chromium, open_chromium
 from tests.search.serving import COMPLETE, PRUNED, STUDY, Dashboard, make_study, serving
 
 pytestmark = pytest.mark.browser
 
-FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1400,2400",
-)
 PATIENCE_S = 60
 TRIALS = (*COMPLETE, *PRUNED)
 
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[Chrome]:
-    """Yield a browser with an empty profile; where there is none, skip, but fail in continuous integration."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        reason = "no chromium with a chromedriver is on PATH; on Debian: apt install chromium chromium-driver"
+    """Yield a browser; without Chromium, skip, but fail in continuous integration."""
+    if find_chromium() is None:
         if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    options = Options()
-    options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    chrome = Chrome(options=options, service=Service(driver))
-    try:
+            pytest.fail(MISSING)
+        pytest.skip(MISSING)
+    with open_chromium(tmp_path / "profile") as chrome:
         yield chrome
-    finally:
-        chrome.quit()
 
 
 @pytest.fixture

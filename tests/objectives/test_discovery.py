@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,7 @@ def test_absent_file_is_told(tmp_path: Path) -> None:
         ("import nothing_of_this_name", "ModuleNotFoundError: No module named 'nothing_of_this_name'"),
         ("1 / 0", "ZeroDivisionError: division by zero"),
         ("OBJECTIVE = (", "SyntaxError"),
+        ("from .x import y", "ImportError: attempted relative import.*install a package of several modules"),
         (OWN.replace('model="mlp"', 'model="mpl"'), "ObjectiveError: unknown model 'mpl'; did you mean mlp"),
         (OWN.replace("Int(1, 3)", "Int(3, 1)"), "SpaceError: low <= high"),
     ],
@@ -147,3 +149,81 @@ def test_reading_spaces_and_digests_imports_no_torch() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
+
+
+class Installed:
+    """A made-up distribution on the path of this process, with an entry point for one objective."""
+
+    def __init__(self, site: Path, value: str) -> None:
+        self.site = site
+        folder = site / "made_up-1.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: made-up\nVersion: 1.0\n")
+        (folder / "entry_points.txt").write_text(f"[depthsearch.objectives]\nmade-up = {value}\n")
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.site / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder on the path of this process, whose modules are forgotten at the end."""
+    known = set(sys.modules)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    for name in set(sys.modules) - known:
+        if getattr(sys.modules[name], "__file__", None) is None or str(tmp_path) in str(sys.modules[name].__file__):
+            del sys.modules[name]
+
+
+def test_installed_objective_is_imported_under_its_own_name(site: Path) -> None:
+    package = Installed(site, "made_up.sub.study")
+    package.write("made_up/__init__.py", "")
+    package.write("made_up/sub/__init__.py", "")
+    package.write("made_up/sub/study.py", OWN + "from ..trials import MORE\n")
+    helper = package.write("made_up/trials.py", "MORE = 5\n")
+    found = find_objective("made-up")
+    assert "made-up" in objective_names()
+    assert (found.name, found.origin, found.is_shipped) == ("made-up", "installed", False)
+    assert found.objective is sys.modules["made_up.sub.study"].OBJECTIVE
+    for path in (helper, package.write("made_up/sub/never_imported.py", "")):
+        before = find_objective("made-up").source_hash
+        path.write_text("MORE = 6\n")
+        assert find_objective("made-up").source_hash != before
+
+
+def test_hash_of_an_installed_package_depends_on_its_files_alone(site: Path) -> None:
+    package = Installed(site, "made_up.study:SMALL")
+    package.write("made_up/__init__.py", "")
+    package.write("made_up/study.py", OWN.replace("OBJECTIVE", "SMALL"))
+    found = find_objective("made-up")
+    assert found.objective.trials == 3
+    assert len(found.source_hash) == 64
+    package.write("made_up/notes.txt", "not source code")
+    package.write("beside.py", "")
+    assert find_objective("made-up").source_hash == found.source_hash
+
+
+def test_single_module_in_a_namespace_counts_alone(site: Path) -> None:
+    package = Installed(site, "made_up_space.study")
+    path = package.write("made_up_space/study.py", OWN)
+    package.write("made_up_space/other/__init__.py", "")
+    assert find_objective("made-up").source_hash == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("from . import nothing", "cannot be imported: ImportError: cannot import name 'nothing'"),
+        ("OBJECTIVE = 3", "study.py defines no objective; it needs OBJECTIVE = Objective"),
+    ],
+)
+def test_installed_objective_with_an_error_is_told(site: Path, text: str, reason: str) -> None:
+    package = Installed(site, "made_up.study")
+    package.write("made_up/__init__.py", "")
+    package.write("made_up/study.py", text)
+    with pytest.raises(ObjectiveError, match=reason):
+        find_objective("made-up")

@@ -1,4 +1,7 @@
-"""Running the `search` command as a user does: in a process of its own."""
+"""Running the `search` command as a user does: in a process of its own.
+
+It starts warm (see `tests/warm`), unless COLD is set or a test asks for an interpreter that has imported nothing yet.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.warm import process
+from tests.warm.process import WarmProcess
+
 SECONDS = 300
+COLD = "SEARCH_TEST_COLD"
+
+Process = subprocess.Popen[str] | WarmProcess
 
 
 @dataclass(frozen=True)
@@ -30,37 +39,45 @@ class Ended:
         return json.loads(self.out)
 
 
-def search(*arguments: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Ended:
+def search(
+    *arguments: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, cold: bool = False
+) -> Ended:
     """Run to the end."""
-    process = start(*arguments, cwd=cwd, env=env)
-    out, err = process.communicate(timeout=SECONDS)
-    return Ended(process.returncode, out, err)
+    started = start(*arguments, cwd=cwd, env=env, cold=cold)
+    out, err = started.communicate(timeout=SECONDS)
+    assert started.returncode is not None
+    return Ended(started.returncode, out, err)
 
 
 def start(
-    *arguments: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None
-) -> subprocess.Popen[str]:
+    *arguments: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, cold: bool = False
+) -> Process:
     """Start, in a process group of its own, as a shell does."""
+    words, environment = [str(argument) for argument in arguments], {**os.environ, **(env or {})}
+    if not cold and not os.environ.get(COLD) and process.is_possible(environment):
+        return process.start("search", words, cwd=cwd, env=environment)
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "search", *map(str, arguments)],
+        [sys.executable, "-P", "-m", "search", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         text=True,
         cwd=cwd,
-        env={**os.environ, **(env or {})},
+        env=environment,
         start_new_session=True,
     )
 
 
-def done(*arguments: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Ended:
+def done(
+    *arguments: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, cold: bool = False
+) -> Ended:
     """Run to a good end."""
-    ended = search(*arguments, cwd=cwd, env=env)
+    ended = search(*arguments, cwd=cwd, env=env, cold=cold)
     assert ended.code == 0, f"{arguments}: exit {ended.code}\n{ended.out}\n{ended.err}"
     return ended
 
 
-def kill_group(process: subprocess.Popen[str], number: int = signal.SIGKILL) -> None:
+def kill_group(process: Process, number: int = signal.SIGKILL) -> None:
     """Send a signal to a command and all its workers, as a power cut or a terminal does."""
     os.killpg(process.pid, number)
 

@@ -26,9 +26,9 @@ def test_help_names_every_command_in_its_order() -> None:
 def test_every_command_has_help(command: str) -> None:
     from typer.testing import CliRunner
 
-    from search.cli.app import app
+    from search.cli.app import build_app
 
-    shown = CliRunner().invoke(app, [command, "--help"])
+    shown = CliRunner().invoke(build_app(), [command, "--help"])
     assert shown.exit_code == 0
     assert "Usage:" in shown.output
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from objectives.data.cache import prepare
 from objectives.discovery import find_objective, objective_names
-from search.commands.data import describe
+from search.api.datasets import describe
 from search.connection import open_storage
 from search.display.output import document, say
 from search.errors import SearchError

@@ -1,0 +1,30 @@
+"""`search dashboard`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from search.commands import options
+from search.commands.command import Command
+
+
+def dashboard(
+    host: Annotated[str, typer.Option(help="Address to listen on; any but loopback wants a password.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for a free one.")] = 8080,
+    password_file: Annotated[
+        Path | None, typer.Option(help="File with the password. Default: SEARCH_DASHBOARD_PASSWORD.")
+    ] = None,
+    writable: Annotated[bool, typer.Option(help="Let the browser change notes and studies.")] = False,
+    storage: options.Storage = None,
+) -> None:
+    """Browse the studies in a web browser (optuna-dashboard)."""
+    from search.api.dashboard import serve
+    from search.settings import load
+
+    serve(load(storage=storage), host, port, password_file, writable=writable)
+
+
+COMMAND = Command(name="dashboard", order=140, run=dashboard)

@@ -1,0 +1,1 @@
+"""Commands that search: create a study, continue it, stop it."""

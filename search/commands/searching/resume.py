@@ -1,0 +1,30 @@
+"""`search resume`."""
+
+from __future__ import annotations
+
+from search.commands import options
+from search.commands.command import Command
+
+
+def resume(
+    study: options.Study,
+    objective: options.Objective = None,
+    trials: options.Trials = None,
+    timeout: options.Timeout = None,
+    workers: options.Workers = None,
+    device: options.Device = None,
+    data: options.Data = None,
+    storage: options.Storage = None,
+    json: options.Json = False,
+) -> None:
+    """Continue a study that exists; never create one."""
+    from search.api.training import run_study
+    from search.settings import load
+    from search.study.plan import StudyRequest
+
+    request = StudyRequest(study=study, objective=objective, trials=trials, timeout=timeout)
+    settings = load(storage=storage, data=data, workers=workers, device=device)
+    run_study(request, settings, create=False, as_json=json)
+
+
+COMMAND = Command(name="resume", order=20, run=resume)

@@ -1,0 +1,53 @@
+"""`search run`."""
+
+from __future__ import annotations
+
+from search.commands import options
+from search.commands.command import Command
+
+
+def run(
+    study: options.AnyStudy = None,
+    objective: options.Objective = None,
+    trials: options.Trials = None,
+    epochs: options.Epochs = None,
+    timeout: options.Timeout = None,
+    workers: options.Workers = None,
+    device: options.Device = None,
+    seed: options.Seed = None,
+    data: options.Data = None,
+    train_examples: options.TrainExamples = None,
+    sampler: options.Sampler = None,
+    pruner: options.Pruner = None,
+    audit: options.Audit = None,
+    experience: options.Experience = None,
+    set_: options.Set = None,
+    fork: options.Fork = None,
+    storage: options.Storage = None,
+    json: options.Json = False,
+) -> None:
+    """Create or continue a study; train pruned trials on every device here."""
+    from search.api.training import run_study, study_name
+    from search.settings import load
+    from search.study.plan import StudyRequest
+
+    request = StudyRequest(
+        study=study_name(study, objective),
+        objective=objective,
+        trials=trials,
+        timeout=timeout,
+        epochs=epochs,
+        seed=seed,
+        train_examples=train_examples,
+        sampler=sampler,
+        pruner=pruner,
+        audit=audit,
+        experience=experience,
+        overrides=None if set_ is None else tuple(set_),
+        fork=fork,
+    )
+    settings = load(storage=storage, data=data, workers=workers, device=device)
+    run_study(request, settings, create=True, as_json=json)
+
+
+COMMAND = Command(name="run", order=10, run=run)

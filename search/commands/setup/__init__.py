@@ -1,0 +1,1 @@
+"""Commands for what studies need: storage, spaces, data, a sound installation."""

@@ -1,0 +1,196 @@
+"""A process that has imported everything once, and forks a ready interpreter for each command of the tests.
+
+Run as a program, with the number of an inherited socket. What it forks is a process like any other: a session, an
+environment, a folder and an exit of its own; only the imports are done already. The fork server of a command is forked
+from the command for the same reason, and so it stands in the command's process group, as a started one does.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import importlib
+import json
+import multiprocessing.util
+import os
+import pkgutil
+import runpy
+import select
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+OURS = ("spaces", "objectives", "storage", "search")
+# What functions import when they are called.
+LATE = ("psycopg2.extras", "sklearn.datasets", "sqlalchemy.dialects.postgresql.psycopg2", "torch._dynamo")
+NUMBER = struct.Struct("!i")
+LARGEST_REQUEST_BYTES = 2**17
+FORK_SERVER = "from multiprocessing.forkserver import main; "
+
+_spawn = multiprocessing.util.spawnv_passfds
+_has_forked = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A command: the module to run as a program, and what the process has."""
+
+    module: str
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    folder: str
+
+
+def main(channel: socket.socket) -> None:
+    """Serve until the tests have ended; in each process that is forked, run the command that was asked for."""
+    _import_all()
+    # The libraries' threads hold none of the locks that a child needs: production forks from such a process, too.
+    warnings.filterwarnings("ignore", message=".*multi-threaded.*fork", category=DeprecationWarning)
+    request = _serve(channel)
+    if request is not None:
+        multiprocessing.util.spawnv_passfds = _fork_fork_server
+        _end(_run(request.module))
+
+
+def _run(module: str) -> int:
+    """Run a module as a program and return its exit code, as the interpreter finds it."""
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as error:
+        if error.code is None or isinstance(error.code, int):
+            return error.code or 0
+        print(error.code, file=sys.stderr)
+        return 1
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def _end(code: int) -> NoReturn:
+    """End as the interpreter does, except that modules are not taken down one by one, which takes 0.4 s."""
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+    except OSError:
+        code = 120
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _import_all() -> None:
+    for package in map(importlib.import_module, OURS):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith("__main__"):
+                importlib.import_module(module.name)
+    for name in LATE:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+
+
+def _serve(channel: socket.socket) -> Request | None:
+    """Return None when the tests have ended, and the request in the process that was forked to answer it."""
+    ends, woken = os.pipe()
+    for fd in (ends, woken):
+        os.set_blocking(fd, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(woken)
+    listeners: dict[int, int] = {}
+    while True:
+        ready, _, _ = select.select([channel, ends], [], [])
+        if ends in ready:
+            os.read(ends, LARGEST_REQUEST_BYTES)
+            _tell_ends(listeners)
+        if channel not in ready:
+            continue
+        content, fds, _, _ = socket.recv_fds(channel, LARGEST_REQUEST_BYTES, 3)
+        if not content:
+            return None
+        pid = os.fork()
+        if pid == 0:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for fd in (ends, woken, channel.detach(), *listeners.values()):
+                os.close(fd)
+            return _become(Request(**json.loads(content)), *fds)
+        out, err, status = fds
+        os.close(out)
+        os.close(err)
+        _tell(status, pid)
+        listeners[pid] = status
+
+
+def _tell_ends(listeners: dict[int, int]) -> None:
+    """Write the exit codes of the processes that have ended to those who wait for them."""
+    while listeners:
+        pid, code = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            return
+        status = listeners.pop(pid)
+        _tell(status, os.waitstatus_to_exitcode(code))
+        os.close(status)
+
+
+def _tell(status: int, number: int) -> None:
+    with suppress(BrokenPipeError):  # nobody waits any more
+        os.write(status, NUMBER.pack(number))
+
+
+def _become(request: Request, out: int, err: int, status: int) -> Request:
+    os.close(status)
+    os.setsid()
+    for fd, place in ((out, 1), (err, 2)):
+        os.dup2(fd, place)
+        os.close(fd)
+    os.chdir(request.folder)
+    os.environ.clear()
+    os.environ.update(request.environment)
+    time.tzset()
+    sys.argv[1:] = request.arguments
+    return request
+
+
+def _fork_fork_server(path: str, args: Sequence[Any], passfds: Sequence[int]) -> int:
+    """Fork the first fork server of a process, instead of starting an interpreter that imports everything again."""
+    global _has_forked
+    program = os.fsdecode(args[-1])
+    if _has_forked or not program.startswith(FORK_SERVER) or threading.active_count() > 1:
+        return _spawn(path, args, passfds)
+    _has_forked = True
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        _run_fork_server(program, passfds)
+    return pid
+
+
+def _run_fork_server(program: str, passfds: Sequence[int]) -> NoReturn:
+    code = 1
+    try:
+        kept = sorted({0, 1, 2, *passfds})
+        for before, after in zip(kept, [*kept[1:], os.sysconf("SC_OPEN_MAX")], strict=True):
+            os.closerange(before + 1, after)
+        for number in signal.valid_signals():
+            if callable(signal.getsignal(number)):  # those that are ignored stay so, as in a new program
+                signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        exec(program, {})
+    except SystemExit:
+        code = 0
+    finally:
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    main(socket.socket(fileno=int(sys.argv[1])))
