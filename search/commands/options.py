@@ -22,23 +22,12 @@ Storage = Annotated[
 Data = Annotated[Path | None, typer.Option(help="Folder of data sets. Default: SEARCH_DATA.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout; all else on stderr.")]
 Trials = Annotated[int | None, typer.Option(help="Finished trials that the study is to have.", metavar="N")]
-Epochs = Annotated[int | None, typer.Option(help="Epochs of a full training.", metavar="E")]
 Timeout = Annotated[float | None, typer.Option(help="End after so many seconds.", metavar="S")]
 Workers = Annotated[
     int | None,
     typer.Option(help="Worker processes. Default: one a GPU, or one a core.", metavar="W"),
 ]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, all, or a list: cuda:0,cuda:1.", metavar="DEVICES")]
-Seed = Annotated[int | None, typer.Option(help="Seed of the study: split, proposals, weights.", metavar="S")]
-TrainExamples = Annotated[
-    int | None, typer.Option(help="Train on a stratified part only, for quick looks.", metavar="N")
-]
-Sampler = Annotated[str | None, typer.Option(help="curves, tpe, random or qmc.", metavar="NAME")]
-Pruner = Annotated[str | None, typer.Option(help="rank, halving, median, hyperband or none.", metavar="NAME")]
-Audit = Annotated[
-    float | None,
-    typer.Option(help="Share of stopped trials that run on, to see what stopping costs.", metavar="SHARE"),
-]
 Experience = Annotated[
     str | None,
     typer.Option(
