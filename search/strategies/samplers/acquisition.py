@@ -18,7 +18,7 @@ from search.strategies.gp.prior_models import PriorModels
 # Points of the scrambled Sobol sequence that are at hand.
 SPREAD_OUT = 32
 # Trials that cover the space before a model is asked.
-FIRST = 6
+STARTUP_TRIALS = 6
 # Trials after the starts of experience that show whether it holds here.
 CONTRAST = 3
 AT_RANDOM = 0.15
@@ -65,7 +65,7 @@ class Proposer:
     def _first(self, number: int) -> Array | None:
         """The trials that come before any model; those that start from experience are enqueued, not proposed."""
         starts = 0 if self._experience is None else len(self._experience.starts)
-        until = FIRST if self._experience is None else starts + CONTRAST
+        until = STARTUP_TRIALS if self._experience is None else starts + CONTRAST
         return self._sobol[number] if starts <= number < until else None
 
     def _best(self, curves: LearningCurves, held_P: Array, random: np.random.Generator) -> Array:
