@@ -12,8 +12,8 @@ import typer
 
 from objectives.data.catalogue import DATASETS
 from objectives.discovery import find_objective, objective_names
-from search.cli.app import app
-from search.commands.catalogue import COLUMNS, rows
+from search.api.catalogue import COLUMNS, rows
+from search.cli.app import build_app
 from search.errors import Exit
 from search.settings import Settings
 from search.strategies.registry import DEFAULT_PRUNER, DEFAULT_SAMPLER, PRUNERS, SAMPLERS
@@ -51,7 +51,7 @@ def write() -> None:
 
 def commands() -> dict[str, Any]:
     """Return the commands of the application by name, in the order of its help."""
-    group: Any = typer.main.get_command(app)
+    group: Any = typer.main.get_command(build_app())
     return dict(group.commands)
 
 

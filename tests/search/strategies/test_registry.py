@@ -11,8 +11,8 @@ from optuna.trial import TrialState
 
 from search.errors import UsageError
 from search.strategies import policy, registry
-from search.strategies.pruners.wrappers import AuditedPruner
 from search.strategies.plan_warnings import warn_about_plan
+from search.strategies.pruners.wrappers import AuditedPruner
 from search.strategies.samplers import acquisition
 from search.strategies.samplers.curves import CurvesSampler
 from spaces import Categorical, Float, Space
