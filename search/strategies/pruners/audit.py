@@ -1,4 +1,4 @@
-"""What pruning cost a study, by the trials that ran on though they would have been stopped."""
+"""What pruning cost a study, estimated from the trials that ran on although the pruner would have stopped them."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.intervals import wilson_interval
 
-# The user attribute of a trial that runs on: after how many epochs it would have been stopped.
+# The user attribute of an audited trial: the number of epochs after which it would have been stopped.
 AUDITED = "audited"
 
 
 def audited_trials(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """The trials that ran on, or still do."""
+    """Return the trials that ran on or still do, although the pruner would have stopped them."""
     return [trial for trial in trials if AUDITED in trial.user_attrs]
 
 
 def count_further_epochs(trials: Sequence[FrozenTrial]) -> int:
-    """How many epochs were trained after a trial would have been stopped."""
+    """Return the number of epochs that audited trials trained after they would have been stopped."""
     return sum(len(trial.intermediate_values) - int(trial.user_attrs[AUDITED]) for trial in audited_trials(trials))
 
 
 def summarize_audit(trials: Sequence[FrozenTrial]) -> dict[str, Any]:
-    """The part of `status --json` about pruning.
+    """Return the part of `status --json` about pruning.
 
-    `stopped`: trials that the pruner stopped or would have; `audited`: those of them that ran to an end;
-    `better`: those of these with a higher value than every trial that was let through; `gain`: by how much the
-    best of them is higher, 0 where none is; `share_95`: the 95% interval of the share of stopped trials that would
-    have been better; `epochs`: what the audit trained.
+    stopped: trials that the pruner stopped or would have stopped. audited: those of them that ran to their end.
+    better: the audited ones with a higher value than every trial that the pruner let through. gain: by how much the
+    best of these is higher, 0 if there is none. share_95: the 95% interval of the share of stopped trials that would
+    have been better. epochs: trained for the audit.
     """
     ended = [trial for trial in audited_trials(trials) if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
     let_through = [_value(trial) for trial in trials if AUDITED not in trial.user_attrs]
@@ -46,7 +46,7 @@ def summarize_audit(trials: Sequence[FrozenTrial]) -> dict[str, Any]:
 
 
 def describe_audit(found: dict[str, Any]) -> str | None:
-    """The audit in a sentence; None where nothing was stopped or nothing ran on."""
+    """Return a sentence about the audit; None if no audited trial has ended."""
     if not found["audited"]:
         return None
     outcome = (
