@@ -7,7 +7,7 @@ COPY spaces spaces
 COPY objectives objectives
 COPY storage storage
 COPY search search
-# torch is what PyPI gives: on Linux x86-64 a build that runs on NVIDIA GPUs and on the CPU alike.
+# torch comes from PyPI: on Linux x86-64 a build that runs on NVIDIA GPUs as well as on the CPU.
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
     && python -m venv /opt/search \
     && /opt/search/bin/pip install --no-cache-dir /wheels/*.whl
@@ -15,13 +15,13 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
 FROM python:3.12-slim-bookworm
 COPY --from=builder /opt/search /opt/search
 
-# Prepares what a mount cannot give as it is, then becomes the command that it was given.
-COPY --chmod=755 <<'EOF' /usr/local/bin/prepared
+# Prepares what mounts cannot provide directly, then replaces itself with the command.
+COPY --chmod=755 <<'EOF' /usr/local/bin/entrypoint
 #!/bin/sh
 set -eu
 
-# A secret keeps its mode on the host, and libpq takes a password file only from its owner, with mode 0600:
-# copy the password into one that is this container's own, in memory.
+# A secret keeps the mode it has on the host, but libpq accepts a password file only from its owner, with mode
+# 0600: copy the password into such a file, in memory.
 secret=${POSTGRES_PASSWORD_FILE:-/run/secrets/postgres_password}
 if [ -e "$secret" ]; then
     private=$(mktemp -d)
@@ -29,8 +29,8 @@ if [ -e "$secret" ]; then
     export PGPASSFILE="$private/pgpass"
 fi
 
-# One view of two folders: links to the files of $1 in $2, or to its class folders as a whole.
-view() {
+# Link the files of folder $1, or its class folders as a whole, into folder $2.
+link_into() {
     cd "$1"
     find . \( -path './*/train' -o -path './*/test' \) -prune -print -o ! -type d -print |
         while IFS= read -r path; do
@@ -39,22 +39,22 @@ view() {
     cd "$OLDPWD"
 }
 
-# Held-out files are mounted for the final step alone; it reads one data folder, so it gets a view of both.
+# Held-out files are mounted only for the final step, which reads a single data folder: give it links to both.
 held_out=${HELD_OUT_DATA:-/heldout}
 if [ -d "$held_out" ]; then
     whole=$(mktemp -d)
-    view "$SEARCH_DATA" "$whole"
-    view "$held_out" "$whole"
+    link_into "$SEARCH_DATA" "$whole"
+    link_into "$held_out" "$whole"
     export SEARCH_DATA="$whole"
 fi
 
 exec "$@"
 EOF
 
-# Whoever runs the container, by `--user` too, may write these; a named volume takes over the mode.
+# Any user that the container runs as may write here; a named volume takes over the mode.
 RUN install -d -m 1777 /cache /data /results /work
 
-# A user number without a name has no home, and torch asks for its name.
+# A user id without a name has no home folder, and torch asks for a name: set both.
 ENV PATH=/opt/search/bin:$PATH \
     HOME=/tmp \
     USER=search \
@@ -65,7 +65,7 @@ ENV PATH=/opt/search/bin:$PATH \
 WORKDIR /work
 USER 1000:1000
 
-# One image for servers and for commands that end: docker-compose.yml says how the servers are checked.
+# One image for servers and for one-off commands: docker-compose.yml has the health checks of the servers.
 HEALTHCHECK NONE
-ENTRYPOINT ["prepared"]
+ENTRYPOINT ["entrypoint"]
 CMD ["search", "--help"]

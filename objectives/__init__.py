@@ -1,1 +1,1 @@
-"""What is trained: objectives, and the data sets, models, optimizers and loop that they compose."""
+"""What is trained: objectives, and the data sets, models, optimizers and training loop that they combine."""

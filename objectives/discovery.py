@@ -22,6 +22,7 @@ from typing import Literal
 from objectives import studies
 from objectives.base.errors import ObjectiveError
 from objectives.base.hashing import hash_file, hash_package
+from objectives.core.declaration import hash_declaration
 from objectives.core.objective import Objective
 from spaces.suggestions import suggest_and_list
 
@@ -37,7 +38,9 @@ class FoundObjective:
     objective: Objective
     origin: Literal["shipped", "installed", "file"]
     source_hash: str
-    """SHA-256 of the source code that defines it: one file, or every module of an installed package."""
+    """SHA-256 of the source code that defines it: one file, or every module of an installed package. For one that
+    ships with this package and brings no code of its own, `declared:` and a hash of what it declares: moving our code
+    must not change what a study was created with."""
     path: Path
     """The file that defines it."""
 
@@ -85,7 +88,9 @@ def _load_shipped(name: str) -> FoundObjective:
     module = importlib.import_module(f"{studies.__name__}.{name.replace('-', '_')}")
     path = _source_path(module)
     objective = _read_objective(module, ATTRIBUTE)
-    return FoundObjective(name=name, objective=objective, origin="shipped", source_hash=hash_file(path), path=path)
+    declares = objective.build_model is None and objective.train is None
+    source_hash = hash_declaration(objective) if declares else hash_file(path)
+    return FoundObjective(name=name, objective=objective, origin="shipped", source_hash=source_hash, path=path)
 
 
 def _load_installed(point: EntryPoint) -> FoundObjective:
@@ -109,6 +114,8 @@ def _load_file(path: Path) -> FoundObjective:
     if not os.path.isfile(path):  # unlike Path.is_file, False for names that no file can have
         raise ObjectiveError(f"there is no objective file {path}")
     path = path.resolve()
+    if path.parent == Path(studies.__path__[0]).resolve():
+        return _load_shipped(_to_dashes(path.stem))
     source_hash = hash_file(path)
     # The name in sys.modules depends on the content alone, so that workers can unpickle what the file defines.
     name = f"_objective_{path.stem}_{source_hash[:12]}"

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 
 from search.settings import Settings
-from storage import url
+from storage import upgrades, url
 from storage.database import Database, open_database
 from storage.embedded.server import EmbeddedServer
+from storage.schema import VERSION
+from storage.upgrades import Upgrade
+
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
-def storage_url(settings: Settings) -> Iterator[str]:
-    """The storage's URL for the length of the block; the embedded server runs at least as long.
+def server_url(settings: Settings) -> Iterator[str]:
+    """Yield the storage's URL; the embedded server runs at least until the end of the block.
+
+    The storage may have tables of another version, or none.
 
     Raises:
-        BadURL, EmbeddedServerError.
+        BadURL, EmbeddedServerError: the URL cannot be used, or the server cannot be started.
     """
     if settings.storage is not None:
         url.parse(settings.storage)
@@ -27,11 +36,46 @@ def storage_url(settings: Settings) -> Iterator[str]:
 
 
 @contextmanager
-def open_storage(settings: Settings) -> Iterator[Database]:
-    """An open storage for the length of the block.
+def storage_url(settings: Settings) -> Iterator[str]:
+    """Yield the storage's URL, as `server_url`; upgrade an embedded storage first if its tables are old.
+
+    An embedded storage is one user's own. Whether to upgrade one that several people share is its administrator's
+    decision (`search storage upgrade`): `open_database` refuses it until then.
 
     Raises:
-        StorageError: it cannot be reached, started or read.
+        BadURL, EmbeddedServerError: the URL cannot be used, or the server cannot be started.
+        StorageError: the embedded storage cannot be upgraded; it is as it was.
+    """
+    with server_url(settings) as address:
+        if settings.storage is None and upgrades.plan_upgrade(url.parse(address)).steps:
+            done = upgrade_storage(address, settings, None)
+            if done.steps:  # else another command was quicker
+                _log.warning(
+                    "the storage was upgraded from version %s to %s; a backup of it as it was is in %s",
+                    *(done.before, done.after, done.backup),
+                )
+        yield address
+
+
+def upgrade_storage(address: str, settings: Settings, backup_to: Path | None) -> Upgrade:
+    """Upgrade the storage at `address`, after a backup: always of the embedded one, of another if there is a file.
+
+    Raises:
+        StorageError: it cannot be upgraded, or not be backed up; it is as it was.
+    """
+    if settings.storage is None and backup_to is None:
+        folder = settings.home / "backups"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        backup_to = folder / f"before-version-{VERSION}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.dump"
+    return upgrades.upgrade(url.parse(address), backup_to)
+
+
+@contextmanager
+def open_storage(settings: Settings) -> Iterator[Database]:
+    """Yield the storage, open until the end of the block.
+
+    Raises:
+        StorageError: it cannot be reached, started, read or upgraded.
     """
     with storage_url(settings) as address, open_database(url.parse(address)) as database:
         yield database

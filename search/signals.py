@@ -1,18 +1,19 @@
-"""Signals: the first SIGINT or SIGTERM ends the process in good order; the second hurries it.
+"""Signals: the first SIGINT or SIGTERM ends the process in order, the second one quickly.
 
-A process has one set of signal handlers, so there is one state of them, in this module.
+A process has one set of signal handlers, so this module holds one state for them.
 """
 
 from __future__ import annotations
 
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from search.errors import Interrupted
+from search.errors import Exit, Interrupted
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 AGAIN_SECONDS = 0.05
@@ -20,8 +21,9 @@ AGAIN_SECONDS = 0.05
 
 @dataclass
 class _Heard:
-    """What has been heard, and what is to be done about it."""
+    """Which signals arrived, and how to react to them."""
 
+    installed: bool = False
     numbers: list[int] = field(default_factory=list)
     deferring: bool = False
     hurries: list[Callable[[], None]] = field(default_factory=list)
@@ -31,12 +33,12 @@ _heard = _Heard()
 
 
 def end_on_first(numbers: tuple[signal.Signals, ...] = ENDING) -> None:
-    """Let the first signal raise `Interrupted` with its number; the second hurries, the others are ignored.
+    """Let the first signal raise `Interrupted` with its number; the second hurries, further ones are ignored.
 
-    A command started in the background by a script begins with SIGINT ignored; it is heard here all the same.
+    SIGINT is handled even if it was ignored, as it is in a command that a script starts in the background.
 
-    An exception that is raised while Python runs a finalizer is dropped there, with no more than a line on
-    stderr: it is raised again a moment later.
+    Python drops an exception that is raised while it runs a finalizer, and prints one line about it: such an
+    `Interrupted` is raised again a moment later.
     """
 
     def end(number: int, _: object) -> None:
@@ -59,20 +61,85 @@ def end_on_first(numbers: tuple[signal.Signals, ...] = ENDING) -> None:
         else:
             sys.__unraisablehook__(unraisable)
 
+    _heard.installed = True
     sys.unraisablehook = dropped
     signal.signal(signal.SIGALRM, again)
     for number in numbers:
         signal.signal(number, end)
 
 
+@contextmanager
+def end_block_on_first() -> Iterator[None]:
+    """Within the block, handle signals as `end_on_first` does; then restore what handled them before.
+
+    A signal that ended the block is passed on to its former handler, which raises KeyboardInterrupt for SIGINT unless
+    somebody has set another; if that handler returns, so does the block. SIGTERM without a handler raises
+    SystemExit(143). A signal that was ignored stays ignored.
+
+    The block is left as it is if the process handles signals by `end_on_first` already, or in any thread but the
+    main one, where Python can set no handler.
+    """
+    before = {number: signal.getsignal(number) for number in (*ENDING, signal.SIGALRM)}
+    numbers = tuple(number for number in ENDING if before[number] not in (signal.SIG_IGN, None))
+    if _heard.installed or not is_main_thread():
+        yield
+        return
+    hook = sys.unraisablehook
+    try:
+        end_on_first(numbers)
+        yield
+    except Interrupted:
+        pass
+    finally:
+        _heard.deferring = True  # a first signal that arrives now must not cut this short
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            if handler is not None:
+                signal.signal(number, handler)
+        sys.unraisablehook = hook
+        heard = list(_heard.numbers)
+        _heard.numbers.clear()
+        _heard.installed = _heard.deferring = False
+    if heard:
+        _pass_on(heard[0])
+
+
+def _pass_on(number: int) -> None:
+    if signal.getsignal(number) == signal.SIG_DFL:
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(int(Exit.TERMINATED))
+    signal.raise_signal(number)
+
+
+@contextmanager
+def ignore_signals() -> Iterator[None]:
+    """Ignore both signals within the block; a process that is started in it ignores them from the start.
+
+    Has no effect in any thread but the main one, where Python can set no handler.
+    """
+    if not is_main_thread():
+        yield
+        return
+    before = [signal.signal(number, signal.SIG_IGN) for number in ENDING]
+    try:
+        yield
+    finally:
+        for number, handler in zip(ENDING, before, strict=True):
+            signal.signal(number, handler)
+
+
+def is_main_thread() -> bool:
+    """Return whether this is the thread in which Python runs signal handlers."""
+    return threading.current_thread() is threading.main_thread()
+
+
 def end_requested() -> bool:
-    """Whether this process has been asked to end."""
+    """Return whether a signal has asked this process to end."""
     return bool(_heard.numbers)
 
 
 @contextmanager
 def defer_signals() -> Iterator[None]:
-    """Let a first signal wait for the end of the block, which should ask `asked` often."""
+    """Hold a first signal back until the end of the block, which should call `end_requested` often."""
     _heard.deferring = True
     try:
         yield
@@ -84,9 +151,9 @@ def defer_signals() -> Iterator[None]:
 
 @contextmanager
 def hurry_on_second(hurry: Callable[[], None]) -> Iterator[None]:
-    """Within the block, call `hurry` at the second signal: what is being waited for is not worth it any more.
+    """Within the block, call `hurry` at the second signal, to stop waiting.
 
-    Cleaning up is not cut short by it.
+    It does not cut cleaning up short.
     """
     _heard.hurries.append(hurry)
     try:

@@ -1,14 +1,14 @@
-"""What may vary: typed domains, conditional spaces and the configurations drawn from them.
+"""Search spaces: typed domains, conditional spaces and the configurations drawn from them.
 
-Nothing here imports torch, so that a command line can read, print and compare spaces at once.
+Nothing here imports torch, so that a command line can read, print and compare spaces quickly.
 """
 
 from spaces.configuration import Choice, Configuration
 from spaces.corners import corners
 from spaces.domains import Categorical, Domain, Fixed, Float, Int, Scalar
 from spaces.errors import SpaceError
-from spaces.limits import beyond_limits, ends
-from spaces.overrides import number_or_text, override
+from spaces.limits import ends, find_broken_limit
+from spaces.overrides import override, parse_number_or_text
 from spaces.space import Space
 
 __all__ = [
@@ -22,9 +22,9 @@ __all__ = [
     "Scalar",
     "Space",
     "SpaceError",
-    "beyond_limits",
     "corners",
     "ends",
-    "number_or_text",
+    "find_broken_limit",
     "override",
+    "parse_number_or_text",
 ]

@@ -1,4 +1,4 @@
-"""Frozen configurations: what a trial trains."""
+"""Configurations: the frozen values that one trial trains with."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ T = TypeVar("T")
 
 
 class Configuration(Mapping[str, Any]):
-    """Named values, frozen: read as `config.width` or `config["width"]`.
+    """Named, frozen values, read as `config.width` or `config["width"]`.
 
-    A value is a scalar, or a `Choice` where the space offers choices with options of their own.
+    A value is a scalar, or a `Choice` if the space offers choices that have options.
     """
 
     __slots__ = ("_values",)
@@ -26,7 +26,7 @@ class Configuration(Mapping[str, Any]):
         return self._values[name]
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):  # copy and pickle probe for these before the values exist
+        if name.startswith("_"):  # copy and pickle look for these before the values exist
             raise AttributeError(name)
         try:
             return self._values[name]
@@ -54,14 +54,14 @@ class Configuration(Mapping[str, Any]):
         return type(self), (self._values,)
 
     def replace(self, **values: object) -> Configuration:
-        """A copy with some values added or changed."""
+        """Return a copy with some values added or changed."""
         return Configuration({**self._values, **values})
 
     def into(self, cls: type[T]) -> T:
-        """An instance of the frozen dataclass `cls` from those values that it has fields for.
+        """Return an instance of the frozen dataclass `cls`, built from the values that it has fields for.
 
         Raises:
-            SpaceError: a field without default has no value here.
+            SpaceError: a field without a default has no value here.
         """
         wanted = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
         missing = [
@@ -74,7 +74,7 @@ class Configuration(Mapping[str, Any]):
         return cls(**{name: value for name, value in self._values.items() if name in wanted})
 
     def to_json(self) -> dict[str, Any]:
-        """Plain nested dictionaries; a `Choice` becomes `{"name": ..., option: value, ...}`."""
+        """Return plain nested dictionaries; a `Choice` becomes `{"name": ..., option: value, ...}`."""
         return {
             name: {"name": value.name, **value.options.to_json()} if isinstance(value, Choice) else value
             for name, value in self._values.items()
@@ -82,7 +82,7 @@ class Configuration(Mapping[str, Any]):
 
 
 class Choice:
-    """The chosen name and the options of its own sub-space."""
+    """A chosen name and its options, which come from the choice's own sub-space."""
 
     __slots__ = ("name", "options")
 

@@ -1,4 +1,4 @@
-"""The corners of a space: what a rule must hold in to hold everywhere."""
+"""The corners of a space: a rule that holds in all of them holds everywhere."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from spaces.space import Space
 
 
 def corners(space: Space, names: Collection[str]) -> Iterator[Configuration]:
-    """Every combination of what these names may be: all choices of a choice, both ends of a range.
+    """Yield every combination of the extreme values of these names: all choices, and both ends of each range.
 
-    What is not named is left out, but for the names of recipes, which decide what else there is. A rule that
-    depends on these names alone, and on each number in one direction, holds everywhere if it holds in all corners.
+    Other names are left out, except those of recipes, which decide what else there is. A rule that depends on
+    these names only, and monotonically on each number, holds everywhere if it holds in all corners.
     """
     combined: list[Mapping[str, Scalar | Choice]] = [{}]
     for name, domain in space.domains.items():
-        found = list(_of_domain(name, domain, names))
+        found = list(_domain_corners(name, domain, names))
         combined = [{**first, **second} for first in combined for second in found]
     yield from map(Configuration, combined)
 
 
-def _of_domain(name: str, domain: Domain, names: Collection[str]) -> Iterator[Mapping[str, Scalar | Choice]]:
-    """What one domain may add to a configuration of these names."""
+def _domain_corners(name: str, domain: Domain, names: Collection[str]) -> Iterator[Mapping[str, Scalar | Choice]]:
+    """Yield what one domain may add to a configuration of these names."""
     if isinstance(domain, Categorical) and domain.inline:
         for recipe, space in domain.spaces.items():
             yield from ({name: recipe, **corner} for corner in corners(space, names))

@@ -1,7 +1,7 @@
-"""Typed domains: what one hyperparameter may be.
+"""Typed domains: the values that one hyperparameter may take.
 
-A domain has the range that a study searches (`low` to `high`) and, wider, the limits of what makes sense
-at all (`at_least` to `at_most`): an override may move the first, never leave the second.
+A domain has a range that a study searches (`low` to `high`) and, wider, the limits of what makes sense at all
+(`at_least` to `at_most`): an override may move the range, but only within the limits.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from spaces.errors import SpaceError
 
 Scalar: TypeAlias = bool | int | float | str | None
 
-# Optuna keeps every number as a float: beyond this, whole numbers are no longer told apart.
+# Optuna stores every number as a float, which cannot tell whole numbers apart beyond this.
 LARGEST = 2**53
 LARGEST_FLOAT = sys.float_info.max
 
@@ -44,7 +44,7 @@ def _check_range(domain: Int | Float) -> None:
 
 
 def _check_steps(domain: Int | Float) -> None:
-    """Optuna would lower `high` to the grid with a warning at every trial."""
+    """Raise `SpaceError` unless `high` lies on the grid: Optuna would lower it, with a warning at every trial."""
     low, high, step = (Fraction(str(value)) for value in (domain.low, domain.high, domain.step))
     steps = (high - low) / step
     if steps.denominator != 1 or steps > LARGEST:
@@ -60,7 +60,7 @@ def _is_scalar(value: object) -> bool:
 
 @dataclass(frozen=True)
 class Int:
-    """A whole number from `low` to `high`, both included."""
+    """A whole number from `low` to `high`, both inclusive."""
 
     low: int
     high: int
@@ -82,20 +82,20 @@ class Int:
 
     @property
     def distribution(self) -> BaseDistribution:
-        """The same range as Optuna's own type."""
+        """The same range as an Optuna distribution."""
         return IntDistribution(self.low, self.high, log=self.log, step=self.step)
 
     def to_json(self) -> dict[str, Any]:
-        """What identifies this domain; limits for overrides do not."""
+        """Return what identifies this domain, which excludes the limits for overrides."""
         return {"int": [self.low, self.high], "log": self.log, "step": self.step}
 
     def __str__(self) -> str:
-        return f"{self.low}:{self.high}" + _suffix(self.log, self.step if self.step != 1 else None)
+        return f"{self.low}:{self.high}" + _format_suffix(self.log, self.step if self.step != 1 else None)
 
 
 @dataclass(frozen=True)
 class Float:
-    """A real number from `low` to `high`, both included; on a grid of `step` where one is given."""
+    """A real number from `low` to `high`, both inclusive; on a grid if `step` is given."""
 
     low: float
     high: float
@@ -121,22 +121,22 @@ class Float:
 
     @property
     def distribution(self) -> BaseDistribution:
-        """The same range as Optuna's own type."""
+        """The same range as an Optuna distribution."""
         return FloatDistribution(self.low, self.high, log=self.log, step=self.step)
 
     def to_json(self) -> dict[str, Any]:
-        """What identifies this domain; limits for overrides do not."""
+        """Return what identifies this domain, which excludes the limits for overrides."""
         return {"float": [self.low, self.high], "log": self.log, "step": self.step}
 
     def __str__(self) -> str:
-        return f"{self.low}:{self.high}" + _suffix(self.log, self.step)
+        return f"{self.low}:{self.high}" + _format_suffix(self.log, self.step)
 
 
 @dataclass(frozen=True)
 class Fixed:
-    """One value that does not vary: part of the configuration, not a parameter of the study.
+    """One value that does not vary: part of the configuration, but not a parameter of the study.
 
-    `domain` remembers what it was before an override fixed it, so that its limits still apply.
+    `domain` is what it was before it was fixed, so that its limits still apply.
     """
 
     value: Scalar
@@ -147,24 +147,24 @@ class Fixed:
             raise SpaceError(f"a fixed value must be None, a bool, a finite number or a string, but got {self.value!r}")
 
     def to_json(self) -> dict[str, Any]:
-        """What identifies this domain."""
+        """Return what identifies this domain."""
         return {"fixed": self.value}
 
     def __str__(self) -> str:
-        return f"= {_shown(self.value)}"
+        return f"= {_format_value(self.value)}"
 
 
 @dataclass(frozen=True, init=False)
 class Categorical:
-    """One of several choices; a choice may open a sub-space of its own.
+    """One of several choices; each choice may have a sub-space.
 
     Built from plain values, `Categorical("relu", "gelu")`, or from a mapping of names to sub-spaces,
-    `Categorical({"sgd": Space(), "momentum": Space(momentum=Float(0.5, 0.99))})`. The first gives plain
-    values in the configuration, the second a `Choice` with the options of its own sub-space.
+    `Categorical({"sgd": Space(), "momentum": Space(momentum=Float(0.5, 0.99))})`. The first gives plain values in
+    the configuration, the second a `Choice` with options from the chosen sub-space.
 
     With `inline=True` the choices are recipes: the options of the chosen one become values of the configuration
-    itself, beside the recipe's name. So a space compares bundles of values that belong together, and none that
-    do not: SELU with LeCun's initialization against ReLU with He's.
+    itself, next to the recipe's name. A space can thus compare sets of values that belong together without mixing
+    them, such as SELU with LeCun's initialization and ReLU with He's.
     """
 
     choices: tuple[Scalar, ...]
@@ -187,23 +187,23 @@ class Categorical:
         if not self.choices:
             raise SpaceError("a Categorical needs at least one choice, but got none")
         if self.inline and not self.spaces:
-            raise SpaceError(f"inline choices need spaces of their own, but got {list(self.choices)}")
+            raise SpaceError(f"inline choices need sub-spaces, but got {list(self.choices)}")
         for choice in self.choices:
             if not _is_scalar(choice):
                 raise SpaceError(f"a choice must be None, a bool, a finite number or a string, but got {choice!r}")
             if self.spaces and not isinstance(choice, str):
-                raise SpaceError(f"a choice with a space of its own must have a name, but got {choice!r}")
-        # Equal as Optuna compares them: it cannot tell 1 from 1.0 or True.
+                raise SpaceError(f"a choice with a sub-space must be named by a string, but got {choice!r}")
+        # Compared as Optuna does, which cannot tell 1 from 1.0 or True.
         if len(set(self.choices)) != len(self.choices):
             raise SpaceError(f"choices must differ, but got {list(self.choices)}")
 
     @property
     def distribution(self) -> BaseDistribution:
-        """The same choices as Optuna's own type."""
+        """The same choices as an Optuna distribution."""
         return CategoricalDistribution(self.choices)
 
     def to_json(self) -> dict[str, Any]:
-        """What identifies this domain; the order of the choices does."""
+        """Return what identifies this domain, which includes the order of the choices."""
         return {
             "choices": list(self.choices),
             "spaces": {name: space.to_json() for name, space in self.spaces.items()},
@@ -211,17 +211,17 @@ class Categorical:
         }
 
     def __str__(self) -> str:
-        return ",".join(_shown(choice) for choice in self.choices)
+        return ",".join(_format_value(choice) for choice in self.choices)
 
 
 Domain: TypeAlias = Int | Float | Categorical | Fixed
 
 
-def _suffix(log: bool, step: float | None) -> str:
+def _format_suffix(log: bool, step: float | None) -> str:
     return (" log" if log else "") + (f" step {step}" if step is not None else "")
 
 
-def _shown(value: Scalar) -> str:
-    """Quoted where a string would look like something else: different values never look the same."""
+def _format_value(value: Scalar) -> str:
+    """Return the value as text, quoted if it could be mistaken for another: different values never look the same."""
     plain = not isinstance(value, str) or (value.isidentifier() and value not in ("None", "True", "False"))
     return str(value) if plain else repr(value)

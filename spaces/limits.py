@@ -1,4 +1,4 @@
-"""What a value may be: at the ends of a range, and at all."""
+"""The ends of a domain's range, and the limits that no value may leave."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import math
 from spaces.domains import Categorical, Domain, Fixed, Int, Scalar
 
 
-def beyond_limits(domain: Domain, value: object) -> str | None:
-    """The rule that a value breaks which stands for this domain, ranges set aside; None where it breaks none.
+def find_broken_limit(domain: Domain, value: object) -> str | None:
+    """Return the rule that a value of this domain breaks, or None; its range does not count.
 
-    A number must keep to `at_least` and `at_most`, of a domain that was fixed as well; a choice must be one of
-    the choices.
+    A number must stay within `at_least` and `at_most`, also those of a domain that was fixed; a choice must be one
+    of the choices.
     """
     if isinstance(domain, Categorical):
         return None if value in domain.choices else f"must be one of {domain}"
@@ -27,7 +27,7 @@ def beyond_limits(domain: Domain, value: object) -> str | None:
 
 
 def ends(domain: Domain) -> list[Scalar]:
-    """All choices of a choice, both ends of a range."""
+    """Return all choices of a categorical domain, or both ends of a range."""
     if isinstance(domain, Categorical):
         return list(domain.choices)
     return [domain.value] if isinstance(domain, Fixed) else list(dict.fromkeys((domain.low, domain.high)))

@@ -1,4 +1,4 @@
-"""Overrides from text: `width=16:512`, `optimizer=nesterov,adamw`, `dropout=0.2`."""
+"""Overrides of a space, written as text: `width=16:512`, `optimizer=nesterov,adamw`, `dropout=0.2`."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ WORDS: dict[str, Scalar] = {"true": True, "false": False, "none": None}
 
 
 def override(space: Space, assignments: Sequence[str]) -> Space:
-    """A copy of `space` with each assignment applied in turn.
+    """Return a copy of `space` with each assignment applied in turn.
 
-    `name=low:high` moves a range, `name=a,b` keeps some choices, `name=value` fixes one. A name is a full one
-    (`nesterov.momentum`) or the last part of one (`momentum`: under every choice that has it).
+    `name=low:high` moves a range, `name=a,b` keeps some choices, `name=value` fixes a value. A name is either full
+    (`nesterov.momentum`) or the last part of one (`momentum`, under every choice that has it).
 
     Raises:
-        SpaceError: no such name, or the value breaks the domain's rule.
+        SpaceError: there is no such name, or the value breaks the domain's rule.
     """
     for assignment in assignments:
         name, equals, text = (part.strip() for part in assignment.partition("="))
         if not (name and equals and text):
-            raise SpaceError(f"an override reads name=low:high, name=a,b or name=value, but got {assignment!r}")
-        space = _apply(space, name, text, _targets(space, name), "")
+            raise SpaceError(f"an override is name=low:high, name=a,b or name=value, but got {assignment!r}")
+        space = _apply(space, name, text, _find_targets(space, name), "")
     return space
 
 
-def _targets(space: Space, name: str) -> set[str]:
+def _find_targets(space: Space, name: str) -> set[str]:
+    """Return the full names that an override's name stands for."""
     names = [entry.name for entry in space.entries()]
     found = {full for full in names if full == name or full.endswith(f".{name}")}
     if not found:
@@ -43,7 +44,7 @@ def _apply(space: Space, name: str, text: str, targets: set[str], prefix: str) -
     domains: dict[str, Domain] = {}
     for local, domain in space.domains.items():
         if prefix + local in targets:
-            domain = _changed(prefix + local, domain, text)
+            domain = _change_domain(prefix + local, domain, text)
         if isinstance(domain, Categorical) and domain.spaces:
             domain = Categorical(
                 {
@@ -56,23 +57,23 @@ def _apply(space: Space, name: str, text: str, targets: set[str], prefix: str) -
     return Space(domains)
 
 
-def _changed(name: str, domain: Domain, text: str) -> Domain:
+def _change_domain(name: str, domain: Domain, text: str) -> Domain:
     try:
         if isinstance(domain, Categorical):
-            return _choose(domain, text.split(","))
-        return _refixed(domain, text) if isinstance(domain, Fixed) else _renumber(domain, text)
+            return _keep_choices(domain, text.split(","))
+        return _change_fixed(domain, text) if isinstance(domain, Fixed) else _change_range(domain, text)
     except SpaceError as error:
         shown = text if text.isprintable() else repr(text)
         raise SpaceError(f"override {name}={shown}: {error}") from None
 
 
-def _choose(domain: Categorical, texts: list[str]) -> Categorical:
+def _keep_choices(domain: Categorical, texts: list[str]) -> Categorical:
     exact = {str(choice): choice for choice in domain.choices}
     by_text = {text.lower(): choice for text, choice in exact.items()} | exact
     chosen = []
     for text in (part.strip() for part in texts):
         if text not in by_text and text.lower() not in by_text:
-            raise SpaceError(f"{text!r} is none of its choices ({domain})")
+            raise SpaceError(f"{text!r} is not one of its choices ({domain})")
         chosen.append(by_text[text] if text in by_text else by_text[text.lower()])
     if domain.spaces:
         kept = {str(choice): domain.spaces[str(choice)] for choice in dict.fromkeys(chosen)}
@@ -80,46 +81,46 @@ def _choose(domain: Categorical, texts: list[str]) -> Categorical:
     return Categorical(*dict.fromkeys(chosen))
 
 
-def _refixed(domain: Fixed, text: str) -> Domain:
-    """Another value (or range) of the same kind as the one that was fixed."""
+def _change_fixed(domain: Fixed, text: str) -> Domain:
+    """Return another value (or range) of the same kind as the fixed one."""
     value = domain.value
     if domain.domain is not None:
-        return _renumber(domain.domain, text)
+        return _change_range(domain.domain, text)
     if isinstance(value, bool):
         if not isinstance(WORDS.get(text.lower()), bool):
             raise SpaceError(f"{text!r} is neither true nor false")
         return Fixed(WORDS[text.lower()])
     if isinstance(value, int | float):
-        return _renumber(Int(value, value) if isinstance(value, int) else Float(value, value), text)
-    return Fixed(text if isinstance(value, str) else _scalar(text))
+        return _change_range(Int(value, value) if isinstance(value, int) else Float(value, value), text)
+    return Fixed(text if isinstance(value, str) else _parse_scalar(text))
 
 
-def _renumber(domain: Int | Float, text: str) -> Domain:
+def _change_range(domain: Int | Float, text: str) -> Domain:
     if ":" in text:
-        low, high = (_number(domain, part) for part in _two(text))
-        return _moved(domain, low, high)
-    values = [_number(domain, part) for part in text.split(",")]
+        low, high = (_parse_number(domain, part) for part in _split_range(text))
+        return _move_ends(domain, low, high)
+    values = [_parse_number(domain, part) for part in text.split(",")]
     for value in values:
-        _moved(domain, value, value)  # the limits hold for a single value as for a range
+        _move_ends(domain, value, value)  # a single value is checked like a range
     if len(values) == 1:
         return Fixed(values[0], domain=domain)
     return Categorical(*values)
 
 
-def _moved(domain: Int | Float, low: float, high: float) -> Int | Float:
+def _move_ends(domain: Int | Float, low: float, high: float) -> Int | Float:
     if isinstance(domain, Int):
         return replace(domain, low=int(low), high=int(high))
     return replace(domain, low=low, high=high)
 
 
-def _two(text: str) -> list[str]:
+def _split_range(text: str) -> list[str]:
     parts = text.split(":")
     if len(parts) != 2:
-        raise SpaceError("a range reads low:high")
+        raise SpaceError("a range is low:high")
     return parts
 
 
-def _number(domain: Int | Float, text: str) -> int | float:
+def _parse_number(domain: Int | Float, text: str) -> int | float:
     try:
         value = float(text)
     except ValueError:
@@ -131,12 +132,12 @@ def _number(domain: Int | Float, text: str) -> int | float:
     return int(value)
 
 
-def _scalar(text: str) -> Scalar:
-    return WORDS[text.lower()] if text.lower() in WORDS else number_or_text(text)
+def _parse_scalar(text: str) -> Scalar:
+    return WORDS[text.lower()] if text.lower() in WORDS else parse_number_or_text(text)
 
 
-def number_or_text(text: str) -> int | float | str:
-    """The number that a text is, whole where it can be; the text itself where it is none."""
+def parse_number_or_text(text: str) -> int | float | str:
+    """Return the number that a text stands for, as an int if it is one; the text itself if it is no number."""
     for kind in (int, float):
         try:
             return kind(text)

@@ -15,12 +15,12 @@ from spaces.domains import Categorical, Domain, Fixed, Float, Int, Scalar
 from spaces.errors import SpaceError
 from spaces.stored_parameters import StoredParameters
 
-# Names that the service adds to every configuration itself (see objectives.core.objective).
+# Names that the service itself adds to every configuration (see objectives.core.objective).
 RESERVED = frozenset({"epochs", "seed", "image_shape", "classes", "name", "options"})
 
 
-class Suggests(Protocol):
-    """The part of an Optuna trial that a space needs."""
+class TrialLike(Protocol):
+    """The part of an Optuna trial that a space uses."""
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int: ...
 
@@ -33,27 +33,27 @@ class Suggests(Protocol):
 
 @dataclass(frozen=True)
 class Entry:
-    """One domain of a space, flat: its full name, and the choices under which it exists, outermost first."""
+    """One domain of a space with its full name and the choices under which it exists, outermost first."""
 
     name: str
     domain: Domain
     under: tuple[tuple[str, Scalar], ...]
-    """Full name of the parameter that chooses, and what it must be, each."""
+    """Pairs of a choosing parameter's full name and the value that it must have."""
 
     @property
     def condition(self) -> str:
-        """The innermost choice, for people; empty where the domain always exists."""
+        """The innermost choice, for people to read; empty if the domain always exists."""
         return f"{self.under[-1][0]} = {self.under[-1][1]}" if self.under else ""
 
 
 class Space:
-    """Named domains, in the order given; those of a choice exist only where it is chosen.
+    """Named domains in a given order; the domains below a choice exist only if it is chosen.
 
-    A conditional domain's parameter is called `<choice>.<name>`: `momentum` under the optimizer `nesterov` is
-    the parameter `nesterov.momentum`, so that every parameter has one range and one meaning.
+    A conditional domain's parameter is called `<choice>.<name>`: `momentum` under the optimizer `nesterov` is the
+    parameter `nesterov.momentum`, so that every parameter has one range and one meaning.
 
     Raises:
-        SpaceError: a name is reserved or no identifier, a value is no domain, or two parameters would share a
+        SpaceError: a name is reserved or not an identifier, a value is not a domain, or two parameters would share a
             name.
     """
 
@@ -68,11 +68,13 @@ class Space:
         names = [entry.name for entry in self.entries()]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise SpaceError(f"every parameter needs a name of its own, but {twice[0]!r} stands twice")
+            raise SpaceError(f"parameter names must be unique, but {twice[0]!r} occurs twice")
         for name, domain in self.domains.items():
-            inlined = {option for space in _inlined(domain) for option in space.names()}
+            inlined = {option for space in _recipe_spaces(domain) for option in space.names()}
             if shadowed := sorted(inlined & self.domains.keys()):
-                raise SpaceError(f"{shadowed[0]!r} stands in the space itself and among the recipes of {name!r}")
+                raise SpaceError(
+                    f"a name must be unique, but {shadowed[0]!r} occurs in the space and in the recipes of {name!r}"
+                )
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("a space is frozen; derive another with replace() or override()")
@@ -90,11 +92,11 @@ class Space:
         return type(self), (dict(self.domains),)
 
     def replace(self, **domains: Domain) -> Space:
-        """A copy with some domains added or changed."""
+        """Return a copy with some domains added or changed."""
         return Space({**self.domains, **domains})
 
-    def sample(self, trial: Suggests) -> Configuration:
-        """Draw a configuration from an Optuna trial (or anything that suggests like one)."""
+    def sample(self, trial: TrialLike) -> Configuration:
+        """Draw a configuration from an Optuna trial, or from anything that suggests values like one."""
         return self._draw(lambda name, domain: _suggest(trial, name, domain), "")
 
     def _draw(self, value_of: Callable[[str, Int | Float | Categorical], Any], prefix: str) -> Configuration:
@@ -109,7 +111,7 @@ class Space:
         return Configuration(values)
 
     def replay(self, parameters: Mapping[str, Any]) -> Configuration:
-        """The configuration that these stored parameters gave.
+        """Return the configuration that these stored parameters stand for.
 
         Raises:
             SpaceError: a parameter is missing, out of range, or not one of this space.
@@ -120,22 +122,22 @@ class Space:
         return configuration
 
     def names(self) -> list[str]:
-        """The names that a configuration may have: those of the space, then those that its recipes bring."""
+        """Return the names that a configuration may have: the space's own, then those of its recipes."""
         return list(dict.fromkeys(name for name, _ in self.values()))
 
     def recipes(self) -> list[str]:
-        """The names of the choices whose options are values of the configuration itself."""
+        """Return the names of the inline choices, whose options are values of the configuration itself."""
         return [name for name, domain in self.values() if isinstance(domain, Categorical) and domain.inline]
 
     def values(self) -> Iterator[tuple[str, Domain]]:
-        """Every domain that gives a value of the configuration itself; one of several recipes may come twice."""
+        """Yield every domain that gives a value of the configuration itself; several recipes may repeat a name."""
         for name, domain in self.domains.items():
             yield name, domain
-            for space in _inlined(domain):
+            for space in _recipe_spaces(domain):
                 yield from space.values()
 
     def entries(self) -> Iterator[Entry]:
-        """Every domain with its full name and condition, parents first."""
+        """Yield every domain with its full name and condition, parents first."""
         return self._entries("", ())
 
     def _entries(self, prefix: str, under: tuple[tuple[str, Scalar], ...]) -> Iterator[Entry]:
@@ -146,15 +148,15 @@ class Space:
                     yield from space._entries(f"{prefix}{choice}.", (*under, (prefix + name, choice)))
 
     def distributions(self) -> dict[str, BaseDistribution]:
-        """Every parameter that may appear in a trial, as Optuna's distributions."""
+        """Return the Optuna distribution of every parameter that may appear in a trial."""
         return {
             entry.name: entry.domain.distribution
             for entry in self.entries()
-            if not isinstance(entry.domain, Fixed) and not _single_choice(entry.domain)
+            if not isinstance(entry.domain, Fixed) and not _has_single_choice(entry.domain)
         }
 
     def to_json(self) -> dict[str, Any]:
-        """A plain description that is equal for equal spaces only."""
+        """Return a plain description; two are equal only if their spaces are."""
         return {name: domain.to_json() for name, domain in self.domains.items()}
 
     @classmethod
@@ -173,19 +175,19 @@ class Space:
         return hashlib.sha256(f"space-1:{canonical}".encode()).hexdigest()
 
     def describe(self) -> list[tuple[str, str, str]]:
-        """Rows of (parameter, range or choices, condition) for people."""
+        """Return rows of (parameter, range or choices, condition) for people to read."""
         return [(entry.name, str(entry.domain), entry.condition) for entry in self.entries()]
 
     def diff(self, other: Space) -> list[str]:
-        """One line for each parameter that differs, from this space to `other`."""
+        """Return one line for each parameter that differs, from this space to `other`."""
         lines = diff_descriptions(self.describe(), other.describe())
         if not lines and self != other:
-            lines = ["~ space: plain choices became named ones, or the other way round"]
+            lines = ["~ space: plain choices became choices with sub-spaces, or the other way round"]
         return lines
 
 
 def diff_descriptions(old: list[tuple[str, str, str]], new: list[tuple[str, str, str]]) -> list[str]:
-    """One line for each parameter that differs between two results of `Space.describe`."""
+    """Return one line for each parameter that differs between two results of `Space.describe`."""
     before = {name: text for name, text, _ in old}
     after = {name: text for name, text, _ in new}
     lines = [f"- {name}: {before[name]}" for name in before if name not in after]
@@ -199,18 +201,18 @@ def diff_descriptions(old: list[tuple[str, str, str]], new: list[tuple[str, str,
 
 
 def _check_entry(name: str, domain: object) -> None:
-    # A configuration's own methods would hide a value of their name.
+    # A value cannot be read as an attribute if a method of `Configuration` has its name.
     hidden = name.startswith("_") or hasattr(Configuration, name)
     if not name.isidentifier() or name in RESERVED or hidden:
         raise SpaceError(f"a domain's name must be an identifier and not reserved, but got {name!r}")
     if not isinstance(domain, Int | Float | Categorical | Fixed):
         raise SpaceError(
             f"{name!r} must be an Int, Float, Categorical or Fixed, but got {domain!r}; "
-            "one value that does not vary is Fixed(value)"
+            "write Fixed(value) for a value that does not vary"
         )
     for choice, space in domain.spaces.items() if isinstance(domain, Categorical) else ():
         if not isinstance(space, Space):
-            raise SpaceError(f"choice {choice!r} of {name!r} must open a Space, but got {space!r}")
+            raise SpaceError(f"the sub-space of choice {choice!r} of {name!r} must be a Space, but got {space!r}")
 
 
 def _domain_from_json(described: Mapping[str, Any]) -> Domain:
@@ -229,18 +231,18 @@ def _domain_from_json(described: Mapping[str, Any]) -> Domain:
     raise SpaceError(f"no domain has the description {described!r}")
 
 
-def _inlined(domain: Domain) -> list[Space]:
+def _recipe_spaces(domain: Domain) -> list[Space]:
     return list(domain.spaces.values()) if isinstance(domain, Categorical) and domain.inline else []
 
 
-def _single_choice(domain: Domain) -> bool:
+def _has_single_choice(domain: Domain) -> bool:
     return isinstance(domain, Categorical) and len(domain.choices) == 1
 
 
-def _suggest(trial: Suggests, name: str, domain: Int | Float | Categorical) -> Any:
+def _suggest(trial: TrialLike, name: str, domain: Int | Float | Categorical) -> Any:
     if isinstance(domain, Categorical):
-        # A single choice is no parameter: it would be a constant column in every table and plot.
-        return domain.choices[0] if _single_choice(domain) else trial.suggest_categorical(name, domain.choices)
+        # A single choice is not a parameter: it would be a constant column in every table and plot.
+        return domain.choices[0] if _has_single_choice(domain) else trial.suggest_categorical(name, domain.choices)
     if isinstance(domain, Int):
         return trial.suggest_int(name, domain.low, domain.high, step=domain.step, log=domain.log)
     return trial.suggest_float(name, domain.low, domain.high, step=domain.step, log=domain.log)

@@ -14,8 +14,9 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
 
-from storage import schema
 from storage.errors import SchemaMismatch, Unreachable
+from storage.migrations import runner
+from storage.schema import VERSION
 from storage.url import mask_password
 
 # Any constant works, as long as it is ours: it serializes the creation of tables and of studies.
@@ -23,6 +24,9 @@ STUDY_LOCK_KEY = 0x6465707468
 
 # How long a client may hold a transaction, and with it locks, without a word.
 IDLE_TRANSACTION_MILLISECONDS = 15_000
+
+# By it, an upgrade tells connections of programs of its own version from those of older ones.
+APPLICATION_NAME = f"depthsearch {VERSION}"
 
 # Optuna gives Postgres no pre-ping: without it every worker's first call after a server restart fails.
 ENGINE_OPTIONS = {
@@ -38,7 +42,7 @@ ENGINE_OPTIONS = {
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,
-        "application_name": "depthsearch",
+        "application_name": APPLICATION_NAME,
     },
 }
 
@@ -80,7 +84,7 @@ def connect(url: URL) -> Database:
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": STUDY_LOCK_KEY})
             storage = _optuna_storage(url)
-            schema.ensure(connection)
+            runner.prepare(connection)
     except OperationalError as error:
         raise unreachable(url, error) from None
     except ProgrammingError as error:

@@ -5,6 +5,7 @@ StorageError
 ├── Unreachable           no server answers there, or it refuses this user
 ├── EmbeddedServerError   the embedded Postgres cannot be installed, started or stopped
 ├── SchemaMismatch        the tables were made by another version of this program, or of Optuna
+├── UpgradeRefused        the tables cannot be upgraded now
 ├── UnknownStudy          no study of that name is kept here
 │   └── ForeignStudy      a study of that name is kept here, but another Optuna program made it
 ├── StudyExists           a study of that name is kept here already
@@ -37,6 +38,10 @@ class EmbeddedServerError(StorageError):
 
 class SchemaMismatch(StorageError):
     """The tables were made by another version of this program, or of Optuna."""
+
+
+class UpgradeRefused(StorageError):
+    """The tables cannot be upgraded now: an older program uses them, or this user may not change them."""
 
 
 class UnknownStudy(StorageError):

@@ -1,16 +1,16 @@
-"""Our own tables, in a schema of their own beside Optuna's, which stay as Optuna made them.
+"""Our own tables as this version of the program has them, in a schema beside Optuna's, which stay as Optuna made them.
 
 Rows about trials go when Optuna's trial goes (foreign keys); scores of test sets, and the networks that were
-scored, stay whatever is deleted.
+scored, stay whatever is deleted. A change here needs a script in storage/migrations/versions.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import (
+    BLANK_SCHEMA,
     JSON,
     BigInteger,
     Column,
-    Connection,
     DateTime,
     Float,
     ForeignKey,
@@ -21,35 +21,34 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
-    insert,
-    inspect,
-    select,
-    text,
 )
 from sqlalchemy.dialects.postgresql import UUID
 
-from storage.errors import SchemaMismatch
-
 SCHEMA = "depthsearch"
-VERSION = 3
+VERSION = 4
+"""The version of the tables below; the name of the newest script in storage/migrations/versions."""
 
 metadata = MetaData(schema=SCHEMA)
 
+# Optuna's table, in the connection's default schema: here for the foreign keys to it.
+_trials = Table("trials", metadata, Column("trial_id", Integer, primary_key=True), schema=BLANK_SCHEMA)
+
 
 def _trial_id() -> Column[int]:
-    # Optuna's tables live in the connection's default schema; create_all must not try to make them.
-    return Column("trial_id", Integer, primary_key=True)
+    reference = ForeignKey(_trials.c.trial_id, ondelete="CASCADE")
+    return Column("trial_id", Integer, reference, primary_key=True, autoincrement=False)
 
 
 NOW = func.now()
 MOMENT = DateTime(timezone=True)
 
-version = Table("version", metadata, Column("version", Integer, primary_key=True))
+# One row. Programs of any version look here first, so that the table itself never changes.
+version = Table("version", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
 
 studies = Table(
     "studies",
     metadata,
-    Column("study_id", Integer, primary_key=True),
+    Column("study_id", Integer, primary_key=True, autoincrement=False),
     Column("uuid", UUID(as_uuid=False), nullable=False, unique=True),
     Column("name", Text, nullable=False),
     Column("spec", JSON, nullable=False),
@@ -76,12 +75,10 @@ checkpoints = Table(
     metadata,
     _trial_id(),
     Column("study_id", Integer, nullable=False, index=True),
-    Column("token", BigInteger, nullable=False),
     Column("epoch", Integer, nullable=False),
     Column("key", Text, nullable=False),
     Column("sha256", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
-    Column("saved_at", MOMENT, nullable=False, server_default=NOW),
 )
 
 workers = Table(
@@ -102,7 +99,6 @@ epochs = Table(
     _trial_id(),
     Column("epoch", Integer, primary_key=True),
     Column("token", BigInteger, nullable=False),
-    Column("accuracy", Float(53), nullable=False),
     Column("metrics", JSON, nullable=False),
     Column("reported_at", MOMENT, nullable=False, server_default=NOW),
 )
@@ -115,7 +111,6 @@ confirmations = Table(
     Column("accuracy", Float(53)),
     Column("best_epoch", Integer),
     Column("failure", Text),
-    Column("trained_at", MOMENT, nullable=False, server_default=NOW),
 )
 
 scores = Table(
@@ -143,7 +138,6 @@ networks = Table(
     metadata,
     Column("sha256", Text, primary_key=True),
     Column("description", JSON, nullable=False),
-    Column("created_at", MOMENT, nullable=False, server_default=NOW),
 )
 
 network_parts = Table(
@@ -153,29 +147,3 @@ network_parts = Table(
     Column("part", Integer, primary_key=True),
     Column("weights", LargeBinary, nullable=False),
 )
-
-
-def ensure(connection: Connection) -> None:
-    """Make our schema and tables where they are missing, in the caller's transaction.
-
-    Raises:
-        SchemaMismatch: they were made by another version of this program.
-    """
-    if not inspect(connection).has_schema(SCHEMA):  # to ask for what is there takes a right that many lack
-        connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
-    metadata.create_all(connection)
-    found = connection.scalar(select(func.max(version.c.version)))
-    if found is None:
-        connection.execute(insert(version).values(version=VERSION))
-        for table in (leases, epochs, checkpoints, confirmations):
-            connection.execute(
-                text(
-                    f"ALTER TABLE {SCHEMA}.{table.name} ADD FOREIGN KEY (trial_id) "
-                    "REFERENCES trials (trial_id) ON DELETE CASCADE"
-                )
-            )
-    elif found != VERSION:
-        raise SchemaMismatch(
-            f"this storage has tables of version {found}, this program reads version {VERSION}; "
-            "use the version of depthsearch that made it, or another storage"
-        )

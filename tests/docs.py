@@ -12,7 +12,7 @@ import typer
 
 from objectives.data.catalogue import DATASETS
 from objectives.discovery import find_objective, objective_names
-from search.api.catalogue import COLUMNS, rows
+from search.api.catalogue import list_techniques
 from search.cli.app import build_app
 from search.errors import Exit
 from search.settings import Settings
@@ -114,10 +114,12 @@ def _techniques() -> str:
         "Conditions are checked when a space is defined or changed: a combination that they rule out is refused in "
         "one sentence that names both sides.",
     ]
-    found = list(rows())
+    found = list_techniques()
     for group in dict.fromkeys(row.group for row in found):
-        cells = ((f"`{row.name}`", *row.cells[1:]) for row in found if row.group == group)
-        text += [f"## {group}", _table(COLUMNS, cells)]
+        title, _, where = group.removesuffix(")").partition(" (")
+        cells = ((f"`{row.name}`", row.options, row.conditions, row.description) for row in found if row.group == group)
+        shown = _table(("name", "options", "conditions", "what it is"), cells)
+        text += [f"## {title}", f"`{where}`" if "." in where else f"{where.capitalize()}.", shown]
     return "\n\n".join(text)
 
 
@@ -125,11 +127,12 @@ def _samplers_and_pruners() -> str:
     text = [
         "# Samplers and pruners",
         "`search run --sampler NAME --pruner NAME` chooses them for a new study. [How it "
-        "searches](../how-it-searches.md) explains the default ones, [measurements](../measurements.md#search-policies) compares them all.",
+        "searches](../how-it-searches.md) explains the defaults, "
+        "[measurements](../measurements.md#search-policies) compares them.",
     ]
-    for flag, entries, default in (("--sampler", SAMPLERS, DEFAULT_SAMPLER), ("--pruner", PRUNERS, DEFAULT_PRUNER)):
+    for title, entries, default in (("Samplers", SAMPLERS, DEFAULT_SAMPLER), ("Pruners", PRUNERS, DEFAULT_PRUNER)):
         described = {name: entry.description for name, entry in entries.items()}
-        text += [f"## {flag}", _table(("name", "what it does"), _with_default(described, default))]
+        text += [f"## {title}", _table(("name", "what it does"), _with_default(described, default))]
     return "\n\n".join(text)
 
 
@@ -177,7 +180,13 @@ def _table(headings: Iterable[str], cells: Iterable[Iterable[str]]) -> str:
 
 
 def _row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(map(_cell, cells)) + " |"
+
+
+def _cell(text: str) -> str:
+    """Return text as it stands in a table: no bar ends its cell, and outside of code nothing is taken for a tag."""
+    parts = text.replace("|", "\\|").split("`")
+    return "`".join(part.replace("<", "&lt;") if number % 2 == 0 else part for number, part in enumerate(parts))
 
 
 if __name__ == "__main__":

@@ -59,15 +59,29 @@ def test_only_the_final_step_imports_the_held_out_data() -> None:
     assert users == {"search/evaluation/score.py"}
 
 
-def test_only_one_module_imports_the_final_step() -> None:
+@pytest.mark.parametrize(
+    ("module", "user"),
+    [
+        ("search.evaluation.score", "search/evaluation/final.py"),
+        ("search.evaluation.final", "search/api/scoring.py"),
+    ],
+)
+def test_only_one_module_scores(module: str, user: str) -> None:
     users = {
         str(path.relative_to(ROOT))
         for path in modules("search")
-        if any(
-            name == "search.evaluation.score" or name.startswith("search.evaluation.score.") for name in imports(path)
-        )
+        if any(name == module or name.startswith(f"{module}.") for name in imports(path))
     }
-    assert users == {"search/api/scoring.py"}
+    assert users == {user}
+
+
+def test_a_worker_cannot_reach_what_scores() -> None:
+    arrows = module_arrows()
+    reached = {module for module in arrows if module.startswith("search.workers.")}
+    assert len(reached) > 5
+    while new := {name for module in reached for name in arrows[module]} - reached:
+        reached |= new
+    assert not {"search.evaluation.score", "search.evaluation.final", HELD_OUT} & reached
 
 
 def test_spaces_and_storage_never_import_torch() -> None:

@@ -26,12 +26,12 @@ DOCKERFILE = Path(__file__).parent.parent / "Dockerfile"
 def entrypoint(tmp_path: Path) -> Path:
     """The script that the Dockerfile writes."""
     text = DOCKERFILE.read_text()
-    found = re.search(r"^COPY --chmod=755 <<'EOF' /usr/local/bin/prepared\n(.*?)^EOF$", text, re.S | re.M)
+    found = re.search(r"^COPY --chmod=755 <<'EOF' /usr/local/bin/entrypoint\n(.*?)^EOF$", text, re.S | re.M)
     assert found is not None
-    script = tmp_path / "prepared"
+    script = tmp_path / "entrypoint"
     script.write_text(found.group(1))
     script.chmod(0o755)
-    assert 'ENTRYPOINT ["prepared"]' in text
+    assert 'ENTRYPOINT ["entrypoint"]' in text
     return script
 
 

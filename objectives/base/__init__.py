@@ -1,1 +1,1 @@
-"""What all other parts of this package build on: errors, registries, seeds, devices."""
+"""The ground of this package: errors, registries, seeds, devices, files."""

@@ -1,4 +1,4 @@
-"""Devices and numeric precision. Everything that differs between CPU and CUDA stands here."""
+"""Devices and numeric precision: everything that differs between CPU and CUDA."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import torch
 
 from objectives.base.errors import ObjectiveError, OutOfMemory, first_line
 
-# How torch's CPU allocator and CUDA's libraries say it without a type of its own.
+# Messages of torch's CPU allocator and of CUDA's libraries, which raise no exception type of their own.
 MEMORY_TEXTS = ("allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC", "CUDNN_STATUS_ALLOC")
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
 
 def list_devices() -> list[str]:
-    """Names of the devices that `all` stands for: every CUDA device, or the CPU where there is none."""
+    """Return the devices that `all` stands for: every CUDA device, or the CPU if there is none."""
     return [f"cuda:{index}" for index in range(torch.cuda.device_count())] or ["cpu"]
 
 
 def resolve_devices(request: str) -> list[str]:
-    """Device names from `cpu`, `cuda`, `all` or a list such as `cuda:0,cuda:1`.
+    """Return the device names that `cpu`, `cuda`, `all` or a list such as `cuda:0,cuda:1` stands for.
 
     Raises:
-        ObjectiveError: a device that is not there, with those that are.
+        ObjectiveError: this machine has no such device; the message lists those that it has.
     """
     there = list_devices()
     if request == "all":
@@ -36,43 +36,43 @@ def resolve_devices(request: str) -> list[str]:
     names = [name.strip() for name in request.split(",")]
     for name in names:
         if name not in (*there, "cpu"):
-            raise ObjectiveError(f"there is no device {name!r} here; there is {', '.join(sorted({*there, 'cpu'}))}")
+            raise ObjectiveError(f"this machine has no device {name!r}; use {', '.join(sorted({*there, 'cpu'}))}")
     return names
 
 
 def describe_device(device: torch.device) -> str:
-    """The device's model, for the record of a trial: equal models give equal numbers."""
+    """Return the device's model, which is stored with a trial: equal models give equal numbers."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
-    """The context for a forward pass: bfloat16 where asked for, or where `auto` finds it fast.
+    """Return the context for a forward pass: bfloat16 if asked for, or if `auto` and the hardware is fast at it.
 
-    bfloat16 keeps float32's range of exponents, so that no gradient scaler is needed.
+    bfloat16 has float32's range of exponents, so no gradient scaler is needed.
     """
-    use = precision == "bfloat16" or (precision == "auto" and fast_bfloat16(device))
+    use = precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16(device))
     return torch.autocast(device.type, dtype=torch.bfloat16) if use else nullcontext()
 
 
-def fast_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 matrices in hardware."""
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Return whether the device multiplies bfloat16 matrices in hardware."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
 
 
 def clear_memory(device: torch.device) -> None:
-    """Give back what an earlier network left cached, and count peak memory from here."""
-    gc.collect()  # an error keeps the network it was raised in, in a circle that only this ends
+    """Free what an earlier network left cached, and count peak memory from here."""
+    gc.collect()  # an error's traceback refers to its network in a reference cycle
     if device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
 
 
-def out_of_memory(error: BaseException, device: torch.device) -> OutOfMemory | None:
-    """The error as `OutOfMemory`, with the peak of allocated bytes, if that is what it is."""
+def as_out_of_memory(error: BaseException, device: torch.device) -> OutOfMemory | None:
+    """Return the error as `OutOfMemory` with the peak of allocated bytes, or None if it is another kind of error."""
     known = any(text in str(error) for text in MEMORY_TEXTS)
     if not known and not isinstance(error, torch.OutOfMemoryError | MemoryError):
         return None
@@ -81,5 +81,5 @@ def out_of_memory(error: BaseException, device: torch.device) -> OutOfMemory | N
 
 
 def is_broken(error: BaseException) -> bool:
-    """Whether the error leaves this process without a usable GPU, whatever is trained next."""
+    """Return whether the error leaves this process without a usable GPU, whatever is trained next."""
     return isinstance(error, torch.AcceleratorError) or "CUDA error" in str(error)

@@ -1,25 +1,25 @@
 """The exceptions of objectives.
 
 ObjectiveError            a definition, a name or a configuration breaks a rule
-TrainingError             something happened while a trial trained
+TrainingError             a configuration failed while it trained
 ├── Diverged              the loss or a metric became NaN or infinite
 └── OutOfMemory           the device had too little memory for this configuration
-UnusableState             what was kept of an unfinished training cannot be gone on from
-Leave                     the training is to be left now, unfinished
+UnusableState             the saved state of an unfinished training cannot be resumed
+StopTraining              a request to stop training now, before its end
 """
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what an error says; empty where it says nothing."""
+    """Return the first line of an error's message, which may be empty."""
     return (str(error).splitlines() or [""])[0]
 
 
 class ObjectiveError(ValueError):
-    """An objective, a registry name or a configuration breaks a rule; the message names both."""
+    """An objective, a registry name or a configuration breaks a rule; the message names the value and the rule."""
 
 
 class TrainingError(Exception):
-    """A configuration did something to itself while it trained."""
+    """A configuration failed while it trained, by its own fault."""
 
 
 class Diverged(TrainingError):
@@ -27,7 +27,7 @@ class Diverged(TrainingError):
 
 
 class OutOfMemory(TrainingError):
-    """The device had too little memory; `peak_bytes` is the most that was held, 0 where unknown."""
+    """The device had too little memory; `peak_bytes` is the most that was allocated, 0 if unknown."""
 
     def __init__(self, message: str, peak_bytes: int = 0) -> None:
         super().__init__(message)
@@ -35,8 +35,8 @@ class OutOfMemory(TrainingError):
 
 
 class UnusableState(Exception):
-    """What was kept of an unfinished training is damaged, or of another network; it must begin anew."""
+    """The saved state of an unfinished training is damaged or belongs to another network; training must start over."""
 
 
 class StopTraining(Exception):
-    """The training is to be left now, for whoever goes on from its state; raised by who watches it."""
+    """A callback's request to stop training now; another process may resume it from its state."""

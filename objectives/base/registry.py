@@ -1,4 +1,4 @@
-"""Reading a registry: a module-level dict from names to frozen entries, each a `Technique`."""
+"""Access to registries: module-level dicts from names to frozen entries, each a `Technique`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from objectives.base.errors import ObjectiveError
 from objectives.base.technique import Technique
-from spaces import Categorical, Choice, Domain, beyond_limits
+from spaces import Categorical, Choice, Domain, find_broken_limit
 from spaces.suggestions import suggest_and_list
 
 E = TypeVar("E")
@@ -15,10 +15,10 @@ T = TypeVar("T", bound=Technique)
 
 
 def look_up(registry: Mapping[str, E], name: str, kind: str) -> E:
-    """The entry called `name`.
+    """Return the entry called `name`.
 
     Raises:
-        ObjectiveError: there is none; the message has close matches and the whole list.
+        ObjectiveError: there is none; the message has close matches and all names.
     """
     if name in registry:
         return registry[name]
@@ -26,13 +26,13 @@ def look_up(registry: Mapping[str, E], name: str, kind: str) -> E:
 
 
 def choose(registry: Mapping[str, Technique], *names: str, **domains: Domain) -> Categorical:
-    """A choice among entries (all where none is named), each with its own options.
+    """Return a choice among entries (all of them if none is named), each with its own options.
 
     `domains` replaces the default domain of an option under every entry that has it:
     `choose(OPTIMIZERS, "nesterov", "adamw", momentum=Fixed(0.9))`.
 
     Raises:
-        ObjectiveError: an unknown name, or an option that none of the entries has.
+        ObjectiveError: a name is unknown, or none of the entries has an option.
     """
     spaces = {name: look_up(registry, name, "choice").space for name in names or registry}
     for option in domains:
@@ -47,10 +47,10 @@ def choose(registry: Mapping[str, Technique], *names: str, **domains: Domain) ->
 
 
 def resolve(registry: Mapping[str, T], choice: Choice | str, kind: str) -> tuple[T, dict[str, Any]]:
-    """The chosen entry and its options, ready to be passed to its builder as keywords.
+    """Return the chosen entry and its options, ready to be passed to its builder as keyword arguments.
 
     Raises:
-        ObjectiveError: an unknown name, an option that the entry does not have, or a value beyond its limits.
+        ObjectiveError: the name is unknown, the entry has no such option, or a value is beyond its limits.
     """
     choice = as_choice(choice)
     entry = look_up(registry, choice.name, kind)
@@ -60,21 +60,20 @@ def resolve(registry: Mapping[str, T], choice: Choice | str, kind: str) -> tuple
 
 
 def check_option(entry: Technique, owner: str, option: str, value: object) -> None:
-    """Refuse an option that nobody reads, and a value that cannot be meant.
+    """Raise `ObjectiveError` if the entry has no such option, or if the value is beyond its limits.
 
-    Raises:
-        ObjectiveError: with the value, the rule and what there is instead.
+    owner: how the message names the entry, such as "optimizer 'sgd'".
     """
     domain = entry.space.domains.get(option)
     if domain is None:
         raise ObjectiveError(
             f"{owner} has no option {option!r} (set to {value!r}); it has {', '.join(entry.space.domains) or 'none'}"
         )
-    rule = beyond_limits(domain, value)
+    rule = find_broken_limit(domain, value)
     if rule is not None:
         raise ObjectiveError(f"{option} of {owner} {rule}, but got {value!r}")
 
 
 def as_choice(choice: Choice | str) -> Choice:
-    """A plain name as a choice without options."""
+    """Return the choice itself, or a plain name as a choice without options."""
     return Choice(choice) if isinstance(choice, str) else choice

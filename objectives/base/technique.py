@@ -1,4 +1,4 @@
-"""What every entry of every registry has: its options, what it asks of others, where it comes from."""
+"""What every entry of every registry has: a description with its source, its options, its conditions."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from spaces import Choice, Scalar, Space
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """What a technique asks of another field of the same configuration.
+    """A demand of a technique on another field of the same configuration.
 
-    field: a field of the network's or the training's configuration; or `model`, the network's name, or
+    field: a field of the network's or the training's configuration; or `model`, the network's name; or
     `validation`, whether there are examples that are not trained on.
-    values: what that field must be one of or, where `forbids`, must not be.
+    values: the values that the field must have one of or, if `forbids`, must not have.
     """
 
     field: str
     values: tuple[Scalar, ...]
     forbids: bool = False
 
-    def broken_by(self, value: object) -> bool:
-        """Whether the field must not have this value; of a choice the name counts."""
+    def is_broken_by(self, value: object) -> bool:
+        """Return whether the field must not have this value; for a choice, the name counts."""
         return (name_of(value) in self.values) == self.forbids
 
     def __str__(self) -> str:
@@ -30,17 +30,17 @@ class Condition:
 
 
 def name_of(value: object) -> object:
-    """The name of a choice, whatever its options; any other value as it is."""
+    """Return the name of a choice without its options; any other value as it is."""
     return value.name if isinstance(value, Choice) else value
 
 
 def needs(field: str, *values: Scalar) -> Condition:
-    """The other field must be one of these values."""
+    """Return the condition that another field must have one of these values."""
     return Condition(field=field, values=values)
 
 
 def forbids(field: str, *values: Scalar) -> Condition:
-    """The other field must be none of these values."""
+    """Return the condition that another field must have none of these values."""
     return Condition(field=field, values=values, forbids=True)
 
 
@@ -48,8 +48,8 @@ def forbids(field: str, *values: Scalar) -> Condition:
 class Technique:
     """An entry of a registry: one line of description with its source, its options, its conditions.
 
-    space: every option it has, with the range that a study searches by default; one that is not searched unless
-    asked for is Fixed at its default, and its domain keeps the limits.
+    space: every option that the technique has, with the range that a study searches by default. An option that is
+    not searched by default is Fixed at its default value, and keeps the limits of its domain.
     """
 
     description: str

@@ -1,1 +1,1 @@
-"""What an objective is, where objectives are found, and how registries are read."""
+"""What an objective is, which techniques it may search over, and how one configuration of it is trained."""

@@ -1,4 +1,4 @@
-"""Every technique that a study may search over, by the field of the configuration that names it."""
+"""Every technique that a study may search over, grouped by registry; a new registry is one entry of CATALOGUE."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from objectives.variants.catalogue import VARIANTS
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """A registry and how a configuration names its entries.
+    """A registry, and how a configuration names its entries.
 
-    field: the field of the configuration that holds an entry's name; None where each entry is a field of its own,
-    switched on by a value that is not zero, False or None.
-    searched: whether a study's space may have it; variants are chosen at the final step instead.
+    field: the configuration's field that holds an entry's name; None if each entry is itself a field, which is
+    switched on by any value except zero, False and None.
+    searched: whether a study's space may contain it; variants are chosen at the final step instead.
     """
 
     title: str
@@ -34,11 +34,11 @@ class Group:
     searched: bool = True
 
     def field_of(self, name: str) -> str:
-        """The field of the configuration that says whether the entry called `name` is in use."""
+        """Return the configuration's field that says whether the entry called `name` is used."""
         return self.field or name
 
     def uses(self, value: object, name: str) -> bool:
-        """Whether a field of this value means that the entry called `name` is in use."""
+        """Return whether the field's value means that the entry called `name` is used."""
         if self.field is None:
             return bool(value)
         return name_of(value) == name
@@ -59,12 +59,12 @@ CATALOGUE: tuple[Group, ...] = (
 
 
 def entries() -> Iterator[tuple[Group, str, Technique]]:
-    """Every entry of every registry with its group and name."""
+    """Yield every entry of every registry with its group and name."""
     for group in CATALOGUE:
         for name, entry in group.entries.items():
             yield group, name, entry
 
 
 def entries_with_option(option: str) -> list[str]:
-    """The entries that have an option of this name, each as `kind name`."""
+    """Return the entries that have an option of this name, each as `kind name`."""
     return [f"{group.kind} {name}" for group, name, entry in entries() if option in entry.space.domains]

@@ -1,4 +1,4 @@
-"""Whether a space can only give configurations that make sense: checked when it is defined, not in a trial."""
+"""Checks that every configuration of a space makes sense, made when the space is defined and not in a trial."""
 
 from __future__ import annotations
 
@@ -12,17 +12,15 @@ from spaces import Categorical, Domain, Fixed, Scalar, Space, corners, ends
 
 
 def check_options(space: Space, read: Collection[str]) -> None:
-    """Every name is known, every option of a choice is one that its entry reads, within the entry's limits.
+    """Raise `ObjectiveError` unless every name is known and every option exists and stays within its limits.
 
-    read: the fields that shipped code reads; what else a space has is its author's own business.
-
-    Raises:
-        ObjectiveError: naming the entry and the option.
+    read: the fields that shipped code reads; other names of the space are not checked. The message names the entry
+    and the option.
     """
     for name, domain in space.values():
         for group in CATALOGUE if name in read else ():
             if group.field == name:
-                for chosen, options in _chosen(domain):
+                for chosen, options in _list_choices(domain):
                     entry = look_up(group.entries, chosen, group.kind)
                     for option, value in options:
                         check_option(entry, f"{group.kind} {chosen!r}", option, value)
@@ -31,37 +29,35 @@ def check_options(space: Space, read: Collection[str]) -> None:
 
 
 def check_conditions(space: Space, defaults: Mapping[str, object]) -> None:
-    """No configuration of the space has a technique without what it needs, or with what it forbids.
+    """Raise `ObjectiveError` if a configuration of the space breaks a condition of a technique that it uses.
 
-    defaults: what fields have that the space does not name; a condition on a field that is in neither does not
-    apply.
-
-    Raises:
-        ObjectiveError: naming both sides.
+    defaults: the values of fields that the space does not name; a condition on a field that is in neither does not
+    apply. The message names both sides.
     """
     for group, name, entry in entries():
         for condition in entry.conditions:
-            for value in _breaches(space, defaults, group, name, condition):
+            for value in _find_breaches(space, defaults, group, name, condition):
                 raise ObjectiveError(
                     f"{group.kind} {name!r} {condition}, but the space also gives it {condition.field} {value!s}; "
-                    "drop one of the two, or put them into different recipes (an inline Categorical)"
+                    "drop one of the two, or separate them by recipes (an inline Categorical)"
                 )
 
 
-def _breaches(
+def _find_breaches(
     space: Space, defaults: Mapping[str, object], group: Group, name: str, condition: Condition
 ) -> Iterator[object]:
+    """Yield the values of the condition's field that a configuration may combine with the entry, against the rule."""
     field = group.field_of(name)
     for corner in corners(space, {field, condition.field}):
         config = {**defaults, **corner}
         if field in config and condition.field in config and group.uses(config[field], name):
             value = config[condition.field]
-            if condition.broken_by(value):
+            if condition.is_broken_by(value):
                 yield name_of(value)
 
 
-def _chosen(domain: Domain) -> Iterator[tuple[str, list[tuple[str, Scalar]]]]:
-    """The names that a domain may give, each with the ends of its options' ranges."""
+def _list_choices(domain: Domain) -> Iterator[tuple[str, list[tuple[str, Scalar]]]]:
+    """Yield the names that a domain may give, each with the ends of its options' ranges."""
     if isinstance(domain, Categorical):
         for choice in domain.choices:
             options = domain.spaces[str(choice)].values() if domain.spaces else ()

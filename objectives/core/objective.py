@@ -1,4 +1,4 @@
-"""What an objective is: data, space, and how a network comes out of a configuration."""
+"""What an objective is: a data set, a space, and a way to train one configuration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from objectives.core.catalogue import entries_with_option
 from objectives.core.conditions import check_conditions, check_options
 from objectives.models.catalogue import MODELS, ModelEntry
 from objectives.models.config import ImageShape
-from objectives.schedules.rates import rates_for
+from objectives.schedules.rates import build_rates
 from objectives.training.config import TrainingConfig
 from spaces import Configuration, Space, corners
 
@@ -28,36 +28,36 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 class Objective:
     """What is trained: a data set, a space, and one of `model`, `build_model` or `train`.
 
-    `model` names a shipped network; `build_model` brings one of the user's own, trained by the shipped loop;
-    `train` brings the whole training. With the first, every name of the space must be a field of the
-    network's configuration, of `TrainingConfig`, or a recipe: an option that nobody reads is an error. So is a
-    space that could give a configuration which its techniques forbid.
+    `model` names a shipped network; `build_model` supplies a network of the user's, trained by the shipped loop;
+    `train` supplies the whole training. With `model`, every name of the space must be a field of the network's
+    configuration or of `TrainingConfig`, or a recipe: an option that nothing reads is an error. So is a space that
+    contains a configuration which one of its techniques forbids.
 
     Raises:
-        ObjectiveError: a field breaks its rule; the message names both.
+        ObjectiveError: a field breaks a rule; the message names the value and the rule.
     """
 
     data: str
-    """A name in DATASETS, or that of a class folder under the data folder."""
+    """A name in DATASETS, or the name of a class folder under the data folder."""
     space: Space
     description: str = ""
     model: str | None = None
     build_model: BuildModel | None = None
     train: Train | None = None
     epochs: int = 10
-    """Epochs of a full training, 1 or more."""
+    """Epochs of a whole training, 1 or more."""
     trials: int = 50
-    """Finished trials of a study, unless it says otherwise, 1 or more."""
+    """Default number of a study's finished trials, 1 or more."""
     classes: tuple[str, ...] | None = None
-    """Only these classes of the data set, numbered in this order; None for all."""
+    """The classes of the data set to use, numbered in this order; None for all."""
     train_examples: int | None = None
-    """How many labelled images are trained on, where few labels are the point; None for all."""
+    """How many labelled images to train on, if a study is about few labels; None for all."""
     validation_fraction: float = 0.1
-    """Share of the training examples held back for validation, above 0 and below 1."""
+    """Fraction of the training examples held back for validation, above 0 and below 1."""
     retrain_on_validation: bool = True
-    """Whether the final training has the validation images, too; not where few labels are the point."""
+    """Whether the final training uses the validation images, too; False if a study is about few labels."""
     image_size: int | None = None
-    """Height and width in pixels that images of a class folder are resized to; None where they are equal."""
+    """Height and width in pixels that images of a class folder are resized to; None if they all have one size."""
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
 
     def __post_init__(self) -> None:
@@ -67,7 +67,7 @@ class Objective:
                 "an objective needs exactly one of model, build_model and train, but got " + (", ".join(ways) or "none")
             )
         self._check_names()
-        # Before the numbers: a schedule that looks at validation says more about validation_fraction=0.
+        # Before the numbers: for validation_fraction=0, a condition's message says more.
         check_conditions(self.space, self._defaults())
         self._check_numbers()
         self.check_images()
@@ -75,21 +75,19 @@ class Objective:
 
     @property
     def network(self) -> ModelEntry | None:
-        """The entry of the shipped network; None where the objective brings its own."""
+        """The entry of the shipped network; None if the objective supplies its own."""
         return None if self.model is None else look_up(MODELS, self.model, "model")
 
     @property
     def defaults(self) -> dict[str, object]:
-        """What the network wants of its training, unless the space says otherwise."""
+        """The training fields' defaults for this network, which the space may replace."""
         return {} if self.network is None else dict(self.network.defaults)
 
     def check_images(self, image_shape: ImageShape | None = None) -> None:
-        """Refuse a space with sizes that no network has, or that images of this shape are too small for.
+        """Raise `ObjectiveError` if the space has an impossible size, or one that these images are too small for.
 
-        image_shape: (channels, height, width); None while the images are not known.
-
-        Raises:
-            ObjectiveError: naming the size and the field.
+        image_shape: (channels, height, width); None if the images are not known yet. The message names the size
+        and the field.
         """
         network = self.network
         if network is None:
@@ -101,16 +99,12 @@ class Objective:
                 network.check(config, image_shape)
 
     def check_epochs(self, epochs: int) -> None:
-        """Refuse a space with schedules that so few epochs are too few for.
-
-        Raises:
-            ObjectiveError: naming the epochs and the option.
-        """
+        """Raise `ObjectiveError` if a schedule of the space needs more epochs; the message names the option."""
         defaults = self._defaults()
         for corner in corners(self.space, {"schedule", "warmup_epochs"} & self._fields().keys()):
             config = {**defaults, **corner}
             if "schedule" in config:
-                rates_for(config["schedule"], 1.0, epochs, warmup_epochs=config["warmup_epochs"])
+                build_rates(config["schedule"], 1.0, epochs, warmup_epochs=config["warmup_epochs"])
 
     def _check_numbers(self) -> None:
         for name in ("epochs", "trials", "train_examples", "image_size"):
@@ -125,7 +119,7 @@ class Objective:
             raise ObjectiveError(f"classes must be two or more different names, but got {list(self.classes)}")
 
     def _fields(self) -> dict[str, Any]:
-        """The fields that shipped code reads, with their defaults."""
+        """Return the fields that shipped code reads, with their defaults."""
         kinds = [] if self.train is not None else [TrainingConfig]
         kinds += [] if self.network is None else [self.network.config]
         return {field.name: field.default for kind in kinds for field in fields(kind)}
@@ -148,12 +142,12 @@ class Objective:
                 owners = entries_with_option(name)
                 raise ObjectiveError(
                     f"neither model {self.model!r} nor the training reads {name!r}; "
-                    + (f"it is an option of {' and '.join(owners)}" if owners else f"they read {_listed(read)}")
+                    + (
+                        f"it is an option of {' and '.join(owners)}"
+                        if owners
+                        else f"they read {', '.join(sorted(read))}"
+                    )
                 )
         for name, default in read.items():
             if default is MISSING and any(name not in corner for corner in corners(self.space, {name})):
                 raise ObjectiveError(f"model {self.model!r} needs {name!r}; add it to the space")
-
-
-def _listed(names: dict[str, object]) -> str:
-    return ", ".join(sorted(names))

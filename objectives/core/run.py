@@ -1,4 +1,4 @@
-"""One training run of an objective: the network and the loop that a configuration asks for."""
+"""One training run of an objective: builds a configuration's network and trains it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from objectives.base.device import clear_memory, out_of_memory
+from objectives.base.device import as_out_of_memory, clear_memory
 from objectives.base.errors import ObjectiveError, UnusableState
 from objectives.base.registry import as_choice, resolve
 from objectives.base.seeds import derive_seed
 from objectives.core.objective import Objective
 from objectives.data.batches.examples import TrainValidation
 from objectives.reuse.catalogue import REUSES
+from objectives.reuse.context import ReuseContext
 from objectives.reuse.freeze import Freeze
-from objectives.reuse.reusing import Reusing, TrainedNetwork
+from objectives.reuse.trained_network import TrainedNetwork
 from objectives.schedules.catalogue import SCHEDULES
-from objectives.schedules.rates import Rates, Replayed, rates_for
+from objectives.schedules.rates import Rates, ReplayedRates, build_rates
 from objectives.training.callbacks import TrainingCallback
 from objectives.training.config import TrainingConfig
 from objectives.training.loop import NOTHING_FROZEN, NULL_CALLBACK, Report, fit
@@ -36,28 +37,31 @@ def train(
     epochs: int,
     seed: int,
     schedule_epochs: int | None = None,
-    trace: Sequence[tuple[float, float]] | None = None,
+    recorded_losses: Sequence[float] | None = None,
     sources: Mapping[str, TrainedNetwork] | None = None,
     callback: TrainingCallback = NULL_CALLBACK,
 ) -> nn.Module:
-    """Train one network and return it with the weights that its value stands for.
+    """Train one network and return it with the weights that its value was measured on.
 
-    epochs: how many to train, at most. schedule_epochs: how many the schedule is drawn over, where a run of a
-    longer training is repeated. trace: that run's learning rates at each epoch's start and end, for a schedule
-    that looks at validation and cannot be computed again. sources: networks of other studies by the study's name.
-    watcher: hears of every batch, and keeps the state that an interrupted training goes on from.
-    An objective with a `train` of its own sees none of the four: it always begins at the beginning.
+    An objective with its own `train` uses none of the last four arguments, and always starts at the first epoch.
+
+    Args:
+        epochs: how many to train, at most.
+        schedule_epochs: how many epochs the schedule spans, if part of a longer training is repeated.
+        recorded_losses: that training's validation losses, one per epoch, for a schedule that looks at them.
+        sources: networks of other studies, by the study's name.
+        callback: is told about every batch, and keeps the state that an interrupted training resumes from.
 
     Raises:
-        Leave: the watcher said so.
-        Diverged, OutOfMemory: what the configuration did to itself.
+        StopTraining: the callback asked for it.
+        Diverged, OutOfMemory: the configuration failed by its own fault.
         ObjectiveError: the configuration does not fit the objective.
     """
     config = config.replace(epochs=epochs, seed=seed, image_shape=data.image_shape, classes=len(data.classes))
     try:
         if objective.train is not None:
             _seed_everything(data, seed)
-            return _module(objective.train(config, data, report), "train")
+            return _check_module(objective.train(config, data, report), "train")
         shipped = StandardTraining(
             objective=objective,
             config=config,
@@ -65,28 +69,28 @@ def train(
             epochs=epochs,
             seed=seed,
             schedule_epochs=schedule_epochs or epochs,
-            trace=trace,
+            recorded_losses=recorded_losses,
             sources=sources or {},
         )
         return shipped.run(report, callback)
     except (RuntimeError, MemoryError) as error:
-        memory = out_of_memory(error, data.device)
+        memory = as_out_of_memory(error, data.device)
         if memory is None:
             raise
         raise memory from None
 
 
 def _seed_everything(data: TrainValidation, seed: int) -> None:
-    """Set everything that draws at random without a generator of its own."""
+    """Seed the global random generators and free the device's memory."""
     clear_memory(data.device)
     torch.manual_seed(derive_seed(seed, "weights"))
     random.seed(derive_seed(seed, "python"))
-    np.random.seed(derive_seed(seed, "numpy") % 2**32)  # for objectives of users' own; nothing shipped draws from it
+    np.random.seed(derive_seed(seed, "numpy") % 2**32)  # for users' objectives; shipped code does not use it
 
 
 @dataclass(frozen=True, kw_only=True)
 class StandardTraining:
-    """One run of the training loop that comes with the package; the fields are `train`'s."""
+    """One run of the shipped training loop; the fields are the arguments of `train`."""
 
     objective: Objective
     config: Configuration
@@ -94,29 +98,29 @@ class StandardTraining:
     epochs: int
     seed: int
     schedule_epochs: int
-    trace: Sequence[tuple[float, float]] | None
+    recorded_losses: Sequence[float] | None
     sources: Mapping[str, TrainedNetwork]
 
     def run(self, report: Report, callback: TrainingCallback) -> nn.Module:
-        """Go on from the watcher's state; from the beginning where there is none, or it cannot be used."""
-        state = callback.state()
+        """Resume from the callback's state, or start from the beginning if there is none or it cannot be used."""
+        state = callback.load_state()
         if state is not None:
             try:
                 return self._fit(report, callback, state)
             except UnusableState as error:
-                callback.refused(str(error))
+                callback.report_refused(str(error))
         return self._fit(report, callback, None)
 
     def _fit(self, report: Report, callback: TrainingCallback, state: bytes | None) -> nn.Module:
         _seed_everything(self.data, self.seed)
         training = Configuration({**self.objective.defaults, **self.config}).into(TrainingConfig)
         model = build_network(self.objective, self.config).to(self.data.device)
-        freeze = self._reuse(model, training, begun=state is not None, beat=callback.beat)
+        freeze = self._reuse_weights(model, training, begun=state is not None, beat=callback.beat)
         fit(
             model,
             self.data,
             training,
-            _rates(training, self.data, self.schedule_epochs, self.trace),
+            self._build_rates(training),
             report,
             epochs=self.epochs,
             seed=self.seed,
@@ -127,9 +131,11 @@ class StandardTraining:
         )
         return model
 
-    def _reuse(self, model: nn.Module, training: TrainingConfig, *, begun: bool, beat: Callable[[], None]) -> Freeze:
+    def _reuse_weights(
+        self, model: nn.Module, training: TrainingConfig, *, begun: bool, beat: Callable[[], None]
+    ) -> Freeze:
         entry, options = resolve(REUSES, training.reuse, "reuse")
-        reusing = Reusing(
+        context = ReuseContext(
             data=self.data,
             sources=self.sources,
             seed=self.seed,
@@ -137,42 +143,37 @@ class StandardTraining:
             begun=begun,
             beat=beat,
         )
-        return entry.build(model, reusing, **options) or NOTHING_FROZEN
+        return entry.build(model, context, **options) or NOTHING_FROZEN
 
-
-def _rates(
-    training: TrainingConfig,
-    data: TrainValidation,
-    epochs: int,
-    trace: Sequence[tuple[float, float]] | None,
-) -> Rates:
-    entry, _ = resolve(SCHEDULES, training.schedule, "schedule")
-    if entry.needs_metric and trace:
-        return Replayed(trace)
-    if entry.needs_metric and data.merged:
-        raise ObjectiveError(
-            f"schedule {as_choice(training.schedule).name!r} needs validation examples, and here they are trained "
-            "on as well; give the recorded learning rates"
+    def _build_rates(self, training: TrainingConfig) -> Rates:
+        entry, _ = resolve(SCHEDULES, training.schedule, "schedule")
+        if entry.needs_metric and self.data.merged and not self.recorded_losses:
+            raise ObjectiveError(
+                f"schedule {as_choice(training.schedule).name!r} needs validation examples, but here they are "
+                "trained on as well; pass the losses of a recorded run"
+            )
+        rates = build_rates(
+            training.schedule,
+            float(training.optimizer_choice.options["learning_rate"]),
+            self.schedule_epochs,
+            warmup_epochs=training.warmup_epochs,
+            warmup_start=training.warmup_start,
         )
-    return rates_for(
-        training.schedule,
-        float(training.optimizer_choice.options["learning_rate"]),
-        epochs,
-        warmup_epochs=training.warmup_epochs,
-        warmup_start=training.warmup_start,
-    )
+        if entry.needs_metric and self.recorded_losses:
+            return ReplayedRates(rates=rates, losses=self.recorded_losses)
+        return rates
 
 
 def build_network(objective: Objective, config: Configuration) -> nn.Module:
-    """The untrained network of a configuration that has `image_shape` and `classes`."""
+    """Return the untrained network of a configuration that has `image_shape` and `classes`."""
     if objective.build_model is not None:
-        return _module(objective.build_model(config), "build_model")
+        return _check_module(objective.build_model(config), "build_model")
     entry = objective.network
     assert entry is not None
     return entry.build(config.into(entry.config), config["image_shape"], config["classes"])
 
 
-def _module(value: object, name: str) -> nn.Module:
+def _check_module(value: object, name: str) -> nn.Module:
     if not isinstance(value, nn.Module):
         raise ObjectiveError(f"{name} must return a torch.nn.Module, but returned {type(value).__name__}")
     return value

@@ -49,7 +49,7 @@ def prepare(
     Raises DataError: the data set is unknown, missing or unreadable, or the copy cannot be written.
     """
     dataset = find_dataset(name, data_dir)
-    source = training_place(dataset, data_dir, cache_dir)
+    source = locate_training_part(dataset, data_dir, cache_dir)
     key = hashlib.sha256(json.dumps(_signature(name, source, image_size)).encode()).hexdigest()[:16]
     folder = cache_dir / "data" / f"{name}-{key}"
     found = prepared_folder.read(folder)
@@ -69,7 +69,7 @@ def prepare(
         ) from error
 
 
-def training_place(dataset: Dataset, data_dir: Path, cache_dir: Path) -> Location:
+def locate_training_part(dataset: Dataset, data_dir: Path, cache_dir: Path) -> Location:
     """Where the training part lies; what is missing is obtained first.
 
     Raises MissingData: it lies in no layout, and could not be had.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from objectives.data.cache import prepare, training_place
+from objectives.data.cache import locate_training_part, prepare
 from objectives.data.catalogue import find_dataset
 from objectives.data.files.decode import decode
 from objectives.data.files.decoded import Images, Labels, fingerprint
@@ -87,7 +87,7 @@ def _of_classes(name: str, images: Images, labels: Labels, known: tuple[str, ...
 
 def _held_out_place(name: str, data_dir: Path, cache_dir: Path) -> Location:
     dataset = find_dataset(name, data_dir)
-    training = training_place(dataset, data_dir, cache_dir).layout
+    training = locate_training_part(dataset, data_dir, cache_dir).layout
     layout = dataset.held_out_layouts[dataset.training_layouts.index(training)]
     found = locate(layout, data_dir=data_dir, cache_dir=cache_dir)
     if not found.present():

@@ -92,13 +92,13 @@ def _silu() -> Module:
 
 
 def _swish(*, beta: float = 1.0, learned: bool = False) -> Module:
-    from objectives.models.nonlinear import Swish
+    from objectives.models.custom_activations import Swish
 
     return Swish(beta, learned)
 
 
 def _swiglu() -> Module:
-    from objectives.models.nonlinear import SwiGlu
+    from objectives.models.custom_activations import SwiGlu
 
     return SwiGlu()
 
@@ -110,7 +110,7 @@ def _mish() -> Module:
 
 
 def _relu_squared() -> Module:
-    from objectives.models.nonlinear import SquaredRelu
+    from objectives.models.custom_activations import SquaredRelu
 
     return SquaredRelu()
 

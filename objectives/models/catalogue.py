@@ -36,27 +36,27 @@ class ModelEntry(Technique):
 
 
 def _mlp(config: MlpConfig, image_shape: ImageShape, classes: int) -> Network:
-    from objectives.models.mlp import mlp
+    from objectives.models.mlp import build_mlp
 
-    return mlp(config, image_shape, classes)
+    return build_mlp(config, image_shape, classes)
 
 
 def _cnn(config: CnnConfig, image_shape: ImageShape, classes: int) -> Network:
-    from objectives.models.cnn import cnn
+    from objectives.models.cnn import build_cnn
 
-    return cnn(config, image_shape, classes)
+    return build_cnn(config, image_shape, classes)
 
 
 def _resnet(config: CnnConfig, image_shape: ImageShape, classes: int) -> Network:
-    from objectives.models.resnet import resnet
+    from objectives.models.resnet import build_resnet
 
-    return resnet(config, image_shape, classes)
+    return build_resnet(config, image_shape, classes)
 
 
 def _rnn(config: RnnConfig, image_shape: ImageShape, classes: int) -> Network:
-    from objectives.models.rnn import rnn
+    from objectives.models.rnn import build_rnn
 
-    return rnn(config, image_shape, classes)
+    return build_rnn(config, image_shape, classes)
 
 
 def _check_pooling(config: CnnConfig, image_shape: ImageShape) -> None:

@@ -7,11 +7,11 @@ from functools import partial
 from torch import nn
 
 from objectives.models.config import CnnConfig, ImageShape, check_pooling
-from objectives.models.layers import image_network, stage
+from objectives.models.layers import build_image_network, stage
 from objectives.models.network import Network
 
 
-def cnn(config: CnnConfig, image_shape: ImageShape, classes: int) -> Network:
+def build_cnn(config: CnnConfig, image_shape: ImageShape, classes: int) -> Network:
     """`depth` stages of a 3x3 convolution, `pool_rounds` of them ending in 2x2 max pooling.
 
     The stages after a pooling are twice as wide as those before it.
@@ -28,7 +28,7 @@ def cnn(config: CnnConfig, image_shape: ImageShape, classes: int) -> Network:
         pooling = [nn.MaxPool2d(2)] if block in pooled else []
         stages.append(stage(convolution, units, config, *pooling))
         channels, units = units, units * 2 if pooling else units
-    return image_network(stages, channels, config, classes)
+    return build_image_network(stages, channels, config, classes)
 
 
 def pooled_blocks(depth: int, rounds: int) -> frozenset[int]:

@@ -29,7 +29,7 @@ def activation(choice: Choice | str) -> nn.Module:
     return entry.build(**options)
 
 
-def widening(choice: Choice | str) -> int:
+def count_widening(choice: Choice | str) -> int:
     """How many times its own outputs an activation wants of the layer in front."""
     return resolve(ACTIVATIONS, choice, "activation")[0].widens
 
@@ -48,18 +48,18 @@ def stage(layer: Layer, units: int, config: MlpConfig | CnnConfig, *rest: nn.Mod
     Raises:
         ObjectiveError: unknown activation, normalization or option.
     """
-    return nn.Sequential(*affine_part(layer, units, config), *nonlinear_part(units, config), *rest)
+    return nn.Sequential(*build_affine_part(layer, units, config), *build_nonlinear_part(units, config), *rest)
 
 
-def affine_part(layer: Layer, units: int, config: MlpConfig | CnnConfig) -> list[nn.Module]:
+def build_affine_part(layer: Layer, units: int, config: MlpConfig | CnnConfig) -> list[nn.Module]:
     """What comes before the activation: the layer, and the normalization where it belongs there."""
-    outputs = units * widening(config.activation)
+    outputs = units * count_widening(config.activation)
     norms = _normalization(config, outputs, "before")
     replaces_bias = resolve(NORMALIZATIONS, config.normalization, "normalization")[0].replaces_bias
     return [layer(outputs, bias=not (norms and replaces_bias)), *norms]
 
 
-def nonlinear_part(units: int, config: MlpConfig | CnnConfig) -> list[nn.Module]:
+def build_nonlinear_part(units: int, config: MlpConfig | CnnConfig) -> list[nn.Module]:
     """The activation, and the normalization where it belongs after it."""
     return [activation(config.activation), *_normalization(config, units, "after")]
 
@@ -69,7 +69,7 @@ def _normalization(config: MlpConfig | CnnConfig, features: int, at: Position) -
     return entry.build(features, isinstance(config, CnnConfig), at, **options)
 
 
-def image_network(stages: Sequence[nn.Module], channels: int, config: CnnConfig, classes: int) -> Network:
+def build_image_network(stages: Sequence[nn.Module], channels: int, config: CnnConfig, classes: int) -> Network:
     """Stages of convolutions that end with so many channels, then the average over the image, initialized."""
     dropout = [nn.Dropout(config.dropout)] if config.dropout > 0 else []
     network = Network(

@@ -12,7 +12,7 @@ from objectives.models.layers import initialize_network, slope, stage
 from objectives.models.network import Network
 
 
-def mlp(config: MlpConfig, image_shape: ImageShape, classes: int) -> Network:
+def build_mlp(config: MlpConfig, image_shape: ImageShape, classes: int) -> Network:
     """Flatten, then `depth` stages of linear layer, activation and what is configured between and after.
 
     Raises:

@@ -7,7 +7,7 @@ from functools import partial
 from torch import Tensor, nn
 
 from objectives.models.config import CnnConfig, ImageShape, check_pooling
-from objectives.models.layers import affine_part, image_network, nonlinear_part, stage, widening
+from objectives.models.layers import build_affine_part, build_image_network, build_nonlinear_part, count_widening, stage
 from objectives.models.network import Network
 
 
@@ -25,7 +25,7 @@ class Residual(nn.Module):
         return y_BCHW
 
 
-def resnet(config: CnnConfig, image_shape: ImageShape, classes: int) -> Network:
+def build_resnet(config: CnnConfig, image_shape: ImageShape, classes: int) -> Network:
     """A 3x3 convolution, then `depth` residual blocks of two; `pool_rounds` blocks halve and widen the image.
 
     One block is one stage, and the first convolution belongs to the first. Where a block changes the shape, its
@@ -44,7 +44,7 @@ def resnet(config: CnnConfig, image_shape: ImageShape, classes: int) -> Network:
         residual = _residual(channels, units, 2 if block in strided else 1, config)
         stages.append(residual if stages else nn.Sequential(stem, residual))
         channels = units
-    return image_network(stages, channels, config, classes)
+    return build_image_network(stages, channels, config, classes)
 
 
 def strided_blocks(depth: int, rounds: int) -> frozenset[int]:
@@ -62,14 +62,16 @@ def _residual(channels: int, units: int, stride: int, config: CnnConfig) -> Resi
     first = partial(nn.Conv2d, channels, kernel_size=3, stride=stride, padding=1)
     second = partial(nn.Conv2d, units, kernel_size=3, padding=1)
     branch = nn.Sequential(
-        *affine_part(first, units, config), *nonlinear_part(units, config), *affine_part(second, units, config)
+        *build_affine_part(first, units, config),
+        *build_nonlinear_part(units, config),
+        *build_affine_part(second, units, config),
     )
     shortcut: nn.Module = nn.Identity()
-    if stride != 1 or channels != units * widening(config.activation):
+    if stride != 1 or channels != units * count_widening(config.activation):
         projection = partial(nn.Conv2d, channels, kernel_size=1, stride=stride)
-        shortcut = nn.Sequential(*affine_part(projection, units, config))
+        shortcut = nn.Sequential(*build_affine_part(projection, units, config))
     return Residual(
         branch=branch,
         shortcut=shortcut,
-        activation=nn.Sequential(*nonlinear_part(units, config)),
+        activation=nn.Sequential(*build_nonlinear_part(units, config)),
     )

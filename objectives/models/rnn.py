@@ -43,7 +43,7 @@ class FinalStates(nn.Module):
         return torch.cat((forward_BF, backward_BF), dim=1)
 
 
-def rnn(config: RnnConfig, image_shape: ImageShape, classes: int) -> Network:
+def build_rnn(config: RnnConfig, image_shape: ImageShape, classes: int) -> Network:
     """`depth` stages of a recurrent layer and dropout over an image's rows; the final states are classified.
 
     Raises:

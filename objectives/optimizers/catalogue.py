@@ -110,8 +110,8 @@ def _muon(
 ) -> Optimizer:
     from torch.optim import AdamW, Muon
 
-    from objectives.optimizers.kernels import FlattenedKernels
-    from objectives.optimizers.pair import OptimizerPair
+    from objectives.optimizers.flattened_kernels import FlattenedKernels
+    from objectives.optimizers.optimizer_pair import OptimizerPair
 
     decayed = _decayed(groups, weight_decay)
     hidden = [group for group in decayed if group["hidden"]]

@@ -12,7 +12,7 @@ from objectives.optimizers.catalogue import OPTIMIZERS, Groups
 from spaces import Choice
 
 
-def weights(model: nn.Module) -> list[nn.Parameter]:
+def trainable_weights(model: nn.Module) -> list[nn.Parameter]:
     """The weights that are trained at this moment (`requires_grad`), from the input upwards.
 
     What has fewer than two dimensions is none (biases, norms, learned slopes), nor are biases and norms that have.

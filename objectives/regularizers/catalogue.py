@@ -13,7 +13,7 @@ from typing import Any
 from objectives.base.errors import ObjectiveError
 from objectives.base.technique import Technique, needs
 from objectives.optimizers.catalogue import OPTIMIZERS
-from spaces import Categorical, Fixed, Float, Int, Space, beyond_limits, standard
+from spaces import Categorical, Fixed, Float, Int, Space, find_broken_limit, standard
 
 _PENALTY = Float(1e-7, 1e-3, log=True, at_least=0.0, at_most=10.0)
 
@@ -96,6 +96,6 @@ def check_fields(config: Any) -> None:
     limits = {name: domain for entry in REGULARIZERS.values() for name, domain in entry.space.domains.items()}
     for field in fields(config):
         value = getattr(config, field.name)
-        rule = beyond_limits(limits[field.name], value) if field.name in limits and value is not None else None
+        rule = find_broken_limit(limits[field.name], value) if field.name in limits and value is not None else None
         if rule is not None:
             raise ObjectiveError(f"{field.name} {rule}, but got {value!r}")

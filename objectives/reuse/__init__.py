@@ -1,1 +1,1 @@
-"""Where the first weights of a network come from, if not from chance."""
+"""Ways to start a network from weights that were learned elsewhere, not from random ones."""

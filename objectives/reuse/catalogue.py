@@ -1,7 +1,8 @@
-"""The ways to reuse what was learned elsewhere: one entry is a builder that changes a new network in place.
+"""The ways to reuse what was learned elsewhere; a new one is one entry of REUSES beside its builder.
 
-All of them leave the upper stages and the output layer as the network came with, keep the reused stages still
-for `freeze_epochs` epochs, and let everything learn at `unfreeze_factor` times the learning rate from then on.
+A builder changes a new network in place. All of them keep the initial weights of the upper stages and the output
+layer, freeze the reused stages for `freeze_epochs` epochs, and then train everything at `unfreeze_factor` times the
+learning rate. Builders import torch when called.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from objectives.base.technique import Technique
-from objectives.reuse.reusing import Reusing
+from objectives.reuse.context import ReuseContext
 from spaces import Domain, Fixed, Float, Int, Space, standard
 
 if TYPE_CHECKING:
@@ -24,18 +25,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ReuseEntry(Technique):
-    """One way to reuse: `build(network, reusing, <options>)` says what is frozen then; None for nothing."""
+    """One way to reuse: `build(network, context, <options>)` returns what is frozen, or None for nothing."""
 
     build: Callable[..., Freeze | None]
 
 
-def _none(network: Module, reusing: Reusing) -> None:
+def _reuse_nothing(network: Module, context: ReuseContext) -> None:
     return None
 
 
 def _transfer(
     network: Module,
-    reusing: Reusing,
+    context: ReuseContext,
     *,
     source: str = "",
     layers: int = 1,
@@ -45,15 +46,15 @@ def _transfer(
     from objectives.reuse.stages import freeze_stages, require_stages
     from objectives.reuse.transfer import copy_stages
 
-    known = require_stages(network, layers)
-    copy_stages(known, reusing, source, layers)
-    return freeze_stages(known, layers, freeze_epochs, unfreeze_factor)
+    staged = require_stages(network, layers)
+    copy_stages(staged, context, source, layers)
+    return freeze_stages(staged, layers, freeze_epochs, unfreeze_factor)
 
 
-def _pretrained(
-    task: Callable[[], Task],
+def _pretrain(
+    load_task: Callable[[], Task],
     network: Module,
-    reusing: Reusing,
+    context: ReuseContext,
     *,
     layers: int = 1,
     pretrain_epochs: int = 10,
@@ -65,27 +66,27 @@ def _pretrained(
     from objectives.reuse.pretraining import pretrain
     from objectives.reuse.stages import freeze_stages, require_stages
 
-    known = require_stages(network, layers)
+    staged = require_stages(network, layers)
     pretrain(
-        known,
-        reusing,
-        task(),
+        staged,
+        context,
+        load_task(),
         layers=layers,
         epochs=pretrain_epochs,
         rate=pretrain_rate,
         batch_size=pretrain_batch_size,
     )
-    return freeze_stages(known, layers, freeze_epochs, unfreeze_factor)
+    return freeze_stages(staged, layers, freeze_epochs, unfreeze_factor)
 
 
-def _reconstruction() -> Task:
-    from objectives.reuse.tasks import Reconstruction
+def _load_reconstruction() -> Task:
+    from objectives.reuse.pretraining_tasks import Reconstruction
 
     return Reconstruction
 
 
-def _rotation() -> Task:
-    from objectives.reuse.tasks import Rotation
+def _load_rotation() -> Task:
+    from objectives.reuse.pretraining_tasks import Rotation
 
     return Rotation
 
@@ -103,20 +104,20 @@ _PRETRAINED: dict[str, Domain] = {
 }
 
 REUSES: dict[str, ReuseEntry] = {
-    "none": ReuseEntry(build=_none, description="all weights start from chance"),
+    "none": ReuseEntry(build=_reuse_nothing, description="all weights start at random"),
     "transfer": ReuseEntry(
         build=_transfer,
         space=Space({"source": Fixed(""), **_REUSED}),
-        description="the lowest stages of the network of a finished study, `source` (Yosinski et al. 2014)",
+        description="the lowest stages of the network of the finished study `source` (Yosinski et al. 2014)",
     ),
     "pretrain": ReuseEntry(
-        build=partial(_pretrained, _reconstruction),
+        build=partial(_pretrain, _load_reconstruction),
         space=Space(_PRETRAINED),
-        description="the lowest stages of an autoencoder of unlabelled images (Hinton & Salakhutdinov 2006)",
+        description="the lowest stages of an autoencoder trained on unlabelled images (Hinton & Salakhutdinov 2006)",
     ),
     "auxiliary": ReuseEntry(
-        build=partial(_pretrained, _rotation),
+        build=partial(_pretrain, _load_rotation),
         space=Space(_PRETRAINED),
-        description="the lowest stages of a network that tells an image's rotation (Gidaris et al. 2018)",
+        description="the lowest stages of a network trained to tell an image's rotation (Gidaris et al. 2018)",
     ),
 }

@@ -1,4 +1,4 @@
-"""Stages that do not learn at first."""
+"""Stages of a network that do not learn in the first epochs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from torch import nn
 
 @dataclass(frozen=True, kw_only=True)
 class Freeze:
-    """Keeps `stages` as they are for the first `epochs` epochs; then everything learns, more slowly.
+    """Stages that are frozen for the first `epochs` epochs; after that, everything learns at a lower rate.
 
-    rate_factor: what the schedule's learning rate is multiplied by from then on, above 0 and at most 1.
+    rate_factor: factor of the schedule's learning rate after the freeze, above 0 and at most 1.
     """
 
     stages: tuple[nn.Module, ...]
@@ -19,13 +19,13 @@ class Freeze:
     rate_factor: float
 
     def factor(self, epoch: int) -> float:
-        """What the schedule's learning rate is multiplied by in this 0-based epoch."""
+        """Return the factor of the schedule's learning rate in this 0-based epoch."""
         return 1.0 if epoch < self.epochs else self.rate_factor
 
-    def set(self, epoch: int) -> None:
-        """Freeze the stages or let them learn, as this 0-based epoch has it; to be called after `model.train()`.
+    def apply(self, epoch: int) -> None:
+        """Freeze or unfreeze the stages for this 0-based epoch; must be called after `model.train()`.
 
-        A frozen stage is in evaluation mode: its batch norm statistics stay, and it drops nothing.
+        A frozen stage is in evaluation mode: its batch norm statistics do not change, and it has no dropout.
         """
         frozen = epoch < self.epochs
         for stage in self.stages:

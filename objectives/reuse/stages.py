@@ -1,4 +1,4 @@
-"""The stages of a network that are reused."""
+"""The reused stages of a network."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from objectives.reuse.freeze import Freeze
 
 
 def require_stages(network: nn.Module, layers: int) -> Network:
-    """The network itself, if it has that many stages.
+    """Return the network itself, if it has that many stages.
 
     Raises:
-        ObjectiveError: it has fewer, or is one of a user's own, whose stages nobody knows.
+        ObjectiveError: it has fewer, or it is a user's network, which has no known stages.
     """
     if not isinstance(network, Network):
         raise ObjectiveError(
             f"only a network of MODELS has stages to reuse, but this objective builds a {type(network).__name__}; "
-            "name a model in the objective, or leave reuse out of its space"
+            "set the objective's model, or remove reuse from its space"
         )
     if layers > len(network.stages):
         raise ObjectiveError(
             f"layers={layers} stages cannot be reused in a network that has {len(network.stages)}; "
-            f"--set layers={len(network.stages)}, or make the network deeper"
+            f"use --set layers={len(network.stages)}, or make the network deeper"
         )
     return network
 
 
 def freeze_stages(network: Network, layers: int, epochs: int, rate_factor: float) -> Freeze:
-    """The lowest `layers` stages of a network, to be kept still for so many epochs."""
+    """Return a freeze of the lowest `layers` stages of a network."""
     return Freeze(stages=tuple(network.stages[:layers]), epochs=epochs, rate_factor=rate_factor)

@@ -14,7 +14,7 @@ from objectives.base.errors import ObjectiveError
 # Times that differ by less than this share of T are the same: sums of shares of T are rarely whole.
 ROUNDING = 1e-9
 
-# What `plateau` takes for granted; its state is kept by objectives.schedules.rates.Plateau.
+# Defaults of `plateau`; objectives.schedules.rates.PlateauRates keeps its state.
 PATIENCE = 2
 THRESHOLD = 1e-4
 

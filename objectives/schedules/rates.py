@@ -1,4 +1,4 @@
-"""Learning rates over a training run: computed from a schedule, or replayed from a recorded run."""
+"""Learning rates over a training run: computed from a schedule, or from the losses of a recorded run."""
 
 from __future__ import annotations
 
@@ -18,46 +18,46 @@ State = Mapping[str, float]
 
 
 class Rates(Protocol):
-    """What the training loop asks: the learning rate now, and here is how the epoch went.
+    """The learning rates of one training run, as the training loop sees them.
 
-    Only a schedule that looks at the loss has a state; any other goes on from any epoch.
+    Only a schedule that looks at the loss has a state; any other can start at any epoch.
     """
 
     def at(self, epoch: int, fraction: float) -> float:
-        """The learning rate after `fraction` (0 to 1) of the 0-based `epoch`."""
+        """Return the learning rate after `fraction` (0 to 1) of the 0-based `epoch`."""
 
     def momentum(self, epoch: int, fraction: float) -> float | None:
-        """The momentum then; None where the schedule leaves it alone."""
+        """Return the momentum at that time, or None if the schedule does not change it."""
 
-    def dips(self, epoch: int, start: float, end: float) -> bool:
-        """Whether the learning rate has a dip after `start` and no later than `end`, fractions of the epoch."""
+    def has_dip(self, epoch: int, start: float, end: float) -> bool:
+        """Return whether a dip lies after `start` and no later than `end`, both fractions of the epoch."""
 
     def observe(self, loss: float) -> None:
-        """Take note of an epoch's validation loss, once an epoch."""
+        """Take note of an epoch's validation loss; called once per epoch."""
 
     def state(self) -> dict[str, float]:
-        """What has been observed, as plain finite numbers for a checkpoint; empty where nothing matters."""
+        """Return what has been observed, as plain finite numbers for a checkpoint; empty if nothing matters."""
 
     def restore(self, state: State) -> None:
-        """Go on from what `state` returned."""
+        """Continue from what `state` returned."""
 
 
-class Stateless:
+class StatelessRates:
     """Rates that do not depend on how the training goes."""
 
     def observe(self, loss: float) -> None:
-        """Nothing depends on it."""
+        """Do nothing."""
 
     def state(self) -> dict[str, float]:
-        """There is none."""
+        """Return an empty state."""
         return {}
 
     def restore(self, state: State) -> None:
-        """There is none."""
+        """Do nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scheduled(Stateless):
+class ScheduledRates(StatelessRates):
     """A pure schedule: learning rate = `initial` times the schedule's factor, over `epochs` epochs."""
 
     factor: Callable[[float, float], float]
@@ -73,7 +73,7 @@ class Scheduled(Stateless):
     def momentum(self, epoch: int, fraction: float) -> float | None:
         return None if self.momenta is None else self.momenta(self._time(epoch, fraction), self.epochs)
 
-    def dips(self, epoch: int, start: float, end: float) -> bool:
+    def has_dip(self, epoch: int, start: float, end: float) -> bool:
         slack = ROUNDING * self.epochs
         return any(epoch + start < time - slack <= epoch + end for time in self.dip_times)
 
@@ -82,10 +82,11 @@ class Scheduled(Stateless):
 
 
 @dataclass(kw_only=True)
-class Plateau:
-    """The schedule that looks: a reduction after `patience` epochs without a lower validation loss.
+class PlateauRates:
+    """The schedule that looks at the loss: one reduction after every `patience` epochs without improvement.
 
-    Lower is lower by more than the share `threshold` of the best so far; the first `skipped` epochs do not count.
+    A validation loss is an improvement if it is lower than the best so far by more than the share `threshold` of
+    it. The first `skipped` epochs do not count.
     """
 
     factor: Callable[[float, float], float]
@@ -105,7 +106,7 @@ class Plateau:
     def momentum(self, epoch: int, fraction: float) -> float | None:
         return None
 
-    def dips(self, epoch: int, start: float, end: float) -> bool:
+    def has_dip(self, epoch: int, start: float, end: float) -> bool:
         return False
 
     def observe(self, loss: float) -> None:
@@ -129,8 +130,8 @@ class Plateau:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WarmedUp:
-    """Rates that come after `epochs` epochs of a linear rise, from the share `start` of their first one to it."""
+class WarmedUpRates:
+    """Rates that follow a warm-up: `epochs` epochs of a linear rise from `start` times their first value to it."""
 
     rates: Rates
     epochs: int
@@ -146,8 +147,8 @@ class WarmedUp:
         warm = epoch >= self.epochs
         return self.rates.momentum(epoch - self.epochs, fraction) if warm else self.rates.momentum(0, 0.0)
 
-    def dips(self, epoch: int, start: float, end: float) -> bool:
-        return self.rates.dips(epoch - self.epochs, start, end)
+    def has_dip(self, epoch: int, start: float, end: float) -> bool:
+        return self.rates.has_dip(epoch - self.epochs, start, end)
 
     def observe(self, loss: float) -> None:
         self.rates.observe(loss)
@@ -159,55 +160,64 @@ class WarmedUp:
         self.rates.restore(state)
 
 
-@dataclass(frozen=True)
-class Replayed(Stateless):
-    """A recorded run's learning rates: for each epoch those at its start and end, linear in between.
+@dataclass(frozen=True, kw_only=True)
+class ReplayedRates:
+    """The rates of a recorded run whose schedule looked at the loss: they see that run's losses again.
 
-    That is exact for `plateau`, with a warm-up or without: the one schedule that cannot be computed.
+    losses: the recorded run's validation losses, at least one for each epoch that is trained now.
     """
 
-    trace: Sequence[tuple[float, float]]
+    rates: Rates
+    losses: Sequence[float]
 
     def at(self, epoch: int, fraction: float) -> float:
-        first, last = self.trace[epoch]
-        return first + (last - first) * fraction
+        return self.rates.at(epoch, fraction)
 
     def momentum(self, epoch: int, fraction: float) -> float | None:
-        return None
+        return self.rates.momentum(epoch, fraction)
 
-    def dips(self, epoch: int, start: float, end: float) -> bool:
-        return False
+    def has_dip(self, epoch: int, start: float, end: float) -> bool:
+        return self.rates.has_dip(epoch, start, end)
+
+    def observe(self, loss: float) -> None:
+        self.rates.observe(self.losses[int(self.rates.state()["seen"])])
+
+    def state(self) -> dict[str, float]:
+        return self.rates.state()
+
+    def restore(self, state: State) -> None:
+        self.rates.restore(state)
 
 
-def rates_for(
+def build_rates(
     schedule: Choice | str, initial: float, epochs: int, *, warmup_epochs: int = 0, warmup_start: float = 0.1
 ) -> Rates:
-    """The learning rates of a schedule from (or up to) `initial`, over `epochs` epochs.
+    """Return the learning rates of a schedule from (or up to) `initial`, over `epochs` epochs.
 
-    The first `warmup_epochs` of them rise linearly from `warmup_start` times the schedule's first learning rate to
-    that; the schedule takes the rest.
+    Over the first `warmup_epochs` the rate rises linearly from `warmup_start` times the schedule's first learning
+    rate to that rate; the schedule spans the rest.
 
     Raises:
-        ObjectiveError: unknown schedule or option, a value beyond its limits, nothing left after the warm-up, or
+        ObjectiveError: unknown schedule or option, a value beyond its limits, no epoch left after the warm-up, or
             more dips than fit.
     """
     entry, options = resolve(SCHEDULES, as_choice(schedule), "schedule")
     if 0 < warmup_epochs >= epochs:
         raise ObjectiveError(
             f"warmup_epochs must be below the epochs, but got warmup_epochs={warmup_epochs}, epochs={epochs}; "
-            "lower the one or raise the other"
+            "lower warmup_epochs or raise the epochs"
         )
     left = epochs - warmup_epochs
     rates = (
-        _plateau(entry, options, initial, left, skipped=warmup_epochs)
+        _build_plateau(entry, options, initial, left, skipped=warmup_epochs)
         if entry.needs_metric
-        else _scheduled(entry, options, initial, left)
+        else _build_scheduled(entry, options, initial, left)
     )
-    return WarmedUp(rates=rates, epochs=warmup_epochs, start=warmup_start) if warmup_epochs else rates
+    return WarmedUpRates(rates=rates, epochs=warmup_epochs, start=warmup_start) if warmup_epochs else rates
 
 
-def _scheduled(entry: ScheduleEntry, options: dict[str, Any], initial: float, epochs: int) -> Rates:
-    return Scheduled(
+def _build_scheduled(entry: ScheduleEntry, options: dict[str, Any], initial: float, epochs: int) -> Rates:
+    return ScheduledRates(
         factor=partial(entry.factor, **options),
         momenta=partial(entry.momentum, **options) if entry.momentum else None,
         dip_times=entry.dips(epochs, **options) if entry.dips else (),
@@ -217,8 +227,10 @@ def _scheduled(entry: ScheduleEntry, options: dict[str, Any], initial: float, ep
     )
 
 
-def _plateau(entry: ScheduleEntry, options: dict[str, Any], initial: float, epochs: int, *, skipped: int) -> Rates:
-    return Plateau(
+def _build_plateau(
+    entry: ScheduleEntry, options: dict[str, Any], initial: float, epochs: int, *, skipped: int
+) -> Rates:
+    return PlateauRates(
         factor=partial(entry.factor, **options),
         patience=options.get("patience", PATIENCE),
         threshold=options.get("threshold", THRESHOLD),

@@ -1,4 +1,4 @@
-"""Which weights a training run ends with: the best epoch's, an average, or the last."""
+"""The weights that a training run ends with: the best epoch's, an average, or the last."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from objectives.training.config import TrainingConfig
 
 
 class BestWeights:
-    """Watches a model through its epochs: keeps the best weights, averages over dips, counts patience."""
+    """The best weights of a model so far; also averages weights over dips and counts early stopping's patience."""
 
     def __init__(self, model: nn.Module, config: TrainingConfig, data: TrainValidation) -> None:
         self._model = model
@@ -28,48 +28,48 @@ class BestWeights:
         self._kept: dict[str, Tensor] | None = None
 
     def average(self) -> None:
-        """Take the model's present weights into the average (Izmailov et al. 2018): a dip was reached."""
+        """Add the model's current weights to the average (Izmailov et al. 2018); called at a dip."""
         if self._averaged is None:
             self._averaged = AveragedModel(self._model)
         self._averaged.update_parameters(self._model)
         self._dipped = True
 
-    def valued(self) -> nn.Module:
-        """The network that this epoch's value is measured on: the average so far where the epoch had a dip.
+    def prepare_model(self) -> nn.Module:
+        """Return the network to measure this epoch's value on: the average so far if the epoch had a dip.
 
-        An average has no batch norm statistics of its own: they are taken anew from the training examples.
+        Averaged weights have no batch norm statistics, so these are computed from the training examples.
         """
         if self._dipped and self._averaged is not None:
             with torch.no_grad():
                 batches = self._data.train.batches(max(2, self._batch_size), order_seed=None, drop_last=True)
                 update_bn(batches, self._averaged)
-        return self._present
+        return self._valued_model
 
     def keep(self, accuracy: float) -> None:
-        """Take note of the accuracy of what `valued` gave; remember its weights if they are to be ended with."""
+        """Take note of the accuracy of this epoch's model, and keep its weights if training would end with them."""
         self._waited = 0 if accuracy > self._best else self._waited + 1
         if self._data.merged or accuracy > self._best:
-            self._kept = _copied(self._present)
+            self._kept = _copy_state(self._valued_model)
         self._best = max(self._best, accuracy)
         self._dipped = False
 
     @property
-    def _present(self) -> nn.Module:
-        """The average where this epoch had a dip, else the model."""
+    def _valued_model(self) -> nn.Module:
+        """The average if this epoch had a dip, else the model."""
         return self._averaged.module if self._dipped and self._averaged is not None else self._model
 
     @property
     def is_patience_over(self) -> bool:
-        """Whether early stopping ends the training; never by examples that are trained on."""
+        """Whether early stopping ends the training; always False if the validation examples are trained on."""
         return 0 < self._patience <= self._waited and not self._data.merged
 
-    def settle(self) -> None:
-        """Give the model the weights that it ends with."""
+    def load_final_weights(self) -> None:
+        """Load the weights that training ends with into the model."""
         if self._kept is not None:
             self._model.load_state_dict(self._kept)
 
     def state(self) -> dict[str, Any]:
-        """What has been seen and kept, as tensors and plain values for a checkpoint."""
+        """Return what has been seen and kept, as tensors and plain values for a checkpoint."""
         return {
             "best": self._best,
             "waited": self._waited,
@@ -79,7 +79,7 @@ class BestWeights:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` returned."""
+        """Continue from what `state` returned."""
         self._best, self._waited, self._dipped = state["best"], state["waited"], state["dipped"]
         self._kept = state["kept"]
         if state["averaged"] is not None:
@@ -87,5 +87,5 @@ class BestWeights:
             self._averaged.load_state_dict(state["averaged"])
 
 
-def _copied(model: nn.Module) -> dict[str, Tensor]:
+def _copy_state(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}

@@ -1,4 +1,4 @@
-"""Who follows a training from outside: hears that it goes on, and keeps its state for whoever goes on with it."""
+"""Callbacks of a training run: they see its progress, and keep its state so that another process can resume it."""
 
 from __future__ import annotations
 
@@ -6,44 +6,44 @@ from typing import Protocol
 
 
 class TrainingCallback(Protocol):
-    """What the training loop tells, and asks."""
+    """What the training loop calls while it runs."""
 
     def beat(self) -> None:
-        """A batch is done, of training, validation or pretraining.
+        """Take note that a batch of training, validation or pretraining is done.
 
         Raises:
-            Leave: the training is to be left; its state is handed to `keep` first where it can be gone on from.
+            StopTraining: training must stop now; the loop passes its state to `keep` first, unless it is pretraining.
         """
 
-    def state(self) -> bytes | None:
-        """What `keep` was given by an earlier run of this training; None to begin at the beginning."""
+    def load_state(self) -> bytes | None:
+        """Return what `keep` was given in an earlier run of this training, or None to start from the beginning."""
 
-    def refused(self, reason: str) -> None:
-        """That state cannot be gone on from: the training begins at the beginning."""
+    def report_refused(self, reason: str) -> None:
+        """Take note that the loaded state cannot be used and training starts from the beginning."""
 
     def due(self) -> bool:
-        """Whether a state is wanted at the end of this epoch."""
+        """Return whether to keep a state at the end of this epoch."""
 
     def keep(self, epoch: int, state: bytes) -> None:
-        """Keep the state; `epoch` is the 0-based one that it goes on with."""
+        """Keep the state; `epoch` is the 0-based epoch that it resumes in."""
 
 
 class NullCallback:
-    """Nobody follows."""
+    """A callback that does nothing."""
 
     def beat(self) -> None:
-        """Nobody hears it."""
+        """Do nothing."""
 
-    def state(self) -> bytes | None:
-        """There is none."""
+    def load_state(self) -> bytes | None:
+        """Return None."""
         return None
 
-    def refused(self, reason: str) -> None:
-        """There was none."""
+    def report_refused(self, reason: str) -> None:
+        """Do nothing."""
 
     def due(self) -> bool:
-        """Never."""
+        """Return False."""
         return False
 
     def keep(self, epoch: int, state: bytes) -> None:
-        """Nobody wants it."""
+        """Do nothing."""

@@ -1,4 +1,4 @@
-"""How a network is trained: the fields that a study's space may use beside those of its model."""
+"""How a network is trained: the fields that a study's space may use besides those of its model."""
 
 from __future__ import annotations
 
@@ -12,47 +12,47 @@ from spaces import Choice
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """Everything but the network of one training run; limits stand in REGULARIZERS."""
+    """Everything about one training run except the network; the fields' limits are in REGULARIZERS."""
 
     optimizer: Choice | str = "adamw"
-    """An entry of OPTIMIZERS with its options; `learning_rate` is among them or stands on its own."""
+    """An entry of OPTIMIZERS with its options; `learning_rate` is one of them, or the field below."""
     learning_rate: float | None = None
-    """Initial (or peak) learning rate, above 0, for an optimizer whose options have none."""
+    """Initial (or peak) learning rate, above 0; used if the optimizer's options have none."""
     weight_decay: float | None = None
-    """Decoupled weight decay, for an optimizer that has it and whose options do not say."""
+    """Decoupled weight decay; used if the optimizer supports it and its options have none."""
     schedule: Choice | str = "constant"
     """An entry of SCHEDULES with its options."""
     warmup_epochs: int = 0
-    """Epochs over which the learning rate rises linearly to the schedule's first, before the schedule begins."""
+    """Epochs over which the learning rate rises linearly to the schedule's first value, before the schedule starts."""
     warmup_start: float = 0.1
-    """What fraction of that it begins with."""
+    """The fraction of the schedule's first value that the warm-up starts at."""
     clipping: Choice | str = "none"
     """An entry of CLIPPINGS with its options."""
     batch_size: int = 128
-    """Examples in a batch, 1 or more; an incomplete last batch is left out."""
+    """Examples in a batch, 1 or more; an incomplete last batch is skipped."""
     label_smoothing: float = 0.0
-    """Share of the target spread over all classes, 0 to below 1."""
+    """Fraction of the target spread over all classes, 0 to below 1."""
     l1: float = 0.0
-    """Loss term: this times the sum of absolute weights; biases and norms are left out."""
+    """Factor of a loss term, the sum of absolute weights without biases and norms."""
     l2: float = 0.0
-    """Loss term: this times the sum of squared weights; biases and norms are left out."""
+    """Factor of a loss term, the sum of squared weights without biases and norms."""
     max_norm: float = 0.0
     """Largest l2 norm of a unit's incoming weights (a kernel's, for convolutions); 0 for none."""
     early_stopping: int = 0
-    """Epochs without a better validation accuracy after which the training ends; 0 for never."""
+    """Epochs without a better validation accuracy after which training ends; 0 for never."""
     swa: bool = False
-    """Average the weights over the schedule's dips; an epoch with a dip is valued by the average so far."""
+    """Whether to average the weights over the schedule's dips; an epoch with a dip is valued by the average so far."""
     flip: bool = False
-    """Mirror half of the training images left to right."""
+    """Whether to mirror half of the training images left to right."""
     crop: int = 0
-    """Move training images by up to so many pixels."""
+    """Pixels by which training images are moved at most."""
     cutout: int = 0
-    """Side of a square wiped to the mean colour in each training image, in pixels."""
+    """Side, in pixels, of a square that is set to the mean colour in each training image."""
     reuse: Choice | str = "none"
-    """An entry of REUSES with its options: where the lower stages' first weights come from."""
+    """An entry of REUSES with its options: the source of the lower stages' initial weights."""
 
     def __post_init__(self) -> None:
-        """Raises ObjectiveError: a field breaks its rule."""
+        """Raise `ObjectiveError` if a field breaks its rule."""
         if self.batch_size < 1:
             raise ObjectiveError(f"batch_size must be at least 1, but got {self.batch_size}")
         check_fields(self)
@@ -62,7 +62,7 @@ class TrainingConfig:
         """The optimizer with the learning rate (and weight decay) among its options.
 
         Raises:
-            ObjectiveError: there is no learning rate.
+            ObjectiveError: neither the options nor the fields have a learning rate.
         """
         choice = as_choice(self.optimizer)
         own = {"learning_rate": self.learning_rate, "weight_decay": self.weight_decay}

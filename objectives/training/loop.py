@@ -14,7 +14,7 @@ from torch import nn
 from objectives.base.device import Precision, autocast
 from objectives.base.errors import Diverged, StopTraining
 from objectives.base.seeds import derive_seed
-from objectives.data.batches.augment import Augment
+from objectives.data.batches.augmentation import Augmentation
 from objectives.data.batches.examples import Examples, TrainValidation
 from objectives.reuse.freeze import Freeze
 from objectives.schedules.rates import Rates
@@ -24,7 +24,7 @@ from objectives.training.config import TrainingConfig
 from objectives.training.snapshot import TrainingState
 from objectives.training.step import Step
 
-# Called after every epoch with the 0-based epoch and its metrics; it may raise to end the training.
+# Called after every epoch with the 0-based epoch and its metrics; it may raise to end training.
 Report = Callable[[int, Mapping[str, float]], None]
 
 EVALUATION_BATCH = 1024
@@ -46,62 +46,62 @@ def fit(
     callback: TrainingCallback = NULL_CALLBACK,
     state: bytes | None = None,
 ) -> None:
-    """Train `model` in place and report after every epoch; it ends with the weights that its value stands for.
+    """Train `model` in place and report after every epoch; it ends with the weights that its value was measured on.
 
-    Those are the best epoch's by validation accuracy or, where the validation examples are trained on as well,
-    the last one's. The metrics are `accuracy` and `loss` on the validation examples, `train_loss`, the schedule's
-    learning rate at the epoch's start and end (`learning_rate`, `learning_rate_end`), and `seconds`. With
-    a `state` that a watcher was given it goes on from there, to the same numbers as without the interruption.
+    Those are the best epoch's by validation accuracy or, if the validation examples are trained on as well, the
+    last one's. The metrics are `accuracy` and `loss` on the validation examples, `train_loss`, the optimizer's
+    learning rate at the epoch's start and end (`learning_rate`, `learning_rate_end`), and `seconds`. With a
+    `state` that the callback was given, training resumes there and gives the same numbers as without a break.
 
     Raises:
         Diverged: the training loss or a metric is NaN or infinite.
-        Leave: the watcher said so, and has the state.
-        UnusableState: the state is damaged or of another training; `model` is of no further use.
+        StopTraining: the callback asked for it; it has been given the state.
+        UnusableState: the state is damaged or belongs to another training; `model` cannot be used any more.
         ObjectiveError: unknown optimizer, clipping or option.
     """
     step, best_weights = Step(model, config, precision), BestWeights(model, config, data)
     run = TrainingState(
         model=model, optimizer=step.optimizer, rates=rates, best_weights=best_weights, device=data.device
     )
-    augment = Augment(flip=config.flip, crop=config.crop, cutout=config.cutout)
+    augment = Augmentation(flip=config.flip, crop=config.crop, cutout=config.cutout)
     steps = data.train.steps(config.batch_size, drop_last=True)
-    place = run.start(0) if state is None else run.restore(state)
+    position = run.start_epoch(0) if state is None else run.restore(state)
     try:
-        while place.epoch < epochs and not best_weights.is_patience_over:
-            epoch, started = place.epoch, time.perf_counter()
+        while position.epoch < epochs and not best_weights.is_patience_over:
+            epoch, started = position.epoch, time.perf_counter()
+            factor = freeze.factor(epoch)
             model.train()
-            freeze.set(epoch)
+            freeze.apply(epoch)
             batches = data.train.batches(
                 config.batch_size, order_seed=derive_seed(seed, "order", epoch), augment=augment, drop_last=True
             )
-            for x_BCHW, y_B in islice(batches, place.batches, None):
-                now, then = place.batches / steps, (place.batches + 1) / steps
-                learning_rate = rates.at(epoch, now) * freeze.factor(epoch)
-                place.loss += step(x_BCHW, y_B, learning_rate, rates.momentum(epoch, now))
-                if config.swa and rates.dips(epoch, now, then):
+            for x_BCHW, y_B in islice(batches, position.batches, None):
+                now, then = position.batches / steps, (position.batches + 1) / steps
+                position.loss += step(x_BCHW, y_B, rates.at(epoch, now) * factor, rates.momentum(epoch, now))
+                if config.swa and rates.has_dip(epoch, now, then):
                     best_weights.average()
-                place.batches += 1
+                position.batches += 1
                 callback.beat()
-            train_loss = place.loss.item() / steps
+            train_loss = position.loss.item() / steps
             check_finite(epoch, {"train_loss": train_loss})
             metrics = {
-                **evaluate(best_weights.valued(), data.validation, precision, callback.beat),
+                **evaluate(best_weights.prepare_model(), data.validation, precision, callback.beat),
                 "train_loss": train_loss,
-                "learning_rate": rates.at(epoch, 0.0),
-                "learning_rate_end": rates.at(epoch, 1.0),
+                "learning_rate": rates.at(epoch, 0.0) * factor,
+                "learning_rate_end": rates.at(epoch, 1.0) * factor,
                 "seconds": time.perf_counter() - started,
             }
             check_finite(epoch, metrics)
             rates.observe(metrics["loss"])
             best_weights.keep(metrics["accuracy"])
-            place = run.start(epoch + 1)
+            position = run.start_epoch(epoch + 1)
             report(epoch, metrics)
-            if place.epoch < epochs and callback.due():
-                callback.keep(place.epoch, run.pack(place))
+            if position.epoch < epochs and callback.due():
+                callback.keep(position.epoch, run.pack(position))
     except StopTraining:
-        callback.keep(place.epoch, run.pack(place))
+        callback.keep(position.epoch, run.pack(position))
         raise
-    best_weights.settle()
+    best_weights.load_final_weights()
 
 
 @torch.no_grad()
@@ -111,7 +111,7 @@ def evaluate(
     precision: Precision,
     beat: Callable[[], None] = NULL_CALLBACK.beat,
 ) -> dict[str, float]:
-    """Accuracy (0 to 1) and mean cross-entropy loss (nats) over all examples, in evaluation mode.
+    """Return the accuracy (0 to 1) and the mean cross-entropy loss (nats) over all examples, in evaluation mode.
 
     `beat` is called after every batch.
     """
@@ -128,7 +128,7 @@ def evaluate(
 
 
 def check_finite(epoch: int, metrics: Mapping[str, float]) -> None:
-    """Raise `Diverged` at the first metric that is NaN or infinite."""
+    """Raise `Diverged` if a metric is NaN or infinite."""
     for name, value in metrics.items():
         if not math.isfinite(value):
             raise Diverged(f"{name} became {value} in epoch {epoch}")

@@ -1,7 +1,7 @@
-"""A training run at one moment, as bytes: written when it is left, read by whoever goes on with it.
+"""The state of a training run as bytes, written when it is interrupted and read by the process that resumes it.
 
-What follows from the configuration, the seed and the epoch alone (the order of the examples, their augmentation,
-the learning rates) is not in it.
+It does not contain what follows from the configuration, the seed and the epoch: the order of the examples, their
+augmentation, the learning rates.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ FORMAT_VERSION = 1
 
 @dataclass(kw_only=True)
 class Position:
-    """How far a training run is."""
+    """How far a training run has come."""
 
     epoch: int
-    """The 0-based epoch that it is in."""
+    """The current epoch, 0-based."""
     batches: int = 0
-    """How many of the epoch's batches are done."""
+    """How many of its batches are done."""
     loss: Tensor
     """The sum of their losses, a scalar."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingState:
-    """Everything in a training run that changes as it goes on."""
+    """Everything in a training run that changes while it trains."""
 
     model: nn.Module
     optimizer: Optimizer
@@ -45,39 +45,40 @@ class TrainingState:
     best_weights: BestWeights
     device: torch.device
 
-    def start(self, epoch: int) -> Position:
-        """The beginning of an epoch."""
+    def start_epoch(self, epoch: int) -> Position:
+        """Return the position at the beginning of an epoch."""
         return Position(epoch=epoch, loss=torch.zeros((), device=self.device))
 
-    def pack(self, place: Position) -> bytes:
-        """The run as it is now, at this place."""
+    def pack(self, position: Position) -> bytes:
+        """Return the run's state as bytes; the keys are part of the format."""
         content = {
             "form": FORMAT_VERSION,
-            "epoch": place.epoch,
-            "batches": place.batches,
-            "loss": place.loss,
+            "epoch": position.epoch,
+            "batches": position.batches,
+            "loss": position.loss,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "rates": self.rates.state(),
             "keeper": self.best_weights.state(),
-            "random": _random_states(self.device),
+            "random": _get_random_states(self.device),
         }
         buffer = io.BytesIO()
         torch.save(content, buffer)
         return buffer.getvalue()
 
     def restore(self, packed: bytes) -> Position:
-        """Make this run the one that was packed, and return its place.
+        """Restore the run that was packed and return its position.
 
-        Only data are read: what would run code on loading is refused. A run that raised is of no further use.
+        Only data are read: content that would run code on loading is refused. After an error, this run must not be
+        used any more.
 
         Raises:
-            UnusableState: damaged, or of another network, optimizer or form.
+            UnusableState: the state is damaged, or belongs to another network, optimizer or format.
         """
         try:
             content = torch.load(io.BytesIO(packed), map_location="cpu", weights_only=True)
             if content["form"] != FORMAT_VERSION:
-                raise UnusableState(f"its form is {content['form']!r}, this program reads form {FORMAT_VERSION}")
+                raise UnusableState(f"its format is {content['form']!r}, but this program reads {FORMAT_VERSION}")
             self.model.load_state_dict(content["model"])
             self.optimizer.load_state_dict(content["optimizer"])
             self.rates.restore(content["rates"])
@@ -87,11 +88,11 @@ class TrainingState:
             return Position(epoch=int(content["epoch"]), batches=int(content["batches"]), loss=loss)
         except UnusableState:
             raise
-        except Exception as error:  # torch and pickle raise a dozen kinds for what is not theirs
+        except Exception as error:  # torch and pickle raise many types for content of another origin
             raise UnusableState(f"{type(error).__name__}: {first_line(error)}"[:300]) from error
 
 
-def _random_states(device: torch.device) -> dict[str, Any]:
+def _get_random_states(device: torch.device) -> dict[str, Any]:
     numpy_state = np.random.get_state(legacy=False)
     assert isinstance(numpy_state, dict)
     mersenne = numpy_state["state"]

@@ -9,14 +9,14 @@ from torch import Tensor, nn
 from objectives.base.device import Precision, autocast
 from objectives.base.registry import resolve
 from objectives.optimizers.clipping import CLIPPINGS
-from objectives.optimizers.groups import build_optimizer, weights
+from objectives.optimizers.groups import build_optimizer, trainable_weights
 from objectives.regularizers.max_norm import constrain_
 from objectives.regularizers.penalties import penalty
 from objectives.training.config import TrainingConfig
 
 
 class Step:
-    """Loss and penalties, gradients, clipping, the optimizer's update, the constraint: in this order.
+    """One optimization step: loss and penalties, gradients, clipping, the optimizer's update, the constraint.
 
     Raises:
         ObjectiveError: unknown optimizer, clipping or option.
@@ -31,12 +31,12 @@ class Step:
         self.clip = clipping.build(**options)
 
     def __call__(self, x_BCHW: Tensor, y_B: Tensor, learning_rate: float, momentum: float | None) -> Tensor:
-        """Take one step and return the loss before it, penalties included, as a scalar without gradient."""
+        """Take one step and return the loss before it, including penalties, as a scalar without gradient."""
         config = self.config
         set_rates(self.optimizer, learning_rate, momentum)
         with autocast(x_BCHW.device, self.precision):
             loss = F.cross_entropy(self.model(x_BCHW), y_B, label_smoothing=config.label_smoothing)
-        learning = weights(self.model) if config.l1 or config.l2 or config.max_norm else []
+        learning = trainable_weights(self.model) if config.l1 or config.l2 or config.max_norm else []
         if config.l1 or config.l2:
             loss = loss + penalty(learning, config.l1, config.l2)
         self.optimizer.zero_grad(set_to_none=True)
@@ -49,7 +49,7 @@ class Step:
 
 
 def set_rates(optimizer: torch.optim.Optimizer, learning_rate: float, momentum: float | None) -> None:
-    """Set every group's learning rate and, where one is given, its momentum (or first beta) if it has one."""
+    """Set every group's learning rate and, unless it is None, the momentum (or first beta) of groups that have one."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
         if momentum is not None and "betas" in group:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
 from objectives.base.errors import ObjectiveError
-from objectives.variants.copies import copy_for_prediction
+from objectives.variants.copying import copy_for_prediction
 
 
 class McDropout(nn.Module):

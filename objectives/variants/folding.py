@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from objectives.base.errors import ObjectiveError
-from objectives.variants.copies import copy_for_prediction
+from objectives.variants.copying import copy_for_prediction
 
 
 def fold_batch_norm(model: nn.Module) -> nn.Module:

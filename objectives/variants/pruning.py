@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from objectives.base.errors import ObjectiveError
-from objectives.variants.copies import copy_for_prediction
+from objectives.variants.copying import copy_for_prediction
 
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 

@@ -1,4 +1,4 @@
-"""`doctor`: checks the installation, storage, data and devices, and says what to do."""
+"""Checks of the installation, the storage, the data and the devices."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import shutil
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from objectives.data.cache import prepare
@@ -16,7 +16,6 @@ from objectives.data.catalogue import DATASETS
 from objectives.discovery import find_objective, objective_names
 from search.api.datasets import describe
 from search.connection import open_storage
-from search.display.output import document, say
 from search.errors import SearchError
 from search.settings import Settings
 from search.study.provenance import package_versions
@@ -31,19 +30,24 @@ LOW_DISK_BYTES = 2 * 2**30
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """The outcome of one check; `remedy` is empty where all is well."""
+    """The outcome of one check."""
 
     check: str
     fine: bool
     found: str
     remedy: str = ""
+    """A command that helps; empty if all is well, or if `found` says what to do."""
+
+    def to_json(self) -> dict[str, object]:
+        """Return an entry of the list that `search doctor --json` prints."""
+        return asdict(self)
 
 
-def examine(settings: Settings, *, as_json: bool, url_in_flag: str | None, mend: bool = False) -> None:
-    """Run every check and print what was found; `mend` sets right what dead workers left, too.
+def check_all(settings: Settings, *, url_in_flag: str | None = None, repair: bool = False) -> tuple[Finding, ...]:
+    """Run every check, all of them even if one fails.
 
-    Raises:
-        SearchError: a check failed.
+    url_in_flag: the storage's URL if a flag gave it, where other users of the machine can see it.
+    repair: whether to release the trials that dead workers hold.
     """
     checks: dict[str, Callable[[], str]] = {
         "installation": _installation,
@@ -57,12 +61,12 @@ def examine(settings: Settings, *, as_json: bool, url_in_flag: str | None, mend:
     }
     findings = [_attempt(name, check) for name, check in checks.items()]
     if next(finding for finding in findings if finding.check == "storage").fine:
-        findings += _stored(settings, mend=mend)
-    if as_json:
-        document([vars(finding) for finding in findings])
-    else:
-        for finding in findings:
-            say(f"{'ok  ' if finding.fine else 'FAIL'} {finding.check}: {finding.found}")
+        findings += _check_trials(settings, repair=repair)
+    return tuple(findings)
+
+
+def check_none_failed(findings: Sequence[Finding]) -> None:
+    """Raise `SearchError` with the names of the checks that failed, if any did."""
     failed = [finding.check for finding in findings if not finding.fine]
     if failed:
         raise SearchError(f"{len(failed)} of {len(findings)} checks failed: {', '.join(failed)}")
@@ -75,11 +79,11 @@ def _attempt(name: str, check: Callable[[], str]) -> Finding:
         return Finding(check=name, fine=False, found=str(error) or type(error).__name__)
 
 
-def _stored(settings: Settings, *, mend: bool) -> list[Finding]:
-    """What is found, and with `mend` set right, in a storage that answers."""
+def _check_trials(settings: Settings, *, repair: bool) -> list[Finding]:
+    """Check a storage that answers for trials that dead workers hold, after releasing them with `repair`."""
     try:
         with open_storage(settings) as database:
-            lines = _repaired(database, settings) if mend else []
+            lines = _repair(database, settings) if repair else []
             checked = _attempt("trials", lambda: recovery.check_stale(database.engine, settings.lease_seconds))
     except Exception as error:
         return [Finding(check="trials", fine=False, found=str(error) or type(error).__name__)]
@@ -88,7 +92,7 @@ def _stored(settings: Settings, *, mend: bool) -> list[Finding]:
     return [*(Finding(check="repair", fine=True, found=line) for line in lines), checked]
 
 
-def _repaired(database: Database, settings: Settings) -> list[str]:
+def _repair(database: Database, settings: Settings) -> list[str]:
     return recovery.repair_all(database.engine, settings.lease_seconds) or ["nothing to repair"]
 
 
@@ -103,11 +107,11 @@ def _writable(folder: Path) -> str:
             pass
     except OSError as error:
         raise SearchError(
-            f"{folder} cannot be written ({error.strerror}); set SEARCH_HOME and SEARCH_CACHE to folders of yours"
+            f"{folder} cannot be written ({error.strerror}); set SEARCH_HOME and SEARCH_CACHE to folders that can"
         ) from None
     free = shutil.disk_usage(existing).free
     if free < LOW_DISK_BYTES:
-        raise SearchError(f"{folder} has only {free / 2**30:.1f} GiB left; free some or choose another disk")
+        raise SearchError(f"{folder} has only {free / 2**30:.1f} GiB left; delete something or choose another disk")
     return f"{folder}, {free / 2**30:.0f} GiB free"
 
 
@@ -117,7 +121,7 @@ def _checkpoints(place: str) -> str:
     same = store.read(key) == content
     store.remove(key)
     if not same:
-        raise SearchError(f"{place} gives back other bytes than were written; set SEARCH_CHECKPOINTS to another place")
+        raise SearchError(f"{place} returns other bytes than were written; set SEARCH_CHECKPOINTS to another place")
     return place
 
 
@@ -143,7 +147,7 @@ def _objectives() -> str:
 
 def _data(settings: Settings) -> str:
     prepare("digits", settings.data, settings.cache)
-    here = [name for name in DATASETS if name != "digits" and describe(name, settings)["here"]]
+    here = [name for name in DATASETS if name != "digits" and describe(name, settings).here]
     others = f"{', '.join(here)} in {settings.data}" if here else f"none in {settings.data} (downloaded on demand)"
     return f"digits ready; {others}"
 

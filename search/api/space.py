@@ -1,12 +1,12 @@
-"""`space`: what a study or an objective searches over."""
+"""What a study or an objective searches over."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 
 from objectives.discovery import find_objective, objective_names
 from search.connection import open_storage
-from search.display.output import document, say, table
 from search.settings import Settings
 from search.study.spec import StudySpec
 from spaces import override
@@ -15,46 +15,73 @@ from storage.errors import UnknownStudy
 from storage.records import studies
 
 
-def show_space(
-    study: str | None,
-    objective: str | None,
-    overrides: tuple[str, ...],
-    settings: Callable[[], Settings],
-    *,
-    as_json: bool,
-) -> None:
-    """Print a space: a stored study's, or the one that an objective has with these overrides.
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """A parameter of a space as text."""
 
-    A name that is both a study's and an objective's means the study, which may have been changed with --set.
+    name: str
+    range: str
+    condition: str
+    """The choice under which it exists, such as `optimizer = nesterov`; empty if it always does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpaceDescription:
+    """A space as text, and its digest."""
+
+    digest: str
+    """SHA-256; equal for equal spaces only."""
+    space: tuple[Parameter, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """Return the document that `search space --study NAME --json` prints."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveRow:
+    """A shipped or installed objective."""
+
+    objective: str
+    description: str
+    data: str
+    epochs: int
+    trials: int
+
+    def to_json(self) -> dict[str, object]:
+        """Return an entry of the list that `search space --json` prints."""
+        return {"objective": self.objective, "description": self.description, "data": self.data}
+
+
+def list_objectives() -> tuple[ObjectiveRow, ...]:
+    """Return every objective that a study can name."""
+    found = [(name, find_objective(name).objective) for name in objective_names()]
+    return tuple(
+        ObjectiveRow(objective=name, description=it.description, data=it.data, epochs=it.epochs, trials=it.trials)
+        for name, it in found
+    )
+
+
+def describe_space(
+    study: str | None, objective: str | None, overrides: tuple[str, ...], settings: Callable[[], Settings]
+) -> SpaceDescription:
+    """Return the space of a stored study, or the one that an objective has with these overrides.
+
+    A name that is both a study's and an objective's means the study, which may have been created with overrides.
+
+    Raises:
+        ObjectiveError, SpaceError: there is no such objective, or an override breaks a rule.
     """
-    if study is None and objective is None:
-        _show_objectives(as_json=as_json)
-        return
-    rows, digest = _space(study, objective, overrides, settings)
-    if as_json:
-        keys = ("name", "range", "condition")
-        document({"digest": digest, "space": [dict(zip(keys, row, strict=True)) for row in rows]})
-        return
-    table(("parameter", "range", "only where"), rows)
-    say(f"digest {digest[:12]}")
-
-
-def _space(
-    study: str | None,
-    objective: str | None,
-    overrides: tuple[str, ...],
-    settings: Callable[[], Settings],
-) -> tuple[list[tuple[str, ...]], str]:
     if objective is None and study is not None and not overrides:
-        stored = _stored(study, settings())
+        stored = _read_stored(study, settings())
         if stored is not None:
             return stored
     space = override(find_objective(objective or study or "").objective.space, overrides)
-    return [tuple(row) for row in space.describe()], space.digest
+    return _describe(space.describe(), space.digest)
 
 
-def _stored(study: str, settings: Settings) -> tuple[list[tuple[str, ...]], str] | None:
-    """The space that a study was created with; None where no such study is kept."""
+def _read_stored(study: str, settings: Settings) -> SpaceDescription | None:
+    """Return the space that a study was created with; None if there is no such study."""
     if settings.storage is None and not EmbeddedServer(settings.home).is_initialized:
         return None
     with open_storage(settings) as database:
@@ -62,15 +89,11 @@ def _stored(study: str, settings: Settings) -> tuple[list[tuple[str, ...]], str]
             spec = StudySpec.from_json(studies.get(database.engine, study).spec)
         except UnknownStudy:
             return None
-    return [tuple(row) for row in spec.read_space().describe()], spec.space_digest
+    return _describe(spec.read_space().describe(), spec.space_digest)
 
 
-def _show_objectives(*, as_json: bool) -> None:
-    found = [(name, find_objective(name).objective) for name in objective_names()]
-    if as_json:
-        document([{"objective": name, "description": it.description, "data": it.data} for name, it in found])
-        return
-    table(
-        ("objective", "data", "epochs", "trials", "what is searched"),
-        [(name, it.data, it.epochs, it.trials, it.description) for name, it in found],
+def _describe(rows: list[tuple[str, str, str]], digest: str) -> SpaceDescription:
+    return SpaceDescription(
+        digest=digest,
+        space=tuple(Parameter(name=name, range=text, condition=condition) for name, text, condition in rows),
     )

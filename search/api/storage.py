@@ -1,13 +1,12 @@
-"""`storage`: where studies are kept."""
+"""The storage: where it is, starting and stopping the embedded server, backups, copies of studies, upgrades."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from search.connection import open_storage, storage_url
-from search.display.output import document, note, say
+from search.connection import open_storage, server_url, upgrade_storage
 from search.errors import NothingToDo, UsageError
 from search.settings import Settings
 from storage import url
@@ -16,30 +15,60 @@ from storage.copying.study import copy_study
 from storage.database import open_database
 from storage.embedded.server import EmbeddedServer
 from storage.records import studies
+from storage.upgrades import Upgrade, plan_upgrade
 
 
-def storage_action(
-    action: str, settings: Settings, *, file: Path | None, study: str | None, to: str | None, as_json: bool
-) -> None:
-    """Do one of ACTIONS; those without a need for `file`, `study` or `to` refuse them."""
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """What an action of `search storage` works on; None for what it does not need."""
+
+    settings: Settings
+    file: Path | None = None
+    study: str | None = None
+    to: str | None = None
+    """URL of another storage."""
+    check: bool = False
+    """Whether to do nothing and only tell what would be done."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What an action found or did."""
+
+    facts: Mapping[str, object]
+    sentence: str | None = None
+    """The outcome in a sentence; None if the facts say it."""
+
+    def to_json(self) -> dict[str, object]:
+        """Return the document that `search storage --json` prints."""
+        return dict(self.facts)
+
+
+def carry_out(
+    action: str,
+    settings: Settings,
+    *,
+    file: Path | None = None,
+    study: str | None = None,
+    to: str | None = None,
+    check: bool = False,
+) -> Outcome:
+    """Show, start, stop, back up, restore, copy or upgrade.
+
+    Raises:
+        UsageError: there is no such action, or it lacks an argument or has one that it does not need.
+        StorageError: the storage does not do it.
+    """
     if action not in ACTIONS:
         raise UsageError(f"`search storage` knows {', '.join(ACTIONS)}, but got {action!r}")
-    _check_flags(action, file, study, to)
-    done, told = ACTIONS[action](settings, file, study, to)
-    if as_json:
-        document(done)
-    else:
-        for text in told:
-            say(text)
-
-
-def _check_flags(action: str, file: Path | None, study: str | None, to: str | None) -> None:
-    wanted = {"backup": {"file"}, "restore": {"file"}, "copy": {"study", "to"}}.get(action, set())
-    given = {name for name, value in (("file", file), ("study", study), ("to", to)) if value is not None}
-    for name in sorted(wanted - given):
+    needed, optional, function = ACTIONS[action]
+    flags = {"file": file, "study": study, "to": to, "check": check or None}
+    given = {name for name, value in flags.items() if value is not None}
+    for name in sorted(set(needed) - given):
         raise UsageError(f"`search storage {action}` needs --{name}")
-    for name in sorted(given - wanted):
+    for name in sorted(given - {*needed, *optional}):
         raise UsageError(f"`search storage {action}` has no use for --{name}; drop it")
+    return function(Action(settings=settings, file=file, study=study, to=to, check=check))
 
 
 def _embedded(settings: Settings) -> EmbeddedServer:
@@ -51,11 +80,9 @@ def _embedded(settings: Settings) -> EmbeddedServer:
     return EmbeddedServer(settings.home)
 
 
-Outcome = tuple[dict[str, Any], list[str]]  # for programs, for people
-
-
-def _show(settings: Settings, file: Path | None, study: str | None, to: str | None) -> Outcome:
-    shown: dict[str, Any] = {
+def _show(action: Action) -> Outcome:
+    settings = action.settings
+    facts: dict[str, object] = {
         "kind": "embedded" if settings.storage is None else "remote",
         "url": None if settings.storage is None else url.mask_password(settings.storage),
         "home": str(settings.home),
@@ -64,7 +91,7 @@ def _show(settings: Settings, file: Path | None, study: str | None, to: str | No
     }
     if settings.storage is None:
         server = _embedded(settings).status()
-        shown |= {
+        facts |= {
             "running": server.running,
             "port": server.port,
             "folder": str(server.folder),
@@ -73,55 +100,89 @@ def _show(settings: Settings, file: Path | None, study: str | None, to: str | No
         }
     else:
         with open_storage(settings) as database:
-            shown["studies"] = len(studies.names(database.engine))
-    return shown, [f"{name:11} {value}" for name, value in shown.items()]
+            facts["studies"] = len(studies.names(database.engine))
+    return Outcome(facts=facts)
 
 
-def _start(settings: Settings, file: Path | None, study: str | None, to: str | None) -> Outcome:
-    address = _embedded(settings).start_detached()
-    return {"url": address}, [f"the embedded server runs until `search storage stop`: {address}"]
+def _start(action: Action) -> Outcome:
+    address = _embedded(action.settings).start_detached()
+    return Outcome(facts={"url": address}, sentence=f"the embedded server runs until `search storage stop`: {address}")
 
 
-def _stop(settings: Settings, file: Path | None, study: str | None, to: str | None) -> Outcome:
-    if not _embedded(settings).stop():
-        raise NothingToDo("the embedded server does not run")
-    return {"running": False}, ["the embedded server has stopped"]
+def _stop(action: Action) -> Outcome:
+    if not _embedded(action.settings).stop():
+        raise NothingToDo("the embedded server is not running")
+    return Outcome(facts={"running": False}, sentence="the embedded server has stopped")
 
 
-def _backup(settings: Settings, file: Path | None, study: str | None, to: str | None) -> Outcome:
-    assert file is not None
-    with storage_url(settings) as address:
-        backup(address, file)
-    return {"file": str(file), "size_bytes": file.stat().st_size}, [f"backed up to {file}"]
-
-
-def _restore(settings: Settings, file: Path | None, study: str | None, to: str | None) -> Outcome:
-    assert file is not None
-    with storage_url(settings) as address:
-        restore(address, file)
-    return {"file": str(file)}, [f"restored from {file}"]
-
-
-def _copy(settings: Settings, file: Path | None, study: str | None, to: str | None) -> Outcome:
-    assert study is not None
-    assert to is not None
-    if url.has_password(to):
-        note("warning: other users of this machine can see a password in a flag; ~/.pgpass hides it")
-    target_url = url.parse(to)
-    with open_storage(settings) as source, open_database(target_url) as target:
-        count = copy_study(source, target, study)
-    where = url.mask_password(target_url)
-    return (
-        {"study": study, "trials": count, "to": where},
-        [f"copied study {study} with {count} trials to {where}; it continues there, and ends here"],
+def _backup(action: Action) -> Outcome:
+    assert action.file is not None
+    with server_url(action.settings) as address:
+        backup(address, action.file)
+    return Outcome(
+        facts={"file": str(action.file), "size_bytes": action.file.stat().st_size},
+        sentence=f"backed up to {action.file}",
     )
 
 
-ACTIONS: dict[str, Callable[[Settings, Path | None, str | None, str | None], Outcome]] = {
-    "show": _show,
-    "start": _start,
-    "stop": _stop,
-    "backup": _backup,
-    "restore": _restore,
-    "copy": _copy,
+def _restore(action: Action) -> Outcome:
+    assert action.file is not None
+    with server_url(action.settings) as address:
+        restore(address, action.file)
+    return Outcome(facts={"file": str(action.file)}, sentence=f"restored from {action.file}")
+
+
+def _copy(action: Action) -> Outcome:
+    assert action.study is not None
+    assert action.to is not None
+    target_url = url.parse(action.to)
+    with open_storage(action.settings) as source, open_database(target_url) as target:
+        count = copy_study(source, target, action.study)
+    where = url.mask_password(target_url)
+    return Outcome(
+        facts={"study": action.study, "trials": count, "to": where},
+        sentence=f"copied study {action.study} with {count} trials to {where}; it continues there, and ends here",
+    )
+
+
+def _upgrade(action: Action) -> Outcome:
+    with server_url(action.settings) as address:
+        if action.check:
+            upgrade = plan_upgrade(url.parse(address))
+        else:
+            upgrade = upgrade_storage(address, action.settings, action.file)
+    facts: dict[str, object] = {
+        "version": upgrade.before,
+        "newest": upgrade.after,
+        "steps": list(upgrade.steps),
+        "upgraded": bool(upgrade.steps) and not action.check,
+        "obstacle": upgrade.obstacle,
+        "backup": None if upgrade.backup is None else str(upgrade.backup),
+    }
+    return Outcome(facts=facts, sentence=_describe_upgrade(upgrade, action))
+
+
+def _describe_upgrade(upgrade: Upgrade, action: Action) -> str:
+    if not upgrade.steps:
+        found = "no tables yet" if upgrade.before is None else f"tables of version {upgrade.before}, the newest"
+        return f"the storage has {found}; there is nothing to upgrade"
+    versions = f"from version {upgrade.before} to {upgrade.after}"
+    if not action.check:
+        saved = "no backup was made" if upgrade.backup is None else f"a backup of it as it was is in {upgrade.backup}"
+        return f"the storage was upgraded {versions}; {saved}"
+    backed_up = action.settings.storage is None or action.file is not None
+    saved = "after a backup" if backed_up else "without a backup, unless --file names a file for one"
+    told = f"the storage would be upgraded {versions} ({'; '.join(upgrade.steps)}), {saved}"
+    return told if upgrade.obstacle is None else f"{told}; now it cannot be: {upgrade.obstacle}"
+
+
+ACTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...], Callable[[Action], Outcome]]] = {
+    "show": ((), (), _show),
+    "start": ((), (), _start),
+    "stop": ((), (), _stop),
+    "backup": (("file",), (), _backup),
+    "restore": (("file",), (), _restore),
+    "copy": (("study", "to"), (), _copy),
+    "upgrade": ((), ("file", "check"), _upgrade),
 }
+"""Each action with the arguments that it needs, and those that it may have."""

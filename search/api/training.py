@@ -1,156 +1,172 @@
-"""`run`, `resume` and `worker`: train a study's trials on this machine."""
+"""Training a study's trials on this machine, in worker processes, with reports of progress."""
 
 from __future__ import annotations
 
-import sys
-from dataclasses import replace
-from pathlib import Path
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
 
-from objectives.discovery import is_path
-from search.connection import storage_url
-from search.display.live_display import LiveTable, LogLines
-from search.display.output import Decoding, configuration, document, err, note, out, say
-from search.errors import Interrupted, NothingToDo, SearchError, UsageError
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import SQLAlchemyError
+
+from objectives.data.files.decoded import Progress as Decoding
+from search.api.session import Session
+from search.errors import NothingToDo, SearchError
 from search.settings import Settings
-from search.strategies.pruners import audit
+from search.study import create, prior_studies
 from search.study import plan as plans
-from search.study import prior_studies
-from search.study.create import create_or_continue, resume_study
-from search.study.fork import fork_study
-from search.study.plan import ResolvedStudy, StudyRequest
-from search.study.status import StudyView
+from search.study.plan import StudyRequest
+from search.study.status_types import Status
+from search.study.trials import Trials
 from search.workers import devices, processes
 from search.workers.job import WorkerJob
 from search.workers.supervisor import Supervisor, WorkerPool, plan_jobs
-from storage import url
 from storage.blob_stores import open_store
-from storage.database import Database, open_database
-from storage.records import studies
-from storage.records.studies import StudyRecord
+
+REPORT_SECONDS = 1.0
+AWAY = (SQLAlchemyError, StorageInternalError)
 
 
-def study_name(study: str | None, objective: str | None) -> str:
-    """The study's name: as given, or the objective's.
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """The state of a study in training: passed to the callback of `run` at its start, each second, and at its end."""
+
+    status: Status
+    trials: Trials
+    epochs: int
+    """Epochs of a full training."""
+
+
+Callback = Callable[[Progress], object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What this machine trains with."""
+
+    devices: list[str]
+    workers: int | None
+    """The number of workers; None for one per GPU or, without a GPU, one per core."""
+    cores: int
+
+    def plan_jobs(self, session: Session) -> list[WorkerJob]:
+        """Return one job for each worker."""
+        job = WorkerJob(
+            storage=session.address,
+            study=session.record.name,
+            objective=session.objective,
+            settings=session.settings,
+            device="cpu",
+            threads=1,
+        )
+        return plan_jobs(job, self.devices, self.workers, self.cores)
+
+
+def prepare_machine(settings: Settings) -> Machine:
+    """Check the devices and the place for checkpoints, and start the server that workers are forked from.
 
     Raises:
-        UsageError: neither is given.
+        UsageError: a device does not exist.
+        BadURL: checkpoints cannot be kept at that place.
     """
-    if study is not None:
-        return study
-    if objective is None:
-        raise UsageError("say which study: --study NAME (see `search list` and `search space`)")
-    return Path(objective).stem.replace("_", "-") if is_path(objective) else objective
-
-
-def run_study(request: StudyRequest, settings: Settings, *, create: bool, as_json: bool) -> None:
-    """Create or continue a study and train until its budget is spent; print the best configuration."""
-    # What cannot be had must not leave a study behind.
-    there = devices.list_devices(settings.device)
+    found = devices.list_devices(settings.device)
     open_store(settings.checkpoint_place)
-    processes.fork_server_context()  # its server takes seconds to import torch: let it begin now
-    with storage_url(settings) as address, open_database(url.parse(address)) as database:
-        record, plan = _open(database, request, settings, create=create)
-        for text in plan.notes:
-            note(f"note: {text}")
-        learnt = prior_studies.list_names(database.engine, plan.spec)
-        view = StudyView(database, record.name)
-        before = view.status()["budget"]["left"]
+    processes.fork_server_context()  # it takes seconds to import torch, so let it begin now
+    return Machine(devices=found, workers=settings.workers, cores=devices.count_cores())
+
+
+def train(
+    session: Session, jobs: list[WorkerJob], *, timeout: float | None = None, progress: Callback | None = None
+) -> Status:
+    """Train until the budget is spent, the study is stopped or `timeout` seconds have passed; return its status.
+
+    Raises:
+        SearchError: a worker failed.
+        Interrupted: a signal arrived; the workers have ended.
+    """
+    create.start_study(session.database, session.record.study_id, timeout)
+    if session.view.status().budget.left:
+        _supervise(session, jobs, progress)
+    return session.view.status()
+
+
+def check_not_failed(status: Status) -> None:
+    """Raise `SearchError` if an error stopped the study, on this machine or another."""
+    if status.control == "failed":
+        raise SearchError(status.stop_reason or "the study was stopped by an error")
+
+
+def plan_lending(session: Session, machine: Machine, decoding: Decoding | None = None) -> list[WorkerJob]:
+    """Check that this machine can train a study that another command runs; return one job for each worker.
+
+    Raises:
+        NothingToDo: the study was stopped.
+        UsageError: this machine's objective or data differ from what the study was created with.
+    """
+    record = session.record
+    if record.control != "run" or record.overdue:
+        raise NothingToDo(f"study {record.name!r} was stopped; `search resume --study {record.name}` starts it again")
+    request = StudyRequest(study=record.name, objective=session.objective)
+    session.plan = plans.resolve_stored(record, request, session.settings, decoding)
+    prior_studies.list_names(session.database.engine, session.plan.spec)  # logs how many of them are gone
+    return machine.plan_jobs(session)
+
+
+def lend(session: Session, jobs: list[WorkerJob], progress: Callback) -> None:
+    """Train trials of a study that another command runs, leaving its settings as they are.
+
+    Raises:
+        SearchError, Interrupted: as for `train`.
+    """
+    _supervise(session, jobs, progress)
+
+
+def _supervise(session: Session, jobs: list[WorkerJob], progress: Callback | None) -> None:
+    supervisor = Supervisor(WorkerPool(database=session.database, study_id=session.record.study_id, jobs=jobs))
+    if progress is None:
+        supervisor.run(lambda: None)
+        return
+    with Reporter(session, progress) as reporter:
+        supervisor.run(reporter)
+
+
+class Reporter:
+    """Calls back about once a second, at the start of the block and at its end."""
+
+    def __init__(self, session: Session, callback: Callback) -> None:
+        self._session = session
+        self._callback = callback
+        self._next = 0.0
+        self._failed = False
+
+    def __enter__(self) -> Reporter:
+        self._report()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._failed:
+            self._report()
+
+    def __call__(self) -> None:
+        """Report if a second has passed since the last report."""
+        if time.monotonic() >= self._next:
+            self._report()
+
+    def _report(self) -> None:
         try:
-            if before:
-                job = _job(address, replace(request, study=record.name), settings)
-                jobs = plan_jobs(job, there, settings.workers, devices.count_cores())
-                _announce(record, plan, before, jobs, learnt)
-                _train(database, view, jobs, as_json=as_json)
-        except Interrupted:
-            note(f"stopped; continue with: search resume --study {record.name}")
-            raise
-        _conclude(view, as_json=as_json)
-
-
-def lend_machine(request: StudyRequest, settings: Settings) -> None:
-    """Train trials of a study that exists, leaving its settings as they are."""
-    there = devices.list_devices(settings.device)
-    open_store(settings.checkpoint_place)
-    processes.fork_server_context()
-    with storage_url(settings) as address, open_database(url.parse(address)) as database:
-        record = studies.get(database.engine, request.study)
-        if record.control != "run" or record.overdue:
-            raise NothingToDo(
-                f"study {record.name!r} was stopped; `search resume --study {record.name}` starts it again"
+            progress = Progress(
+                status=self._session.view.status(),
+                trials=self._session.trials(),
+                epochs=self._session.view.spec.epochs,
             )
-        with Decoding("decoding") as progress:
-            plan = plans.resolve_stored(record, request, settings, progress)
-        prior_studies.list_names(database.engine, plan.spec)  # for what it says of those that are gone
-        jobs = plan_jobs(_job(address, request, settings), there, settings.workers, devices.count_cores())
-        _train(database, StudyView(database, record.name), jobs, as_json=True)
-
-
-def _open(
-    database: Database, request: StudyRequest, settings: Settings, *, create: bool
-) -> tuple[StudyRecord, ResolvedStudy]:
-    opener = create_or_continue if create else resume_study
-    if request.fork is not None:
-        opener = fork_study
-    with Decoding(f"decoding data for {request.study}") as progress:
-        return opener(database, request, settings, progress)
-
-
-def _announce(record: StudyRecord, plan: ResolvedStudy, left: int, jobs: list[WorkerJob], learnt: list[str]) -> None:
-    prepared = plan.prepared
-    used = ", ".join(dict.fromkeys(job.device for job in jobs))
-    note(
-        f"study {record.name}: {left} of {record.trials} trials to go, up to {plan.spec.epochs} epochs each, on "
-        f"{len(plan.split.train)} + {len(plan.split.validation)} images of {prepared.name}; "
-        f"starting {len(jobs)} workers on {used}"
-    )
-    if learnt:
-        studies_ = "study" if len(learnt) == 1 else "studies"
-        note(f"learning from {len(learnt)} earlier {studies_}: {', '.join(learnt)}")
-
-
-def _job(address: str, request: StudyRequest, settings: Settings) -> WorkerJob:
-    """What all workers of this command have in common."""
-    objective = request.objective
-    if objective is not None and is_path(objective):
-        objective = str(Path(objective).resolve())
-    return WorkerJob(
-        storage=address, study=request.study, objective=objective, settings=settings, device="cpu", threads=1
-    )
-
-
-def _train(database: Database, view: StudyView, jobs: list[WorkerJob], *, as_json: bool) -> None:
-    supervisor = Supervisor(WorkerPool(database=database, study_id=view.record.study_id, jobs=jobs))
-    with _display(view, as_json=as_json) as watch:
-        supervisor.run(watch)
-
-
-def _display(view: StudyView, *, as_json: bool) -> LogLines:
-    if as_json or not sys.stdout.isatty():
-        return LogLines(view, err() if as_json else out())
-    return LiveTable(view, out())
-
-
-def _conclude(view: StudyView, *, as_json: bool) -> None:
-    status = view.status()
-    if as_json:
-        document(status)
-    if status["control"] == "failed":
-        raise SearchError(status["stop_reason"] or "the study was stopped by an error")
-    if as_json:
-        return
-    states = status["states"]
-    say(
-        f"study {status['study']}: {states['complete']} trials complete, {states['pruned']} pruned, "
-        f"{status['budget']['left']} left of {status['budget']['trials']}"
-    )
-    pruning = audit.describe_audit(status["pruning"])
-    if pruning is not None:
-        say(pruning)
-    best = status["best"]
-    if best is None:
-        say("no trial has completed yet")
-        return
-    when = "" if best["epoch"] is None else f", epoch {best['epoch'] + 1}"
-    say(f"best validation accuracy {best['value']:.4f} (trial {best['trial']}{when})")
-    say(configuration(best["params"]))
-    say(f"next: search final --study {status['study']}")
+        except AWAY:
+            return  # the workers wait for the storage, and so does the report
+        try:
+            self._callback(progress)
+        except Exception:
+            self._failed = True
+            raise
+        self._next = time.monotonic() + REPORT_SECONDS

@@ -20,12 +20,15 @@ Storage = Annotated[
     typer.Option(help="Postgres URL. Default: SEARCH_STORAGE, OPTUNA_STORAGE, or the embedded server.", metavar="URL"),
 ]
 Data = Annotated[Path | None, typer.Option(help="Folder of data sets. Default: SEARCH_DATA.", metavar="DIR")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout; all else on stderr.")]
-Trials = Annotated[int | None, typer.Option(help="Finished trials that the study is to have.", metavar="N")]
-Timeout = Annotated[float | None, typer.Option(help="End after so many seconds.", metavar="S")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, everything else on stderr.")]
+Trials = Annotated[
+    int | None,
+    typer.Option(help="The study's budget: how many trials it finishes. Default: the objective's.", metavar="N"),
+]
+Timeout = Annotated[float | None, typer.Option(help="End after this many seconds.", metavar="S")]
 Workers = Annotated[
     int | None,
-    typer.Option(help="Worker processes. Default: one a GPU, or one a core.", metavar="W"),
+    typer.Option(help="Worker processes. Default: one per GPU or, without a GPU, one per core.", metavar="W"),
 ]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, all, or a list: cuda:0,cuda:1.", metavar="DEVICES")]
 Experience = Annotated[
@@ -36,7 +39,7 @@ Experience = Annotated[
 ]
 Fork = Annotated[
     str | None,
-    typer.Option(help="Start another study with those of the study's trials that fit.", metavar="NAME"),
+    typer.Option(help="Start a new study that keeps those trials of the study that still fit.", metavar="NAME"),
 ]
 Set = Annotated[
     list[str] | None,
@@ -55,19 +58,23 @@ Variant = Annotated[
     ),
 ]
 Measure = Annotated[
-    bool, typer.Option("--measure", help="Only measure the variants, on validation data; score nothing.")
+    bool, typer.Option("--measure", help="Only measure the variants on validation data; score nothing.")
 ]
 Confirm = Annotated[
     int | None,
-    typer.Option("--confirm", help="Choose among the K best trials, by further seeds.", metavar="K"),
+    typer.Option(
+        "--confirm", help="Choose the winner among the K best trials by training them with further seeds.", metavar="K"
+    ),
 ]
 ConfirmSeeds = Annotated[
     int | None,
-    typer.Option("--confirm-seeds", help="Further seeds of each for --confirm. Default: 3.", metavar="S"),
+    typer.Option("--confirm-seeds", help="Further seeds for each trial of --confirm. Default: 3.", metavar="S"),
 ]
 Reopen = Annotated[
     str | None,
-    typer.Option("--reopen", help="Score a test set again that was scored or claimed; say why.", metavar="REASON"),
+    typer.Option(
+        "--reopen", help="Score again a test set that was scored or claimed before; give the reason.", metavar="REASON"
+    ),
 ]
 Out = Annotated[
     Path | None, typer.Option(help="Folder for weights and model card. Default: results/<study>.", metavar="DIR")

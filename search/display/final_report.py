@@ -1,98 +1,123 @@
-"""How the final step's answers are shown: the score, the confirmation before it, and the effects of variants."""
+"""How the final step's results are shown: the score, how its winner was chosen, and the effects of variants."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from search.display.output import configuration, document, say, table
-from search.evaluation import reopening
-from search.evaluation.variant_args import EFFECTS, effect_rows, format_list
+from search.evaluation.reopening import format_openings
+from search.evaluation.results.confirmation import Confirmation, ConfirmedCandidate
+from search.evaluation.results.score import Score
+from search.evaluation.results.variants import MeasuredVariants, VariantEffect
+from search.evaluation.variant_args import EFFECT_HEADINGS, effect_rows, join_variants
 
-CANDIDATES = ("trial", "in the search", "mean", "sd", "lower bound", "seeds", "")
+CANDIDATE_HEADINGS = ("trial", "value in search", "mean", "sd", "lower bound", "seeds", "outcome")
 
 
-def show_effects(measured: dict[str, Any], *, as_json: bool) -> None:
+def show_effects(measured: MeasuredVariants, *, as_json: bool) -> None:
     """Print what variants do to the winner."""
     if as_json:
         document(measured)
         return
-    say(f"study {measured['study']}, trial {measured['trial']}, trained as in the search; nothing was claimed")
-    _table(measured["variant_effects"])
+    say(
+        f"study {measured.study}, trial {measured.trial} as trained in the search, on the validation images; "
+        "the test set was not opened:"
+    )
+    _show_effect_table(measured.variant_effects)
 
 
-def _table(effects: list[dict[str, Any]]) -> None:
-    table(EFFECTS, effect_rows(effects))
-
-
-def show_score(result: dict[str, Any], out: Path, *, as_json: bool) -> None:
-    """Print a score with all that is known about it; `out` is the folder of its weights."""
+def show_score(score: Score, out: Path, *, as_json: bool) -> None:
+    """Print a score and everything known about it; `out` is the folder of its weights."""
     if as_json:
-        document(result)
+        document(score)
         return
-    if result["confirmation"] is not None:
-        _show_confirmation(result["confirmation"])
-    low, high = result["test_interval_95"]
-    say(
-        f"study {result['study']}, trial {result['trial']}, retrained for {result['epochs']} epochs "
-        f"on {result['retrained_on']}"
-    )
-    say(configuration(result["params"]))
-    if result["variants"]:
-        say(f"scored with {format_list(result['variants'])}; on validation images, before the retraining:")
-        _table(result["variant_effects"])
-    say(
-        f"test accuracy {result['test_accuracy']:.4f} (95% interval {low:.4f} to {high:.4f}, "
-        f"{result['test_examples']} images)"
-    )
-    worst = min(result["class_accuracy"], key=result["class_accuracy"].__getitem__)
-    say(
-        f"macro F1 {result['macro_f1']:.4f}, expected calibration error {result['calibration_error']:.4f}, "
-        f"worst class {worst} ({result['class_accuracy'][worst]:.4f})"
-    )
-    say(
-        f"validation accuracy in the search {result['validation_accuracy']:.4f}, "
-        f"{result['selection_gap']:+.4f} from the test"
-    )
-    say(
-        f"look number {result['look']} at this test set, scored {result['scored_at']}; "
-        f"it has been scored {_times(result['looks'])} in this storage"
-    )
-    if len(result["openings"]) > 1:
-        for line in reopening.format_openings(result["openings"]):
-            say(line)
-    if result["first_time"]:
+    if score.confirmation is not None:
+        _show_confirmation(score.confirmation)
+    images = "training images" if score.retrained_on == "train" else "training and validation images"
+    say(f"study {score.study}, trial {score.trial}, retrained for {score.epochs} epochs on the {images}")
+    say(configuration(score.params))
+    _show_variants(score)
+    _show_accuracies(score)
+    _show_looks(score)
+    if score.first_time:
         say(f"weights, configuration and model card are in {out}")
     else:
-        say("this was scored before; the test set was not opened again")
+        say("this is a stored score; the test set was not opened again")
 
 
-def _show_confirmation(confirmation: dict[str, Any]) -> None:
-    candidates, chosen = confirmation["candidates"], confirmation["chosen"]
-    say(f"the {len(candidates)} best trials, trained again with up to {confirmation['seeds']} further seeds each:")
-    table(CANDIDATES, [_candidate_row(candidate, chosen) for candidate in candidates])
-    low, high = confirmation["selection_optimism_interval_95"]
+def _show_variants(score: Score) -> None:
+    if score.variants:
+        say(f"scored with {join_variants(score.variants)}; effects on the validation images, before the retraining:")
+        _show_effect_table(score.variant_effects)
+
+
+def _show_effect_table(effects: Sequence[VariantEffect]) -> None:
+    table(EFFECT_HEADINGS, effect_rows(effects))
+
+
+def _show_accuracies(score: Score) -> None:
+    low, high = score.test_interval_95
+    say(f"test accuracy {score.test_accuracy:.4f} (95% interval {low:.4f} to {high:.4f}, {score.test_examples} images)")
+    if score.macro_f1 is not None and score.calibration_error is not None:
+        say(f"macro F1 {score.macro_f1:.4f}, expected calibration error {score.calibration_error:.4f}")
+    if score.class_accuracy:
+        worst = min(score.class_accuracy, key=score.class_accuracy.__getitem__)
+        say(f"lowest accuracy of a class: {score.class_accuracy[worst]:.4f} (class {worst})")
     say(
-        f"trial {chosen} was chosen by the lower bound of its mean; {len(confirmation['fresh_accuracies'])} fresh "
-        f"seeds, which had no part in that, give {confirmation['fresh_mean']:.4f} on average"
+        f"validation accuracy in the search {score.validation_accuracy:.4f}, "
+        f"{_compare(score.selection_gap)} the test accuracy"
     )
+
+
+def _show_looks(score: Score) -> None:
     say(
-        f"selection optimism {confirmation['selection_optimism']:+.4f} (95% interval {low:+.4f} to {high:+.4f}): "
-        f"by so much the search's best value, {confirmation['best_value']:.4f}, is above that; how these "
-        "validation images happen to differ from others is outside of it"
+        f"scored {score.scored_at}, look number {score.look} at this test set; "
+        f"studies in this storage have scored it {_times(score.looks)}"
     )
+    if len(score.openings) > 1:
+        for line in format_openings(score.openings):
+            say(line)
 
 
-def _candidate_row(candidate: dict[str, Any], chosen: int) -> tuple[object, ...]:
-    numbers = (candidate[name] for name in ("value", "mean", "sd", "lower_bound"))
-    if candidate["trial"] == chosen:
-        end = "chosen"
-    elif candidate["dropped_in_round"] is not None:
-        end = f"dropped in round {candidate['dropped_in_round']}: {candidate['reason']}"
+def _show_confirmation(confirmation: Confirmation) -> None:
+    optimism = confirmation.optimism
+    say(
+        f"the {len(confirmation.candidates)} best trials were trained again, with up to {confirmation.seeds} further "
+        "seeds each:"
+    )
+    table(CANDIDATE_HEADINGS, [_candidate_row(each, confirmation.chosen) for each in confirmation.candidates])
+    say(
+        f"trial {confirmation.chosen} was chosen for the highest lower bound (95%) of its mean accuracy; trained with "
+        f"{len(optimism.fresh_accuracies)} fresh seeds, which played no part in the choice, it reaches "
+        f"{optimism.fresh_mean:.4f} on average"
+    )
+    low, high = optimism.interval_95
+    say(
+        f"selection optimism: the search's best value, {optimism.best_value:.4f}, is {_compare(optimism.value)} that "
+        f"average (95% interval of the difference {low:+.4f} to {high:+.4f}); a positive difference is the luck of "
+        "the best of many trials"
+    )
+    say("these accuracies share the same validation images; how well they predict others, the test accuracy tells")
+
+
+def _candidate_row(candidate: ConfirmedCandidate, chosen: int) -> tuple[object, ...]:
+    numbers = (candidate.value, candidate.mean, candidate.sd, candidate.lower_bound)
+    if candidate.trial == chosen:
+        outcome = "chosen"
+    elif candidate.dropped_in_round is not None:
+        outcome = f"dropped in round {candidate.dropped_in_round}: {candidate.reason}"
     else:
-        end = ""
+        outcome = ""
     shown = ("" if number is None else f"{number:.4f}" for number in numbers)
-    return (candidate["trial"], *shown, candidate["seeds"], end)
+    return (candidate.trial, *shown, candidate.seeds, outcome)
+
+
+def _compare(difference: float) -> str:
+    """Return a difference in words, to be followed by what it is a difference from."""
+    if round(difference, 4) == 0:
+        return "equal to"
+    return f"{abs(difference):.4f} {'above' if difference > 0 else 'below'}"
 
 
 def _times(count: int) -> str:

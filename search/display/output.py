@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
@@ -15,16 +15,47 @@ from objectives.data.files.decoded import Progress as Report
 
 
 def out() -> Console:
-    """The console on stdout."""
+    """Return the console on stdout."""
     return Console(file=sys.stdout)
 
 
 def err() -> Console:
-    """The console on stderr."""
+    """Return the console on stderr."""
     return Console(file=sys.stderr)
 
 
-def document(value: Any) -> None:
+class Document(Protocol):
+    """A result that commands print with --json."""
+
+    def to_json(self) -> object:
+        """Return plain JSON values."""
+
+
+Result = TypeVar("Result", bound=Document)
+
+
+def present(result: Result, show: Callable[[Result], None], *, as_json: bool) -> None:
+    """Print a result as a JSON document, or let `show` print it for people."""
+    if as_json:
+        document(result)
+    else:
+        show(result)
+
+
+def present_all(results: Sequence[Result], show: Callable[[Sequence[Result]], None], *, as_json: bool) -> None:
+    """Print results as one JSON document, a list, or let `show` print them for people."""
+    if as_json:
+        print_json([each.to_json() for each in results])
+    else:
+        show(results)
+
+
+def document(result: Document) -> None:
+    """Print a result as a JSON document."""
+    print_json(result.to_json())
+
+
+def print_json(value: object) -> None:
     """Print one JSON document."""
     print(json.dumps(value, indent=2, default=str), flush=True)
 
@@ -51,7 +82,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 
 def configuration(params: Mapping[str, Any]) -> str:
-    """The parameters of a configuration, one a line."""
+    """Return the parameters of a configuration, one per line."""
     width = max((len(name) for name in params), default=0)
     return "\n".join(
         f"  {name:<{width}}  {value:.4g}" if isinstance(value, float) else f"  {name:<{width}}  {value}"
@@ -60,7 +91,7 @@ def configuration(params: Mapping[str, Any]) -> str:
 
 
 class Decoding:
-    """A progress bar on stderr while a data set is decoded; nothing is shown where nothing is decoded."""
+    """A progress bar on stderr while a data set is decoded; it does not appear unless something is decoded."""
 
     def __init__(self, what: str) -> None:
         self._bar = Progress(

@@ -1,74 +1,79 @@
-"""`status` and `list`: what is known about studies."""
+"""How `status` and `list` show studies."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
-from search.connection import open_storage
-from search.display.output import configuration, document, say, table
-from search.settings import Settings
-from search.strategies.pruners import audit
-from search.study.status import StudyView
-from storage.records import studies
+from search.display.live_display import format_counts
+from search.display.output import configuration, say, table
+from search.strategies.pruners.audit import PruningAudit
+from search.study.status_types import Status, WorkerState
 
 
-def show_status(name: str, settings: Settings, *, as_json: bool) -> None:
+def show_status(status: Status) -> None:
     """Print a study's state."""
-    with open_storage(settings) as database:
-        status = StudyView(database, name).status()
-    if as_json:
-        document(status)
-        return
-    for text in _lines(status):
+    for text in format_status(status):
         say(text)
 
 
-def list_studies(settings: Settings, *, as_json: bool) -> None:
-    """Print a line for each study."""
-    with open_storage(settings) as database:
-        found = [StudyView(database, name).status() for name in studies.names(database.engine)]
-    if as_json:
-        document(found)
-    elif not found:
+def show_studies(found: Sequence[Status]) -> None:
+    """Print one line for each study."""
+    if not found:
         say("no studies yet; start one with: search run --study digits-depth")
-    else:
-        table(("study", "objective", "trials", "best", "test", "workers"), [_row(s) for s in found])
+        return
+    table(("study", "objective", "trials", "best", "test", "workers"), [_row(status) for status in found])
 
 
-def _row(status: dict[str, Any]) -> tuple[object, ...]:
-    done = status["states"]["complete"] + status["states"]["pruned"]
-    best, final = status["best"], status["final"]
+def _row(status: Status) -> tuple[object, ...]:
+    best, final = status.best, status.final
     return (
-        status["study"],
-        status["objective"],
-        f"{done}/{status['budget']['trials']}",
-        f"{best['value']:.4f}" if best else "",
-        f"{final['test_accuracy']:.4f}" if final else "",
-        len(status["workers"]) or "",
+        status.study,
+        status.objective,
+        f"{status.states.finished}/{status.budget.trials}",
+        f"{best.value:.4f}" if best else "",
+        f"{final.test_accuracy:.4f}" if final else "",
+        len(status.workers) or "",
     )
 
 
-def _lines(status: dict[str, Any]) -> list[str]:
-    counts = ", ".join(f"{count} {name}" for name, count in status["states"].items() if count)
+def format_status(status: Status) -> list[str]:
+    """Return a study's state in lines for people."""
     lines = [
-        f"study {status['study']} (objective {status['objective']}): {counts or 'no trials yet'}; "
-        f"{status['budget']['left']} left of {status['budget']['trials']}, "
-        f"{status['epochs_trained']} epochs trained"
+        f"study {status.study} (objective {status.objective}): {format_counts(status) or 'no trials yet'}; "
+        f"{status.budget.left} left of {status.budget.trials}, {status.epochs_trained} epochs trained"
     ]
-    if status["control"] != "run":
-        lines.append(f"stopped{': ' + status['stop_reason'] if status['stop_reason'] else ''}")
-    lines += [
-        f"worker on {worker['host']} {worker['device']}: trial {worker['trial']}, "
-        f"epoch {worker['epoch']}, heard of {worker['beat_s']:.0f} s ago"
-        for worker in status["workers"]
-    ]
-    lines += [f"trial {error['trial']} failed: {error['error']}" for error in status["errors"]]
-    audited = audit.describe_audit(status["pruning"])
-    lines += [] if audited is None else [audited]
-    best, final = status["best"], status["final"]
+    if status.control != "run":
+        lines.append(f"stopped{f': {status.stop_reason}' if status.stop_reason else ''}")
+    lines += [_format_worker(worker) for worker in status.workers]
+    lines += [f"trial {error.trial} failed: {error.error}" for error in status.errors]
+    audit = format_audit(status.pruning)
+    lines += [] if audit is None else [audit]
+    best, final = status.best, status.final
     if best is not None:
-        lines.append(f"best validation accuracy {best['value']:.4f} (trial {best['trial']})")
-        lines.append(configuration(best["params"]))
+        lines.append(f"best validation accuracy {best.value:.4f} (trial {best.trial})")
+        lines.append(configuration(best.params))
     if final is not None:
-        lines.append(f"test accuracy {final['test_accuracy']:.4f}, scored {final['scored_at']}")
+        lines.append(f"test accuracy {final.test_accuracy:.4f}, scored {final.scored_at}")
     return lines
+
+
+def _format_worker(worker: WorkerState) -> str:
+    if worker.trial is None:
+        doing = "between trials"
+    elif worker.epoch is None:
+        doing = f"trial {worker.trial}, in its first epoch"
+    else:
+        doing = f"trial {worker.trial}, epoch {worker.epoch}"
+    return f"worker on {worker.host} {worker.device}: {doing}, last seen {worker.beat_s:.0f} s ago"
+
+
+def format_audit(audit: PruningAudit) -> str | None:
+    """Return what is known of pruning's cost in one sentence; None if no stopped trial was trained to its end."""
+    if audit.share_95 is None:
+        return None
+    trained = f"{audit.audited} of them {'was' if audit.audited == 1 else 'were'} trained to the end"
+    gain = f", by up to {audit.gain:.4f}" if audit.better else ""
+    return (
+        f"pruning stopped {audit.stopped} trials early. As a check, {trained}: {audit.better or 'none'} beat the best "
+        f"of the others{gain} (with 95% confidence, at most {audit.share_95[1]:.0%} of the stopped trials would have)"
+    )

@@ -1,9 +1,9 @@
-"""What a network predicts. B: batch, C: channels, H, W: height and width, K: classes."""
+"""What a network predicts, and how good that is. B: batch, C: channels, H, W: height and width, K: classes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,12 +14,25 @@ from objectives.base.device import Precision, autocast
 from objectives.data.batches.examples import Examples
 from objectives.training.loop import EVALUATION_BATCH
 
+CALIBRATION_BINS = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metrics:
+    """What is reported beside the accuracy; all from 0 to 1."""
+
+    class_accuracy: Mapping[str, float]
+    """The recall of each class."""
+    macro_f1: float
+    calibration_error: float
+    """The mean distance between confidence and accuracy over 15 bins of confidence (Guo et al. 2017)."""
+
 
 @torch.no_grad()
 def predict(
     model: nn.Module, examples: Examples, precision: Precision
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The predicted class of every example, and its probability."""
+    """Predict the class of every example; return the classes and their probabilities."""
     model.eval()
     classes, probabilities = [], []
     for x_BCHW, _ in examples.batches(EVALUATION_BATCH, order_seed=None):
@@ -32,13 +45,10 @@ def predict(
 
 
 def compute_metrics(
-    predicted: NDArray[np.int64], confidence: NDArray[np.float32], labels: NDArray[Any], classes: Sequence[str]
-) -> dict[str, Any]:
-    """What a score says beside the accuracy: each class's own, macro F1, and the expected calibration error.
-
-    The last is the mean distance between confidence and accuracy over 15 bins of confidence (Guo et al. 2017).
-    """
-    # It takes seconds to import, most of them for metrics of text and sound, and only the final step needs it.
+    predicted: NDArray[np.int64], confidence: NDArray[np.float32], labels: NDArray[np.int64], classes: Sequence[str]
+) -> Metrics:
+    """Compare predictions with labels; `classes` has the name of each label."""
+    # Imported here because it takes seconds, most of them for metrics of text and sound.
     from torchmetrics.functional.classification import (
         binary_calibration_error,
         multiclass_f1_score,
@@ -46,17 +56,18 @@ def compute_metrics(
     )
 
     found, truth = torch.from_numpy(predicted), torch.from_numpy(labels.astype(np.int64))
-    right = (found == truth).long()
-    of_classes = multiclass_recall(found, truth, len(classes), average="none").tolist()
-    return {
-        "class_accuracy": dict(zip(classes, of_classes, strict=True)),
-        "macro_f1": multiclass_f1_score(found, truth, len(classes), average="macro").item(),
-        "calibration_error": binary_calibration_error(torch.from_numpy(confidence), right, n_bins=15).item(),
-    }
+    correct = (found == truth).long()
+    recalls = multiclass_recall(found, truth, len(classes), average="none").tolist()
+    calibration = binary_calibration_error(torch.from_numpy(confidence), correct, n_bins=CALIBRATION_BINS)
+    return Metrics(
+        class_accuracy=dict(zip(classes, recalls, strict=True)),
+        macro_f1=multiclass_f1_score(found, truth, len(classes), average="macro").item(),
+        calibration_error=calibration.item(),
+    )
 
 
-def pack_predictions(predicted: NDArray[Any], confidence: NDArray[Any]) -> bytes:
-    """Predictions as they are stored: a record of little-endian int32 class and float32 probability each."""
+def pack_predictions(predicted: NDArray[np.int64], confidence: NDArray[np.float32]) -> bytes:
+    """Return predictions as they are stored: a little-endian int32 class and float32 probability for each example."""
     rows = np.empty(len(predicted), dtype=[("class", "<i4"), ("probability", "<f4")])
     rows["class"], rows["probability"] = predicted, confidence
     return rows.tobytes()

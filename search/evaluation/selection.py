@@ -1,50 +1,16 @@
-"""Who is scored at the end: the best completed trial of a study, and what its retraining needs."""
+"""Choosing the trial to retrain and score, and what its retraining needs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-import torch
 from optuna.trial import FrozenTrial
 
 from objectives.base.seeds import derive_seed
-from search.errors import NothingToDo
-from search.evaluation.racing import Race
-from search.evaluation.reopening import Reopening
-from search.settings import Settings
-from search.study.plan import ResolvedStudy
+from search.evaluation.final_step import FinalStep
 from search.study.status import best_epoch, best_trial
-from spaces import Choice, Configuration
-from storage.database import Database
+from spaces import Configuration
 from storage.records import epochs
-from storage.records.ledger import Claim
-from storage.records.studies import StudyRecord
-
-
-def _silent(line: str) -> None:
-    pass
-
-
-@dataclass(frozen=True, kw_only=True)
-class FinalStep:
-    """A study at its final step, on this machine."""
-
-    database: Database
-    record: StudyRecord
-    plan: ResolvedStudy
-    settings: Settings
-    device: torch.device
-    out: Path
-    variants: tuple[Choice, ...] | None = None
-    """What is to be scored instead of the plain network; None where nobody said."""
-    reopening: Reopening | None = None
-    """Why a test set that was claimed before is to be scored again; None where it is not."""
-    race: Race | None = None
-    """How the winner is chosen among the best trials; None where the best one is the winner."""
-    tell: Callable[[str], None] = _silent
-    """Hears one line of progress at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,51 +20,44 @@ class Winner:
     trial: FrozenTrial
     config: Configuration
     epochs: int
-    """Up to the trial's best epoch, that one included."""
-    trace: list[tuple[float, float]] | None
-    """First and last learning rate of each epoch; None where the objective did not report them."""
+    """The number of epochs to train: up to the trial's best, included."""
+    losses: list[float] | None
+    """Validation loss of each epoch, for a schedule that depends on it; None unless the objective reported them all."""
     trial_seed: int
-    seed: int
-    """Of the retraining."""
-
-
-def seed_of(final_step: FinalStep, trial: FrozenTrial) -> int:
     """The seed that the trial was trained with."""
-    return int(trial.user_attrs.get("seed", derive_seed(final_step.plan.spec.seed, trial.number)))
+    seed: int
+    """The seed of the retraining."""
 
 
-def find_winner(
-    final_step: FinalStep, trials: list[FrozenTrial], earlier: Claim | None, chosen: int | None = None
-) -> Winner:
-    """The best completed trial, or the one that was chosen, replayed through the study's space.
-
-    That of a claim made earlier stays.
+def find_winner(final_step: FinalStep, number: int | None = None) -> Winner:
+    """Return the trial with this number, or the best completed one, with its configuration and validation losses.
 
     Raises:
-        NothingToDo: no trial has completed, or the best has no curve to train again by.
+        NothingToDo: no trial has completed, or the trial has no curve to repeat.
     """
-    number = chosen if earlier is None else earlier.winner["trial"]
-    best = best_trial(trials) if number is None else next(t for t in trials if t.number == number)
-    last = None if best is None else best_epoch(best)
-    if best is None or last is None:
-        raise no_completed_error(final_step)
-    curve = epochs.read_curve(final_step.database.engine, best._trial_id)
-    rates = [(row.get("learning_rate"), row.get("learning_rate_end")) for row in curve[: last + 1]]
-    complete = [(first, end) for first, end in rates if first is not None and end is not None]
-    seed = seed_of(final_step, best)
+    trial = _find_trial(final_step, number)
+    last = None if trial is None else best_epoch(trial)
+    if trial is None or last is None:
+        raise final_step.no_completed_trial()
+    seed = final_step.trial_seed(trial)
     return Winner(
-        trial=best,
-        config=final_step.plan.found.objective.space.replay(best.params),
+        trial=trial,
+        config=final_step.objective.space.replay(trial.params),
         epochs=last + 1,
-        trace=complete if len(complete) == last + 1 else None,
+        losses=_read_losses(final_step, trial, last + 1),
         trial_seed=seed,
         seed=derive_seed(seed, "final"),
     )
 
 
-def no_completed_error(final_step: FinalStep) -> NothingToDo:
-    """The error of a study without a trial that could win."""
-    return NothingToDo(
-        f"study {final_step.record.name!r} has no completed trial; "
-        f"train some with `search run --study {final_step.record.name}`"
-    )
+def _find_trial(final_step: FinalStep, number: int | None) -> FrozenTrial | None:
+    if number is None:
+        return best_trial(list(final_step.trials))
+    return next(trial for trial in final_step.trials if trial.number == number)
+
+
+def _read_losses(final_step: FinalStep, trial: FrozenTrial, count: int) -> list[float] | None:
+    """Return the validation losses of the trial's first `count` epochs; None if one is missing."""
+    curve = epochs.read_curve(final_step.engine, trial._trial_id)[:count]
+    losses = [row["loss"] for row in curve if "loss" in row]
+    return losses if len(losses) == count else None

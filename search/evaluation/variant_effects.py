@@ -1,28 +1,30 @@
-"""What variants do to the winner, on validation data: measured before anything is retrained or claimed."""
+"""What variants do to the winner on validation images, measured before anything is retrained or claimed."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
-from optuna.trial import FrozenTrial
 from torch import nn
 
+from objectives.base.device import Precision
 from objectives.data import seal
 from objectives.data.batches.examples import TrainValidation
 from objectives.training.loop import evaluate
-from objectives.variants.chain import apply_one_by_one, apply_variants
+from objectives.variants.apply import apply_one_by_one, apply_variants
 from objectives.variants.pruning import sparsity
+from search.evaluation.final_step import FinalStep
+from search.evaluation.results.claimed import ClaimedWinner
+from search.evaluation.results.variants import MeasuredVariants, VariantEffect
 from search.evaluation.retraining import build_untrained, train_as_in_trial
-from search.evaluation.selection import FinalStep, Winner, find_winner
-from search.evaluation.variant_args import format_variant
+from search.evaluation.selection import Winner, find_winner
+from search.evaluation.variant_args import format_variants
 from spaces import Choice
 from storage.records import ledger
 
 
-def measure_variants(final_step: FinalStep, trials: list[FrozenTrial]) -> dict[str, Any]:
-    """The effects of the finalist's variants, and nothing more: no retraining, no claim, no test file.
+def measure_variants(final_step: FinalStep) -> MeasuredVariants:
+    """Measure the effects of the requested variants, without retraining, claiming or reading the test set.
 
     Raises:
         NothingToDo: no trial has completed.
@@ -30,44 +32,50 @@ def measure_variants(final_step: FinalStep, trials: list[FrozenTrial]) -> dict[s
     """
     record, settings = final_step.record, final_step.settings
     seal.install(seal.sealed_paths(settings.data, settings.cache))
-    claimed = ledger.open_claim(final_step.database.engine, record.uuid, final_step.plan.spec.dataset)
-    earlier = claimed if final_step.reopening is None else None
-    winner = find_winner(final_step, trials, earlier)
+    winner = find_winner(final_step, _find_claimed_trial(final_step))
     variants = final_step.variants or ()
-    return {
-        "study": record.name,
-        "trial": winner.trial.number,
-        "variants": [format_variant(variant) for variant in variants],
-        "variant_effects": measure_effects(final_step, winner, variants),
-    }
+    return MeasuredVariants(
+        study=record.name,
+        trial=winner.trial.number,
+        variants=format_variants(variants),
+        variant_effects=measure_effects(final_step, winner, variants),
+    )
 
 
-def measure_effects(final_step: FinalStep, winner: Winner, variants: Sequence[Choice]) -> list[dict[str, Any]]:
-    """The winner's own network on validation data: as it is, then with each variant on top of those before.
+def measure_effects(final_step: FinalStep, winner: Winner, variants: Sequence[Choice]) -> tuple[VariantEffect, ...]:
+    """Measure the winner's own network on validation images: as it is, then with each variant applied after the last.
 
     Raises:
         ObjectiveError: a variant does not fit the winner's network.
         SearchError: the training failed.
     """
-    if final_step.plan.found.objective.train is None:
-        apply_variants(
-            build_untrained(final_step, winner), variants
-        )  # what does not fit is known before anything is trained
+    if final_step.objective.train is None:
+        # A variant that does not fit is found here, before anything is trained.
+        apply_variants(build_untrained(final_step, winner), variants)
     model, data = train_as_in_trial(final_step, winner)
-    precision = final_step.plan.found.objective.precision
-    names = [None, *map(format_variant, variants)]
+    names = [None, *format_variants(variants)]
     networks = apply_one_by_one(model, variants)
-    return [
-        {"variant": name, **_evaluate(network, data, precision)} for name, network in zip(names, networks, strict=True)
-    ]
+    return tuple(
+        _measure(name, network, data, final_step.objective.precision)
+        for name, network in zip(names, networks, strict=True)
+    )
 
 
-def _evaluate(model: nn.Module, data: TrainValidation, precision: Any) -> dict[str, Any]:
+def _find_claimed_trial(final_step: FinalStep) -> int | None:
+    """Return the trial that the test set is claimed for; None without a claim, or if a reopening makes another one."""
+    claim = ledger.open_claim(final_step.engine, final_step.record.uuid, final_step.spec.dataset)
+    if claim is None or final_step.reopening is not None:
+        return None
+    return ClaimedWinner.from_json(claim.winner).trial
+
+
+def _measure(variant: str | None, model: nn.Module, data: TrainValidation, precision: Precision) -> VariantEffect:
     found = evaluate(model, data.validation, precision)
-    return {
-        "validation_accuracy": found["accuracy"],
-        # JSON, and so the storage, knows neither infinity nor NaN.
-        "validation_loss": found["loss"] if math.isfinite(found["loss"]) else None,
-        "zeros": sparsity(model),
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-    }
+    return VariantEffect(
+        variant=variant,
+        validation_accuracy=found["accuracy"],
+        # Neither JSON nor the storage can hold infinity or NaN.
+        validation_loss=found["loss"] if math.isfinite(found["loss"]) else None,
+        zeros=sparsity(model),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+    )

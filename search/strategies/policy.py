@@ -58,6 +58,11 @@ def build_strategies(
     return sampler_entry.build(setting), AuditedPruner(guaranteed, audit, setting.seed)
 
 
+def describe_policy(sampler: str, pruner: str) -> str:
+    """Return the names of a sampler and a pruner with the versions that this program has: `curves/1+rank/1`."""
+    return f"{sampler}/{find_sampler(sampler).version}+{pruner}/{find_pruner(pruner).version}"
+
+
 def propose_starting_points(sampler: BaseSampler) -> list[dict[str, Any]]:
     """Return the parameters of a study's first trials; empty unless the sampler learns from earlier studies."""
     return sampler.starting_points if isinstance(sampler, CurvesSampler) else []

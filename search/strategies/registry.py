@@ -48,6 +48,8 @@ class SamplerEntry:
 
     build: Callable[[StrategySetting], BaseSampler]
     description: str
+    version: int = 1
+    """Raised whenever the sampler proposes other trials than before; studies of another version are refused."""
     startup_trials: int = 0
     """How many trials it spreads over the space before it learns from any."""
 
@@ -61,6 +63,8 @@ class PrunerEntry:
     count_compared: Callable[[int, int], Mapping[int, float]]
     """(trials, epochs) -> about how many trials are compared at each decision, by the epochs trained before it; empty
     if every decision compares all trials."""
+    version: int = 1
+    """Raised whenever the pruner stops other trials than before; studies of another version are refused."""
 
 
 def _curves(setting: StrategySetting) -> BaseSampler:

@@ -1,4 +1,4 @@
-"""Making a study, or finding the one that is there ready to go on."""
+"""Creating a study, or opening the one that exists, and letting its workers start."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ STARTING_SHARE = 1 / 3
 def create_or_continue(
     database: Database, request: StudyRequest, settings: Settings, progress: Progress | None = None
 ) -> tuple[StudyRecord, ResolvedStudy]:
-    """The study that the request names, made if it is not there.
+    """Create the study that the request names, or open it if it exists.
 
     Raises:
-        UsageError: it is there and the request asks for other values.
-        ObjectiveError, DataError, SpaceError: the request resolves to nothing that can be trained.
+        UsageError: it exists and was created with other values.
+        ObjectiveError, DataError, SpaceError: the request names nothing that can be trained.
     """
     try:
         return resume_study(database, request, settings, progress)
@@ -44,35 +44,53 @@ def create_or_continue(
         except StudyExists:  # another `run` was quicker
             return resume_study(database, request, settings, progress)
         record = studies.get(database.engine, request.study)
-        studies.set_deadline(database.engine, record.study_id, request.timeout)
         return record, replace(plan, notes=find_doubts(plan, trials))
 
 
 def resume_study(
     database: Database, request: StudyRequest, settings: Settings, progress: Progress | None = None
 ) -> tuple[StudyRecord, ResolvedStudy]:
-    """The study that the request names, ready to go on; refuses to make one.
+    """Open the study that the request names and raise its budget if the request asks for more trials.
 
     Raises:
-        UnknownStudy: it is not there.
-        UsageError: the request asks for other values than it was created with.
+        UnknownStudy: there is no such study.
+        UsageError: it was created with other values, or has a larger budget, or was moved to another storage.
     """
     record = studies.get(database.engine, request.study)
-    if record.control == "moved":
-        raise UsageError(f"study {record.name!r} was {record.reason}; continue it there")
+    check_not_moved(record)
     plan = resolve_stored(record, request, settings, progress)
     prior_studies.check_unchanged(database.engine, record, request.experience)
     source_networks.fetch_sources(database.engine, record.name, plan.spec, plan.found.objective)
-    if request.trials is not None:
-        if request.trials < record.trials:
-            raise UsageError(
-                f"study {record.name!r} has a budget of {record.trials} trials, which may be raised but not "
-                f"lowered to {request.trials}; use `search stop --study {record.name}` to end it early"
-            )
-        studies.raise_budget(database.engine, record.study_id, request.trials)
-    studies.set_deadline(database.engine, record.study_id, request.timeout)
-    studies.set_control(database.engine, record.study_id, "run")
+    raise_budget(database, record, request.trials)
     return studies.get(database.engine, record.name), plan
+
+
+def check_not_moved(record: StudyRecord) -> None:
+    """Raise `UsageError` if the study was moved to another storage."""
+    if record.control == "moved":
+        raise UsageError(f"study {record.name!r} was {record.reason}; continue it there")
+
+
+def raise_budget(database: Database, record: StudyRecord, trials: int | None) -> None:
+    """Let the study have `trials` finished trials; None leaves its budget.
+
+    Raises:
+        UsageError: it has a larger budget already.
+    """
+    if trials is None:
+        return
+    if trials < record.trials:
+        raise UsageError(
+            f"study {record.name!r} has a budget of {record.trials} trials, which may be raised but not "
+            f"lowered to {trials}; use `search stop --study {record.name}` to end it early"
+        )
+    studies.raise_budget(database.engine, record.study_id, trials)
+
+
+def start_study(database: Database, study_id: int, timeout: float | None) -> None:
+    """Let workers train the study's trials: lift a stop, and end them after `timeout` seconds unless it is None."""
+    studies.set_deadline(database.engine, study_id, timeout)
+    studies.set_control(database.engine, study_id, "run")
 
 
 def attach_sources(database: Database, plan: ResolvedStudy) -> ResolvedStudy:

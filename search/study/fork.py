@@ -61,7 +61,6 @@ def fork_study(
         for start in starts:
             draft.study.enqueue_trial(start)
     made = studies.get(database.engine, request.fork)
-    studies.set_deadline(database.engine, made.study_id, request.timeout)
     notes = [
         *_describe_fork(old, stored, plan, len(finished), len(carried), differences),
         *create.find_doubts(plan, trials),

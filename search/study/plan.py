@@ -13,6 +13,7 @@ from objectives.data.splits.split import Split, draw_subset, split_examples
 from objectives.discovery import FoundObjective, find_objective
 from search.errors import NothingToDo, UsageError
 from search.settings import Settings
+from search.strategies.policy import describe_policy
 from search.study import objective_files
 from search.study.options import StudyOptions, check_positive
 from search.study.provenance import find_git_commit, package_versions
@@ -81,9 +82,17 @@ def check_scored_here(record: StudyRecord) -> None:
 
 
 def resolve_stored(
-    record: StudyRecord, request: StudyRequest, settings: Settings, progress: Progress | None = None
+    record: StudyRecord,
+    request: StudyRequest,
+    settings: Settings,
+    progress: Progress | None = None,
+    *,
+    searches: bool = True,
 ) -> ResolvedStudy:
     """The plan of a stored study, from what this machine has and what the request insists on.
+
+    Args:
+        searches: Whether it is for training trials: only then the search policy must be the study's own.
 
     Raises:
         UsageError: something differs from what the study was created with.
@@ -105,6 +114,8 @@ def resolve_stored(
     # Networks to reuse and studies to learn from are in the storage: they are compared where that is at hand.
     plan = replace(plan, spec=replace(plan.spec, sources=stored.sources, experience=stored.experience))
     stored.check_same(record.name, plan.spec)
+    if searches:
+        stored.check_policy(record.name, plan.spec.policy)
     return plan
 
 
@@ -146,6 +157,7 @@ def resolve_with_objective(
         dataset=objective.data,
         data_fingerprint=prepared.fingerprint,
         split_fingerprint=parts.fingerprint,
+        policy=describe_policy(options.sampler, options.pruner),
         versions=package_versions(),
         git_commit=find_git_commit(found.path.parent),
     )

@@ -8,8 +8,8 @@ from sqlalchemy import Engine
 
 from objectives.core.objective import Objective
 from objectives.models.config import ImageShape
-from objectives.reuse.form import check_form, check_layers, source_names
-from objectives.reuse.reusing import TrainedNetwork
+from objectives.reuse.compatibility import check_layers, check_source, list_sources
+from objectives.reuse.trained_network import TrainedNetwork
 from search.errors import NothingToDo
 from search.study.spec import StudySpec
 from spaces.suggestions import suggest
@@ -28,7 +28,7 @@ def bind_sources(engine: Engine, spec: StudySpec, objective: Objective, image_sh
         check_layers(objective.space)
     found = _load(engine, objective)
     for source in found.values():
-        check_form(objective.model, objective.network, objective.space, source)
+        check_source(objective.model, objective.network, objective.space, source)
         source.check_images(image_shape)
     return replace(spec, sources=_hashes(found))
 
@@ -47,7 +47,7 @@ def fetch_sources(engine: Engine, study: str, spec: StudySpec, objective: Object
 
 def _load(engine: Engine, objective: Objective) -> dict[str, TrainedNetwork]:
     # A training of the user's own reads its space as it likes.
-    names = source_names(objective.space) if objective.train is None else []
+    names = list_sources(objective.space) if objective.train is None else []
     return {name: _network(engine, name) for name in names}
 
 

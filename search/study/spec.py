@@ -26,6 +26,8 @@ class StudySpec(StudyOptions[Never]):
     dataset: str
     data_fingerprint: str
     split_fingerprint: str
+    policy: str
+    """The sampler and the pruner with their versions, `curves/1+rank/1`: what proposes and stops the trials."""
     versions: Mapping[str, str]
     git_commit: str | None
     sources: Mapping[str, str] = field(default_factory=dict)
@@ -55,7 +57,10 @@ class StudySpec(StudyOptions[Never]):
         return Space.from_json(self.space)
 
     def differences(self, other: StudySpec) -> list[str]:
-        """Return a line for each thing that `other` has differently; versions, commit and experience may differ."""
+        """Return a line for each value that differs in `other`; versions, commit and experience may differ.
+
+        The policy is not compared here: `check_policy` does so where it matters.
+        """
         lines = [*self._changed(other, _COMPARED), *self._other_sources(other)]
         if self.space_digest != other.space_digest:
             before, after = self.read_space().describe(), other.read_space().describe()
@@ -78,6 +83,19 @@ class StudySpec(StudyOptions[Never]):
         lines = self.differences(other)
         if lines:
             raise refuse_other_values(study, lines)
+
+    def check_policy(self, study: str, current: str) -> None:
+        """Refuse to search with another policy than the study was created with.
+
+        Raises:
+            UsageError: naming both.
+        """
+        if self.policy != current:
+            raise UsageError(
+                f"study {study!r} was created with the search policy {self.policy}, and this program has {current}, "
+                "which would choose and stop its trials differently from here on; continue it with depthsearch "
+                f"{self.versions['depthsearch']}, or carry its trials over to a new study with --fork NAME"
+            )
 
     def _changed(self, other: StudySpec, names: Sequence[str]) -> list[str]:
         return [
@@ -116,5 +134,5 @@ _CHANGING_TRIALS = (
 
 
 def _shorten(value: object) -> str:
-    text = str(value)
-    return text[:12] if len(text) == 64 else text
+    kind, colon, digest = str(value).rpartition(":")
+    return f"{kind}{colon}{digest[:12]}" if len(digest) == 64 else str(value)

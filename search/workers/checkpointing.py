@@ -98,7 +98,7 @@ class CheckpointCallback:
         if signals.end_requested() or self._heartbeat.ended:
             raise StopTraining
 
-    def state(self) -> bytes | None:
+    def load_state(self) -> bytes | None:
         self._heartbeat.progressed()
         engine = self._checkpoint_manager.database.engine
         found = with_retries(checkpoints.find, engine, self._lease.trial_id)
@@ -107,12 +107,12 @@ class CheckpointCallback:
         try:
             content = checkpoints.load(self._checkpoint_manager.store, found)
         except StoreFailed as error:
-            self.refused(str(error))
+            self.report_refused(str(error))
             return None
         self._note(f"epoch {found.epoch}")
         return content
 
-    def refused(self, reason: str) -> None:
+    def report_refused(self, reason: str) -> None:
         _log.warning("trial %d begins again at epoch 0: %s", self._trial, reason)
         self._note(f"epoch 0: {reason}")
 

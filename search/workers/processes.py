@@ -10,17 +10,18 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 from typing import Any
 
 from search.errors import Exit, Interrupted, SearchError, UsageError
 from search.logs import configure
-from search.signals import ENDING, end_on_first
+from search.signals import end_on_first, ignore_signals
 from search.workers.job import OUTAGE, WorkerJob
 from storage.retry import is_outage
 
@@ -28,6 +29,7 @@ from storage.retry import is_outage
 GRACE_SECONDS = 3.0
 
 _log = logging.getLogger(__name__)
+_starting = threading.Lock()
 
 
 def fork_server_context() -> ForkServerContext:
@@ -37,16 +39,14 @@ def fork_server_context() -> ForkServerContext:
     """
     chosen = multiprocessing.get_context("forkserver")
     chosen.set_forkserver_preload(["search.workers.preload"])
-    before = [signal.signal(number, signal.SIG_IGN) for number in ENDING]
     safe_path = os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
     try:
         # Started with both ignored: a signal to the whole group must not end it before the workers have ended, for
         # it alone can tell when they have; and Ctrl-C it would answer with a traceback while it imports torch.
-        ensure_running()
+        with ignore_signals():
+            ensure_running()
     finally:
-        for number, handler in zip(ENDING, before, strict=True):
-            signal.signal(number, handler)
         if safe_path is None:
             del os.environ["PYTHONSAFEPATH"]
     return chosen
@@ -71,9 +71,25 @@ def start_worker(chosen: ForkServerContext, job: WorkerJob) -> WorkerProcess:
     """Start a worker."""
     receiver, sender = chosen.Pipe(duplex=False)
     process = chosen.Process(target=_main, args=(job, sender), name=f"worker on {job.device}")
-    process.start()
+    with hidden_main():
+        process.start()
     sender.close()
     return WorkerProcess(process, receiver)
+
+
+@contextlib.contextmanager
+def hidden_main() -> Iterator[None]:
+    """Keep a process that is started in the block from importing the caller's script, which would run it again.
+
+    `multiprocessing` makes every new process import the file of the module `__main__`; no process here needs it.
+    """
+    with _starting:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
 
 
 def call_in_process(chosen: ForkServerContext, function: Callable[[str], Any], argument: str) -> Any:
@@ -85,7 +101,8 @@ def call_in_process(chosen: ForkServerContext, function: Callable[[str], Any], a
     """
     receiver, sender = chosen.Pipe(duplex=False)
     process = chosen.Process(target=_answer, args=(function, argument, sender), daemon=True)
-    process.start()
+    with hidden_main():
+        process.start()
     sender.close()
     try:
         fine, answer = receiver.recv()

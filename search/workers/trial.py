@@ -19,7 +19,7 @@ from objectives.core.objective import Objective
 from objectives.core.run import train
 from objectives.data.batches.examples import TrainValidation
 from objectives.data.files.errors import DataError
-from objectives.reuse.reusing import TrainedNetwork
+from objectives.reuse.trained_network import TrainedNetwork
 from search import signals
 from search.strategies.pruners.wrappers import best_value
 from search.study.status import find_best_epoch, rank_completed

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, delete, func, select, text
+from sqlalchemy import Connection, Engine, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.blob_stores import BlobStore
@@ -56,12 +56,10 @@ def save(
             leases.verify(connection, lease)
         before = connection.scalar(select(checkpoints.c.key).where(checkpoints.c.trial_id == lease.trial_id))
         row = {
-            "token": lease.token,
             "epoch": epoch,
             "key": key,
             "sha256": hashlib.sha256(content).hexdigest(),
             "size": len(content),
-            "saved_at": func.now(),
         }
         connection.execute(
             insert(checkpoints)

@@ -30,7 +30,6 @@ def record(
             trial_id=lease.trial_id,
             epoch=epoch,
             token=lease.token,
-            accuracy=metrics["accuracy"],
             metrics=dict(metrics),
         )
         .on_conflict_do_nothing()

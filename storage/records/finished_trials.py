@@ -20,7 +20,8 @@ BROKEN = ('"diverged"', '"out of memory"')
 # Every trial with a curve; `ended` is the moment of its last epoch, by the database's clock.
 _CURVES = (
     "WITH curves AS (SELECT t.trial_id, t.number, t.state, max(e.reported_at) AS ended, "
-    "count(*) = max(e.epoch) + 1 AS whole, array_agg(e.accuracy ORDER BY e.epoch) AS curve "
+    "count(*) = max(e.epoch) + 1 AS whole, "
+    "array_agg((e.metrics ->> 'accuracy')::double precision ORDER BY e.epoch) AS curve "
     "FROM trials t JOIN depthsearch.epochs e USING (trial_id) WHERE t.study_id = :study GROUP BY t.trial_id), "
     "past AS (SELECT trial_id, number, ended, curve FROM curves c WHERE whole AND state IN ('COMPLETE', 'PRUNED') "
     "AND NOT EXISTS (SELECT 1 FROM trial_user_attributes a WHERE a.trial_id = c.trial_id AND a.key = 'reason' "

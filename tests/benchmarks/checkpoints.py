@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 import torch
 
 from objectives.models.catalogue import MODELS
-from objectives.schedules.rates import rates_for
+from objectives.schedules.rates import build_rates
 from objectives.training.callbacks import NullCallback
 from objectives.training.config import TrainingConfig
 from objectives.training.loop import fit
@@ -70,7 +70,7 @@ def measured(given: Material, depth: int, width: int, epochs: int) -> Cost:
     torch.manual_seed(0)
     model = MODELS["mlp"].build(MODELS["mlp"].config(depth=depth, width=width), (1, SIZE, SIZE), CLASSES)
     config = TrainingConfig(optimizer=Choice("adamw", {"learning_rate": RATE}), batch_size=BATCH)
-    rates = rates_for(Choice("constant"), RATE, epochs)
+    rates = build_rates(Choice("constant"), RATE, epochs)
     with TemporaryDirectory() as folder:
         callback, began = Writing(Path(folder)), time.monotonic()
         fit(model, parts(given), config, rates, lambda *_: None, epochs=epochs, seed=0, callback=callback)

@@ -24,11 +24,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from objectives.data.batches.examples import Examples, TrainValidation
-from objectives.data.batches.moments import moments
+from objectives.data.batches.pixel_statistics import moments
 from objectives.data.cache import prepare
 from objectives.data.splits.split import split_examples
 from objectives.models.catalogue import MODELS
-from objectives.schedules.rates import rates_for
+from objectives.schedules.rates import build_rates
 from objectives.training.config import TrainingConfig
 from objectives.training.loop import EVALUATION_BATCH, fit
 from spaces import Choice
@@ -112,7 +112,7 @@ def shipped(given: Material) -> Callable[[], Metrics]:
     model, got, seeds = network(), dict[str, float](), count()
 
     def run() -> Metrics:
-        rates = rates_for(Choice("constant"), RATE, 1)
+        rates = build_rates(Choice("constant"), RATE, 1)
         fit(model, data, config, rates, lambda epoch, metrics: got.update(metrics), epochs=1, seed=next(seeds))
         return got
 

@@ -25,9 +25,9 @@ import torch
 from objectives.base.seeds import derive_seed
 from search.connection import open_storage
 from search.evaluation.confirmation import confirm
+from search.evaluation.final_step import FinalStep
 from search.evaluation.racing import Race
-from search.evaluation.retraining import load_data, train_with_seed
-from search.evaluation.selection import FinalStep, seed_of
+from search.evaluation.retraining import train_with_seed
 from search.settings import Settings, load
 from search.study.plan import StudyRequest, resolve_stored
 from search.study.status import StudyView
@@ -86,24 +86,25 @@ def measured(options: argparse.Namespace, database: Database, settings: Settings
         database=database,
         record=view.record,
         plan=plan,
+        trials=tuple(view.trials()),
         settings=settings,
         device=torch.device("cpu"),
         out=settings.home / "out",
     )
-    trials = view.trials()
-    confirmation = confirm(final_step, trials, Race(candidates=options.candidates, seeds=options.seeds))
-    low, high = confirmation["selection_optimism_interval_95"]
-    [chosen] = [trial for trial in trials if trial.number == confirmation["chosen"]]
-    data, own = load_data(final_step, merge_validation=False), seed_of(final_step, chosen)
+    confirmation = confirm(final_step, Race(candidates=options.candidates, seeds=options.seeds))
+    optimism = confirmation.optimism
+    low, high = optimism.interval_95
+    [chosen] = [trial for trial in final_step.trials if trial.number == confirmation.chosen]
+    data, own = final_step.load_data(merge_validation=False), final_step.trial_seed(chosen)
     seeds = [derive_seed(own, "truth", index) for index in range(options.truth)]
     others = [train_with_seed(final_step, chosen, data, other)[0] for other in seeds]
     return Repeat(
         seed=seed,
-        best=confirmation["best_value"],
-        optimism=confirmation["selection_optimism"],
+        best=optimism.best_value,
+        optimism=optimism.value,
         low=low,
         high=high,
-        truth=confirmation["best_value"] - statistics.fmean(others),
+        truth=optimism.best_value - statistics.fmean(others),
         error=statistics.stdev(others) / len(others) ** 0.5,
     )
 

@@ -26,7 +26,7 @@ from objectives.data.batches.examples import TrainValidation, load
 from objectives.data.cache import prepare
 from objectives.discovery import find_objective
 from objectives.models.weights import pack_weights
-from objectives.reuse.reusing import TrainedNetwork
+from objectives.reuse.trained_network import TrainedNetwork
 from search.study.plan import split_data
 from spaces import Configuration, Scalar
 
@@ -105,7 +105,7 @@ COMPARISONS = {
 
 
 class Middle:
-    """Suggests what is picked, by a parameter's full name or its last part, and else the middle of the range."""
+    """TrialLike what is picked, by a parameter's full name or its last part, and else the middle of the range."""
 
     def __init__(self, picks: Mapping[str, Scalar]) -> None:
         self.picks = dict(picks)

@@ -42,9 +42,9 @@ def trials(address: str, study: str) -> list[FrozenTrial]:
 def stored(trial: FrozenTrial, rows: Sequence[Any], epochs: int) -> Curve:
     """A finished trial's curve from our table's rows: without gaps, and the same as Optuna's."""
     assert [row.epoch for row in rows] == list(range(len(rows))), f"trial {trial.number} has gaps"
-    assert {row.epoch: row.accuracy for row in rows} == trial.intermediate_values
+    assert {row.epoch: row.metrics["accuracy"] for row in rows} == trial.intermediate_values
     if trial.state == TrialState.COMPLETE:
         assert len(rows) == epochs
-        assert trial.value == max(row.accuracy for row in rows)
+        assert trial.value == max(row.metrics["accuracy"] for row in rows)
     metrics = tuple(tuple(row.metrics[name] for name in COMPARED) for row in rows)
     return Curve(trial.number, trial.params, metrics)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +12,7 @@ import psycopg2
 import sqlalchemy
 
 from storage.database import STUDY_LOCK_KEY
-from tests.search.command import kill_group
+from tests.search.command import Process, kill_group
 
 LOOK_SECONDS = 0.001
 
@@ -104,7 +103,7 @@ class Eye:
         return self.is_claimed() and self.ask(WAITING) != [(0,)]
 
 
-def moment(process: subprocess.Popen[str], condition: Callable[[], bool], seconds: float = 120) -> bool:
+def moment(process: Process, condition: Callable[[], bool], seconds: float = 120) -> bool:
     """Wait closely for a moment; returns whether it came before the process ended."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -115,7 +114,7 @@ def moment(process: subprocess.Popen[str], condition: Callable[[], bool], second
     return True
 
 
-def killed(process: subprocess.Popen[str]) -> None:
+def killed(process: Process) -> None:
     with suppress(ProcessLookupError):
         kill_group(process)
     process.communicate()

@@ -12,7 +12,7 @@ SPENT = ("COMPLETE", "PRUNED")
 SNAPSHOT = """
 SELECT t.number, t.state::text AS state, l.token, l.worker, l.expires_at <= now() AS free,
   (SELECT value FROM trial_values v WHERE v.trial_id = t.trial_id) AS value,
-  (SELECT json_agg(json_build_array(epoch, token, accuracy) ORDER BY epoch)
+  (SELECT json_agg(json_build_array(epoch, token, metrics -> 'accuracy') ORDER BY epoch)
      FROM depthsearch.epochs e WHERE e.trial_id = t.trial_id) AS epochs,
   (SELECT json_agg(json_build_array(step, intermediate_value) ORDER BY step)
      FROM trial_intermediate_values i WHERE i.trial_id = t.trial_id) AS reports,

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from optuna.trial import FrozenTrial, TrialState
@@ -24,7 +24,9 @@ from storage import url
 from storage.database import open_database
 from tests.faults import curves
 from tests.faults.curves import Curve
-from tests.search.command import until
+from tests.search.command import Process, until
+from tests.warm import client
+from tests.warm.client import Place
 
 STUDY = "digits-depth"
 LEASE_SECONDS = 3.0
@@ -51,12 +53,32 @@ class Machine:
     cores: tuple[int, ...] = (0,)
     environment: Mapping[str, str] = field(default_factory=dict)
 
+    def start(self, arguments: list[str], environment: Mapping[str, str], output: IO[bytes]) -> Process:
+        """Start a `search` command here."""
+        here = sorted(os.sched_getaffinity(0))
+        cores = sorted({here[core % len(here)] for core in self.cores})
+        if client.can_start(environment):
+            return client.start("search", arguments, environment, Place(cores=cores, host=self.host, output=output))
+        return subprocess.Popen(
+            [*self._prefix(cores), sys.executable, "-P", "-m", "search", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment,
+            start_new_session=True,
+        )
+
+    def _prefix(self, cores: list[int]) -> list[str]:
+        rename = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"']
+        return ["taskset", "-c", ",".join(map(str, cores)), *([*rename, self.host] if self.host is not None else [])]
+
 
 @dataclass(frozen=True)
 class Member:
     """A running `search` command; what it says goes into a file."""
 
-    process: subprocess.Popen[bytes]
+    process: Process
     log: Path
 
     @property
@@ -97,21 +119,15 @@ class Crew:
         """Start `search worker` with so many workers; a machine has as many cores as workers, if it can."""
         machine = machine or Machine(cores=tuple(range(count)))
         log = self._folder / f"command-{len(self.members)}.log"
-        command = [sys.executable, "-P", "-m", "search", "worker", "--study", STUDY, "--workers", str(count)]
+        arguments = ["worker", "--study", STUDY, "--workers", str(count), "--device", "cpu"]
+        environment = {
+            **os.environ,
+            "SEARCH_STORAGE": self.address,
+            "SEARCH_LEASE_SECONDS": str(self.lease_seconds),
+            **machine.environment,
+        }
         with log.open("wb") as output:
-            process = subprocess.Popen(
-                [*_place(machine), *command, "--device", "cpu"],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env={
-                    **os.environ,
-                    "SEARCH_STORAGE": self.address,
-                    "SEARCH_LEASE_SECONDS": str(self.lease_seconds),
-                    **machine.environment,
-                },
-                start_new_session=True,
-            )
+            process = machine.start(arguments, environment, output)
         self.members.append(Member(process, log))
         return self.members[-1]
 
@@ -204,7 +220,7 @@ class Crew:
 
     def _curve(self, trial: FrozenTrial) -> Curve:
         rows = self.rows(
-            "SELECT epoch, accuracy, metrics FROM depthsearch.epochs WHERE trial_id = :trial ORDER BY epoch",
+            "SELECT epoch, metrics FROM depthsearch.epochs WHERE trial_id = :trial ORDER BY epoch",
             trial=trial._trial_id,
         )
         return curves.stored(trial, rows, self.size.epochs)
@@ -218,16 +234,6 @@ def pool(address: str, folder: Path, size: Size, lease_seconds: float = LEASE_SE
         yield made
     finally:
         made.close()
-
-
-def _place(machine: Machine) -> list[str]:
-    """The command line that puts a command onto a machine."""
-    here = sorted(os.sched_getaffinity(0))
-    cores = sorted({here[core % len(here)] for core in machine.cores})
-    command = ["taskset", "-c", ",".join(map(str, cores))]
-    if machine.host is not None:
-        command += ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', machine.host]
-    return command
 
 
 _UNDISTURBED: dict[Size, dict[int, Curve]] = {}

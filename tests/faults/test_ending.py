@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import signal
-import subprocess
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ import pytest
 from search.workers.processes import GRACE_SECONDS
 from tests.conftest import execute
 from tests.faults.pool import LEASE_SECONDS
-from tests.search.command import kill_group, start, until
+from tests.search.command import Process, kill_group, start, until
 
 pytestmark = pytest.mark.faults
 
@@ -73,7 +72,7 @@ def steps(times: Path) -> int:
     return len(times.read_text()) if times.exists() else 0
 
 
-Run = Callable[..., subprocess.Popen[str]]
+Run = Callable[..., Process]
 
 
 @pytest.fixture
@@ -81,7 +80,7 @@ def run() -> Iterator[Run]:
     """Start a command on an objective's file; what still runs at the end is killed."""
     started = []
 
-    def begin(objective: Path, verb: str = "run") -> subprocess.Popen[str]:
+    def begin(objective: Path, verb: str = "run") -> Process:
         started.append(start(verb, "--study", "waiting", "--objective", objective, "--workers", "1"))
         return started[-1]
 
@@ -120,7 +119,7 @@ def test_the_step_is_finished_its_state_kept_and_the_trial_let_go_of(
     assert note == '["epoch 0"]'
 
 
-def seconds_to_end(process: subprocess.Popen[str], number: int, code: int) -> float:
+def seconds_to_end(process: Process, number: int, code: int) -> float:
     """Signal a command as a terminal does; how long until it has ended with the code."""
     began = time.monotonic()
     kill_group(process, number)

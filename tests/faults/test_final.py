@@ -23,7 +23,7 @@ import pytest
 
 from tests.conftest import at, execute
 from tests.faults.eye import Eye, killed, moment
-from tests.search.command import Ended, done, kill_group, start, until
+from tests.search.command import Ended, Process, done, kill_group, start, until
 
 pytestmark = pytest.mark.faults
 
@@ -72,16 +72,16 @@ def eye(eyes: Callable[[], Eye]) -> Eye:
     return eyes()
 
 
-def final(eye: Eye, out: Path, *flags: str) -> subprocess.Popen[str]:
+def final(eye: Eye, out: Path, *flags: str) -> Process:
     return start("final", *STUDY, "--json", "--out", out, *flags, env={"SEARCH_STORAGE": eye.address})
 
 
-def ended(process: subprocess.Popen[str], seconds: float = 240) -> Ended:
+def ended(process: Process, seconds: float = 240) -> Ended:
     out, err = process.communicate(timeout=seconds)
     return Ended(process.returncode, out, err)
 
 
-def result(process: subprocess.Popen[str]) -> dict[str, Any]:
+def result(process: Process) -> dict[str, Any]:
     end = ended(process)
     assert end.code == 0, end.err
     found: dict[str, Any] = end.document

@@ -30,7 +30,7 @@ def frozen_in_peace(team: Crew, member: Member) -> bool:
     """Freeze the only command; let it go on if it is not in the middle of a trial, or talks to the server."""
     member.signal(signal.SIGSTOP)
     talks = team.rows(
-        "SELECT 1 FROM pg_stat_activity WHERE application_name = 'depthsearch' "
+        "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'depthsearch %' "
         "AND datname = current_database() AND state <> 'idle'"
     )
     if talks or not team.in_the_middle():
@@ -42,7 +42,8 @@ def frozen_in_peace(team: Crew, member: Member) -> bool:
 def written(team: Crew, trial_id: int) -> list[Any]:
     """What the first holder of a trial has stored."""
     return team.rows(
-        "SELECT epoch, accuracy, reported_at FROM depthsearch.epochs WHERE trial_id = :t AND token = 1 ORDER BY 1",
+        "SELECT epoch, metrics ->> 'accuracy', reported_at FROM depthsearch.epochs "
+        "WHERE trial_id = :t AND token = 1 ORDER BY 1",
         t=trial_id,
     )
 
@@ -103,7 +104,7 @@ def frozen_while_it_writes(team: Crew, member: Member) -> bool:
     """Freeze the only command; let it go on if it has no open transaction that has written something."""
     member.signal(signal.SIGSTOP)
     written = team.rows(
-        "SELECT 1 FROM pg_stat_activity WHERE application_name = 'depthsearch' "
+        "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'depthsearch %' "
         "AND datname = current_database() AND state = 'idle in transaction' AND backend_xid IS NOT NULL"
     )
     if not written:

@@ -37,7 +37,7 @@ def cut(team: Crew) -> int:
     return len(
         team.rows(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE application_name = 'depthsearch' AND datname = current_database()"
+            "WHERE application_name LIKE 'depthsearch %' AND datname = current_database()"
         )
     )
 

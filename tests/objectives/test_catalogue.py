@@ -23,11 +23,11 @@ from objectives.data.batches.examples import TrainValidation, load
 from objectives.data.cache import prepare
 from objectives.data.splits.split import Split, split_examples
 from objectives.discovery import find_objective, objective_names
-from objectives.reuse.reusing import TrainedNetwork
+from objectives.reuse.trained_network import TrainedNetwork
 from objectives.training.callbacks import TrainingCallback
 from objectives.training.loop import NULL_CALLBACK
 from objectives.variants.catalogue import VARIANTS
-from spaces import Categorical, Choice, Configuration, Domain, Fixed, Scalar, Space, beyond_limits, corners, ends
+from spaces import Categorical, Choice, Configuration, Domain, Fixed, Scalar, Space, corners, ends, find_broken_limit
 from tests.objectives.training.made import Curve, Leaving, left_and_resumed
 
 BATCH = 128
@@ -174,7 +174,7 @@ def without_time(row: Mapping[str, float]) -> dict[str, float]:
 def bad_value(domain: Domain) -> Scalar:
     """A value that breaks a domain's limits."""
     for value in (-7.25, -7, 1e9, 10**9, "nonsense"):
-        if beyond_limits(domain, value) is not None:
+        if find_broken_limit(domain, value) is not None:
             return value
     raise AssertionError(f"{domain} has no limits")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from objectives.base.errors import ObjectiveError
+from objectives.core.declaration import hash_declaration
 from objectives.data.catalogue import DATASETS
 from objectives.discovery import find_objective, is_path, objective_names
 from objectives.models.catalogue import MODELS
@@ -46,7 +47,14 @@ def test_every_listed_objective_is_found_and_whole(name: str) -> None:
     assert found.objective.data in DATASETS
     assert found.objective.model in MODELS
     assert found.objective.space.distributions()
-    assert found.source_hash == hashlib.sha256(found.path.read_bytes()).hexdigest()
+    assert found.source_hash == hash_declaration(found.objective)
+    assert find_objective(str(found.path)) == found
+
+
+def test_a_copy_of_a_shipped_file_is_known_by_its_content(tmp_path: Path) -> None:
+    copy = tmp_path / "my_digits.py"
+    copy.write_bytes(find_objective("digits-depth").path.read_bytes())
+    assert find_objective(str(copy)).source_hash == hashlib.sha256(copy.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize(

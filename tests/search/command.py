@@ -1,6 +1,7 @@
 """Running the `search` command as a user does: in a process of its own.
 
-It starts warm (see `tests/warm`), unless COLD is set or a test asks for an interpreter that has imported nothing yet.
+It starts warm (see `tests/warm`), unless `SEARCH_TEST_COLD` is set or a test asks for an interpreter that has imported
+nothing yet.
 """
 
 from __future__ import annotations
@@ -16,11 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.warm import process
-from tests.warm.process import WarmProcess
+from tests.warm import client
+from tests.warm.client import Place, WarmProcess
 
 SECONDS = 300
-COLD = "SEARCH_TEST_COLD"
 
 Process = subprocess.Popen[str] | WarmProcess
 
@@ -54,8 +54,8 @@ def start(
 ) -> Process:
     """Start, in a process group of its own, as a shell does."""
     words, environment = [str(argument) for argument in arguments], {**os.environ, **(env or {})}
-    if not cold and not os.environ.get(COLD) and process.is_possible(environment):
-        return process.start("search", words, cwd=cwd, env=environment)
+    if not cold and client.can_start(environment):
+        return client.start("search", words, environment, Place(folder=cwd))
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "search", *words],
         stdout=subprocess.PIPE,

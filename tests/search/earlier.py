@@ -37,7 +37,7 @@ class Past:
 
 
 class _Drawn:
-    """Suggests at random, as a sampler without a study does."""
+    """TrialLike at random, as a sampler without a study does."""
 
     def __init__(self, chance: random.Random) -> None:
         self.params: dict[str, Any] = {}
@@ -114,7 +114,7 @@ def add(draft: StudyDraft, space: Space, past: Past) -> int:
     ]
     rates = {"learning_rate": 0.01, "learning_rate_end": 0.01}
     metrics = [
-        {"epoch": epoch, "token": 1, "accuracy": accuracy, "metrics": {"accuracy": accuracy, **rates}}
+        {"epoch": epoch, "token": 1, "metrics": {"accuracy": accuracy, **rates}}
         for epoch, accuracy in enumerate(past.curve)
     ]
     finite = models.TrialValueModel.TrialValueType.FINITE

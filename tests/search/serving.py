@@ -3,7 +3,6 @@
 import http.client
 import json
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,7 +54,7 @@ class Answer:
 class Dashboard:
     """A dashboard that listens, under the URL that it printed."""
 
-    process: subprocess.Popen[str]
+    process: command.Process
     url: str
 
     @property
@@ -84,7 +83,7 @@ class Dashboard:
         return [study["study_name"] for study in answer.body["study_summaries"]]
 
 
-def start(*flags: str, **environment: str) -> subprocess.Popen[str]:
+def start(*flags: str, **environment: str) -> command.Process:
     """Start `search dashboard` on a port of the system's choice."""
     return command.start("dashboard", "--port=0", *flags, env=environment)
 

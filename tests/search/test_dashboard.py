@@ -162,7 +162,9 @@ def test_other_addresses_than_loopback_want_a_password(study_url: str) -> None:
     assert "--password-file" in sentence
 
 
-@pytest.mark.parametrize(("content", "why"), [(None, "No such file"), (b" \n", "is empty"), (b"\xff\xfe", "no text")])
+@pytest.mark.parametrize(
+    ("content", "why"), [(None, "No such file"), (b" \n", "is empty"), (b"\xff\xfe", "not UTF-8 text")]
+)
 def test_password_file_without_a_password(study_url: str, tmp_path: Path, content: bytes | None, why: str) -> None:
     file = tmp_path / "password.txt"
     if content is not None:

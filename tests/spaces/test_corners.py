@@ -15,9 +15,9 @@ from spaces import (
     Scalar,
     Space,
     SpaceError,
-    beyond_limits,
     corners,
     ends,
+    find_broken_limit,
     override,
 )
 from spaces.domains import Domain
@@ -66,9 +66,9 @@ def test_the_digest_tells_a_recipe_from_a_choice() -> None:
 
 
 def test_recipes_need_spaces_and_names_of_their_own() -> None:
-    with pytest.raises(SpaceError, match=r"inline choices need spaces of their own, but got \['a', 'b'\]"):
+    with pytest.raises(SpaceError, match=r"inline choices need sub-spaces, but got \['a', 'b'\]"):
         Categorical("a", "b", inline=True)
-    with pytest.raises(SpaceError, match="'dropout' stands in the space itself and among the recipes of 'recipe'"):
+    with pytest.raises(SpaceError, match="'dropout' occurs in the space and in the recipes of 'recipe'"):
         Space(dropout=Fixed(0.1), recipe=RECIPES)
 
 
@@ -133,4 +133,4 @@ LIMITED = Float(0.1, 0.5, at_least=0.0, at_most=1.0)
     ],
 )
 def test_limits_hold_whatever_the_range(domain: Domain, value: object, rule: str | None) -> None:
-    assert beyond_limits(domain, value) == rule
+    assert find_broken_limit(domain, value) == rule

@@ -172,7 +172,7 @@ def test_reserved_and_impossible_names_are_refused(name: str) -> None:
 
 def test_two_parameters_of_one_name_are_refused() -> None:
     with_rate = Space(rate=Float(0, 1))
-    with pytest.raises(SpaceError, match=r"'sgd.rate' stands twice"):
+    with pytest.raises(SpaceError, match=r"'sgd.rate' occurs twice"):
         Space(first=Categorical({"sgd": with_rate}), second=Categorical({"sgd": with_rate, "adam": Space()}))
     Space(first=Categorical({"sgd": with_rate}), second=Categorical({"sgd": Space(), "adam": with_rate}))
 
@@ -180,7 +180,7 @@ def test_two_parameters_of_one_name_are_refused() -> None:
 def test_what_is_no_domain_is_refused_with_a_remedy() -> None:
     with pytest.raises(SpaceError, match=r"'batch_size' must be an Int.*but got 64.*Fixed\(value\)"):
         Space(batch_size=64)  # type: ignore[arg-type]
-    with pytest.raises(SpaceError, match="choice 'sgd' of 'optimizer' must open a Space, but got None"):
+    with pytest.raises(SpaceError, match="the sub-space of choice 'sgd' of 'optimizer' must be a Space, but got None"):
         Space(optimizer=Categorical({"sgd": None}))
 
 

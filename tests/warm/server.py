@@ -8,6 +8,7 @@ from the command for the same reason, and so it stands in the command's process 
 from __future__ import annotations
 
 import atexit
+import ctypes
 import gc
 import importlib
 import json
@@ -31,9 +32,18 @@ from typing import Any, NoReturn
 
 OURS = ("spaces", "objectives", "storage", "search")
 # What functions import when they are called.
-LATE = ("psycopg2.extras", "sklearn.datasets", "sqlalchemy.dialects.postgresql.psycopg2", "torch._dynamo")
+LATE = (
+    "alembic.command",
+    "alembic.migration",
+    "psycopg2.extras",
+    "sklearn.datasets",
+    "sqlalchemy.dialects.postgresql.psycopg2",
+    "torch._dynamo",
+    "torchmetrics",
+)
 NUMBER = struct.Struct("!i")
 LARGEST_REQUEST_BYTES = 2**17
+CLONE_NEWUTS = 0x04000000
 FORK_SERVER = "from multiprocessing.forkserver import main; "
 
 _spawn = multiprocessing.util.spawnv_passfds
@@ -48,6 +58,8 @@ class Request:
     arguments: Sequence[str]
     environment: Mapping[str, str]
     folder: str
+    cores: Sequence[int] | None = None
+    host: str | None = None
 
 
 def main(channel: socket.socket) -> None:
@@ -153,12 +165,22 @@ def _become(request: Request, out: int, err: int, status: int) -> Request:
     for fd, place in ((out, 1), (err, 2)):
         os.dup2(fd, place)
         os.close(fd)
+    if request.cores is not None:
+        os.sched_setaffinity(0, request.cores)
+    if request.host is not None:
+        _unshare_host_name()
+        socket.sethostname(request.host)
     os.chdir(request.folder)
     os.environ.clear()
     os.environ.update(request.environment)
     time.tzset()
     sys.argv[1:] = request.arguments
     return request
+
+
+def _unshare_host_name() -> None:
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWUTS):
+        raise OSError(ctypes.get_errno(), "cannot unshare the host name")
 
 
 def _fork_fork_server(path: str, args: Sequence[Any], passfds: Sequence[int]) -> int:

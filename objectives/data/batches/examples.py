@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from objectives.data.batches.augment import UNCHANGED, Augment
+from objectives.data.batches.augmentation import UNCHANGED, Augmentation
 from objectives.data.batches.images import Images
-from objectives.data.batches.moments import moments
+from objectives.data.batches.pixel_statistics import moments
 from objectives.data.files.errors import ImpossibleSplit
 from objectives.data.files.prepared import Prepared
 from objectives.data.splits.classes import NOT_CHOSEN, choose_classes, renumber
@@ -47,7 +47,7 @@ class Examples(Images):
         batch_size: int,
         *,
         order_seed: int | None,
-        augment: Augment = UNCHANGED,
+        augment: Augmentation = UNCHANGED,
         drop_last: bool = False,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """One epoch: pairs of images (float32, B C H W, channels last, normalized) and labels (int64, B).

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from objectives.data.batches.augment import UNCHANGED, Augment
-from objectives.data.batches.pixels import Draws, draw
+from objectives.data.batches.augmentation import UNCHANGED, Augmentation
+from objectives.data.batches.random_changes import Draws, draw
 
 
 class Images:
@@ -60,7 +60,7 @@ class Images:
         batch_size: int,
         *,
         order_seed: int | None,
-        augment: Augment = UNCHANGED,
+        augment: Augmentation = UNCHANGED,
         drop_last: bool = False,
     ) -> Iterator[Tensor]:
         """One epoch of images only: float32, B C H W, channels last, normalized.
@@ -75,7 +75,7 @@ class Images:
         return (x_BCHW for x_BCHW, _ in self._batches(batch_size, order_seed, augment, drop_last))
 
     def _batches(
-        self, batch_size: int, order_seed: int | None, augment: Augment, drop_last: bool
+        self, batch_size: int, order_seed: int | None, augment: Augmentation, drop_last: bool
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """What `images` gives, each batch with the positions of its images among `indices`; checks at once."""
         if batch_size < 1:
@@ -88,7 +88,7 @@ class Images:
         return self._epoch(range(0, count * batch_size, batch_size), batch_size, order_seed, augment)
 
     def _epoch(
-        self, starts: range, size: int, order_seed: int | None, augment: Augment
+        self, starts: range, size: int, order_seed: int | None, augment: Augmentation
     ) -> Iterator[tuple[Tensor, Tensor]]:
         order, draws = self._drawn(order_seed, augment)
         for start in starts:
@@ -103,7 +103,7 @@ class Images:
                 x_BHWC = draws.wipe(x_BHWC, batch)
             yield x_BHWC.permute(0, 3, 1, 2), chosen_B
 
-    def _drawn(self, order_seed: int | None, augment: Augment) -> tuple[Tensor, Draws | None]:
+    def _drawn(self, order_seed: int | None, augment: Augmentation) -> tuple[Tensor, Draws | None]:
         """An epoch's order, as positions among `indices`, and the numbers of its augmentation."""
         if order_seed is None:
             return torch.arange(len(self), device=self.indices.device), None

@@ -21,10 +21,15 @@ def dashboard(
     storage: options.Storage = None,
 ) -> None:
     """Browse the studies in a web browser (optuna-dashboard)."""
-    from search.api.dashboard import serve
-    from search.settings import load
+    from search.api.dashboard import open_dashboard
+    from search.commands.settings import load_settings
+    from search.display.output import note, say
 
-    serve(load(storage=storage), host, port, password_file, writable=writable)
+    settings = load_settings(storage=storage)
+    with open_dashboard(settings, host, port, password_file, writable=writable) as server:
+        note("end it with Ctrl-C")
+        say(f"dashboard on {server.url} ({'writable' if writable else 'read-only'})")
+        server.serve_forever()
 
 
 COMMAND = Command(name="dashboard", order=140, run=dashboard)

@@ -23,22 +23,27 @@ def final(
     json: options.Json = False,
 ) -> None:
     """Retrain the winner on train + validation; score it once on the held-out test set."""
-    from search.api.scoring import run_final
-    from search.settings import load
+    from contextlib import closing
 
-    settings = load(storage=storage, data=data, device=device)
-    run_final(
-        study,
-        objective,
-        settings,
-        out or Path("results") / study,
+    from search.api import scoring
+    from search.api.session import open_session
+    from search.commands.settings import load_settings
+    from search.display.final_report import show_effects, show_score
+    from search.display.output import Decoding, note
+
+    request = scoring.FinalRequest(
+        out=out or Path("results") / study,
         variants=tuple(variant or ()),
-        measure=measure,
         confirm=confirm,
         confirm_seeds=confirm_seeds,
         reopen=reopen,
-        as_json=json,
     )
+    settings = load_settings(storage=storage, data=data, device=device)
+    with closing(open_session(study, settings, objective)) as session, Decoding("decoding") as decoding:
+        if measure:
+            show_effects(scoring.measure(session, request, note, decoding), as_json=json)
+        else:
+            show_score(scoring.score(session, request, note, decoding), request.out, as_json=json)
 
 
 COMMAND = Command(name="final", order=130, run=final)

@@ -8,10 +8,12 @@ from search.commands.command import Command
 
 def list_(storage: options.Storage = None, json: options.Json = False) -> None:
     """List the studies in the storage."""
-    from search.display.status_report import list_studies
-    from search.settings import load
+    from search.api.studies import list_studies
+    from search.commands.settings import load_settings
+    from search.display.output import present_all
+    from search.display.status_report import show_studies
 
-    list_studies(load(storage=storage), as_json=json)
+    present_all(list_studies(load_settings(storage=storage)), show_studies, as_json=json)
 
 
 COMMAND = Command(name="list", order=120, run=list_)

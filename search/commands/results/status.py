@@ -8,10 +8,16 @@ from search.commands.command import Command
 
 def status(study: options.Study, storage: options.Storage = None, json: options.Json = False) -> None:
     """Show a study's trials, budget, workers and best configuration."""
-    from search.display.status_report import show_status
-    from search.settings import load
+    from contextlib import closing
 
-    show_status(study, load(storage=storage), as_json=json)
+    from search.api.session import open_session
+    from search.commands.settings import load_settings
+    from search.display.output import present
+    from search.display.status_report import show_status
+
+    with closing(open_session(study, load_settings(storage=storage))) as session:
+        found = session.view.status()
+    present(found, show_status, as_json=json)
 
 
 COMMAND = Command(name="status", order=110, run=status)

@@ -18,12 +18,12 @@ def resume(
     json: options.Json = False,
 ) -> None:
     """Continue a study that exists; never create one."""
-    from search.api.training import run_study
-    from search.settings import load
+    from search.commands.settings import load_settings
+    from search.display.run_report import run_study
     from search.study.plan import StudyRequest
 
     request = StudyRequest(study=study, objective=objective, trials=trials, timeout=timeout)
-    settings = load(storage=storage, data=data, workers=workers, device=device)
+    settings = load_settings(storage=storage, data=data, workers=workers, device=device)
     run_study(request, settings, create=False, as_json=json)
 
 

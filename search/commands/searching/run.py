@@ -26,13 +26,13 @@ def run(
     json: options.Json = False,
 ) -> None:
     """Create or continue a study; train pruned trials on every device here."""
-    from search.api.training import run_study, study_name
-    from search.settings import load
+    from search.commands.settings import load_settings
+    from search.display.run_report import run_study
     from search.study.plan import StudyRequest
 
     request = StudyRequest(
         **vars(kept),
-        study=study_name(study, objective),
+        study=_name(study, objective),
         objective=objective,
         trials=trials,
         timeout=timeout,
@@ -40,8 +40,26 @@ def run(
         overrides=None if set_ is None else tuple(set_),
         fork=fork,
     )
-    settings = load(storage=storage, data=data, workers=workers, device=device)
+    settings = load_settings(storage=storage, data=data, workers=workers, device=device)
     run_study(request, settings, create=True, as_json=json)
+
+
+def _name(study: str | None, objective: str | None) -> str:
+    """Return the study's name: the given one, or the objective's.
+
+    Raises:
+        UsageError: neither is given.
+    """
+    from pathlib import Path
+
+    from objectives.discovery import is_path
+    from search.errors import UsageError
+
+    if study is not None:
+        return study
+    if objective is None:
+        raise UsageError("no study is named; give --study NAME (see `search list` and `search space`)")
+    return Path(objective).stem.replace("_", "-") if is_path(objective) else objective
 
 
 COMMAND = Command(name="run", order=10, run=run)

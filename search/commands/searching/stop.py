@@ -8,14 +8,14 @@ from search.commands.command import Command
 
 def stop(study: options.Study, storage: options.Storage = None) -> None:
     """End a study's workers everywhere after their present step; `run` or `resume` continues."""
-    from search.connection import open_storage
-    from search.display.output import say
-    from search.settings import load
-    from storage.records import studies
+    from contextlib import closing
 
-    with open_storage(load(storage=storage)) as database:
-        record = studies.get(database.engine, study)
-        studies.set_control(database.engine, record.study_id, "stop")
+    from search.api.session import open_session
+    from search.commands.settings import load_settings
+    from search.display.output import say
+
+    with closing(open_session(study, load_settings(storage=storage))) as session:
+        session.stop()
     say(f"study {study}: workers end after their present step; continue with: search resume --study {study}")
 
 

@@ -15,11 +15,11 @@ def worker(
     storage: options.Storage = None,
 ) -> None:
     """Lend this machine to a study that runs elsewhere."""
-    from search.api.training import lend_machine
-    from search.settings import load
+    from search.commands.settings import load_settings
+    from search.display.run_report import lend_machine
     from search.study.plan import StudyRequest
 
-    settings = load(storage=storage, data=data, workers=workers, device=device)
+    settings = load_settings(storage=storage, data=data, workers=workers, device=device)
     lend_machine(StudyRequest(study=study, objective=objective), settings)
 
 

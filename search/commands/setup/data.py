@@ -16,10 +16,18 @@ def data(
     json: options.Json = False,
 ) -> None:
     """List the data sets, or download and decode one."""
-    from search.api.datasets import show_data
-    from search.settings import load
+    from search.api.datasets import list_datasets, prepare_dataset
+    from search.commands.settings import load_settings
+    from search.display.dataset_report import show_dataset, show_folder
+    from search.display.output import Decoding, present
 
-    show_data(name, load(data=data), as_json=json)
+    settings = load_settings(data=data)
+    if name is None:
+        present(list_datasets(settings), show_folder, as_json=json)
+        return
+    with Decoding(f"decoding {name}") as decoding:
+        found = prepare_dataset(name, settings, decoding)
+    present(found, show_dataset, as_json=json)
 
 
 COMMAND = Command(name="data", order=230, run=data)

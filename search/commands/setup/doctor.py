@@ -19,10 +19,14 @@ def doctor(
     json: options.Json = False,
 ) -> None:
     """Check the installation, storage, data and devices; say what to do."""
-    from search.api.doctor import examine
-    from search.settings import load
+    from search.api.doctor import check_all, check_none_failed
+    from search.commands.settings import load_settings
+    from search.display.doctor_report import show_findings
+    from search.display.output import present_all
 
-    examine(load(storage=storage, data=data), as_json=json, url_in_flag=storage, mend=repair)
+    findings = check_all(load_settings(storage=storage, data=data), url_in_flag=storage, repair=repair)
+    present_all(findings, show_findings, as_json=json)
+    check_none_failed(findings)
 
 
 COMMAND = Command(name="doctor", order=240, run=doctor)

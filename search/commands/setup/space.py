@@ -19,15 +19,19 @@ def space(
     json: options.Json = False,
 ) -> None:
     """Show what a study, or an objective, searches over, or could."""
+    from search.api.catalogue import list_techniques
+    from search.api.space import describe_space, list_objectives
+    from search.commands.settings import load_settings
+    from search.display.output import present, present_all
+    from search.display.space_report import show_catalogue, show_objectives, show_space
+
     if catalogue:
-        from search.api.catalogue import show_catalogue
-
-        show_catalogue(as_json=json)
-        return
-    from search.api.space import show_space
-    from search.settings import load
-
-    show_space(study, objective, tuple(set_ or ()), lambda: load(storage=storage), as_json=json)
+        present_all(list_techniques(), show_catalogue, as_json=json)
+    elif study is None and objective is None:
+        present_all(list_objectives(), show_objectives, as_json=json)
+    else:
+        found = describe_space(study, objective, tuple(set_ or ()), lambda: load_settings(storage=storage))
+        present(found, show_space, as_json=json)
 
 
 COMMAND = Command(name="space", order=220, run=space)

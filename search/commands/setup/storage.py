@@ -13,19 +13,24 @@ from search.commands.command import Command
 
 def storage(
     action: Annotated[
-        str, typer.Argument(help="show, start, stop, backup, restore or copy.", metavar="[ACTION]")
+        str, typer.Argument(help="show, start, stop, backup, restore, copy or upgrade.", metavar="[ACTION]")
     ] = "show",
-    file: Annotated[Path | None, typer.Option(help="File to back up to or restore from.")] = None,
+    file: Annotated[Path | None, typer.Option(help="File to back up to, or to restore from.")] = None,
     study: options.AnyStudy = None,
     to: Annotated[str | None, typer.Option(help="URL to copy the study to.", metavar="URL")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Only say what an upgrade would do.")] = False,
     storage: options.Storage = None,
     json: options.Json = False,
 ) -> None:
-    """Where studies are kept: show it, start or stop the embedded server, back up, copy a study."""
-    from search.api.storage import storage_action
-    from search.settings import load
+    """Where studies are kept: show it, start or stop the embedded server, back up, copy a study, upgrade."""
+    from search.api.storage import carry_out
+    from search.commands.settings import load_settings, warn_of_password
+    from search.display.output import present
+    from search.display.storage_report import show_outcome
 
-    storage_action(action, load(storage=storage), file=file, study=study, to=to, as_json=json)
+    warn_of_password(to)
+    outcome = carry_out(action, load_settings(storage=storage), file=file, study=study, to=to, check=check)
+    present(outcome, show_outcome, as_json=json)
 
 
 COMMAND = Command(name="storage", order=210, run=storage)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -23,40 +23,37 @@ def count_further_epochs(trials: Sequence[FrozenTrial]) -> int:
     return sum(len(trial.intermediate_values) - int(trial.user_attrs[AUDITED]) for trial in audited_trials(trials))
 
 
-def summarize_audit(trials: Sequence[FrozenTrial]) -> dict[str, Any]:
-    """Return the part of `status --json` about pruning.
+@dataclass(frozen=True, kw_only=True)
+class PruningAudit:
+    """What pruning cost a study, as the trials that ran on show."""
 
-    stopped: trials that the pruner stopped or would have stopped. audited: those of them that ran to their end.
-    better: the audited ones with a higher value than every trial that the pruner let through. gain: by how much the
-    best of these is higher, 0 if there is none. share_95: the 95% interval of the share of stopped trials that would
-    have been better. epochs: trained for the audit.
-    """
+    stopped: int
+    """Trials that the pruner stopped, or would have stopped."""
+    audited: int
+    """Those of them that ran on and have ended."""
+    better: int
+    """Those of these with a higher value than every trial that the pruner let through."""
+    gain: float
+    """By how much the best of them is higher; 0 if none is."""
+    share_95: tuple[float, float] | None
+    """95% interval for the share of stopped trials that would have been better; None if none ran on."""
+    epochs: int
+    """Epochs trained after the pruner would have stopped a trial."""
+
+
+def summarize_audit(trials: Sequence[FrozenTrial]) -> PruningAudit:
+    """Compare the trials that ran on with those that the pruner let through."""
     ended = [trial for trial in audited_trials(trials) if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
     let_through = [_value(trial) for trial in trials if AUDITED not in trial.user_attrs]
     best = max(let_through, default=0.0)
     better = [_value(trial) for trial in ended if _value(trial) > best]
-    return {
-        "stopped": sum(trial.user_attrs.get("reason") == "pruner" for trial in trials) + len(audited_trials(trials)),
-        "audited": len(ended),
-        "better": len(better),
-        "gain": max(better, default=best) - best,
-        "share_95": list(wilson_interval(len(better), len(ended))) if ended else None,
-        "epochs": count_further_epochs(trials),
-    }
-
-
-def describe_audit(found: dict[str, Any]) -> str | None:
-    """Return a sentence about the audit; None if no audited trial has ended."""
-    if not found["audited"]:
-        return None
-    outcome = (
-        f"{found['better']} would have been the best, by {found['gain']:.4f}"
-        if found["better"]
-        else "none would have been the best"
-    )
-    return (
-        f"pruning stopped {found['stopped']} trials; {found['audited']} of them ran on to check, and {outcome} "
-        f"(95% sure: at most {found['share_95'][1]:.0%} of those stopped)"
+    return PruningAudit(
+        stopped=sum(trial.user_attrs.get("reason") == "pruner" for trial in trials) + len(audited_trials(trials)),
+        audited=len(ended),
+        better=len(better),
+        gain=max(better, default=best) - best,
+        share_95=wilson_interval(len(better), len(ended)) if ended else None,
+        epochs=count_further_epochs(trials),
     )
 
 

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from objectives.base.device import autocast, describe_device, list_devices, out_of_memory, resolve_devices
+from objectives.base.device import as_out_of_memory, autocast, describe_device, list_devices, resolve_devices
 from objectives.base.errors import ObjectiveError, OutOfMemory
 
 CPU = torch.device("cpu")
@@ -19,14 +19,14 @@ def test_cpu_is_always_there() -> None:
 
 @pytest.mark.parametrize("request_", ["cuda:99", "gpu", "", "cpu,", "cpu,tpu", "cuda:0,cuda:99"])
 def test_absent_device_is_told_with_those_there_are(request_: str) -> None:
-    with pytest.raises(ObjectiveError, match=r"there is no device '.*' here; there is cpu"):
+    with pytest.raises(ObjectiveError, match=r"this machine has no device '.*'; use cpu"):
         resolve_devices(request_)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there are CUDA devices here")
 def test_without_cuda() -> None:
     assert list_devices() == ["cpu"]
-    with pytest.raises(ObjectiveError, match=r"there is no device 'cuda' here; there is cpu$"):
+    with pytest.raises(ObjectiveError, match=r"this machine has no device 'cuda'; use cpu$"):
         resolve_devices("cuda")
 
 
@@ -57,7 +57,7 @@ def _failure(elements: int) -> RuntimeError:
 
 
 def test_real_allocation_failure_is_out_of_memory() -> None:
-    memory = out_of_memory(_failure(2**48), CPU)
+    memory = as_out_of_memory(_failure(2**48), CPU)
     assert isinstance(memory, OutOfMemory)
     assert str(memory).startswith("cpu had too little memory: ")
     assert len(str(memory)) <= 300
@@ -66,11 +66,11 @@ def test_real_allocation_failure_is_out_of_memory() -> None:
 
 @pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory. Tried\nmore")])
 def test_every_kind_of_too_little_memory(error: BaseException) -> None:
-    memory = out_of_memory(error, CPU)
+    memory = as_out_of_memory(error, CPU)
     assert isinstance(memory, OutOfMemory)
     assert "\n" not in str(memory)
 
 
 def test_other_errors_are_not() -> None:
-    assert out_of_memory(RuntimeError("shapes do not match"), CPU) is None
-    assert out_of_memory(ValueError("x"), CPU) is None
+    assert as_out_of_memory(RuntimeError("shapes do not match"), CPU) is None
+    assert as_out_of_memory(ValueError("x"), CPU) is None

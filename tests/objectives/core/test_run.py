@@ -9,6 +9,7 @@ from torch import nn
 
 from objectives.base.errors import Diverged, ObjectiveError, OutOfMemory
 from objectives.base.registry import choose
+from objectives.core import run
 from objectives.core.objective import Objective
 from objectives.core.run import build_network, train
 from objectives.data.batches.examples import TrainValidation
@@ -19,7 +20,7 @@ from objectives.optimizers.catalogue import OPTIMIZERS
 from objectives.schedules.catalogue import SCHEDULES, ScheduleEntry
 from objectives.training.loop import Report
 from spaces import Choice, Configuration, Fixed, Float, Space, SpaceError
-from tests.objectives.training.made import CONFIG, OBJECTIVE, Curve, digits, equal, trained
+from tests.objectives.training.made import CONFIG, OBJECTIVE, Curve, TableRates, digits, equal, trained
 
 METRICS = {"accuracy", "loss", "train_loss", "learning_rate", "learning_rate_end", "seconds"}
 PLATEAU = CONFIG.replace(schedule=Choice("plateau", {"patience": 1, "factor": 0.5}))
@@ -79,19 +80,30 @@ def test_part_of_a_training_has_the_rates_of_the_whole() -> None:
         assert part.of(name) == whole.of(name)[:2]
 
 
-def test_trace_stands_for_a_schedule_that_looks_at_validation() -> None:
-    trace = [(0.5, 0.25), (0.125, 0.0)]
-    _, curve = trained(config=PLATEAU, trace=trace)
-    assert (curve.of("learning_rate"), curve.of("learning_rate_end")) == ([0.5, 0.125], [0.25, 0.0])
-    _, curve = trained(trace=trace)  # a cosine is computed
-    assert curve.of("learning_rate") == pytest.approx([0.1, 0.05])
+def test_recorded_losses_replace_what_a_schedule_looks_at() -> None:
+    worse = [1.0, 2.0, 3.0, 4.0]
+    _, curve = trained(config=PLATEAU, epochs=4, recorded_losses=worse)
+    assert curve.of("learning_rate") == curve.of("learning_rate_end") == [0.1, 0.1, 0.05, 0.025]
+    _, cosine = trained(epochs=4, recorded_losses=worse)  # it looks at nothing
+    assert equal(_, trained(epochs=4)[0])
+    assert cosine.of("learning_rate")[1] > 0.05
+
+
+@pytest.mark.parametrize("warmup_epochs", [0, 2])
+def test_own_recorded_losses_give_the_same_training(warmup_epochs: int) -> None:
+    config = PLATEAU.replace(warmup_epochs=warmup_epochs)
+    model, curve = trained(config=config, epochs=5)
+    again, replayed = trained(config=config, epochs=5, recorded_losses=curve.of("loss"))
+    assert equal(model, again)
+    for name in METRICS - {"seconds"}:
+        assert curve.of(name) == replayed.of(name)
 
 
 def test_plateau_has_nothing_to_look_at_where_validation_is_trained_on() -> None:
     merged = replace(digits(), merged=True)
     with pytest.raises(ObjectiveError, match="schedule 'plateau' needs validation examples"):
         train(OBJECTIVE, PLATEAU, merged, Curve(), epochs=2, seed=7)
-    train(OBJECTIVE, PLATEAU, merged, Curve(), epochs=2, seed=7, trace=[(0.1, 0.1)] * 2)
+    train(OBJECTIVE, PLATEAU, merged, Curve(), epochs=2, seed=7, recorded_losses=[0.1] * 2)
 
 
 def test_momentum_moves_with_a_schedule_that_moves_it() -> None:
@@ -114,20 +126,26 @@ def test_plateau_looks_at_the_validation_loss() -> None:
     assert curve.of("learning_rate") == pytest.approx([1e-12, 1e-12, 5e-13], abs=0)
 
 
-@pytest.mark.parametrize("config", [PLATEAU, PLATEAU.replace(depth=1, batch_size=100_000)])
-def test_absurd_learning_rate_diverges_with_its_epoch(config: Configuration) -> None:
+def _use_rates(monkeypatch: pytest.MonkeyPatch, *rates: float) -> None:
+    """Train with learning rates that no space allows."""
+    monkeypatch.setattr(run, "build_rates", lambda *_, **__: TableRates(rates))
+
+
+@pytest.mark.parametrize("config", [CONFIG, CONFIG.replace(depth=1, batch_size=100_000)])
+def test_absurd_learning_rate_diverges_with_its_epoch(config: Configuration, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second takes one step, after which it is the validation loss that is not finite."""
     curve = Curve()
+    _use_rates(monkeypatch, 1e30, 1e30)
     with pytest.raises(Diverged, match=r"^(train_loss|loss) became (nan|inf) in epoch 0$"):
-        train(OBJECTIVE, config, digits(), curve, epochs=2, seed=7, trace=[(1e30, 1e30)] * 2)
+        train(OBJECTIVE, config, digits(), curve, epochs=2, seed=7)
     assert curve.rows == []
 
 
-def test_divergence_in_a_later_epoch_is_told_with_it() -> None:
+def test_divergence_in_a_later_epoch_is_told_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     curve = Curve()
-    trace = [(0.1, 0.1), (1e30, 1e30), (0.1, 0.1)]
+    _use_rates(monkeypatch, 0.1, 1e30, 0.1)
     with pytest.raises(Diverged, match="in epoch 1"):
-        train(OBJECTIVE, PLATEAU, digits(), curve, epochs=3, seed=7, trace=trace)
+        train(OBJECTIVE, CONFIG, digits(), curve, epochs=3, seed=7)
     assert len(curve.rows) == 1
 
 

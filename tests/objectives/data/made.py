@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from objectives.data.batches.augment import Augment
+from objectives.data.batches.augmentation import Augmentation
 from objectives.data.catalogue import Dataset
 from objectives.data.files.layouts import ArrayFile, CifarBatches, ClassFolder, IdxFiles, Layout
 from objectives.data.files.prepared import Prepared
 
 Array = NDArray[np.uint8]
 
-EVERYTHING = Augment(flip=True, crop=4, cutout=3)
+EVERYTHING = Augmentation(flip=True, crop=4, cutout=3)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

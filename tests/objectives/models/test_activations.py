@@ -10,8 +10,8 @@ from torch import nn
 from objectives.base.errors import ObjectiveError
 from objectives.core.conditions import check_conditions
 from objectives.models.activations import ACTIVATIONS, ActivationEntry
-from objectives.models.layers import activation, slope, widening
-from objectives.models.nonlinear import SquaredRelu, Swish
+from objectives.models.custom_activations import SquaredRelu, Swish
+from objectives.models.layers import activation, count_widening, slope
 from spaces import Categorical, Choice, Domain, Fixed, Float, Space
 from tests.objectives.models.made import network
 
@@ -74,8 +74,8 @@ def test_formula(name: str) -> None:
 
 
 def test_swiglu_splits_the_features_in_two_halves() -> None:
-    assert widening("swiglu") == 2
-    assert {widening(name) for name in ACTIVATIONS if name != "swiglu"} == {1}
+    assert count_widening("swiglu") == 2
+    assert {count_widening(name) for name in ACTIVATIONS if name != "swiglu"} == {1}
     module = activation("swiglu")
     gates_BF = torch.tensor([POINTS, POINTS[::-1]], dtype=torch.float64)
     values_BF = torch.arange(2 * len(POINTS), dtype=torch.float64).reshape(2, -1) - 7.3

@@ -6,7 +6,7 @@ from torch import nn
 
 from objectives.models.catalogue import MODELS
 from objectives.optimizers.catalogue import OPTIMIZERS
-from objectives.optimizers.groups import weights
+from objectives.optimizers.groups import trainable_weights
 from tests.objectives.optimizers.made import linear, network, optimizer_of, steps
 
 
@@ -32,7 +32,7 @@ def _names(model: nn.Module, parameters: list[nn.Parameter]) -> list[str]:
 
 def test_weights_are_no_biases_norms_or_slopes_and_come_once() -> None:
     model = Mixed()
-    assert _names(model, weights(model)) == [
+    assert _names(model, trainable_weights(model)) == [
         *("convolution.weight", "recurrent.weight_ih_l0", "recurrent.weight_hh_l0", "output.weight")
     ]
 
@@ -40,9 +40,9 @@ def test_weights_are_no_biases_norms_or_slopes_and_come_once() -> None:
 def test_frozen_weights_are_not_among_them() -> None:
     model = network()
     linear(model, 1).weight.requires_grad_(False)
-    assert _names(model, weights(model)) == ["4.weight", "6.weight"]
+    assert _names(model, trainable_weights(model)) == ["4.weight", "6.weight"]
     linear(model, 1).weight.requires_grad_(True)
-    assert _names(model, weights(model)) == ["1.weight", "4.weight", "6.weight"]
+    assert _names(model, trainable_weights(model)) == ["1.weight", "4.weight", "6.weight"]
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -84,4 +84,4 @@ def test_shipped_networks_have_weights_of_every_layer() -> None:
         model = entry.build(entry.config(depth=2, width=4), (1, 8, 8), 10)
         owners = [m for m in model.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.RNNBase)]
         recurrent = sum(isinstance(owner, nn.RNNBase) for owner in owners)
-        assert len(weights(model)) == len(owners) + recurrent
+        assert len(trainable_weights(model)) == len(owners) + recurrent

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from objectives.models.cnn import cnn
+from objectives.models.cnn import build_cnn
 from objectives.models.config import CnnConfig, RnnConfig
-from objectives.models.resnet import resnet
-from objectives.models.rnn import rnn
-from objectives.optimizers.pair import OptimizerPair
+from objectives.models.resnet import build_resnet
+from objectives.models.rnn import build_rnn
+from objectives.optimizers.optimizer_pair import OptimizerPair
 from tests.objectives.optimizers.made import RATE, linear, loss_of, network, optimizer_of, steps
 
 
@@ -36,7 +36,7 @@ def test_muon_moves_the_hidden_matrices_alone() -> None:
 
 def test_both_directions_of_the_first_recurrent_layer_are_input() -> None:
     config = RnnConfig(depth=2, width=4, cell="lstm", bidirectional=True)
-    assert _moved_by_muon(rnn(config, (1, 8, 8), 10)) == [
+    assert _moved_by_muon(build_rnn(config, (1, 8, 8), 10)) == [
         *("stages.0.0.layer.weight_hh_l0", "stages.0.0.layer.weight_hh_l0_reverse"),
         *("stages.1.0.layer.weight_ih_l0", "stages.1.0.layer.weight_hh_l0"),
         *("stages.1.0.layer.weight_ih_l0_reverse", "stages.1.0.layer.weight_hh_l0_reverse"),
@@ -44,14 +44,14 @@ def test_both_directions_of_the_first_recurrent_layer_are_input() -> None:
 
 
 def test_all_convolutions_but_the_first_are_hidden() -> None:
-    assert _moved_by_muon(cnn(CnnConfig(depth=3, width=4), (1, 8, 8), 10)) == [
+    assert _moved_by_muon(build_cnn(CnnConfig(depth=3, width=4), (1, 8, 8), 10)) == [
         "stages.1.0.weight",
         "stages.2.0.weight",
     ]
 
 
 def test_projections_of_residual_blocks_are_hidden_kernels() -> None:
-    assert _moved_by_muon(resnet(CnnConfig(depth=2, width=4, pool_rounds=1), (1, 8, 8), 10)) == [
+    assert _moved_by_muon(build_resnet(CnnConfig(depth=2, width=4, pool_rounds=1), (1, 8, 8), 10)) == [
         *("stages.0.1.branch.0.weight", "stages.0.1.branch.3.weight"),
         *("stages.1.branch.0.weight", "stages.1.branch.3.weight", "stages.1.shortcut.0.weight"),
     ]

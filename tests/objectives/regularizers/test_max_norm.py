@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from objectives.optimizers.groups import weights
+from objectives.optimizers.groups import trainable_weights
 from objectives.regularizers.max_norm import constrain_
 
 
@@ -50,7 +50,7 @@ def test_shorter_ones_keep_their_bits() -> None:
 @pytest.mark.parametrize("layer", [nn.Linear(40, 30), nn.Conv2d(8, 6, 3), nn.LSTM(20, 10, bidirectional=True)])
 def test_weights_of_every_layer_and_nothing_else(layer: nn.Module) -> None:
     before = {name: parameter.detach().clone() for name, parameter in layer.named_parameters()}
-    constrain_(weights(layer), 0.01)
+    constrain_(trainable_weights(layer), 0.01)
     for name, parameter in layer.named_parameters():
         if "weight" in name:
             assert _norms(parameter).tolist() == pytest.approx([0.01] * len(parameter), rel=1e-6)

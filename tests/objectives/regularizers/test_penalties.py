@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from objectives.optimizers.groups import weights
+from objectives.optimizers.groups import trainable_weights
 from objectives.regularizers.penalties import penalty
 
 # Sum of |w|: 3 + 4 + 0 + 1 + 2 = 10; sum of w^2: 9 + 16 + 0 + 1 + 4 = 30
@@ -35,7 +35,7 @@ def test_gradient_is_l1_times_the_sign_and_two_l2_times_the_weight(l1: float, l2
 
 def test_gradient_reaches_weights_only() -> None:
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.PReLU(), nn.Flatten(), nn.Linear(8, 3))
-    penalty(weights(model), 0.1, 0.1).backward()  # type: ignore[no-untyped-call]
+    penalty(trainable_weights(model), 0.1, 0.1).backward()  # type: ignore[no-untyped-call]
     reached: list[str] = []
     for name, parameter in model.named_parameters():
         gradient: Tensor | None = parameter.grad

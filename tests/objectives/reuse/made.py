@@ -17,8 +17,9 @@ from objectives.data.cache import prepare
 from objectives.data.splits.split import Split, draw_subset, split_examples
 from objectives.models.network import Network
 from objectives.reuse.catalogue import REUSES
+from objectives.reuse.context import ReuseContext
 from objectives.reuse.freeze import Freeze
-from objectives.reuse.reusing import Reusing, TrainedNetwork
+from objectives.reuse.trained_network import TrainedNetwork
 from spaces import Choice
 
 PIXELS = 64
@@ -87,12 +88,12 @@ def source(model: nn.Module, **changes: Any) -> TrainedNetwork:
     return TrainedNetwork(**{**values, **changes})
 
 
-def reusing(*sources: TrainedNetwork, data: TrainValidation | None = None, seed: int = 7) -> Reusing:
+def reusing(*sources: TrainedNetwork, data: TrainValidation | None = None, seed: int = 7) -> ReuseContext:
     """What a trial on the digits has for reuse."""
-    return Reusing(data=data or digits(), sources={each.name: each for each in sources}, seed=seed)
+    return ReuseContext(data=data or digits(), sources={each.name: each for each in sources}, seed=seed)
 
 
-def built(name: str, model: nn.Module, given: Reusing, **options: Any) -> Freeze:
+def built(name: str, model: nn.Module, given: ReuseContext, **options: Any) -> Freeze:
     """Reuse as a training run does."""
     entry, chosen = resolve(REUSES, Choice(name, options), "reuse")
     freeze = entry.build(model, given, **chosen)

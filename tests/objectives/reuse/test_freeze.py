@@ -15,7 +15,7 @@ def _train(model: nn.Module, freeze: Freeze, epoch: int, rate: float = 0.1) -> N
     """One epoch of plain gradient descent, in the order in which the training loop does things."""
     optimizer = torch.optim.SGD(model.parameters(), lr=rate * freeze.factor(epoch), weight_decay=0.1)
     model.train()
-    freeze.set(epoch)
+    freeze.apply(epoch)
     for x_BCHW, y_B in digits().train.batches(256, order_seed=epoch):
         optimizer.zero_grad(set_to_none=True)
         F.cross_entropy(model(x_BCHW), y_B).backward()  # type: ignore[no-untyped-call]
@@ -48,10 +48,10 @@ def test_then_everything_learns_statistics_included() -> None:
 def test_a_training_that_goes_on_later_finds_its_epoch() -> None:
     model = network()
     freeze = Freeze(stages=tuple(model.stages), epochs=3, rate_factor=0.1)
-    freeze.set(2)
+    freeze.apply(2)
     assert not any(parameter.requires_grad for parameter in model.stages.parameters())
     assert not any(module.training for module in model.stages.modules() if module is not model.stages)
-    freeze.set(3)
+    freeze.apply(3)
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from objectives.base.errors import Diverged, ObjectiveError
 from objectives.reuse.pretraining import pretrain
-from objectives.reuse.tasks import Reconstruction, Rotation, rotate_quarters
+from objectives.reuse.pretraining_tasks import Reconstruction, Rotation, rotate_quarters
 from tests.objectives.reuse.made import Watching, built, digits, network, reusing
 
 
@@ -107,5 +107,5 @@ def test_a_loss_that_is_no_number_is_a_divergence() -> None:
     model = network()
     with torch.no_grad():
         model.stages[0][0].weight.fill_(torch.nan)  # type: ignore[index]
-    with pytest.raises(Diverged, match="loss of pretraining became nan in its epoch 0"):
+    with pytest.raises(Diverged, match="pretraining loss became nan in pretraining epoch 0"):
         built("pretrain", model, reusing(), pretrain_epochs=2)

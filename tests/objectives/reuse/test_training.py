@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
+import torch
 from torch import nn
 
 from objectives.base.errors import ObjectiveError
@@ -13,10 +15,10 @@ from objectives.core.run import train
 from objectives.models.catalogue import MODELS
 from objectives.models.network import Network
 from objectives.reuse.catalogue import REUSES
-from objectives.reuse.reusing import TrainedNetwork
+from objectives.reuse.trained_network import TrainedNetwork
 from spaces import Choice, Configuration, Fixed, Space
 from tests.objectives.reuse.made import digits, same, source, state
-from tests.objectives.training.made import Curve
+from tests.objectives.training.made import Curve, Leaving
 
 WAYS = [name for name in REUSES if name != "none"]
 
@@ -81,6 +83,51 @@ def test_the_learning_rate_falls_when_the_stages_are_let_go() -> None:
     _, free = _trained("mlp", _choice("transfer", freeze_epochs=1, unfreeze_factor=1.0), source(donor), epochs=3)
     assert free.of("loss")[0] == losses[0]
     assert abs(free.of("loss")[2] - losses[0]) > 1e-2
+
+
+SCHEDULES_TRIED = ["constant", Choice("plateau", {"patience": 1, "factor": 0.5, "threshold": 0.1}), "cosine"]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES_TRIED, ids=["constant", "plateau", "cosine"])
+@pytest.mark.parametrize("model", ["mlp", "rnn"])
+def test_reported_learning_rate_is_the_optimizers(model: str, schedule: Choice | str) -> None:
+    """The state of every epoch has the rates of its last step."""
+    callback, data = Leaving(every_epoch=True), digits(40)
+    objective = Objective(data="digits", model=model, space=Space(depth=Fixed(3), width=Fixed(8)))
+    reuse = _choice("pretrain", freeze_epochs=2, unfreeze_factor=0.25)
+    values = {"depth": 3, "width": 8, "optimizer": Choice("muon", {"learning_rate": 0.01}), "batch_size": 10}
+    config, curve = Configuration({**values, "schedule": schedule, "reuse": reuse}), Curve()
+    train(objective, config, data, curve, epochs=6, seed=7, callback=callback)
+    for (_, packed), row in zip(callback.states, curve.rows, strict=False):
+        groups = torch.load(io.BytesIO(packed), weights_only=True)["optimizer"]["param_groups"]
+        used = {group["lr"] for group in groups}
+        assert len(groups) > 1
+        if schedule == "cosine":
+            assert row["learning_rate_end"] < min(used) <= max(used) <= row["learning_rate"]
+        else:
+            assert used == {row["learning_rate"]} == {row["learning_rate_end"]}
+    assert [epoch for epoch, _ in callback.states] == [1, 2, 3, 4, 5]
+    assert curve.of("learning_rate")[:2] == pytest.approx([0.01, 0.01 if schedule != "cosine" else 0.00933], rel=1e-3)
+    assert curve.of("learning_rate")[2] <= 0.0025
+
+
+def test_recorded_losses_repeat_a_training_with_its_factor_once() -> None:
+    """As the final retraining does: the factor is neither forgotten nor applied twice."""
+    schedule = Choice("plateau", {"patience": 1, "factor": 0.5, "threshold": 0.1})
+    objective = Objective(data="digits", model="mlp", space=Space(depth=Fixed(3), width=Fixed(8)))
+    values = {"depth": 3, "width": 8, "learning_rate": 0.01, "batch_size": 10, "schedule": schedule}
+    config = Configuration({**values, "reuse": _choice("auxiliary", freeze_epochs=1, unfreeze_factor=0.25)})
+
+    def run(recorded_losses: list[float] | None) -> tuple[dict[str, Any], Curve]:
+        curve = Curve()
+        model = train(objective, config, digits(40), curve, epochs=5, seed=7, recorded_losses=recorded_losses)
+        return state(model), curve
+
+    first, curve = run(None)
+    again, repeated = run(curve.of("loss"))
+    assert same(first, again)
+    assert repeated.of("learning_rate") == curve.of("learning_rate")
+    assert curve.of("learning_rate")[4] < curve.of("learning_rate")[1] == 0.0025
 
 
 def test_a_network_of_ones_own_cannot_reuse() -> None:

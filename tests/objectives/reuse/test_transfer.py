@@ -11,7 +11,7 @@ from torch import nn
 
 from objectives.base.errors import ObjectiveError
 from objectives.models.network import Network
-from objectives.reuse.reusing import TrainedNetwork
+from objectives.reuse.trained_network import TrainedNetwork
 from tests.objectives.reuse.made import built, network, reusing, same, source, state
 
 
@@ -54,7 +54,7 @@ def test_a_depth_of_its_own_and_the_numbers_of_the_freeze() -> None:
 def test_stages_are_counted_as_numbers() -> None:
     """Of twelve stages the third is 2, not 10."""
     trained = network(stages=12)
-    stages = source(trained).stages()
+    stages = source(trained).load_stages()
     assert len(stages) == 12
     assert all(same(found, state(stage)) for found, stage in zip(stages, trained.stages, strict=True))
 
@@ -62,19 +62,19 @@ def test_stages_are_counted_as_numbers() -> None:
 @pytest.mark.parametrize(
     ("sizes", "changes", "options", "sentence"),
     [
-        ({"stages": 2}, {}, {"layers": 3}, r"layers=3 .*network that has 2; --set layers=2"),
+        ({"stages": 2}, {}, {"layers": 3}, r"layers=3 .*network that has 2; use --set layers=2"),
         ({}, {}, {"layers": 4}, r"layers=4 .*network that has 3"),
-        ({"stages": 6}, {}, {"layers": 5}, r"layers=5 .*source 'digits-eight', which has 3; --set layers=3"),
+        ({"stages": 6}, {}, {"layers": 5}, r"layers=5 .*source 'digits-eight', which has 3; use --set layers=3"),
         (
             {"width": 16},
             {},
             {},
-            r"'0.weight' of stage 0 is 32x64 in source 'digits-eight' and 16x64 in.*--set width=32",
+            r"'0.weight' of stage 0 is 32x64 in source 'digits-eight', but 16x64 in.*--set width=32",
         ),
-        ({"norm": False}, {}, {}, r"'1.bias' of stage 0 is 32 .* and absent in.*--set normalization=batch_norm"),
+        ({"norm": False}, {}, {}, r"'1.bias' of stage 0 is 32 .* but absent in.*--set normalization=batch_norm"),
         ({}, {"image_shape": (1, 28, 28)}, {}, r"'digits-eight' was trained on images of 1x28x28.*1x8x8"),
-        ({}, {}, {"source": "digits-nine"}, r"no network of a study 'digits-nine'.*digits-eight.*--set source="),
-        ({}, {"weights": save({"a": torch.ones(1)})}, {}, r"'digits-eight', which has 0 \(a network of its own\)"),
+        ({}, {}, {"source": "digits-nine"}, r"no study 'digits-nine' has a network.*digits-eight.*--set source="),
+        ({}, {"weights": save({"a": torch.ones(1)})}, {}, r"'digits-eight', which has 0; take another source"),
     ],
 )
 def test_what_does_not_fit_is_refused_and_nothing_copied(

@@ -9,7 +9,7 @@ import pytest
 from objectives.base.errors import ObjectiveError
 from objectives.base.registry import resolve
 from objectives.schedules.catalogue import SCHEDULES, ScheduleEntry
-from objectives.schedules.rates import rates_for
+from objectives.schedules.rates import build_rates
 from spaces import Choice, Fixed, Float, Space
 
 TABLES: dict[str, list[float]] = {
@@ -89,13 +89,13 @@ ENDS = {
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_table(name: str) -> None:
-    rates = rates_for(name, 0.5, 10)
+    rates = build_rates(name, 0.5, 10)
     assert [rates.at(epoch, 0.0) / 0.5 for epoch in range(10)] == pytest.approx(TABLES[name], abs=1e-6)
 
 
 @pytest.mark.parametrize(("choice", "table"), OPTIONS)
 def test_table_with_options(choice: Choice, table: list[float]) -> None:
-    rates = rates_for(choice, 1.0, 10)
+    rates = build_rates(choice, 1.0, 10)
     assert [rates.at(epoch, 0.0) for epoch in range(10)] == pytest.approx(table, abs=1e-6)
 
 
@@ -105,30 +105,30 @@ def test_end(name: str, epochs: int) -> None:
     entry = SCHEDULES[name]
     assert entry.factor(epochs, epochs) == pytest.approx(ENDS[name], abs=1e-9)
     if entry.interval == "step":
-        assert rates_for(name, 1.0, epochs).at(epochs - 1, 1.0) == pytest.approx(ENDS[name], abs=1e-9)
+        assert build_rates(name, 1.0, epochs).at(epochs - 1, 1.0) == pytest.approx(ENDS[name], abs=1e-9)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_moves_within_an_epoch_only_where_the_entry_says_so(name: str) -> None:
-    rates = rates_for(name, 1.0, 10)
+    rates = build_rates(name, 1.0, 10)
     assert (rates.at(3, 0.5) != rates.at(3, 0.0)) == (SCHEDULES[name].interval == "step")
 
 
 def test_half_way_through_an_epoch() -> None:
     # (1 + cos(81 degrees))/2; 0.1 + 0.2 * 4.5; half way from 0.1 to 0.001
-    assert rates_for("cosine", 1.0, 10).at(4, 0.5) == pytest.approx(0.57821723, abs=1e-6)
-    assert rates_for("one_cycle", 1.0, 10).at(4, 0.5) == pytest.approx(1.0, abs=1e-6)
-    assert rates_for("one_cycle", 1.0, 10).at(9, 0.5) == pytest.approx(0.0505, abs=1e-6)
+    assert build_rates("cosine", 1.0, 10).at(4, 0.5) == pytest.approx(0.57821723, abs=1e-6)
+    assert build_rates("one_cycle", 1.0, 10).at(4, 0.5) == pytest.approx(1.0, abs=1e-6)
+    assert build_rates("one_cycle", 1.0, 10).at(9, 0.5) == pytest.approx(0.0505, abs=1e-6)
 
 
 @pytest.mark.parametrize(("share", "epochs", "restart"), [(0.07, 100, 7), (0.29, 100, 29), (0.2, 30, 6), (1 / 3, 9, 3)])
 def test_a_restart_is_sharp_however_its_time_rounds(share: float, epochs: int, restart: int) -> None:
     """0.07 * 100 is a little more than 7, 0.29 * 100 a little less than 29."""
-    rates = rates_for(Choice("cosine_restarts", {"first_cycle": share}), 1.0, epochs)
+    rates = build_rates(Choice("cosine_restarts", {"first_cycle": share}), 1.0, epochs)
     assert rates.at(restart, 0.0) == pytest.approx(1.0)
     assert rates.at(restart - 1, 0.999) < 1e-5
-    assert rates.dips(restart - 1, 0.5, 1.0)
-    assert not rates.dips(restart, 0.0, 0.5)
+    assert rates.has_dip(restart - 1, 0.5, 1.0)
+    assert not rates.has_dip(restart, 0.0, 0.5)
 
 
 DIPS: list[tuple[Choice, list[float]]] = [
@@ -160,14 +160,14 @@ def test_times_of_dips(choice: Choice, times: list[float]) -> None:
 def test_more_dips_than_one_in_four_epochs_are_refused(dips: int, epochs: int) -> None:
     choice = Choice("cosine_dips", {"dips": dips})
     with pytest.raises(ObjectiveError, match=f"got dips={dips} in {epochs} epochs"):
-        rates_for(choice, 0.1, epochs)
+        build_rates(choice, 0.1, epochs)
     with pytest.raises(ObjectiveError, match=f"got dips={dips} in {epochs} epochs; .*, or {4 * dips} epochs"):
-        rates_for(choice, 0.1, epochs + 5, warmup_epochs=5)
-    rates_for(choice, 0.1, 4 * dips)
+        build_rates(choice, 0.1, epochs + 5, warmup_epochs=5)
+    build_rates(choice, 0.1, 4 * dips)
 
 
 def test_one_dip_is_a_cosine_of_any_length() -> None:
-    assert rates_for(Choice("cosine_dips", {"dips": 1}), 1.0, 2).at(1, 0.0) == pytest.approx(0.5)
+    assert build_rates(Choice("cosine_dips", {"dips": 1}), 1.0, 2).at(1, 0.0) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -188,22 +188,22 @@ def test_both_limits_of_every_option_give_finite_rates_of_zero_at_least(name: st
         limits = domain.domain if isinstance(domain, Fixed) else domain
         assert limits is not None
         for value in (limits.at_least, limits.at_most):  # type: ignore[union-attr]
-            rates = rates_for(Choice(name, {option: value}), 1.0, 4000)
+            rates = build_rates(Choice(name, {option: value}), 1.0, 4000)
             assert all(0 <= rates.at(epoch, 0.5) <= 1 + 1e-12 < inf for epoch in range(0, 4000, 400))
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_errors(name: str) -> None:
     with pytest.raises(ObjectiveError, match=f"schedule '{name}' has no option 'gama'"):
-        rates_for(Choice(name, {"gama": 0.1}), 0.1, 10)
+        build_rates(Choice(name, {"gama": 0.1}), 0.1, 10)
     for option in SCHEDULES[name].space.domains:
         with pytest.raises(ObjectiveError, match=f"{option} of schedule '{name}' must be at least .* but got -3$"):
-            rates_for(Choice(name, {option: -3}), 0.1, 10)
+            build_rates(Choice(name, {option: -3}), 0.1, 10)
 
 
 def test_unknown_schedule_is_refused() -> None:
     with pytest.raises(ObjectiveError, match="unknown schedule 'cosin'; did you mean cosine"):
-        rates_for("cosin", 0.1, 10)
+        build_rates("cosin", 0.1, 10)
 
 
 def _linear(t: float, total: float, *, slope: float = 1.0) -> float:
@@ -213,6 +213,6 @@ def _linear(t: float, total: float, *, slope: float = 1.0) -> float:
 def test_adding_one_is_one_edit(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = ScheduleEntry(factor=_linear, space=Space(slope=Float(0.5, 1.0)), description="a straight line")
     monkeypatch.setitem(SCHEDULES, "linear", entry)
-    assert rates_for(Choice("linear", {"slope": 0.5}), 2.0, 4).at(2, 0.5) == 1.5
+    assert build_rates(Choice("linear", {"slope": 0.5}), 2.0, 4).at(2, 0.5) == 1.5
     monkeypatch.setitem(SCHEDULES, "linear", replace(entry, interval="step"))
-    assert rates_for(Choice("linear"), 2.0, 4).at(2, 0.5) == 0.75
+    assert build_rates(Choice("linear"), 2.0, 4).at(2, 0.5) == 0.75

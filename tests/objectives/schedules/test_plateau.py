@@ -5,14 +5,14 @@ import json
 import pytest
 
 from objectives.schedules.catalogue import SCHEDULES
-from objectives.schedules.rates import Plateau, rates_for
+from objectives.schedules.rates import PlateauRates, build_rates
 from spaces import Choice
 
 
 def _driven(options: dict[str, float], losses: list[float], warmup_epochs: int = 0) -> list[float]:
     """The learning rate of each epoch, and of the one after the last."""
     epochs = len(losses) + 1
-    rates = rates_for(Choice("plateau", options), 1.0, epochs, warmup_epochs=warmup_epochs, warmup_start=1.0)
+    rates = build_rates(Choice("plateau", options), 1.0, epochs, warmup_epochs=warmup_epochs, warmup_start=1.0)
     seen = []
     for epoch, loss in enumerate(losses):
         seen.append(rates.at(epoch, 0.0))
@@ -61,7 +61,7 @@ def test_does_not_look_during_the_warm_up() -> None:
 @pytest.mark.parametrize("seen", range(8))
 def test_state_goes_through_a_checkpoint(seen: int) -> None:
     losses = [1.0, 0.8, 0.9, 0.9, 0.95, 0.7, 0.71, 0.72]
-    whole, resumed = (rates_for("plateau", 1.0, 9, warmup_epochs=2) for _ in range(2))
+    whole, resumed = (build_rates("plateau", 1.0, 9, warmup_epochs=2) for _ in range(2))
     for loss in losses[:seen]:
         whole.observe(loss)
     resumed.restore(json.loads(json.dumps(whole.state(), allow_nan=False)))
@@ -75,6 +75,6 @@ def test_state_goes_through_a_checkpoint(seen: int) -> None:
 
 def test_needs_validation_examples() -> None:
     (condition,) = SCHEDULES["plateau"].conditions
-    assert condition.broken_by(False)
-    assert not condition.broken_by(True)
-    assert isinstance(rates_for("plateau", 1.0, 3), Plateau)
+    assert condition.is_broken_by(False)
+    assert not condition.is_broken_by(True)
+    assert isinstance(build_rates("plateau", 1.0, 3), PlateauRates)

@@ -3,7 +3,7 @@
 import pytest
 
 from objectives.schedules.catalogue import SCHEDULES
-from objectives.schedules.rates import Rates, Replayed, rates_for
+from objectives.schedules.rates import Rates, ReplayedRates, build_rates
 from spaces import Choice
 
 STEPS = 7
@@ -15,7 +15,7 @@ def _run(rates: Rates, first: int, epochs: int) -> list[tuple[float, float | Non
         (
             rates.at(epoch, step / STEPS),
             rates.momentum(epoch, step / STEPS),
-            rates.dips(epoch, step / STEPS, (step + 1) / STEPS),
+            rates.has_dip(epoch, step / STEPS, (step + 1) / STEPS),
         )
         for epoch in range(first, epochs)
         for step in range(STEPS)
@@ -27,7 +27,7 @@ def _run(rates: Rates, first: int, epochs: int) -> list[tuple[float, float | Non
 @pytest.mark.parametrize("start", [1, 5])
 def test_resumed_it_is_the_same(name: str, start: int, warmup: int) -> None:
     losses = [1.0, 0.9, 0.95, 0.97, 0.8, 0.85, 0.85, 0.7, 0.9, 0.9]
-    whole, resumed = (rates_for(name, 0.3, 10, warmup_epochs=warmup) for _ in range(2))
+    whole, resumed = (build_rates(name, 0.3, 10, warmup_epochs=warmup) for _ in range(2))
     seen = []
     for epoch, loss in enumerate(losses):
         if epoch == start:
@@ -42,7 +42,7 @@ def test_resumed_it_is_the_same(name: str, start: int, warmup: int) -> None:
 
 @pytest.mark.parametrize("name", [name for name, entry in SCHEDULES.items() if not entry.needs_metric])
 def test_pure_schedules_do_not_look(name: str) -> None:
-    rates = rates_for(name, 1.0, 10)
+    rates = build_rates(name, 1.0, 10)
     before = _run(rates, 0, 10)
     rates.observe(3.0)
     assert _run(rates, 0, 10) == before
@@ -50,7 +50,7 @@ def test_pure_schedules_do_not_look(name: str) -> None:
 
 
 def test_momentum_of_one_cycle() -> None:
-    rates = rates_for("one_cycle", 0.4, 10)
+    rates = build_rates("one_cycle", 0.4, 10)
     # 0.95 - 0.1 t/4.5 down, then up again; 0.95 in the last epoch
     table = [
         0.95,
@@ -70,7 +70,7 @@ def test_momentum_of_one_cycle() -> None:
 
 
 def test_momentum_is_one_cycles_alone() -> None:
-    moving = [name for name in SCHEDULES if rates_for(name, 1.0, 10).momentum(3, 0.5) is not None]
+    moving = [name for name in SCHEDULES if build_rates(name, 1.0, 10).momentum(3, 0.5) is not None]
     assert moving == ["one_cycle"]
 
 
@@ -80,59 +80,52 @@ def _dips(rates: Rates, epochs: int, steps: int = STEPS) -> list[tuple[int, int]
         (epoch, step)
         for epoch in range(epochs)
         for step in range(steps)
-        if rates.dips(epoch, step / steps, (step + 1) / steps)
+        if rates.has_dip(epoch, step / steps, (step + 1) / steps)
     ]
 
 
 def test_the_dip_of_a_cosine_is_its_last_step() -> None:
-    assert _dips(rates_for("cosine", 1.0, 10), 10) == [(9, 6)]
+    assert _dips(build_rates("cosine", 1.0, 10), 10) == [(9, 6)]
 
 
 def test_dips_lie_where_the_schedule_has_them() -> None:
     # 10/3 is a third of epoch 3: in the third of seven steps; 5 is the end of epoch 4
-    assert _dips(rates_for("cosine_dips", 1.0, 10), 10) == [(3, 2), (9, 6)]
-    assert _dips(rates_for("cosine_restarts", 1.0, 10), 10) == [(4, 6), (9, 6)]
+    assert _dips(build_rates("cosine_dips", 1.0, 10), 10) == [(3, 2), (9, 6)]
+    assert _dips(build_rates("cosine_restarts", 1.0, 10), 10) == [(4, 6), (9, 6)]
     # 12 epochs after two of warm-up: 4 and 12 of those
-    assert _dips(rates_for("cosine_dips", 1.0, 14, warmup_epochs=2), 14) == [(5, 6), (13, 6)]
+    assert _dips(build_rates("cosine_dips", 1.0, 14, warmup_epochs=2), 14) == [(5, 6), (13, 6)]
 
 
 @pytest.mark.parametrize("steps", [1, 3, 7, 49, 100])
 @pytest.mark.parametrize("epochs", [8, 9, 10, 11, 13, 30])
 def test_every_dip_is_seen_once_however_its_time_rounds(steps: int, epochs: int) -> None:
     for count in range(1, epochs // 4 + 1):
-        found = _dips(rates_for(Choice("cosine_dips", {"dips": count}), 1.0, epochs), epochs, steps)
+        found = _dips(build_rates(Choice("cosine_dips", {"dips": count}), 1.0, epochs), epochs, steps)
         assert len(found) == count
         assert found[-1] == (epochs - 1, steps - 1)
     for count in range(1, 8):
         choice = Choice("cosine_restarts", {"first_cycle": 1 / count})
-        found = _dips(rates_for(choice, 1.0, epochs, warmup_epochs=1), epochs, steps)
+        found = _dips(build_rates(choice, 1.0, epochs, warmup_epochs=1), epochs, steps)
         assert found[-1] == (epochs - 1, steps - 1)
         assert steps < 7 or len(found) == count
 
 
 def test_schedules_without_a_minimum_have_no_dips() -> None:
     for name in ("constant", "exponential", "step", "plateau", "one_cycle"):
-        assert _dips(rates_for(name, 1.0, 10), 10) == []
+        assert _dips(build_rates(name, 1.0, 10), 10) == []
 
 
-def test_replayed_is_linear_within_an_epoch() -> None:
-    rates = Replayed([(1.0, 0.5), (0.4, 0.4), (0.1, 0.0)])
-    assert [rates.at(0, fraction) for fraction in (0.0, 0.25, 0.5, 1.0)] == [1.0, 0.875, 0.75, 0.5]
-    assert [rates.at(1, fraction) for fraction in (0.0, 0.5, 1.0)] == [0.4] * 3
-    assert rates.at(2, 1.0) == 0.0
-    rates.observe(3.0)
-    assert rates.at(0, 0.0) == 1.0
-    assert (rates.momentum(0, 0.5), rates.dips(2, 0.0, 1.0), rates.state()) == (None, False, {})
-
-
-def test_record_of_a_plateau_with_a_warm_up_replays_it_exactly() -> None:
-    rates = rates_for(Choice("plateau", {"patience": 1, "factor": 0.5}), 0.1, 6, warmup_epochs=2)
-    seen, trace = [], []
-    for epoch, loss in enumerate([1.0, 1.0, 0.9, 0.9, 0.8, 0.9]):
-        seen += [rates.at(epoch, step / STEPS) for step in range(STEPS)]
-        trace.append((rates.at(epoch, 0.0), rates.at(epoch, 1.0)))
-        rates.observe(loss)
-    replayed = Replayed(trace)
-    again = [replayed.at(epoch, step / STEPS) for epoch in range(6) for step in range(STEPS)]
-    assert again == pytest.approx(seen, rel=1e-12)
-    assert seen[-1] == pytest.approx(0.05)
+def test_replayed_rates_see_the_recorded_losses_only() -> None:
+    schedule = Choice("plateau", {"patience": 1, "factor": 0.5})
+    losses = [1.0, 1.0, 0.9, 0.9, 0.8, 0.9]
+    recorded, plain = (build_rates(schedule, 0.1, 6, warmup_epochs=2) for _ in range(2))
+    replayed = ReplayedRates(rates=recorded, losses=losses)
+    for epoch, loss in enumerate(losses):
+        assert _run(replayed, epoch, epoch + 1) == _run(plain, epoch, epoch + 1)
+        assert replayed.state() == plain.state()
+        plain.observe(loss)
+        replayed.observe(1 / (1 + epoch))
+    assert replayed.at(5, 0.0) == 0.025
+    resumed = ReplayedRates(rates=build_rates(schedule, 0.1, 6, warmup_epochs=2), losses=losses)
+    resumed.restore(replayed.state())
+    assert _run(resumed, 5, 6) == _run(replayed, 5, 6)

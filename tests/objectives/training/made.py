@@ -1,6 +1,7 @@
 """The digits, and short ways to train on them."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ from objectives.core.run import train
 from objectives.data.batches.examples import TrainValidation, load
 from objectives.data.cache import prepare
 from objectives.data.splits.split import split_examples
+from objectives.schedules.rates import StatelessRates
 from spaces import Choice, Configuration, Fixed, Space
 
 OBJECTIVE = Objective(data="digits", model="mlp", space=Space(depth=Fixed(2), width=Fixed(64)))
@@ -53,6 +55,22 @@ class Curve:
         return [row[name] for row in self.rows]
 
 
+@dataclass(frozen=True)
+class TableRates(StatelessRates):
+    """Learning rates from a table: one for each epoch."""
+
+    rates: tuple[float, ...]
+
+    def at(self, epoch: int, fraction: float) -> float:
+        return self.rates[epoch]
+
+    def momentum(self, epoch: int, fraction: float) -> float | None:
+        return None
+
+    def has_dip(self, epoch: int, start: float, end: float) -> bool:
+        return False
+
+
 class Leaving:
     """A watcher that leaves after the beats of the given numbers, counted over all runs, and keeps every state."""
 
@@ -67,10 +85,10 @@ class Leaving:
         if self.count in self.beats:
             raise StopTraining
 
-    def state(self) -> bytes | None:
+    def load_state(self) -> bytes | None:
         return self.states[-1][1] if self.states else None
 
-    def refused(self, reason: str) -> None:
+    def report_refused(self, reason: str) -> None:
         self.refusals.append(reason)
 
     def due(self) -> bool:

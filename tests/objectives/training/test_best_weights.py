@@ -7,15 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from objectives.data.batches.examples import TrainValidation
-from objectives.schedules.rates import Rates, Replayed
+from objectives.schedules.rates import Rates
 from objectives.training.config import TrainingConfig
 from objectives.training.loop import evaluate, fit
 from spaces import Choice
-from tests.objectives.training.made import CONFIG, Curve, digits, trained
+from tests.objectives.training.made import CONFIG, Curve, TableRates, digits, trained
 
 SGD = Choice("sgd", {"learning_rate": 0.1})
 # It learns, then is thrown far away.
-SPOILT = Replayed([(0.1, 0.1), (0.1, 0.1), (200.0, 200.0)])
+SPOILT = TableRates((0.1, 0.1, 200.0))
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Dipping:
     def momentum(self, epoch: int, fraction: float) -> float | None:
         return None
 
-    def dips(self, epoch: int, start: float, end: float) -> bool:
+    def has_dip(self, epoch: int, start: float, end: float) -> bool:
         return epoch in self.epochs and end == 1.0
 
     def observe(self, loss: float) -> None:
@@ -116,7 +116,7 @@ def test_an_epoch_without_a_dip_stands_for_itself() -> None:
 
 def test_averaging_does_not_disturb_the_training() -> None:
     _, averaged = _fit(Dipping((0, 1)), digits(), norm=True)
-    _, plain = _fit(Replayed([(0.1, 0.1)] * 3), digits(), norm=True)
+    _, plain = _fit(TableRates((0.1, 0.1, 0.1)), digits(), norm=True)
     for one, other in zip(averaged.copies, plain.copies, strict=True):
         assert all(map(torch.equal, one, other))
 

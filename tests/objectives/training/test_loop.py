@@ -9,12 +9,11 @@ from torch import nn
 from objectives.base.errors import Diverged
 from objectives.data.batches.examples import Examples
 from objectives.optimizers.groups import build_optimizer
-from objectives.schedules.rates import Replayed
 from objectives.training.config import TrainingConfig
 from objectives.training.loop import check_finite, evaluate, fit
 from objectives.training.step import set_rates
 from spaces import Choice
-from tests.objectives.training.made import Curve, digits
+from tests.objectives.training.made import Curve, TableRates, digits
 
 
 def _model() -> nn.Module:
@@ -67,7 +66,7 @@ def test_one_step_is_the_textbooks() -> None:
     start = [parameter.detach().clone() for parameter in model.parameters()]
     curve = Curve()
     config = TrainingConfig(optimizer=Choice("sgd", {"learning_rate": 9.0}), batch_size=len(data.train))
-    fit(model, data, config, Replayed([(0.5, 0.5)]), curve, epochs=1, seed=0)
+    fit(model, data, config, TableRates((0.5,)), curve, epochs=1, seed=0)
     got = [parameter.detach().clone() for parameter in model.parameters()]
     for parameter, value in zip(model.parameters(), start, strict=True):
         parameter.data = value.clone().requires_grad_()
@@ -100,7 +99,7 @@ def _orders(seed: int) -> list[torch.Tensor]:
     """What is trained on in each of two epochs, example by example."""
     model = Watching()
     config = TrainingConfig(optimizer=Choice("sgd", {"learning_rate": 0.1}), batch_size=500)
-    fit(model, digits(), config, Replayed([(0.1, 0.1)] * 2), Curve(), epochs=2, seed=seed)
+    fit(model, digits(), config, TableRates((0.1, 0.1)), Curve(), epochs=2, seed=seed)
     assert [len(seen) for seen in model.seen] == [500] * 4  # 1,150 examples: the rest is left out
     return [torch.cat(model.seen[:2]), torch.cat(model.seen[2:])]
 
@@ -120,7 +119,7 @@ def test_label_smoothing_reaches_the_training_loss_only() -> None:
             optimizer=Choice("sgd", {"learning_rate": 1.0}), batch_size=1150, label_smoothing=smoothing
         )
         torch.manual_seed(0)
-        fit(model, digits(), config, Replayed([(0.0, 0.0)]), curve, epochs=1, seed=0)
+        fit(model, digits(), config, TableRates((0.0,)), curve, epochs=1, seed=0)
         curves.append(curve)
     assert curves[0].of("loss") == curves[1].of("loss")
     assert curves[0].of("train_loss") != curves[1].of("train_loss")
@@ -153,7 +152,7 @@ def _step(rate: float = 0.5, **options: object) -> list[torch.Tensor]:
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
     optimizer = Choice("sgd", {"learning_rate": 0.5})
     config = TrainingConfig(optimizer=optimizer, batch_size=1150, **options)  # type: ignore[arg-type]
-    fit(model, digits(), config, Replayed([(rate, rate)]), Curve(), epochs=1, seed=0)
+    fit(model, digits(), config, TableRates((rate,)), Curve(), epochs=1, seed=0)
     return [parameter.detach() for parameter in model.parameters()]
 
 
@@ -185,5 +184,5 @@ def test_a_frozen_weight_is_not_penalized() -> None:
     model[1].requires_grad_(False)
     before = model[1].weight.clone()
     config = TrainingConfig(optimizer=Choice("momentum", {"learning_rate": 0.1}), l2=0.1, max_norm=0.01)
-    fit(model, digits(), config, Replayed([(0.1, 0.1)]), Curve(), epochs=1, seed=0)
+    fit(model, digits(), config, TableRates((0.1,)), Curve(), epochs=1, seed=0)
     assert torch.equal(model[1].weight, before)

@@ -140,7 +140,7 @@ def test_another_networks_state_is_refused(state: bytes) -> None:
 def test_another_forms_state_is_refused() -> None:
     buffer = io.BytesIO()
     torch.save({"form": 0}, buffer)
-    assert "form is 0" in refused(buffer.getvalue())
+    assert "format is 0" in refused(buffer.getvalue())
 
 
 class Harmful:

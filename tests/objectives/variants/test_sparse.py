@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from objectives.optimizers.groups import weights
+from objectives.optimizers.groups import trainable_weights
 from objectives.training.loop import evaluate
 from objectives.variants.pruning import prune_unstructured, sparsity
 from spaces import Choice
@@ -46,6 +46,6 @@ def test_more_weights_may_be_zero_after_l1_than_after_l2() -> None:
 def test_more_weights_are_as_good_as_zero_after_l1_than_after_l2() -> None:
     shares = {}
     for penalty in PENALTIES:
-        values = torch.cat([weight.detach().abs().flatten() for weight in weights(_trained(penalty))])
+        values = torch.cat([weight.detach().abs().flatten() for weight in trainable_weights(_trained(penalty))])
         shares[penalty] = (values < 0.01 * values.max()).float().mean().item()
     assert shares["l1"] > shares["l2"] + 0.2

@@ -13,6 +13,7 @@ from search.display import live_display
 from search.errors import UsageError
 from search.intervals import wilson_interval
 from search.study.plan import StudyRequest, check_name
+from search.study.trials import describe_trial
 from search.workers import devices
 from search.workers.job import WorkerJob
 from search.workers.supervisor import plan_jobs
@@ -124,7 +125,7 @@ def test_a_finished_trial_in_one_line() -> None:
         user_attrs={"reason": "diverged"},
         state=optuna.trial.TrialState.PRUNED,
     )
-    assert live_display.format_trial(trial) == "trial  -1  0.7500  3 epochs, pruned: diverged  x=0.123"
+    assert live_display.format_trial(describe_trial(trial)) == "trial  -1  0.7500  3 epochs, pruned: diverged  x=0.123"
 
 
 def test_bars_and_durations() -> None:

@@ -1,6 +1,6 @@
 """`final --confirm`: the best trials race over further seeds, and what was luck is measured with fresh ones.
 
-Trainings whose accuracies are in a table, by trial, purpose and number of the seed, so that all can be worked out.
+The accuracy of every training comes from a table by trial, purpose and index of the seed, so that results are known.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import signal
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,9 @@ import torch
 from objectives.base.seeds import derive_seed
 from search.errors import NothingToDo
 from search.evaluation.confirmation import confirm
+from search.evaluation.final_step import FinalStep
 from search.evaluation.racing import Race
-from search.evaluation.retraining import load_data, train_with_seed
-from search.evaluation.selection import FinalStep, seed_of
+from search.evaluation.retraining import train_with_seed
 from search.settings import load
 from search.study.plan import StudyRequest, resolve_stored
 from search.study.status import StudyView, best_epoch
@@ -167,6 +167,7 @@ def final_step(address: str, study: str, path: Path, tell: Callable[[str], None]
             database=database,
             record=record,
             plan=resolve_stored(record, StudyRequest(study=study, objective=str(path)), settings),
+            trials=tuple(StudyView(database, study).trials()),
             settings=settings,
             device=torch.device("cpu"),
             out=path.parent / "out",
@@ -200,21 +201,22 @@ def test_the_winner_of_the_race_is_scored_and_its_luck_is_measured(scene: Scene)
         "trial 1, fresh seed 5 of 5: 0.9300",
     ]
     said = shown.out.splitlines()
-    assert said[0] == "the 4 best trials, trained again with up to 3 further seeds each:"
+    assert said[0] == "the 4 best trials were trained again, with up to 3 further seeds each:"
     assert [" ".join(line.split()) for line in said[1:6]] == [
-        "trial in the search mean sd lower bound seeds",
+        "trial value in search mean sd lower bound seeds outcome",
         "1 0.9500 0.9100 0.0100 0.8931 3 chosen",
         "2 0.9400 0.6100 0.0141 0.5469 2 dropped in round 2: behind",
         "3 0.9300 0.9200 1 dropped in round 2: diverged: accuracy became nan in epoch 0",
         "4 0.9200 0.9500 0.0100 0.9331 3 dropped in round 8: diverged: accuracy became nan in epoch 0",
     ]
-    assert said[6:8] == [
-        "trial 1 was chosen by the lower bound of its mean; 5 fresh seeds, which had no part in that, give 0.9200 "
-        "on average",
-        "selection optimism +0.0300 (95% interval +0.0176 to +0.0424): by so much the search's best value, "
-        "0.9500, is above that; how these validation images happen to differ from others is outside of it",
+    assert said[6:9] == [
+        "trial 1 was chosen for the highest lower bound (95%) of its mean accuracy; trained with 5 fresh seeds, which "
+        "played no part in the choice, it reaches 0.9200 on average",
+        "selection optimism: the search's best value, 0.9500, is 0.0300 above that average (95% interval of the "
+        "difference +0.0176 to +0.0424); a positive difference is the luck of the best of many trials",
+        "these accuracies share the same validation images; how well they predict others, the test accuracy tells",
     ]
-    assert said[8].startswith("study tabulated, trial 1, retrained for 2 epochs on train + validation")
+    assert said[9] == "study tabulated, trial 1, retrained for 2 epochs on the training and validation images"
 
 
 @pytest.mark.slow
@@ -254,7 +256,7 @@ def test_the_ledger_keeps_how_the_winner_was_chosen(scene: Scene) -> None:
         (("--confirm", "4", "--confirm-seeds", "2"), ""),
         (
             ("--confirm", "4"),
-            "chosen with --confirm 4 --confirm-seeds 2; another choice is scored only in a further",
+            "chosen with --confirm 4 --confirm-seeds 2; to score another choice, which is a further look",
         ),
     ):
         again = scene.final("--json", *flags)
@@ -272,8 +274,8 @@ def test_without_a_confirmation_there_is_none(scene: Scene) -> None:
     late = scene.final("--json", "--confirm", "2")
     assert late.document == {**result, "first_time": False}
     assert late.err.strip() == (
-        "note: what was scored was chosen without --confirm; another choice is scored only in a further look, "
-        "with --reopen REASON"
+        "note: the winner of this score was chosen without --confirm; to score another choice, which is a further "
+        "look at the test set, add --reopen REASON"
     )
     assert len(scene.trainings()) == 1
     reopened = scene.scored("--confirm", "2", "--reopen", "the winner was not confirmed")
@@ -307,7 +309,7 @@ def test_a_crash_repeats_nothing_and_a_claim_keeps_its_winner(scene: Scene) -> N
     other = scene.final("--json", "--confirm", "4")
     assert other.code == 0, other.err
     assert other.document["confirmation"] == result["confirmation"]
-    assert "chosen with --confirm 2 --confirm-seeds 3; another choice" in other.err
+    assert "chosen with --confirm 2 --confirm-seeds 3; to score another choice" in other.err
     assert set(scene.trainings()) <= {final}
 
 
@@ -315,21 +317,20 @@ def test_a_crash_repeats_nothing_and_a_claim_keeps_its_winner(scene: Scene) -> N
 def test_more_candidates_than_trials_are_all_of_them(scene: Scene) -> None:
     lines: list[str] = []
     with final_step(scene.address, "tabulated", scene.path, lines.append) as ready:
-        trials = StudyView(ready.database, "tabulated").trials()
-        confirmation = confirm(ready, trials, Race(candidates=10**6, seeds=2))
-    assert lines[0] == "note: --confirm 1000000 takes all completed trials, which are 5"
-    assert [row["trial"] for row in confirmation["candidates"]] == [1, 2, 3, 4, 0]
-    assert confirmation["chosen"] == 4
+        confirmation = confirm(ready, Race(candidates=10**6, seeds=2))
+    assert lines[0] == "note: all 5 completed trials take part; --confirm 1000000 asks for more"
+    assert [candidate.trial for candidate in confirmation.candidates] == [1, 2, 3, 4, 0]
+    assert confirmation.chosen == 4
 
 
 @pytest.mark.slow
 def test_one_trial_is_confirmed_alone(scene: Scene) -> None:
     with final_step(scene.address, "tabulated", scene.path, print) as ready:
-        trials = [trial for trial in StudyView(ready.database, "tabulated").trials() if trial.number == 1]
-        confirmation = confirm(ready, trials, Race(candidates=2, seeds=3))
+        alone = replace(ready, trials=tuple(trial for trial in ready.trials if trial.number == 1))
+        confirmation = confirm(alone, Race(candidates=2, seeds=3))
         with pytest.raises(NothingToDo, match="has no completed trial"):
-            confirm(ready, [], Race(candidates=2, seeds=3))
-    assert (confirmation["chosen"], confirmation["selection_optimism"]) == (1, pytest.approx(0.03))
+            confirm(replace(ready, trials=()), Race(candidates=2, seeds=3))
+    assert (confirmation.chosen, confirmation.optimism.value) == (1, pytest.approx(0.03))
 
 
 @pytest.mark.slow
@@ -364,10 +365,10 @@ def test_a_value_is_like_that_of_a_trial(tmp_path: Path, database_url: str) -> N
     flags = ("--study", "n", "--objective", path, "--storage", database_url, "--workers", "1")
     done("run", *flags, "--pruner", "none")
     with final_step(database_url, "n", path, print) as ready:
-        data = load_data(ready, merge_validation=False)
-        [trial, _] = StudyView(ready.database, "n").trials()
-        own = train_with_seed(ready, trial, data, seed_of(ready, trial))
-        other = train_with_seed(ready, trial, data, derive_seed(seed_of(ready, trial), "confirm", 0))
+        data = ready.load_data(merge_validation=False)
+        [trial, _] = ready.trials
+        own = train_with_seed(ready, trial, data, ready.trial_seed(trial))
+        other = train_with_seed(ready, trial, data, derive_seed(ready.trial_seed(trial), "confirm", 0))
     assert own == (trial.value, best_epoch(trial))
     assert 0.3 < other[0] <= 1
     assert other != own

@@ -1,4 +1,4 @@
-"""The final step's claim stays with its variants; a training of one's own has variants, too."""
+"""A claim keeps its variants; an objective with its own training has variants, too."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ OWN_TRAINING = """
 """
 
 
-# So much of a network this small is all of it.
+# This share of a network this small is all of it.
 EVERYTHING = "prune_unstructured:amount=0.9999"
 
 
@@ -85,7 +85,7 @@ def flowers(tmp_path: Path, database_url: str) -> tuple[str | Path, ...]:
 
 
 @pytest.mark.slow
-def test_a_claim_goes_on_with_its_variants_alone(
+def test_a_claim_continues_only_with_its_variants(
     flowers: tuple[str | Path, ...], tmp_path: Path, database_url: str
 ) -> None:
     common = (*flowers, "--out", tmp_path / "out")
@@ -120,11 +120,11 @@ def test_a_claim_goes_on_with_its_variants_alone(
     assert len(set(np.frombuffer(predictions, dtype="<i4,<f4").tolist())) == 1  # type: ignore[call-overload]
     assert result["test_examples"] == 40  # two of the three classes
     assert result["retrained_on"] == "train"
-    assert "trained again on the training images of `flowers`" in (tmp_path / "out" / "README.md").read_text()
+    assert "retrained on the training images of `flowers`" in (tmp_path / "out" / "README.md").read_text()
 
 
 @pytest.mark.slow
-def test_a_training_of_ones_own_has_variants_and_a_large_network_is_not_kept(tmp_path: Path, database_url: str) -> None:
+def test_an_own_training_has_variants_and_a_large_network_is_not_kept(tmp_path: Path, database_url: str) -> None:
     path = objective(tmp_path, "own", OWN_TRAINING)
     common = ("--study", "own", "--objective", path, "--storage", database_url)
     done("run", *common, "--workers", "1")

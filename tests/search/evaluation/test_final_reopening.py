@@ -68,8 +68,7 @@ def test_a_study_that_was_scored_once_says_so(folder: Path) -> None:
     assert json.loads((folder / "out" / "config.json").read_text())["result"]["openings"] == [opening]
     assert "Openings" not in (folder / "out" / "README.md").read_text()
     shown = done("final", *STUDY, "--out", folder / "out").out
-    assert "look number 1 at this test set" in shown
-    assert "it has been scored once in this storage" in shown
+    assert "look number 1 at this test set; studies in this storage have scored it once\n" in shown
     assert "opening" not in shown
 
 
@@ -93,7 +92,7 @@ def test_a_reason_makes_the_next_opening_with_variants_of_its_own(folder: Path, 
     assert (second["opening"], second["reason"], second["look"]) == (2, REASON, 2)
     assert second["test_accuracy"] == again["test_accuracy"]
     assert rows(address) == [(1, None, 1), (2, REASON, 2)]
-    # The score of before is there still, and so are its predictions.
+    # The earlier score is still stored.
     [(stored,)] = execute(address, "SELECT result FROM depthsearch.scores WHERE opening = 1")
     assert stored == {name: before[name] for name in before if name not in ("openings", "looks")}
     assert done("status", *STUDY, "--json").document["final"]["openings"] == [first, second]
@@ -107,7 +106,7 @@ def test_a_reason_makes_the_next_opening_with_variants_of_its_own(folder: Path, 
 def test_every_opening_is_shown_to_people(folder: Path) -> None:
     final = done("status", *STUDY, "--json").document["final"]
     shown = done("final", *STUDY, "--out", folder / "again").out
-    assert "it has been scored 2 times in this storage" in shown
+    assert "studies in this storage have scored it 2 times\n" in shown
     one, other = [line for line in shown.splitlines() if line.startswith("opening ")]
     first, second = final["openings"]
     assert one == f"opening 1, {first['scored_at']}: test accuracy {first['test_accuracy']:.4f}, look number 1"
@@ -149,14 +148,14 @@ def test_a_claim_whose_weights_are_lost_is_left_behind_for_a_reason(folder: Path
 
 
 @pytest.mark.slow
-def test_a_study_made_anew_under_the_same_name_takes_a_further_look(folder: Path, address: str) -> None:
+def test_a_new_study_of_the_same_name_takes_a_further_look(folder: Path, address: str) -> None:
     optuna.delete_study(study_name=STUDY[1], storage=RDBStorage(address))
     done("run", *STUDY, "--trials", "1", "--epochs", "1", "--workers", "1")
     assert done("status", *STUDY, "--json").document["final"] is None
-    result = done("final", *STUDY, "--out", folder / "anew", "--json").document
+    result = done("final", *STUDY, "--out", folder / "new", "--json").document
     assert (result["look"], result["looks"], result["first_time"]) == (3, 3, True)
     assert len(result["openings"]) == 1
-    assert "it has been scored 3 times in this storage" in done("final", *STUDY).out
+    assert "studies in this storage have scored it 3 times\n" in done("final", *STUDY).out
 
 
 def test_a_study_of_another_name_is_still_scored(address: str) -> None:

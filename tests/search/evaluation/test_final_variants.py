@@ -130,7 +130,7 @@ def test_measuring_opens_no_test_file_and_claims_nothing(common: tuple[str | Pat
 @pytest.mark.slow
 def test_measuring_for_people(common: tuple[str | Path, ...]) -> None:
     shown = done("final", *common, "--measure", "--variant", "mc_dropout:samples=4").out.splitlines()
-    assert shown[0].endswith("trained as in the search; nothing was claimed")
+    assert shown[0].endswith("as trained in the search, on the validation images; the test set was not opened:")
     assert [line.split("  ")[0].strip() for line in shown[1:]] == [
         "variant",
         "the trial's own network",
@@ -182,12 +182,12 @@ def by_hand(out: Path, cache: Path) -> tuple[float, float]:
     import torch
     from safetensors.torch import load_file
 
-    from objectives.data.batches.moments import moments
+    from objectives.data.batches.pixel_statistics import moments
     from objectives.data.cache import prepare
     from objectives.data.heldout import open_heldout
     from objectives.models.catalogue import MODELS
     from objectives.models.config import MlpConfig
-    from objectives.variants.chain import apply_variants
+    from objectives.variants.apply import apply_variants
 
     config = MlpConfig(depth=1, width=32, dropout=0.3, normalization="batch_norm")
     model = MODELS["mlp"].build(config, (1, 8, 8), 10)
@@ -216,8 +216,8 @@ def test_a_scored_study_prints_what_is_stored(common: tuple[str | Path, ...], fo
     other = done("final", *study, "--json", "--variant", "mc_dropout")
     assert other.document == again.document
     assert other.err.strip() == (
-        "note: what was scored is prune_unstructured:amount=0.9 + fold_batch_norm; "
-        "mc_dropout:samples=50 was not, and is scored only in a further look, with --reopen REASON"
+        "note: this is the score of prune_unstructured:amount=0.9 + fold_batch_norm, not of mc_dropout:samples=50; "
+        "to score that too, which is a further look at the test set, add --reopen REASON"
     )
     shown = done("final", *study).out
     assert "scored with prune_unstructured:amount=0.9 + fold_batch_norm" in shown

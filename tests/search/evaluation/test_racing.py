@@ -8,7 +8,7 @@ import pytest
 
 from search.errors import UsageError
 from search.evaluation import racing
-from search.evaluation.racing import BEHIND, Candidate, Excluded, Race
+from search.evaluation.racing import BEHIND, Excluded, Race, Standing
 from search.intervals import half_width, spread, student
 
 STEP = 0.001
@@ -98,21 +98,21 @@ class Table:
 
 def test_a_race_drops_who_is_behind_and_who_cannot_go_on() -> None:
     table = Table({4: (0.90, 0.92, 0.91), 1: (0.50, 0.52, 0.51), 9: (0.95, None, 0.95), 3: (0.89, 0.91, 0.90)})
-    lanes = racing.run_race([4, 1, 9, 3], 3, table, STEP)
-    assert lanes == {
-        4: Candidate(accuracies=(0.90, 0.92, 0.91)),
-        1: Candidate(accuracies=(0.50, 0.52), dropped_in=2, reason=BEHIND),
-        9: Candidate(accuracies=(0.95,), dropped_in=2, reason="diverged"),
-        3: Candidate(accuracies=(0.89, 0.91, 0.90)),
+    standings = racing.run_race([4, 1, 9, 3], 3, table, STEP)
+    assert standings == {
+        4: Standing(accuracies=(0.90, 0.92, 0.91)),
+        1: Standing(accuracies=(0.50, 0.52), dropped_in=2, reason=BEHIND),
+        9: Standing(accuracies=(0.95,), dropped_in=2, reason="diverged"),
+        3: Standing(accuracies=(0.89, 0.91, 0.90)),
     }
     assert table.asked == [*((n, 0) for n in (4, 1, 9, 3)), *((n, 1) for n in (4, 1, 9, 3)), (4, 2), (3, 2)]
-    assert list(racing.find_survivors(lanes)) == [4, 3]
-    assert racing.find_overtaken(lanes) == {1: (0.50, 0.52)}
+    assert list(racing.find_survivors(standings)) == [4, 3]
+    assert racing.find_overtaken(standings) == {1: (0.50, 0.52)}
 
 
 def test_nobody_drops_out_after_one_round() -> None:
-    lanes = racing.run_race([1, 2], 1, Table({1: (0.9,), 2: (0.1,)}), STEP)
-    assert lanes == {1: Candidate(accuracies=(0.9,)), 2: Candidate(accuracies=(0.1,))}
+    standings = racing.run_race([1, 2], 1, Table({1: (0.9,), 2: (0.1,)}), STEP)
+    assert standings == {1: Standing(accuracies=(0.9,)), 2: Standing(accuracies=(0.1,))}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 
 from search.errors import UsageError
 from search.evaluation.reopening import Attempt, Reopening, format_openings, next_attempt, parse_reopening
+from search.evaluation.results.score import OpeningSummary
 from storage.records.ledger import Claim, Opening
 
 CLAIM = Claim(weights_sha256="a" * 64, winner={"trial": 3})
@@ -75,7 +76,8 @@ def test_a_claim_that_came_meanwhile_and_was_left_open_goes_on() -> None:
 
 
 def test_every_opening_has_a_line() -> None:
-    shown = format_openings([opening(1, None).summary(), opening(2, SCORE, "the weights were lost").summary()])
+    openings = [opening(1, None), opening(2, SCORE, "the weights were lost")]
+    shown = format_openings([OpeningSummary.from_json(each.summary()) for each in openings])
     assert shown == [
         "opening 1, claimed 2026-01-02T00:00:00+00:00: not scored",
         "opening 2, 2026-01-02T03:04:05+00:00: test accuracy 0.5000, look number 5; reason: the weights were lost",

@@ -6,7 +6,8 @@ import pytest
 
 from objectives.base.errors import ObjectiveError
 from search.errors import UsageError
-from search.evaluation.variant_args import effect_rows, format_list, format_variant, parse_variants
+from search.evaluation.results.variants import VariantEffect
+from search.evaluation.variant_args import effect_rows, format_variant, join_variants, parse_variants
 from spaces import Choice
 
 
@@ -55,12 +56,6 @@ def test_what_cannot_be_read_is_said_in_one_sentence(text: str, message: str) ->
 
 
 def test_rows_for_people() -> None:
-    effect = {
-        "variant": None,
-        "validation_accuracy": 0.5,
-        "validation_loss": None,
-        "zeros": 0.25,
-        "parameters": 1234,
-    }
+    effect = VariantEffect(variant=None, validation_accuracy=0.5, validation_loss=None, zeros=0.25, parameters=1234)
     assert effect_rows([effect]) == [("the trial's own network", "0.5000", "not finite", "25.0%", "1,234")]
-    assert format_list([]) == "the plain network"
+    assert join_variants([]) == "the plain network"

@@ -33,7 +33,7 @@ def status() -> dict[str, Any]:
     with open_database(url.parse(os.environ["SEARCH_STORAGE"])) as database:
         if not studies.names(database.engine):
             return {"states": {"complete": 0, "pruned": 0}, "epochs_trained": 0, "workers": []}
-        return StudyView(database, "digits-depth").status()
+        return StudyView(database, "digits-depth").status().to_json()
 
 
 def trials(address: str) -> list[optuna.trial.FrozenTrial]:

@@ -7,15 +7,13 @@ from collections.abc import Iterator
 import optuna
 import pytest
 
-from storage import schema, url
+from storage import url
 from storage.copying.study import copy_study
 from storage.database import Database, open_database
-from storage.errors import SchemaMismatch
 from storage.leasing.fencing import LeaseFence
 from storage.records import confirmations
 from storage.records.confirmations import Confirmation
 from storage.records.studies import StudyRecord
-from tests.conftest import execute
 
 GOOD = Confirmation(accuracy=0.1 + 0.2, best_epoch=4)
 BAD = Confirmation(failure="diverged: train_loss became nan in epoch 0")
@@ -59,13 +57,3 @@ def test_they_move_with_their_study(database: Database, record: StudyRecord, tri
     copy_study(database, target, record.name)
     [trial] = optuna.load_study(study_name=record.name, storage=target.optuna).get_trials(deepcopy=False)
     assert confirmations.find(target.engine, trial._trial_id, SEED) == GOOD
-
-
-def test_tables_of_the_version_before_are_refused(database_url: str) -> None:
-    with open_database(url.parse(database_url)):
-        pass
-    before = schema.VERSION - 1
-    execute(database_url, f"UPDATE depthsearch.version SET version = {before}")
-    expected = f"tables of version {before}, this program reads version {before + 1}"
-    with pytest.raises(SchemaMismatch, match=expected), open_database(url.parse(database_url)):
-        pass

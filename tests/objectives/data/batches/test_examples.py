@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objectives.data.batches.augment import Augment
+from objectives.data.batches.augmentation import Augmentation
 from objectives.data.batches.examples import Examples, TrainValidation, load
 from objectives.data.files.prepared import Prepared
 from objectives.data.splits.split import Split
@@ -61,8 +61,10 @@ def test_the_order_is_that_of_its_seed(loaded: TrainValidation) -> None:
     assert not all(torch.equal(a, b) for a, b in zip(epoch(3), epoch(4), strict=True))
 
 
-@pytest.mark.parametrize("augment", [Augment(flip=True), Augment(crop=2), Augment(cutout=2), EVERYTHING], ids=str)
-def test_augmentation_does_not_change_the_order(loaded: TrainValidation, augment: Augment) -> None:
+@pytest.mark.parametrize(
+    "augment", [Augmentation(flip=True), Augmentation(crop=2), Augmentation(cutout=2), EVERYTHING], ids=str
+)
+def test_augmentation_does_not_change_the_order(loaded: TrainValidation, augment: Augmentation) -> None:
     plain = list(loaded.train.batches(8, order_seed=5))
     changed = list(loaded.train.batches(8, order_seed=5, augment=augment))
     assert [y.tolist() for _, y in changed] == [y.tolist() for _, y in plain]
@@ -77,7 +79,7 @@ def test_an_epoch_is_the_same_in_batches_of_any_size(loaded: TrainValidation) ->
 def test_batches_are_cropped_flipped_normalized_and_then_cut(prepared: Prepared, parts: Split) -> None:
     """Every image is one that a loop finds among all crops, mirrorings and squares of its original."""
     data = load(prepared, parts, "cpu")
-    augment = Augment(flip=True, crop=1, cutout=2)
+    augment = Augmentation(flip=True, crop=1, cutout=2)
     order = torch.cat(list(data.train.images(8, order_seed=9)))
     mean, std = np.array(data.train.mean), np.array(data.train.std)
     x_BCHW = torch.cat([x for x, _ in data.train.batches(8, order_seed=9, augment=augment)]).numpy()
@@ -96,7 +98,7 @@ def test_a_cutout_takes_the_mean_of_what_is_trained_on(prepared: Prepared, parts
     """As in the paper: 0 after normalization, not black."""
     train = load(prepared, parts, "cpu").train
     ((plain, _),) = train.batches(40, order_seed=2)
-    ((wiped, _),) = train.batches(40, order_seed=2, augment=Augment(cutout=3))
+    ((wiped, _),) = train.batches(40, order_seed=2, augment=Augmentation(cutout=3))
     changed = (plain != wiped).any(1)
     assert (wiped.permute(0, 2, 3, 1)[changed] == 0).all()
     assert all(1 <= count <= 9 for count in changed.sum((1, 2)).tolist())
@@ -109,12 +111,12 @@ def test_half_are_flipped_and_crops_reach_every_offset() -> None:
     images = torch.zeros((count, 9, 9, 1), dtype=torch.uint8)
     images[:, 4, 4], images[:, 4, 3] = 255, 100
     examples = Examples(images_NHWC=images, labels_N=torch.zeros(count).long(), mean=(0.0,), std=(1.0,))
-    (x_BCHW, _), *_ = examples.batches(count, order_seed=0, augment=Augment(crop=4))
+    (x_BCHW, _), *_ = examples.batches(count, order_seed=0, augment=Augmentation(crop=4))
     _, _, rows, columns = (x_BCHW == 1).nonzero(as_tuple=True)
     places = torch.bincount(rows * 9 + columns, minlength=81)
     assert int(places.sum()) == count
     assert places.min() > 20
-    (x_BCHW, _), *_ = examples.batches(count, order_seed=0, augment=Augment(flip=True))
+    (x_BCHW, _), *_ = examples.batches(count, order_seed=0, augment=Augmentation(flip=True))
     assert abs(int((x_BCHW[:, 0, 4, 5] > 0).sum()) - count / 2) < 130
 
 
@@ -138,9 +140,9 @@ def test_images_come_in_the_order_and_with_the_changes_of_their_seed(loaded: Tra
     ("options", "message"),
     [
         ({"batch_size": 0}, "batch_size >= 1 must hold, but got batch_size=0"),
-        ({"batch_size": 4, "augment": Augment(flip=True)}, r"Augment\(flip=True.* needs order_seed"),
-        ({"batch_size": 4, "augment": Augment(crop=1), "order_seed": 1}, "crop=1 for images of 1 x 1 pixels"),
-        ({"batch_size": 4, "augment": Augment(cutout=2), "order_seed": 1}, "cutout=2 for images of 1 x 1 pixels"),
+        ({"batch_size": 4, "augment": Augmentation(flip=True)}, r"Augmentation\(flip=True.* needs order_seed"),
+        ({"batch_size": 4, "augment": Augmentation(crop=1), "order_seed": 1}, "crop=1 for images of 1 x 1 pixels"),
+        ({"batch_size": 4, "augment": Augmentation(cutout=2), "order_seed": 1}, "cutout=2 for images of 1 x 1 pixels"),
     ],
 )
 def test_wrong_options_are_refused_at_once(options: dict[str, object], message: str) -> None:

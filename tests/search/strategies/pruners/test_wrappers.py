@@ -7,7 +7,8 @@ import pytest
 from optuna.pruners import NopPruner, ThresholdPruner
 from optuna.trial import TrialState
 
-from search.strategies.pruners.audit import AUDITED, describe_audit, summarize_audit
+from search.display.status_report import format_audit
+from search.strategies.pruners.audit import AUDITED, summarize_audit
 from search.strategies.pruners.wrappers import AuditedPruner, WinnerGuarantee, best_value
 
 EPOCHS = 9
@@ -122,16 +123,18 @@ def stopped() -> optuna.trial.FrozenTrial:
 
 def test_what_the_audit_says() -> None:
     nothing = summarize_audit([completed(0.8), stopped()])
-    assert (nothing["stopped"], nothing["audited"], nothing["share_95"]) == (1, 0, None)
-    assert describe_audit(nothing) is None
+    assert (nothing.stopped, nothing.audited, nothing.share_95) == (1, 0, None)
+    assert format_audit(nothing) is None
     fine = summarize_audit([completed(0.8), stopped(), stopped(), completed(0.7, stopped_after=2)])
-    assert (fine["stopped"], fine["audited"], fine["better"], fine["gain"], fine["epochs"]) == (3, 1, 0, 0.0, 3)
-    assert describe_audit(fine) == (
-        "pruning stopped 3 trials; 1 of them ran on to check, and none would have been the best "
-        "(95% sure: at most 79% of those stopped)"
+    assert (fine.stopped, fine.audited, fine.better, fine.gain, fine.epochs) == (3, 1, 0, 0.0, 3)
+    assert format_audit(fine) == (
+        "pruning stopped 3 trials early. As a check, 1 of them was trained to the end: none beat the best of the "
+        "others (with 95% confidence, at most 79% of the stopped trials would have)"
     )
     costly = summarize_audit(
         [completed(0.8), completed(0.85, stopped_after=1), completed(0.9, stopped_after=1), stopped()]
     )
-    assert (costly["better"], costly["gain"]) == (2, pytest.approx(0.1))
-    assert "2 would have been the best, by 0.1000" in str(describe_audit(costly))
+    assert (costly.better, costly.gain) == (2, pytest.approx(0.1))
+    assert "2 of them were trained to the end: 2 beat the best of the others, by up to 0.1000" in str(
+        format_audit(costly)
+    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from objectives.data.batches.augment import Augment
+from objectives.data.batches.augmentation import Augmentation
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -20,7 +20,7 @@ class Draws:
     centre_N2: int64, row and column of a cutout's centre.
     """
 
-    augment: Augment
+    augment: Augmentation
     flip_N: Tensor
     offset_N2: Tensor
     centre_N2: Tensor
@@ -38,7 +38,7 @@ class Draws:
 
 
 def draw(
-    augment: Augment, count: int, height: int, width: int, generator: torch.Generator, device: torch.device
+    augment: Augmentation, count: int, height: int, width: int, generator: torch.Generator, device: torch.device
 ) -> Draws:
     """The numbers for `count` images of height x width pixels, from a generator on the CPU.
 

@@ -6,12 +6,15 @@ import atexit
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +22,7 @@ from typing import IO
 
 from tests.warm import server
 
+COLD = "SEARCH_TEST_COLD"
 # What an interpreter or a library reads when it starts, before the command's own environment is there.
 READ_AT_START = (
     "PYTHON",
@@ -39,14 +43,13 @@ READ_AT_START = (
 class WarmProcess:
     """A command that runs, used like a `subprocess.Popen` in text mode; it leads a process group of its own."""
 
-    def __init__(self, arguments: list[str], status: int, out: int, err: int) -> None:
+    def __init__(self, arguments: list[str], status: IO[bytes], outputs: tuple[IO[str], IO[str]] | None) -> None:
         self.args = arguments
         self.returncode: int | None = None
-        self.stdout: IO[str] = open(out, encoding="utf-8")
-        self.stderr: IO[str] = open(err, encoding="utf-8")
-        self._status = open(status, "rb", buffering=0)
-        self._readers: dict[str, threading.Thread] = {}
-        self._read: dict[str, str] = {}
+        self.stdout, self.stderr = outputs or (None, None)
+        self._status = status
+        self._readers: list[threading.Thread] = []
+        self._read: dict[IO[str], str] = {}
         self.pid = self._receive()
 
     def __enter__(self) -> WarmProcess:
@@ -55,8 +58,8 @@ class WarmProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stdout.close()
-        self.stderr.close()
+        for stream in filter(None, (self.stdout, self.stderr)):
+            stream.close()
         self.wait()
 
     def poll(self) -> int | None:
@@ -85,25 +88,38 @@ class WarmProcess:
             subprocess.TimeoutExpired.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
+        assert self.stdout is not None
+        assert self.stderr is not None
         if not self._readers:
-            for name, stream in (("out", self.stdout), ("err", self.stderr)):
-                self._readers[name] = threading.Thread(target=self._drain, args=(name, stream), daemon=True)
-                self._readers[name].start()
-        for reader in self._readers.values():
+            self._readers = [self._drain(self.stdout), self._drain(self.stderr)]
+        for reader in self._readers:
             reader.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
             if reader.is_alive():
                 raise subprocess.TimeoutExpired(self.args, timeout or 0)
         self.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
-        return self._read["out"], self._read["err"]
+        return self._read[self.stdout], self._read[self.stderr]
 
     def send_signal(self, number: int) -> None:
         """Send a signal to the process alone, unless it has ended."""
         if self.poll() is None:
             os.kill(self.pid, number)
 
-    def _drain(self, name: str, stream: IO[str]) -> None:
-        with stream:
-            self._read[name] = stream.read()
+    def terminate(self) -> None:
+        """Send SIGTERM to the process alone."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL to the process alone."""
+        self.send_signal(signal.SIGKILL)
+
+    def _drain(self, stream: IO[str]) -> threading.Thread:
+        def read() -> None:
+            with stream:
+                self._read[stream] = stream.read()
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        return reader
 
     def _end(self) -> None:
         self.returncode = self._receive()
@@ -115,22 +131,44 @@ class WarmProcess:
         return int(server.NUMBER.unpack(content)[0])
 
 
-def start(module: str, arguments: list[str], *, cwd: Path | None, env: Mapping[str, str]) -> WarmProcess:
-    """Run a module as a program, with this environment and in this folder, by default the present one."""
-    pipes = [os.pipe() for _ in range(3)]
-    (out, for_out), (err, for_err), (status, for_status) = pipes
-    request = {"module": module, "arguments": arguments, "environment": env, "folder": str(cwd or Path.cwd())}
-    try:
-        socket.send_fds(_channel(), [json.dumps(request).encode()], [for_out, for_err, for_status])
-    finally:
-        for _, end in pipes:
-            os.close(end)
-    return WarmProcess([module, *arguments], status, out, err)
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a command runs: None for the present folder, all cores, this host's name, and outputs that are read."""
+
+    folder: Path | None = None
+    cores: Sequence[int] | None = None
+    host: str | None = None
+    output: IO[bytes] | None = None
 
 
-def is_possible(env: Mapping[str, str]) -> bool:
-    """Whether a process that was started with this test session's environment can take on this one."""
-    return _read_at_start(env) == _read_at_start(_environment())
+def start(module: str, arguments: list[str], env: Mapping[str, str], place: Place) -> WarmProcess:
+    """Run a module as a program with this environment."""
+    request = server.Request(
+        module=module,
+        arguments=arguments,
+        environment=env,
+        folder=str(place.folder or Path.cwd()),
+        cores=place.cores,
+        host=place.host,
+    )
+    with ExitStack() as stack:
+        status, outputs = _pipe(stack), [] if place.output else [_pipe(stack), _pipe(stack)]
+        ends = [place.output.fileno()] * 2 if place.output else [end for _, end in outputs]
+        socket.send_fds(_channel(), [json.dumps(asdict(request)).encode()], [*ends, status[1]])
+    streams = tuple(os.fdopen(read, encoding="utf-8") for read, _ in outputs)
+    return WarmProcess([module, *arguments], os.fdopen(status[0], "rb", buffering=0), streams or None)
+
+
+def _pipe(stack: ExitStack) -> tuple[int, int]:
+    """Return a pipe's two ends, of which the second is closed with the stack."""
+    read, write = os.pipe()
+    stack.callback(os.close, write)
+    return read, write
+
+
+def can_start(env: Mapping[str, str]) -> bool:
+    """Whether a warm process can have this environment; never, with SEARCH_TEST_COLD in the tests' own."""
+    return not os.environ.get(COLD) and _read_at_start(env) == _read_at_start(_environment())
 
 
 def _read_at_start(env: Mapping[str, str]) -> dict[str, str]:

@@ -11,8 +11,8 @@ from objectives.base.registry import choose
 from objectives.models.activations import ACTIVATIONS
 from objectives.models.catalogue import MODELS
 from objectives.reuse.catalogue import REUSES
-from objectives.reuse.form import check_form, check_layers, source_names
-from objectives.reuse.reusing import TrainedNetwork
+from objectives.reuse.compatibility import check_layers, check_source, list_sources
+from objectives.reuse.trained_network import TrainedNetwork
 from spaces import Categorical, Domain, Fixed, Int, Space
 
 STORED = {
@@ -44,7 +44,7 @@ def _source(**changes: Any) -> TrainedNetwork:
 
 
 def _check(space: Space, source: TrainedNetwork, model: str | None = "mlp") -> None:
-    check_form(model, None if model is None else MODELS[model], space, source)
+    check_source(model, None if model is None else MODELS[model], space, source)
 
 
 def test_what_is_of_one_form_passes_whatever_else_differs() -> None:
@@ -54,14 +54,14 @@ def test_what_is_of_one_form_passes_whatever_else_differs() -> None:
 @pytest.mark.parametrize(
     ("domains", "sentence"),
     [
-        ({"width": Int(16, 64)}, r"'eight' was trained with width=32, and .* width=16; --set width=32"),
-        ({"width": Int(32, 64)}, r"trained with width=32, and .* width=64"),
-        ({"activation": Fixed("relu")}, r"activation=leaky_relu \(slope=0.1\), and .* activation=relu; --set"),
-        ({"activation": Categorical("leaky_relu", "relu")}, r"and this space may give activation=relu"),
-        ({"normalization": Fixed("batch_norm")}, r"normalization=none, and .* normalization=batch_norm"),
+        ({"width": Int(16, 64)}, r"'eight' was trained with width=32, but .* width=16; use --set width=32"),
+        ({"width": Int(32, 64)}, r"trained with width=32, but .* width=64"),
+        ({"activation": Fixed("relu")}, r"activation=leaky_relu \(slope=0.1\), but .* activation=relu; use --set"),
+        ({"activation": Categorical("leaky_relu", "relu")}, r"but this space may give activation=relu"),
+        ({"normalization": Fixed("batch_norm")}, r"normalization=none, but .* normalization=batch_norm"),
         (
             {"reuse": _reuse(layers=Int(1, 4)), "depth": Fixed(6)},
-            r"layers=4 stages, but source 'eight' has 3; --set",
+            r"layers=4 stages, but source 'eight' has 3; use --set",
         ),
     ],
 )
@@ -88,16 +88,16 @@ def test_recipes_keep_what_does_not_fit_apart() -> None:
     )
     apart = Space({name: domain for name, domain in _space().domains.items() if name not in ("width", "reuse")})
     _check(apart.replace(way=recipes), _source())
-    assert source_names(apart.replace(way=recipes)) == ["eight"]
+    assert list_sources(apart.replace(way=recipes)) == ["eight"]
 
 
 @pytest.mark.parametrize(
     ("model", "source", "sentence"),
     [
-        ("cnn", "mlp", "'eight' trained mlp, and this objective trains cnn"),
-        ("mlp", None, "'eight' trained a network of its own, and this objective trains mlp"),
-        (None, "mlp", "'eight' trained mlp, and this objective trains a network of its own"),
-        (None, None, "'eight' trained a network of its own"),
+        ("cnn", "mlp", "'eight' trained mlp, but this objective trains cnn"),
+        ("mlp", None, "'eight' trained its own network, but this objective trains mlp"),
+        (None, "mlp", "'eight' trained mlp, but this objective trains its own network"),
+        (None, None, "'eight' trained its own network"),
     ],
 )
 def test_only_networks_of_one_model_share_stages(model: str | None, source: str | None, sentence: str) -> None:
@@ -109,7 +109,7 @@ def test_where_blocks_pool_depends_on_how_many_there_are() -> None:
     configuration = {"depth": 6, "width": 32, "pool_rounds": 2}
     given = _source(model="cnn", configuration=configuration)
     space = _space(pool_rounds=Fixed(2), normalization=Fixed("batch_norm"))
-    with pytest.raises(ObjectiveError, match="trained with depth=6, and this space may give depth=3"):
+    with pytest.raises(ObjectiveError, match="trained with depth=6, but this space may give depth=3"):
         _check(space, given, "cnn")
     _check(space.replace(depth=Fixed(6)), given, "cnn")
 
@@ -118,15 +118,15 @@ def test_where_blocks_pool_depends_on_how_many_there_are() -> None:
 def test_no_more_stages_are_reused_than_the_smallest_network_has(name: str) -> None:
     reuse = choose(REUSES, "none", name, layers=Int(1, 3))
     check_layers(_space(reuse=reuse, depth=Int(3, 5)))
-    with pytest.raises(ObjectiveError, match=rf"{name!r} may take layers=3 .*depth=2; --set {name}\.layers=1:2"):
+    with pytest.raises(ObjectiveError, match=rf"{name!r} may take layers=3 .*depth=2; use --set {name}\.layers=1:2"):
         check_layers(_space(reuse=reuse, depth=Int(2, 5)))
 
 
 def test_every_source_is_named_once_and_one_is_needed() -> None:
     several = choose(REUSES, "none", "transfer", source=Categorical("one", "two"))
-    assert source_names(_space(reuse=several)) == ["one", "two"]
-    assert source_names(_space(reuse=choose(REUSES, "none", "pretrain"))) == []
-    assert source_names(Space()) == []
+    assert list_sources(_space(reuse=several)) == ["one", "two"]
+    assert list_sources(_space(reuse=choose(REUSES, "none", "pretrain"))) == []
+    assert list_sources(Space()) == []
     for nameless in (_reuse(""), Fixed("transfer"), Categorical("none", "transfer")):
-        with pytest.raises(ObjectiveError, match=r"'transfer' needs the name of a finished study; --set source="):
-            source_names(_space(reuse=nameless))
+        with pytest.raises(ObjectiveError, match=r"'transfer' needs the name of a finished study; use --set source="):
+            list_sources(_space(reuse=nameless))

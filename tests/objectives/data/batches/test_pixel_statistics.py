@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objectives.data.batches.moments import moments
+from objectives.data.batches.pixel_statistics import moments
 
 
 @given(seed=st.integers(0, 99), count=st.integers(1, 3000), channels=st.sampled_from([1, 3]))

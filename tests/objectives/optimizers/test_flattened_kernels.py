@@ -7,19 +7,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from objectives.models.cnn import cnn
+from objectives.models.cnn import build_cnn
 from objectives.models.config import CnnConfig
-from objectives.models.resnet import resnet
+from objectives.models.resnet import build_resnet
 from objectives.optimizers.clipping import CLIPPINGS
-from objectives.optimizers.kernels import FlattenedKernels
+from objectives.optimizers.flattened_kernels import FlattenedKernels
 from tests.objectives.optimizers.made import RATE, loss_of, optimizer_of, save_and_load, steps
 
 SHAPE = (1, 8, 8)  # the digits
 HIDDEN = "stages.1.0.weight"
-NETWORKS = pytest.mark.parametrize("build", [cnn, resnet])
+NETWORKS = pytest.mark.parametrize("build", [build_cnn, build_resnet])
 
 
-def _network(build: Callable[..., nn.Module] = cnn, seed: int = 0) -> nn.Module:
+def _network(build: Callable[..., nn.Module] = build_cnn, seed: int = 0) -> nn.Module:
     """Three blocks with 8 channels at first, 16 at the end; its kernels are in channels-last memory."""
     torch.manual_seed(seed)
     return build(CnnConfig(depth=3, width=8, pool_rounds=1), SHAPE, 10)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Augment:
+class Augmentation:
     """Random changes of training images, drawn anew for every image in every epoch; none by default.
 
     flip: mirrors half of the images left to right.
@@ -39,4 +39,4 @@ class Augment:
         return {"crop": self.crop, "cutout": self.cutout}
 
 
-UNCHANGED = Augment()
+UNCHANGED = Augmentation()

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from objectives.data.batches.augment import Augment
-from objectives.data.batches.pixels import Draws, crop, cutout, draw, flip
+from objectives.data.batches.augmentation import Augmentation
+from objectives.data.batches.random_changes import Draws, crop, cutout, draw, flip
 from tests.objectives.data import made
 
 SHAPES = [(7, 5, 3), (6, 6, 1)]
@@ -93,12 +93,12 @@ def test_cutout_is_what_a_loop_gives(shape: tuple[int, int, int], side: int) -> 
         np.testing.assert_array_equal(wiped[k], expected)
 
 
-def numbers(augment: Augment, seed: int = 0) -> Draws:
+def numbers(augment: Augmentation, seed: int = 0) -> Draws:
     return draw(augment, 4000, 5, 3, torch.Generator().manual_seed(seed), CPU)
 
 
 def test_draws_are_even_and_within_their_ranges() -> None:
-    drawn = numbers(Augment(flip=True, crop=2, cutout=2))
+    drawn = numbers(Augmentation(flip=True, crop=2, cutout=2))
     assert abs(int(drawn.flip_N.sum()) - 2000) < 130
     windows = torch.bincount(drawn.offset_N2[:, 0] * 5 + drawn.offset_N2[:, 1])
     assert (len(windows), int(windows.sum())) == (25, 4000)
@@ -109,21 +109,21 @@ def test_draws_are_even_and_within_their_ranges() -> None:
 
 
 def test_the_three_draws_have_nothing_to_do_with_each_other() -> None:
-    drawn = numbers(Augment(flip=True, crop=2, cutout=2))
+    drawn = numbers(Augmentation(flip=True, crop=2, cutout=2))
     columns = [drawn.flip_N[:, None], drawn.offset_N2, drawn.centre_N2]
     correlations = torch.corrcoef(torch.cat(columns, dim=1).double().T) - torch.eye(5)
     assert correlations.abs().max() < 0.06
 
 
 def test_what_is_drawn_for_one_change_does_not_depend_on_the_others() -> None:
-    everything = numbers(Augment(flip=True, crop=2, cutout=2))
-    assert torch.equal(numbers(Augment(flip=True)).flip_N, everything.flip_N)
-    assert torch.equal(numbers(Augment(crop=2)).offset_N2, everything.offset_N2)
-    assert torch.equal(numbers(Augment(cutout=1)).centre_N2, everything.centre_N2)
+    everything = numbers(Augmentation(flip=True, crop=2, cutout=2))
+    assert torch.equal(numbers(Augmentation(flip=True)).flip_N, everything.flip_N)
+    assert torch.equal(numbers(Augmentation(crop=2)).offset_N2, everything.offset_N2)
+    assert torch.equal(numbers(Augmentation(cutout=1)).centre_N2, everything.centre_N2)
 
 
 def test_draws_are_those_of_their_seed() -> None:
-    augment = Augment(flip=True, crop=2, cutout=2)
+    augment = Augmentation(flip=True, crop=2, cutout=2)
     same, other = numbers(augment), numbers(augment, seed=1)
     for name in ("flip_N", "offset_N2", "centre_N2"):
         assert torch.equal(getattr(same, name), getattr(numbers(augment), name))

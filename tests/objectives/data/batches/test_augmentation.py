@@ -2,22 +2,22 @@
 
 import pytest
 
-from objectives.data.batches.augment import UNCHANGED, Augment
+from objectives.data.batches.augmentation import UNCHANGED, Augmentation
 
 
 def test_nothing_changes_by_default() -> None:
-    assert Augment() == UNCHANGED == Augment(flip=False, crop=0, cutout=0)
+    assert Augmentation() == UNCHANGED == Augmentation(flip=False, crop=0, cutout=0)
 
 
 @pytest.mark.parametrize("name", ["crop", "cutout"])
 def test_a_size_below_zero_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} must be at least 0 pixels, but got {name}=-1"):
-        Augment(**{name: -1})
+        Augmentation(**{name: -1})
 
 
 @pytest.mark.parametrize("name", ["crop", "cutout"])
 @pytest.mark.parametrize(("height", "width"), [(5, 7), (7, 5)])
 def test_a_size_as_large_as_the_image_is_refused_with_both(name: str, height: int, width: int) -> None:
-    Augment(**{name: 4}).check(height, width)
+    Augmentation(**{name: 4}).check(height, width)
     with pytest.raises(ValueError, match=rf"{name}=5 for images of {height} x {width} pixels: choose 4 at most"):
-        Augment(**{name: 5}).check(height, width)
+        Augmentation(**{name: 5}).check(height, width)

@@ -1,4 +1,4 @@
-"""What a network can learn from images without labels. B: batch, C: channels, H, W: height, width, F: features."""
+"""Pretraining tasks on images without labels. B: batch, C: channels, H, W: height and width, F: features."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TURNS = 4
 
 
 class Reconstruction(nn.Module):
-    """An autoencoder (Hinton & Salakhutdinov 2006): one hidden layer from the features back to the pixels."""
+    """The decoder of an autoencoder: one hidden layer from features to pixels (Hinton & Salakhutdinov 2006)."""
 
     def __init__(self, features: int, image_shape: ImageShape) -> None:
         super().__init__()
@@ -26,12 +26,12 @@ class Reconstruction(nn.Module):
         )
 
     def forward(self, network: Network, x_BCHW: Tensor) -> Tensor:
-        """The mean squared error of the pixels, normalized as the network sees them."""
+        """Return the mean squared error of the reconstructed pixels, which are normalized."""
         return F.mse_loss(self.decoder(network.features(x_BCHW)).float(), x_BCHW.flatten(1))
 
 
 class Rotation(nn.Module):
-    """Which of four quarter turns was an image given (Gidaris et al. 2018)?
+    """The head that predicts which of four quarter turns an image was given (Gidaris et al. 2018).
 
     Raises:
         ObjectiveError: the images are not square.
@@ -43,20 +43,20 @@ class Rotation(nn.Module):
         if height != width:
             raise ObjectiveError(
                 f"reuse 'auxiliary' turns images by 90 degrees and needs square ones, but these are "
-                f"{height}x{width} pixels; use reuse 'pretrain', or give the objective an image_size"
+                f"{height}x{width} pixels; use reuse 'pretrain', or set the objective's image_size"
             )
         self.head = nn.Linear(features, TURNS)
 
     def forward(self, network: Network, x_BCHW: Tensor) -> Tensor:
-        """The mean cross-entropy in nats, of chance ln 4."""
+        """Return the mean cross-entropy in nats, which is ln 4 by chance."""
         turned_BCHW, turns_B = rotate_quarters(x_BCHW)
         return F.cross_entropy(self.head(network.features(turned_BCHW)).float(), turns_B)
 
 
 def rotate_quarters(x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-    """The images, each quarter of the batch turned by another multiple of 90 degrees, and by which (int64, B).
+    """Return the images, each quarter of the batch turned by a different multiple of 90 degrees, and the turns.
 
-    The batch is in random order, so that the turn of an image is another one each time.
+    The turns are int64, (B,), from 0 to 3. Batches are in random order, so an image's turn varies between epochs.
     """
     parts = list(enumerate(x_BCHW.tensor_split(TURNS)))
     images_BCHW = torch.cat([part.rot90(turns, (2, 3)) for turns, part in parts])

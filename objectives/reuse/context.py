@@ -1,0 +1,28 @@
+"""What every way to reuse weights is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from objectives.reuse.trained_network import TrainedNetwork
+
+if TYPE_CHECKING:
+    from objectives.data.batches.examples import TrainValidation
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReuseContext:
+    """What one trial has for reuse: its data and seed, and the networks of other studies."""
+
+    data: TrainValidation
+    sources: Mapping[str, TrainedNetwork]
+    """Networks of other studies, by the study's name."""
+    seed: int
+    """The trial's seed."""
+    precision: Literal["auto", "float32", "bfloat16"] = "float32"
+    begun: bool = False
+    """Whether the main training has begun before: its state then has the weights, which are not computed again."""
+    beat: Callable[[], None] = lambda: None
+    """Called after every batch of a pretraining; it may raise to stop that."""

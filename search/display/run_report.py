@@ -1,0 +1,104 @@
+"""How `run`, `resume` and `worker` train with a display."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+
+from search.api import training
+from search.api.session import Session, create_session, open_session, resume_session
+from search.display.live_display import LiveTable, LogLines
+from search.display.output import Decoding, configuration, document, err, note, out, say
+from search.errors import Interrupted
+from search.settings import Settings
+from search.study import prior_studies
+from search.study.plan import ResolvedStudy, StudyRequest
+from search.study.status_types import Status
+from search.workers.job import WorkerJob
+
+
+def run_study(request: StudyRequest, settings: Settings, *, create: bool, as_json: bool) -> None:
+    """Create or continue a study and train until its budget is spent; print the best configuration.
+
+    create: whether the study may be created if it does not exist.
+
+    Raises:
+        SearchError: a worker failed, or the study was stopped by an error on another machine.
+        Interrupted: a signal arrived; the workers have ended.
+    """
+    machine = training.prepare_machine(settings)  # first: a device that does not exist must not leave a study behind
+    start = create_session if create else resume_session
+    with Decoding(f"decoding data for {request.study}") as decoding:
+        session = start(request, settings, decoding)
+    with closing(session):
+        plan = session.resume(StudyRequest(study=session.record.name))
+        for text in plan.notes:
+            note(f"note: {text}")
+        jobs = machine.plan_jobs(session)
+        if session.view.status().budget.left:
+            announce(session, plan, jobs)
+        try:
+            with live_display(as_json=as_json) as display:
+                status = training.train(session, jobs, timeout=request.timeout, progress=display)
+        except Interrupted:
+            note(f"stopped; continue with: search resume --study {session.record.name}")
+            raise
+    if as_json:
+        document(status)
+    training.check_not_failed(status)
+    if not as_json:
+        conclude(status)
+
+
+def lend_machine(request: StudyRequest, settings: Settings) -> None:
+    """Train trials of a study that another command runs.
+
+    Raises:
+        NothingToDo: the study was stopped.
+        SearchError, Interrupted: as for `run_study`.
+    """
+    machine = training.prepare_machine(settings)
+    with closing(open_session(request.study, settings, request.objective)) as session:
+        with Decoding("decoding") as decoding:
+            jobs = training.plan_lending(session, machine, decoding)
+        with live_display(as_json=True) as display:
+            training.lend(session, jobs, display)
+
+
+def announce(session: Session, plan: ResolvedStudy, jobs: list[WorkerJob]) -> None:
+    """Print what is about to be trained, on stderr."""
+    status = session.view.status()
+    devices = ", ".join(dict.fromkeys(job.device for job in jobs))
+    note(
+        f"study {status.study}: {status.budget.left} of {status.budget.trials} trials to go, up to {plan.spec.epochs} "
+        f"epochs each, on {len(plan.split.train)} + {len(plan.split.validation)} images of {plan.prepared.name}; "
+        f"starting {len(jobs)} workers on {devices}"
+    )
+    earlier = prior_studies.list_names(session.database.engine, plan.spec)
+    if earlier:
+        note(
+            f"learning from {len(earlier)} earlier {'study' if len(earlier) == 1 else 'studies'}: {', '.join(earlier)}"
+        )
+
+
+def live_display(*, as_json: bool) -> LogLines:
+    """Return the display that suits the output: a live table, or lines on stderr if stdout is for a JSON document."""
+    if as_json or not sys.stdout.isatty():
+        return LogLines(err() if as_json else out())
+    return LiveTable(out())
+
+
+def conclude(status: Status) -> None:
+    """Print counts, the best configuration and the next command."""
+    states, budget, best = status.states, status.budget, status.best
+    say(
+        f"study {status.study}: {states.complete} trials complete, {states.pruned} pruned, "
+        f"{budget.left} left of {budget.trials}"
+    )
+    if best is None:
+        say("no trial has completed yet")
+        return
+    when = "" if best.epoch is None else f", epoch {best.epoch + 1}"
+    say(f"best validation accuracy {best.value:.4f} (trial {best.trial}{when})")
+    say(configuration(best.params))
+    say(f"next: search final --study {status.study}")

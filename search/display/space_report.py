@@ -1,0 +1,34 @@
+"""How `space` shows spaces, objectives and techniques."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from search.api.catalogue import TechniqueRow
+from search.api.space import ObjectiveRow, SpaceDescription
+from search.display.output import say, table
+
+
+def show_space(found: SpaceDescription) -> None:
+    """Print a space's parameters and its digest."""
+    table(
+        ("parameter", "range", "only if"),
+        [(parameter.name, parameter.range, parameter.condition) for parameter in found.space],
+    )
+    say(f"digest {found.digest[:12]}")
+
+
+def show_objectives(found: Sequence[ObjectiveRow]) -> None:
+    """Print one line for each objective."""
+    table(
+        ("objective", "data", "epochs", "trials", "what is searched"),
+        [(row.objective, row.data, row.epochs, row.trials, row.description) for row in found],
+    )
+
+
+def show_catalogue(found: Sequence[TechniqueRow]) -> None:
+    """Print the techniques, one table for each group."""
+    for group in dict.fromkeys(row.group for row in found):
+        say(group)
+        rows = [(row.name, row.options, row.conditions, row.description) for row in found if row.group == group]
+        table(("name", "options", "conditions", "description"), rows)

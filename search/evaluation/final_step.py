@@ -1,0 +1,121 @@
+"""A study at its final step: everything that choosing, retraining and scoring its winner needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from optuna.trial import FrozenTrial
+from sqlalchemy import Engine
+
+from objectives.base.device import resolve_devices
+from objectives.base.seeds import derive_seed
+from objectives.core.objective import Objective
+from objectives.data.batches.examples import TrainValidation, load
+from objectives.reuse.trained_network import TrainedNetwork
+from search.errors import NothingToDo
+from search.evaluation.racing import Race
+from search.evaluation.reopening import Reopening
+from search.evaluation.request import FinalTask
+from search.settings import Settings
+from search.study.plan import ResolvedStudy, StudyRequest, resolve_stored
+from search.study.source_networks import fetch_sources
+from search.study.spec import StudySpec
+from spaces import Choice
+from storage.database import Database
+from storage.records.studies import StudyRecord
+
+
+def _ignore(line: str) -> None:
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalStep:
+    """A study at its final step, on this machine."""
+
+    database: Database
+    record: StudyRecord
+    plan: ResolvedStudy
+    trials: tuple[FrozenTrial, ...]
+    """All of the study's, in any state."""
+    settings: Settings
+    device: torch.device
+    out: Path
+    """The folder for the weights and their description."""
+    variants: tuple[Choice, ...] | None = None
+    """What is applied to the network before it is scored; None if the request does not say, as to continue a claim."""
+    reopening: Reopening | None = None
+    """The request to score a test set that was claimed before again; None without one."""
+    race: Race | None = None
+    """How the winner is chosen among the best trials; None to take the best one."""
+    tell: Callable[[str], None] = _ignore
+    """Receives one line of progress at a time."""
+
+    @property
+    def engine(self) -> Engine:
+        """The storage's connections."""
+        return self.database.engine
+
+    @property
+    def spec(self) -> StudySpec:
+        """What the study was created with."""
+        return self.plan.spec
+
+    @property
+    def objective(self) -> Objective:
+        """The study's objective, as this machine has it."""
+        return self.plan.found.objective
+
+    def trial_seed(self, trial: FrozenTrial) -> int:
+        """Return the seed that the trial was trained with."""
+        return int(trial.user_attrs.get("seed", derive_seed(self.spec.seed, trial.number)))
+
+    def load_data(self, *, merge_validation: bool) -> TrainValidation:
+        """Load the study's training and validation images onto the device."""
+        plan = self.plan
+        return load(
+            plan.prepared,
+            plan.split,
+            self.device,
+            classes=self.objective.classes,
+            merge_validation=merge_validation,
+        )
+
+    def load_sources(self) -> dict[str, TrainedNetwork]:
+        """Load the networks of other studies that this study's trials reuse, by the names of those studies."""
+        return fetch_sources(self.engine, self.record.name, self.spec, self.objective)
+
+    def no_completed_trial(self) -> NothingToDo:
+        """Return the error to raise if no trial could win."""
+        name = self.record.name
+        return NothingToDo(f"study {name!r} has no completed trial; train some with `search run --study {name}`")
+
+
+def prepare_final_step(task: FinalTask, reopening: Reopening | None) -> FinalStep:
+    """Find the study's objective, data and device on this machine.
+
+    Raises:
+        UsageError: something differs from what the study was created with.
+    """
+    record, request, settings = task.view.record, task.request, task.settings
+    own = StudyRequest(study=record.name, objective=task.objective)
+    plan = resolve_stored(record, own, settings, task.decoding, searches=False)
+    left = task.view.status().budget.left
+    if left:
+        task.tell(f"note: {left} trials of the study's budget have not finished yet")
+    return FinalStep(
+        database=task.database,
+        record=record,
+        plan=plan,
+        trials=tuple(task.view.trials()),
+        settings=settings,
+        device=torch.device(resolve_devices(settings.device)[0]),
+        out=request.out,
+        variants=request.choices,
+        reopening=reopening,
+        race=request.race,
+        tell=task.tell,
+    )

@@ -1,0 +1,67 @@
+"""What is asked of a study's final step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from objectives.data.files.decoded import Progress
+from search.evaluation.racing import Race, parse_race
+from search.evaluation.variant_args import parse_variants
+from search.settings import Settings
+from search.study.status import StudyView
+from spaces import Choice
+from storage.database import Database
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalRequest:
+    """How a study's winner is to be chosen and scored.
+
+    Raises:
+        UsageError: a variant is malformed, or the numbers of the confirmation break a rule.
+        ObjectiveError: a variant is unknown or cannot be applied.
+    """
+
+    out: Path
+    """The folder for the weights and the model card."""
+    variants: tuple[str, ...] = ()
+    """Applied to the network before it is scored, such as `prune_unstructured:amount=0.8`; empty to score it as it is,
+    or to continue an earlier claim."""
+    confirm: int | None = None
+    """Among how many of the best trials the winner is chosen, with further seeds; None to take the best one."""
+    confirm_seeds: int | None = None
+    """How many further seeds each of them is trained with; None for the default."""
+    reopen: str | None = None
+    """Why a test set that was scored or claimed before is scored again; None to return the stored score."""
+
+    def __post_init__(self) -> None:
+        parse_variants(self.variants)
+        parse_race(self.confirm, self.confirm_seeds)
+
+    @property
+    def choices(self) -> tuple[Choice, ...] | None:
+        """The variants with all their options; None if the request does not name any."""
+        return parse_variants(self.variants) or None
+
+    @property
+    def race(self) -> Race | None:
+        """The race that chooses the winner; None to take the best trial."""
+        return parse_race(self.confirm, self.confirm_seeds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalTask:
+    """A request for the final step of a study in an open storage."""
+
+    database: Database
+    view: StudyView
+    settings: Settings
+    objective: str | None
+    """Name or path of the study's objective; None for what the study was created with."""
+    request: FinalRequest
+    tell: Callable[[str], None]
+    """Receives one line of progress or warning at a time."""
+    decoding: Progress | None = None
+    """Receives the progress of decoding a data set."""

@@ -1,0 +1,140 @@
+"""A study's score: the accuracy of its winner on the held-out test set, and how it came about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from search.evaluation.results.confirmation import Confirmation, read_confirmation
+from search.evaluation.results.fields import known_fields, pair
+from search.evaluation.results.variants import VariantEffect
+
+Parameter: TypeAlias = bool | int | float | str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpeningSummary:
+    """One claim of the test set for the study, and its score if it led to one; times are ISO 8601."""
+
+    opening: int
+    """1 for the study's first."""
+    reason: str | None
+    """Why the test set was scored again; None for the first opening."""
+    look: int | None
+    """The number of the score among all of this test set in the storage; None if it was not scored."""
+    test_accuracy: float | None
+    scored_at: str | None
+    claimed_at: str
+
+    def to_json(self) -> dict[str, object]:
+        """Return the opening as `final --json` prints it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> OpeningSummary:
+        """Return the opening that the ledger describes."""
+        return cls(**known_fields(cls, document))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What scoring a test set found; accuracies are from 0 to 1. The ledger turns it into a `Score`."""
+
+    study: str
+    trial: int
+    """The winner's number."""
+    params: Mapping[str, Parameter]
+    """Its parameters, as Optuna stores them."""
+    validation_accuracy: float
+    """Its value in the search."""
+    test_accuracy: float
+    test_interval_95: tuple[float, float]
+    """Wilson's interval for the test accuracy."""
+    test_examples: int
+    class_accuracy: Mapping[str, float] = field(default_factory=dict)
+    """The test accuracy (recall) of each class; empty if the score does not tell."""
+    macro_f1: float | None = None
+    calibration_error: float | None = None
+    """Expected calibration error over 15 bins."""
+    epochs: int
+    """How many the winner was retrained for."""
+    seed: int
+    """The seed of the retraining."""
+    retrained_on: Literal["train + validation", "train"] = "train + validation"
+    confirmation: Confirmation | None = None
+    """How the winner was chosen; None if it is simply the best trial."""
+    variants: tuple[str, ...] = ()
+    """What was applied to the retrained network before it was scored."""
+    variant_effects: tuple[VariantEffect, ...] = ()
+    """What they did to the winner on validation images; empty without variants."""
+    weights_sha256: str
+    """Of the retrained network, before any variant."""
+
+    @property
+    def selection_gap(self) -> float:
+        """The validation accuracy in the search less the test accuracy."""
+        return self.validation_accuracy - self.test_accuracy
+
+    def to_json(self) -> dict[str, object]:
+        """Return the outcome as the ledger stores it."""
+        return {
+            "study": self.study,
+            "trial": self.trial,
+            "params": dict(self.params),
+            "validation_accuracy": self.validation_accuracy,
+            "test_accuracy": self.test_accuracy,
+            "test_interval_95": list(self.test_interval_95),
+            "selection_gap": self.selection_gap,
+            "test_examples": self.test_examples,
+            "class_accuracy": dict(self.class_accuracy),
+            "macro_f1": self.macro_f1,
+            "calibration_error": self.calibration_error,
+            "epochs": self.epochs,
+            "seed": self.seed,
+            "retrained_on": self.retrained_on,
+            "confirmation": None if self.confirmation is None else self.confirmation.to_json(),
+            "variants": list(self.variants),
+            "variant_effects": [effect.to_json() for effect in self.variant_effects],
+            "weights_sha256": self.weights_sha256,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score(Outcome):
+    """The newest score of a study's test set, with every opening of that test set."""
+
+    look: int
+    """The number of this score among all of this test set in the storage; 1 for the first."""
+    scored_at: str
+    """ISO 8601, to the second."""
+    openings: tuple[OpeningSummary, ...] = ()
+    """Every claim of the test set for this study, oldest first."""
+    looks: int
+    """How often any study in the storage has scored this test set."""
+    first_time: bool | None = None
+    """Whether this call opened the test set; None if it only asked for a stored score, as a status does."""
+
+    def to_json(self) -> dict[str, object]:
+        """Return the document that `final --json` prints; `first_time` is left out if it is None."""
+        document = {
+            **super().to_json(),
+            "look": self.look,
+            "scored_at": self.scored_at,
+            "openings": [opening.to_json() for opening in self.openings],
+            "looks": self.looks,
+        }
+        return document if self.first_time is None else {**document, "first_time": self.first_time}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Score:
+        """Return the score that a ledger, or an earlier `final --json`, describes."""
+        nested = {
+            "test_interval_95": pair(document["test_interval_95"]),
+            "confirmation": read_confirmation(document),
+            "variants": tuple(document.get("variants", ())),
+            "variant_effects": tuple(map(VariantEffect.from_json, document.get("variant_effects", ()))),
+            "openings": tuple(map(OpeningSummary.from_json, document.get("openings", ()))),
+            "looks": document.get("looks", document["look"]),
+        }
+        return cls(**{**known_fields(cls, document), **nested})

@@ -1,0 +1,99 @@
+"""The state of a study as frozen values: what `search status --json` prints and `Study.status()` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from search.evaluation.results.score import Score
+from search.strategies.pruners.audit import PruningAudit
+from spaces import Scalar
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialCounts:
+    """How many trials are in each of Optuna's states."""
+
+    complete: int
+    pruned: int
+    running: int
+    waiting: int
+    fail: int
+
+    @property
+    def finished(self) -> int:
+        """Trials that count towards the budget: complete or pruned."""
+        return self.complete + self.pruned
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How many finished trials the study is to have, and how many of them are left."""
+
+    trials: int
+    left: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class BestTrial:
+    """The completed trial with the highest value."""
+
+    trial: int
+    value: float
+    """Validation accuracy at the trial's best epoch."""
+    epoch: int | None
+    """That epoch, counted from 0; None if the trial has no curve."""
+    params: Mapping[str, Scalar]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerState:
+    """A worker that gave a sign of life in the last two minutes."""
+
+    id: str
+    host: str
+    device: str
+    trial: int | None
+    epoch: int | None
+    """The last epoch that it stored of its trial, counted from 0."""
+    beat_s: float
+    """Seconds since its last sign of life."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialError:
+    """A trial that an error in the objective ended."""
+
+    trial: int
+    error: str | None
+    traceback: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """The state of a study at one moment."""
+
+    study: str
+    objective: str
+    direction: str
+    """Always `maximize`."""
+    states: TrialCounts
+    reasons: Mapping[str, int]
+    """How many trials ended early, by the reason: `pruner`, `diverged`, `out of memory`, ..."""
+    budget: Budget
+    epochs_trained: int
+    best: BestTrial | None
+    """None until a trial has completed."""
+    workers: tuple[WorkerState, ...]
+    final: Score | None
+    """The study's score on the test set; None before the final step."""
+    control: str
+    """`run`, or why workers take no more trials: `stop`, `failed`, `moved`."""
+    stop_reason: str | None
+    errors: tuple[TrialError, ...]
+    """The last ten trials that failed."""
+    pruning: PruningAudit
+
+    def to_json(self) -> dict[str, object]:
+        """Return the document that `search status --json` prints."""
+        return {**asdict(self), "final": None if self.final is None else self.final.to_json()}

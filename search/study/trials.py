@@ -1,0 +1,167 @@
+"""Trials and their learning curves as frozen values."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import ModuleType
+from typing import Any, Literal, overload
+
+from optuna.trial import FrozenTrial, TrialState
+
+from search.errors import SearchError
+from search.study.status import find_best_epoch
+from spaces import Scalar
+
+State = Literal["complete", "pruned", "running", "waiting", "fail"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One trial of a study."""
+
+    number: int
+    """Position in the study, counted from 0."""
+    state: State
+    value: float | None
+    """The highest validation accuracy of its epochs so far, from 0 to 1; None before the first epoch."""
+    epoch: int | None
+    """The epoch of that accuracy, counted from 0."""
+    params: Mapping[str, Scalar]
+    """What the sampler chose; values that the space fixes are not in it."""
+    accuracies: tuple[float, ...]
+    """The validation accuracy of each epoch."""
+    reason: str | None
+    """Why it ended early (`pruner`, `diverged`, `out of memory`, ...); None if it did not."""
+    error: str | None
+    """The error that failed it."""
+    seed: int | None
+    """What its random numbers derive from; None until a worker has begun it."""
+    started: datetime | None
+    ended: datetime | None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the trial is over, however it ended."""
+        return self.state in ("complete", "pruned", "fail")
+
+    @property
+    def seconds(self) -> float | None:
+        """Time from its start to its end; None unless it has ended."""
+        if self.started is None or self.ended is None:
+            return None
+        return (self.ended - self.started).total_seconds()
+
+
+def describe_trial(trial: FrozenTrial) -> Trial:
+    """Return Optuna's record of a trial as a `Trial`."""
+    values, notes = trial.intermediate_values, trial.user_attrs
+    epoch = find_best_epoch(values)
+    state: Any = trial.state.name.lower()
+    return Trial(
+        number=trial.number,
+        state=state,
+        value=trial.value if trial.state == TrialState.COMPLETE else None if epoch is None else values[epoch],
+        epoch=epoch,
+        params=dict(trial.params),
+        accuracies=tuple(values[each] for each in sorted(values)),
+        reason=notes.get("reason"),
+        error=notes.get("error"),
+        seed=notes.get("seed"),
+        started=trial.datetime_start,
+        ended=trial.datetime_complete,
+    )
+
+
+class Trials(Sequence[Trial]):
+    """The trials of a study at one moment, in the order of their numbers."""
+
+    def __init__(self, trials: Sequence[Trial]) -> None:
+        self._trials = tuple(trials)
+
+    @overload
+    def __getitem__(self, index: int) -> Trial: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Trials: ...
+
+    def __getitem__(self, index: int | slice) -> Trial | Trials:
+        return Trials(self._trials[index]) if isinstance(index, slice) else self._trials[index]
+
+    def __iter__(self) -> Iterator[Trial]:
+        return iter(self._trials)
+
+    def __len__(self) -> int:
+        return len(self._trials)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Trials) and self._trials == other._trials
+
+    def __hash__(self) -> int:
+        return hash(tuple(trial.number for trial in self._trials))
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} trials>"
+
+    def to_frame(self) -> Any:
+        """Return a pandas DataFrame with one row for each trial; a parameter's column is called `params_<name>`.
+
+        Raises:
+            SearchError: pandas is not installed.
+        """
+        rows = [
+            {
+                **{name: getattr(trial, name) for name in _COLUMNS},
+                "epochs": len(trial.accuracies),
+                **{f"params_{name}": value for name, value in trial.params.items()},
+            }
+            for trial in self._trials
+        ]
+        return _pandas().DataFrame(rows)
+
+
+_COLUMNS = ("number", "state", "value", "epoch", "reason", "seed", "seconds")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """The metrics of a trial after each of its epochs."""
+
+    trial: int
+    epochs: tuple[int, ...]
+    """Counted from 0."""
+    metrics: Mapping[str, tuple[float | None, ...]]
+    """By name, one value for each epoch: `accuracy`, `loss`, `learning_rate`, `seconds`, ...; None if not reported."""
+
+    def __getitem__(self, name: str) -> tuple[float | None, ...]:
+        return self.metrics[name]
+
+    def __len__(self) -> int:
+        return len(self.epochs)
+
+    def to_frame(self) -> Any:
+        """Return a pandas DataFrame with one row for each epoch and one column for each metric.
+
+        Raises:
+            SearchError: pandas is not installed.
+        """
+        return _pandas().DataFrame({"epoch": self.epochs, **self.metrics})
+
+
+def build_curve(trial: int, rows: Sequence[Mapping[str, Any]]) -> Curve:
+    """Return a trial's curve from its stored rows, each with an `epoch` and the metrics of that epoch."""
+    names = dict.fromkeys(name for row in rows for name in row if name != "epoch")
+    return Curve(
+        trial=trial,
+        epochs=tuple(row["epoch"] for row in rows),
+        metrics={name: tuple(row.get(name) for row in rows) for name in names},
+    )
+
+
+def _pandas() -> ModuleType:
+    try:
+        return importlib.import_module("pandas")
+    except ImportError:
+        raise SearchError("to_frame() needs pandas, which is not installed; run `pip install pandas`") from None
