@@ -94,7 +94,7 @@ def _select_copies(
     finished: Sequence[FrozenTrial], old: StudyRecord, stored: StudySpec, space: Space
 ) -> list[TrialCopy]:
     """The trials that fit, as they are to be in the new study."""
-    fitting = Compatibility(space, stored.space)
+    fitting = Compatibility(stored.read_space(), space)
     fitted = ((trial, fitting.parameters(trial.params)) for trial in finished)
     return [
         TrialCopy(trial_id=get_trial_id(trial), parameters=parameters, origin=f"{old.name} #{trial.number}")
