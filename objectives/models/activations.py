@@ -1,4 +1,4 @@
-"""The activations; a new one is one entry of ACTIVATIONS beside its builder.
+"""The activations; a new one is one entry of ACTIVATIONS next to its builder.
 
 A builder is named after its entry, takes the entry's options as keyword arguments, and imports torch when called.
 """

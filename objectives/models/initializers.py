@@ -1,4 +1,4 @@
-"""The initializers of a layer's weights; a new one is one entry of INITIALIZERS beside its function.
+"""The initializers of a layer's weights; a new one is one entry of INITIALIZERS next to its function.
 
 The functions fill a weight of shape (out, in, ...) in place; fans include the kernel's area. Biases start at zero.
 """

@@ -1,4 +1,4 @@
-"""The normalizations of a hidden layer; a new one is one entry of NORMALIZATIONS beside its builder.
+"""The normalizations of a hidden layer; a new one is one entry of NORMALIZATIONS next to its builder.
 
 Builders import torch when called.
 """

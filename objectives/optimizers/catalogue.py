@@ -1,4 +1,4 @@
-"""The optimizers; a new one is one entry of OPTIMIZERS beside its builder.
+"""The optimizers; a new one is one entry of OPTIMIZERS next to its builder.
 
 A name has its textbook meaning: `sgd` has no momentum. A builder is named after its entry, takes the entry's options
 as keyword arguments, and imports torch when called, so that reading the registry is cheap.
