@@ -31,7 +31,7 @@ def measure_variants(final_step: FinalStep) -> MeasuredVariants:
         ObjectiveError: a variant does not fit the winner's network.
     """
     record, settings = final_step.record, final_step.settings
-    seal.install(seal.sealed_paths(settings.data, settings.cache))
+    seal.install(seal.find_sealed_paths(settings.data, settings.cache))
     winner = find_winner(final_step, _find_claimed_trial(final_step))
     variants = final_step.variants or ()
     return MeasuredVariants(

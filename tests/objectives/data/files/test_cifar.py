@@ -42,7 +42,7 @@ def test_a_pickle_that_would_run_code_is_refused_and_named(tmp_path: Path) -> No
     made_by_it = tmp_path / "made by the pickle"
     content = pickle.dumps({"data": Order(os.mkdir, str(made_by_it)), "labels": []})
     path = made.write_file(tmp_path / "data_batch_1", content)
-    with pytest.raises(UnreadableData, match=r"data_batch_1 .* asks for posix\.mkdir, which no CIFAR batch needs"):
+    with pytest.raises(UnreadableData, match=r"data_batch_1 .* asks for posix\.mkdir, which no CIFAR batch does"):
         read_batch(path, "labels")
     assert not made_by_it.exists()
 
