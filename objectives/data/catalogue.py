@@ -6,7 +6,6 @@ the layouts of its entry, every data set may lie in class folders, `<name>/train
 any other name is a data set of the user's own.
 """
 
-import difflib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from objectives.data.files.errors import UnknownDataset
 from objectives.data.files.layouts import ArrayFile, CifarBatches, ClassFolder, IdxFiles, Layout
 from objectives.data.sources import digits
 from objectives.data.sources.remotes import Bundled, RemoteArchive, RemoteFile, RemoteFiles, Source
+from spaces.suggestions import suggest_and_list
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,10 +198,8 @@ def find_dataset(name: str, data_dir: Path) -> Dataset:
     if _is_folder_name(name) and os.path.isdir(data_dir / name / "train"):
         return Dataset(name=name, description=f"class folders under {data_dir / name}")
     names = [*DATASETS, *find_own_names(data_dir)]
-    matches = difflib.get_close_matches(name.casefold(), names, n=3, cutoff=0.5)
-    hint = f" Did you mean {' or '.join(matches)}?" if matches else ""
     raise UnknownDataset(
-        f"No data set is named {name!r}.{hint} There are: {', '.join(names)}; "
+        f"unknown data set {name!r}; {suggest_and_list(name, names)}; "
         f"a folder {data_dir}/<name>/train/<class>/*.png (and .../test/<class>/*.png) makes another."
     )
 

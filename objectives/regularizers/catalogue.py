@@ -12,6 +12,7 @@ from typing import Any
 
 from objectives.base.errors import ObjectiveError
 from objectives.base.technique import Technique, needs
+from objectives.optimizers.catalogue import OPTIMIZERS
 from spaces import Categorical, Fixed, Float, Int, Space, find_broken_limit, standard
 
 _PENALTY = Float(1e-7, 1e-3, log=True, at_least=0.0, at_most=10.0)
@@ -44,7 +45,7 @@ REGULARIZERS: dict[str, Technique] = {
     "weight_decay": Technique(
         description="weights shrunk in each step, apart from the loss (Loshchilov & Hutter 2019)",
         space=Space(weight_decay=standard.weight_decay()),
-        conditions=(needs("optimizer", "adamw", "muon"),),
+        conditions=(needs("optimizer", *(name for name, entry in OPTIMIZERS.items() if entry.decays_weights)),),
     ),
     "early_stopping": Technique(
         description="an end after so many epochs without a better validation accuracy (Prechelt 1998)",

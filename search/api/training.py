@@ -75,7 +75,7 @@ def prepare_machine(settings: Settings) -> Machine:
     """
     found = devices.list_devices(settings.device)
     open_store(settings.checkpoint_place)
-    processes.fork_server_context()  # it takes seconds to import torch, so let it begin now
+    processes.start_fork_server()  # it takes seconds to import torch, so let it begin now
     return Machine(devices=found, workers=settings.workers, cores=devices.count_cores())
 
 

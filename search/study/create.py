@@ -8,7 +8,7 @@ from typing import Any
 from objectives.data.files.decoded import Progress
 from search.errors import UsageError
 from search.settings import Settings
-from search.strategies import policy, registry
+from search.strategies import plan_warnings, policy
 from search.study import prior_studies, source_networks
 from search.study.plan import ResolvedStudy, StudyRequest, resolve_new, resolve_stored
 from storage.database import Database
@@ -108,4 +108,4 @@ def propose_starting_points(database: Database, plan: ResolvedStudy, trials: int
 
 def find_doubts(plan: ResolvedStudy, trials: int) -> list[str]:
     """What speaks against a plan, in sentences."""
-    return registry.find_doubts(plan.spec.sampler, plan.spec.pruner, trials=trials, epochs=plan.spec.epochs)
+    return plan_warnings.warn_about_plan(plan.spec.sampler, plan.spec.pruner, trials=trials, epochs=plan.spec.epochs)

@@ -20,6 +20,7 @@ from spaces import Space
 from storage.copying.trials import TrialCopy, copy_trials
 from storage.database import Database
 from storage.errors import StudyExists
+from storage.optuna_adapter import get_study_id, get_trial_id
 from storage.records import studies
 from storage.records.studies import StudyRecord
 
@@ -57,7 +58,7 @@ def fork_study(
     # A study with many trials knows better than others where to go on.
     starts = create.propose_starting_points(database, plan, more) if len(carried) < FEWEST_TRIALS else []
     with studies.create_atomically(database, request.fork, plan.spec.to_json(), trials) as draft:
-        copy_trials(draft.connection, draft.study._study_id, carried, space.distributions())
+        copy_trials(draft.connection, get_study_id(draft.study), carried, space.distributions())
         for start in starts:
             draft.study.enqueue_trial(start)
     made = studies.get(database.engine, request.fork)
@@ -93,10 +94,10 @@ def _select_copies(
     finished: Sequence[FrozenTrial], old: StudyRecord, stored: StudySpec, space: Space
 ) -> list[TrialCopy]:
     """The trials that fit, as they are to be in the new study."""
-    fitting = Compatibility(space, stored.space)
+    fitting = Compatibility(stored.read_space(), space)
     fitted = ((trial, fitting.parameters(trial.params)) for trial in finished)
     return [
-        TrialCopy(trial_id=trial._trial_id, parameters=parameters, origin=f"{old.name} #{trial.number}")
+        TrialCopy(trial_id=get_trial_id(trial), parameters=parameters, origin=f"{old.name} #{trial.number}")
         for trial, parameters in fitted
         if parameters is not None
     ]

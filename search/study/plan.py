@@ -13,51 +13,39 @@ from objectives.data.splits.split import Split, draw_subset, split_examples
 from objectives.discovery import FoundObjective, find_objective
 from search.errors import NothingToDo, UsageError
 from search.settings import Settings
-from search.strategies import policy
-from search.strategies.registry import DEFAULT_PRUNER, DEFAULT_SAMPLER, check_names
+from search.strategies.policy import describe_policy
 from search.study import objective_files
+from search.study.options import StudyOptions, check_positive
 from search.study.provenance import find_git_commit, package_versions
 from search.study.spec import StudySpec
 from spaces import override
 from storage.records.studies import StudyRecord
 
-# For counts and seconds alike: what fits into the storage's columns, and into a century.
-LARGEST = 2**31 - 1
-
 
 @dataclass(frozen=True, kw_only=True)
-class StudyRequest:
-    """What flags ask of a study; None where the study's or the objective's own value is meant."""
+class StudyRequest(StudyOptions[None]):
+    """What flags ask of a study; None leaves a value to the study or its objective."""
 
     study: str
     objective: str | None = None
     trials: int | None = None
     timeout: float | None = None
-    epochs: int | None = None
-    seed: int | None = None
-    train_examples: int | None = None
-    sampler: str | None = None
-    pruner: str | None = None
-    audit: float | None = None
+    """Seconds."""
     experience: str | None = None
     """Studies to learn from: `all`, `shipped`, `none`, or names with commas between."""
     overrides: tuple[str, ...] | None = None
     fork: str | None = None
-    """Name of a new study that is to begin with what `study` has."""
+    """Name of a new study that begins with what `study` has."""
 
     def __post_init__(self) -> None:
         check_name(self.study)
         if self.fork is not None:
             check_name(self.fork)
-        for name in ("trials", "epochs", "train_examples", "timeout"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value <= LARGEST:
-                flag = name.replace("_", "-")
-                raise UsageError(
-                    f"--{flag} must be above 0 (and below 2^31), but got {value}; leave it out for the default"
-                )
-        if self.audit is not None and not 0 <= self.audit <= 1:
-            raise UsageError(f"--audit is a share from 0 to 1, but got {self.audit}; leave it out for the default")
+        if self.trials is not None:
+            check_positive("--trials", self.trials)
+        if self.timeout is not None:
+            check_positive("--timeout", self.timeout)
+        self.check_options()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,17 +120,9 @@ def resolve_stored(
 
 
 def fill_from_stored(request: StudyRequest, stored: StudySpec) -> StudyRequest:
-    """The request with a study's own values wherever it leaves one open."""
-    return replace(
-        request,
-        epochs=request.epochs or stored.epochs,
-        seed=stored.seed if request.seed is None else request.seed,
-        train_examples=request.train_examples or stored.train_examples,
-        sampler=request.sampler or stored.sampler,
-        pruner=request.pruner or stored.pruner,
-        audit=stored.audit if request.audit is None else request.audit,
-        overrides=request.overrides if request.overrides is not None else tuple(stored.overrides),
-    )
+    """Return the request with the study's own values wherever it leaves one open."""
+    overrides = tuple(stored.overrides) if request.overrides is None else request.overrides
+    return replace(request.fill(stored), overrides=overrides)
 
 
 def resolve_new(request: StudyRequest, settings: Settings, progress: Progress | None = None) -> ResolvedStudy:
@@ -160,32 +140,24 @@ def resolve_with_objective(
     space = override(found.objective.space, request.overrides or ())
     objective = replace(found.objective, space=space)
     found = replace(found, objective=objective)
-    seed = request.seed or 0
-    sampler, pruner = request.sampler or DEFAULT_SAMPLER, request.pruner or DEFAULT_PRUNER
-    check_names(sampler, pruner)
+    options = request.resolve(objective)
     prepared = prepare(
         objective.data, settings.data, settings.cache, image_size=objective.image_size, progress=progress
     )
     objective.check_images(prepared.image_shape)
-    objective.check_epochs(request.epochs or objective.epochs)
-    train_examples = request.train_examples or objective.train_examples
-    parts = split_data(prepared, objective.validation_fraction, seed, train_examples, objective.classes)
+    objective.check_epochs(options.epochs)
+    parts = split_data(prepared, objective.validation_fraction, options.seed, options.train_examples, objective.classes)
     spec = StudySpec(
+        **vars(options),
         objective=found.name,
         objective_hash=found.source_hash,
         overrides=list(request.overrides or ()),
-        space=[list(row) for row in space.describe()],
+        space=space.to_json(),
         space_digest=space.digest,
-        epochs=request.epochs or objective.epochs,
-        seed=seed,
         dataset=objective.data,
         data_fingerprint=prepared.fingerprint,
         split_fingerprint=parts.fingerprint,
-        train_examples=train_examples,
-        sampler=sampler,
-        pruner=pruner,
-        policy=policy.describe_policy(sampler, pruner),
-        audit=policy.AUDIT_SHARE if request.audit is None else request.audit,
+        policy=describe_policy(options.sampler, options.pruner),
         versions=package_versions(),
         git_commit=find_git_commit(found.path.parent),
     )

@@ -6,7 +6,6 @@ however many the earlier studies have by then.
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Collection, Mapping
 
@@ -17,8 +16,9 @@ from search.strategies.gp.prior_models import FEWEST_TRIALS, MOST_STUDIES, Prior
 from search.strategies.registry import StrategySetting
 from search.study import portfolio
 from search.study.plan import ResolvedStudy
-from search.study.spec import StudySpec, refusal
+from search.study.spec import StudySpec, refuse_other_values
 from spaces import Space
+from spaces.suggestions import suggest
 from storage.records import finished_trials, studies
 from storage.records.studies import StudyRecord
 
@@ -89,7 +89,7 @@ def check_unchanged(engine: Engine, record: StudyRecord, asked: str | None) -> N
         same = {study.uuid for study in _named(engine, asked)} == set(stored or {})
     if not same:
         before = ", ".join(study.name for study in _find_present(engine, stored)) or NONE
-        raise refusal(record.name, [f"~ experience: {before} -> {asked}"])
+        raise refuse_other_values(record.name, [f"~ experience: {before} -> {asked}"])
 
 
 def list_names(engine: Engine, spec: StudySpec) -> list[str]:
@@ -147,7 +147,7 @@ def _count_teachable(
     engine: Engine, record: StudyRecord, wanted: Collection[str], *, share: float, fewest: int
 ) -> dict[str, int]:
     """The trials of a study that can be learnt from, if it has so many, and such a share of the parameters."""
-    described = {row[0] for row in record.spec.get("space", ())}
+    described = {entry.name for entry in StudySpec.from_json(record.spec).read_space().entries()}
     if not 0 < len(described.intersection(wanted)) >= share * len(wanted):
         return {}  # without a look at its trials
     extent = finished_trials.measure_extent(engine, record.study_id)
@@ -177,7 +177,6 @@ def _named(engine: Engine, asked: str) -> list[StudyRecord]:
     living = {record.name: record for record in studies.list_records(engine)}
     for name in wanted:
         if name not in living:
-            close = difflib.get_close_matches(name, living, n=3)
-            hint = f"did you mean {' or '.join(close)}?" if close else "see `search list`"
+            hint = suggest(name, living, otherwise="see `search list`")
             raise UsageError(f"--experience names studies of this storage, but there is no {name!r}; {hint}")
     return [record for name, record in living.items() if name in wanted]

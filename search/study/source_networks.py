@@ -12,6 +12,7 @@ from objectives.reuse.compatibility import check_layers, check_source, list_sour
 from objectives.reuse.trained_network import TrainedNetwork
 from search.errors import NothingToDo
 from search.study.spec import StudySpec
+from spaces.suggestions import suggest
 from storage.errors import UnknownStudy
 from storage.records import networks
 
@@ -56,7 +57,8 @@ def _network(engine: Engine, study: str) -> TrainedNetwork:
         kept = networks.find_for_study(engine, study)
     except UnknownStudy as error:
         kept = None
-        hint = f" (did you mean {' or '.join(error.close)}?)" if error.close else ""
+        suggestion = suggest(error.name, error.known)
+        hint = f" ({suggestion})" if suggestion else ""
     if kept is None:
         raise NothingToDo(
             f"study {study!r} has no final network here{hint}; train it with `search run --study {study}` and "

@@ -11,8 +11,8 @@ from typing import Any, Literal, overload
 
 from optuna.trial import FrozenTrial, TrialState
 
+from search.curves import find_best_epoch
 from search.errors import SearchError
-from search.study.status import find_best_epoch
 from spaces import Scalar
 
 State = Literal["complete", "pruned", "running", "waiting", "fail"]
@@ -36,7 +36,7 @@ class Trial:
     reason: str | None
     """Why it ended early (`pruner`, `diverged`, `out of memory`, ...); None if it did not."""
     error: str | None
-    """The error that failed it."""
+    """What went wrong, in a sentence, if it failed, diverged or ran out of memory."""
     seed: int | None
     """What its random numbers derive from; None until a worker has begun it."""
     started: datetime | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import uuid
 import warnings
 from collections.abc import Iterator, Mapping
@@ -12,13 +11,12 @@ from typing import Any, Literal
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
-from optuna.storages import RDBStorage
 from sqlalchemy import Connection, Engine, Row, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import scoped_session, sessionmaker
 
 from storage.database import Database
-from storage.errors import StudyExists, UnknownStudy
+from storage.errors import ForeignStudy, StudyExists, UnknownStudy
+from storage.optuna_adapter import get_study_id, within_connection
 from storage.schema import studies
 
 ALIVE = "EXISTS (SELECT 1 FROM studies s WHERE s.study_id = depthsearch.studies.study_id)"
@@ -77,7 +75,7 @@ def create_atomically(
         StudyExists: the name is taken.
     """
     with database.engine.begin() as connection:
-        storage = _within(connection, database.optuna)
+        storage = within_connection(database.optuna, connection)
         try:
             study = optuna.create_study(study_name=name, storage=storage, direction="maximize")
         except optuna.exceptions.DuplicatedStudyError:
@@ -90,7 +88,7 @@ def create_atomically(
         connection.execute(delete(studies).where(text(f"NOT {ALIVE}")))
         connection.execute(
             insert(studies).values(
-                study_id=study._study_id,
+                study_id=get_study_id(study),
                 uuid=uuid_ or str(uuid.uuid4()),
                 name=name,
                 spec=dict(spec),
@@ -99,19 +97,12 @@ def create_atomically(
         )
 
 
-def _within(connection: Connection, storage: RDBStorage) -> RDBStorage:
-    """The same storage as it works inside a transaction: each of its own commits is a savepoint's."""
-    inner = RDBStorage.__new__(RDBStorage)
-    inner.__dict__.update(storage.__dict__)
-    inner.scoped_session = scoped_session(sessionmaker(connection, join_transaction_mode="create_savepoint"))
-    return inner
-
-
 def get(engine: Engine, name: str) -> StudyRecord:
     """The study called `name`.
 
     Raises:
-        UnknownStudy: there is none of ours, with names like it.
+        UnknownStudy: there is no study of that name.
+        ForeignStudy: another Optuna program made the study of that name.
     """
     with engine.begin() as connection:
         row = connection.execute(_select().where(studies.c.name == name)).first()
@@ -120,10 +111,8 @@ def get(engine: Engine, name: str) -> StudyRecord:
         names = _names(connection)
         foreign = connection.scalar(text("SELECT 1 FROM studies WHERE study_name = :name"), {"name": name})
     if foreign:
-        raise UnknownStudy(f"the study {name!r} is kept here, but was not made by this program; choose another name")
-    close = tuple(difflib.get_close_matches(name, names, n=3))
-    hint = f"did you mean {' or '.join(close)}?" if close else "see `search list`"
-    raise UnknownStudy(f"there is no study {name!r} in this storage; {hint}", close)
+        raise ForeignStudy(name)
+    raise UnknownStudy(name, names)
 
 
 def names(engine: Engine) -> list[str]:

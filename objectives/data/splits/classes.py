@@ -1,12 +1,12 @@
 """A study of some classes only: which they are, and how their labels are numbered."""
 
-import difflib
 from collections.abc import Sequence
 
 import numpy as np
 
 from objectives.data.files.decoded import Labels
 from objectives.data.files.errors import ImpossibleClasses
+from spaces.suggestions import find_close
 
 # The label of an example whose class was not chosen; a loss refuses it, should one be trained on.
 NOT_CHOSEN = -1
@@ -58,9 +58,8 @@ def renumber(labels: Labels, known: Sequence[str], chosen: Sequence[str]) -> Lab
 
 
 def _hint(name: str, known: Sequence[str]) -> str:
-    by_letters = {each.casefold(): each for each in known}
-    matches = difflib.get_close_matches(name.casefold(), by_letters, n=3, cutoff=0.5)
-    return f" did you mean {' or '.join(repr(by_letters[match]) for match in matches)}?" if matches else ""
+    close = find_close(name, known)
+    return f" did you mean {' or '.join(map(repr, close))}?" if close else ""
 
 
 def _listed(known: Sequence[str]) -> str:
