@@ -11,11 +11,11 @@ import pytest
 from objectives.discovery import find_objective, objective_names
 from search.errors import UsageError
 from search.study.compatibility import Compatibility
-from search.study.earlier_versions import convert_rows, upgrade_spec
 from search.study.options import OPTIONS, StudyOptions
 from search.study.plan import StudyRequest
 from search.study.spec import StudySpec
 from spaces import Categorical, Fixed, Float, Int, Space, override
+from spaces.described import convert_rows
 from tests.search.earlier import planned
 
 SPACES = {
@@ -86,7 +86,6 @@ def test_what_an_earlier_version_did_not_store_is_filled_in() -> None:
     empty = StudySpec.from_json({})
     assert (empty.audit, empty.sources, empty.space, empty.experience, empty.epochs) == (0.0, {}, {}, None, None)
     assert StudySpec.from_json({**spec().to_json(), "invented_later": 1}) == spec()
-    assert upgrade_spec({"epochs": 3}) == {"epochs": 3}
 
 
 def test_every_option_is_asked_for_stored_and_compared() -> None:
