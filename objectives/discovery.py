@@ -6,12 +6,14 @@ A package ships an objective through an entry point of the group `depthsearch.ob
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
 import pkgutil
 import sys
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from importlib.metadata import EntryPoint
@@ -20,7 +22,7 @@ from types import CodeType, ModuleType
 from typing import Literal
 
 from objectives import studies
-from objectives.base.errors import ObjectiveError
+from objectives.base.errors import ObjectiveError, StopReading
 from objectives.base.hashing import hash_file, hash_package
 from objectives.core.declaration import hash_declaration
 from objectives.core.objective import Objective
@@ -28,6 +30,8 @@ from spaces.suggestions import suggest_and_list
 
 ENTRY_POINTS = "depthsearch.objectives"
 ATTRIBUTE = "OBJECTIVE"
+
+_reading: ContextVar[bool] = ContextVar("reading", default=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +88,16 @@ def is_installed(name: str) -> bool:
     return name in _find_entry_points()
 
 
+def stop_if_reading() -> None:
+    """End the reading of an objective's file at the call of this function; do nothing outside of such a reading.
+
+    A script may define an objective and then search it: a process that reads the objective from the script must not
+    search it as well.
+    """
+    if _reading.get():
+        raise StopReading
+
+
 def _load_shipped(name: str) -> FoundObjective:
     module = importlib.import_module(f"{studies.__name__}.{name.replace('-', '_')}")
     path = _source_path(module)
@@ -134,14 +148,18 @@ def _execute_file(name: str, path: Path) -> None:
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    token = _reading.set(True)
     try:
-        loader.exec_module(module)
+        with contextlib.suppress(StopReading):
+            loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
         hint = ""
         if isinstance(error, ImportError) and "relative import" in str(error):
             hint = f"; install a package of several modules, with an entry point of the group {ENTRY_POINTS}"
         raise ObjectiveError(f"objective file {path} cannot be read: {type(error).__name__}: {error}{hint}") from error
+    finally:
+        _reading.reset(token)
 
 
 class _UncachedLoader(SourceFileLoader):

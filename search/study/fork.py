@@ -20,6 +20,7 @@ from spaces import Space
 from storage.copying.trials import TrialCopy, copy_trials
 from storage.database import Database
 from storage.errors import StudyExists
+from storage.optuna_adapter import get_study_id, get_trial_id
 from storage.records import studies
 from storage.records.studies import StudyRecord
 
@@ -58,7 +59,7 @@ def fork_study(
     # With this many trials of its own, the study needs no configurations from others to start with.
     starts = create.propose_starting_points(database, plan, more) if len(carried) < FEWEST_TRIALS else []
     with studies.create_atomically(database, request.fork, plan.spec.to_json(), trials) as draft:
-        copy_trials(draft.connection, draft.study._study_id, carried, space.distributions())
+        copy_trials(draft.connection, get_study_id(draft.study), carried, space.distributions())
         for start in starts:
             draft.study.enqueue_trial(start)
     made = studies.get(database.engine, request.fork)
@@ -101,7 +102,7 @@ def _select_copies(
     compatibility = Compatibility(stored.read_space(), space)
     fitted = ((trial, compatibility.parameters(trial.params)) for trial in finished)
     return [
-        TrialCopy(trial_id=trial._trial_id, parameters=parameters, origin=f"{old.name} #{trial.number}")
+        TrialCopy(trial_id=get_trial_id(trial), parameters=parameters, origin=f"{old.name} #{trial.number}")
         for trial, parameters in fitted
         if parameters is not None
     ]

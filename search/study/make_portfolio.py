@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from search.connection import open_storage
+from search.curves import best_value
 from search.settings import load
 from search.study.portfolio import FOLDER
 from search.study.spec import StudySpec
@@ -60,7 +61,7 @@ def collect(database: Database, names: Sequence[str]) -> dict[str, Any]:
 
 def thin_out(trials: Sequence[Trial], most: int) -> list[Trial]:
     """Return at most `most` trials: half of them the best, best first, then others at equal distances in rank."""
-    ranked = sorted(trials, key=lambda trial: -max(trial[1]))
+    ranked = sorted(trials, key=lambda trial: -best_value(dict(enumerate(trial[1]))))
     best, others = ranked[: most // 2], ranked[most // 2 :]
     step = max(1, -(-len(others) // (most - len(best))))
     return [*best, *others[::step]]

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, select
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.database import Database
+from storage.optuna_adapter import add_trial, get_trial_id
 from storage.records import ledger, networks, studies
 from storage.records.studies import StudyRecord
 from storage.schema import confirmations, epochs, scores
@@ -45,7 +46,7 @@ def _copy(source: Database, target: Database, record: StudyRecord) -> int:
         trials = original.get_trials(deepcopy=False)
         pairs = {
             # One that runs has no lease there, and so is taken over.
-            trial._trial_id: target.optuna.create_new_trial(copied._study_id, template_trial=trial)
+            get_trial_id(trial): add_trial(copied, trial)
             for trial in trials
         }
         for key, value in original.user_attrs.items():

@@ -11,25 +11,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from optuna.distributions import BaseDistribution, distribution_to_json
-from optuna.storages._rdb import models
 from sqlalchemy import ColumnElement, Connection, Integer, Table, column, insert, literal, select, values
 
+from storage.optuna_adapter import (
+    ENQUEUED_PARAMETERS,
+    INTERMEDIATE_VALUES,
+    PARAMETERS,
+    SYSTEM_ATTRIBUTES,
+    TRIALS,
+    USER_ATTRIBUTES,
+    VALUES,
+)
 from storage.schema import epochs
 
 ORIGIN = "forked_from"
-# What Optuna keeps about a trial that was enqueued in its own study.
-ENQUEUED = "fixed_params"
-
-TRIALS = models.TrialModel.__table__
-PARAMETERS = models.TrialParamModel.__table__
-ATTRIBUTES = models.TrialUserAttributeModel.__table__
-SYSTEM = models.TrialSystemAttributeModel.__table__
 # Each with the rows of it that are copied as they are.
 COPIED: tuple[tuple[Table, ColumnElement[bool] | None], ...] = (
-    (models.TrialValueModel.__table__, None),
-    (models.TrialIntermediateValueModel.__table__, None),
-    (ATTRIBUTES, ATTRIBUTES.c.key != ORIGIN),
-    (SYSTEM, SYSTEM.c.key != ENQUEUED),
+    (VALUES, None),
+    (INTERMEDIATE_VALUES, None),
+    (USER_ATTRIBUTES, USER_ATTRIBUTES.c.key != ORIGIN),
+    (SYSTEM_ATTRIBUTES, SYSTEM_ATTRIBUTES.c.key != ENQUEUED_PARAMETERS),
     (epochs, None),
 )
 
@@ -70,7 +71,7 @@ def copy_trials(
     origins = [
         {"trial_id": pairs[trial.trial_id], "key": ORIGIN, "value_json": json.dumps(trial.origin)} for trial in carried
     ]
-    connection.execute(insert(ATTRIBUTES), origins)
+    connection.execute(insert(USER_ATTRIBUTES), origins)
 
 
 def _create_trials(connection: Connection, study_id: int, trial_ids: Sequence[int]) -> dict[int, int]:

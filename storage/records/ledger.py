@@ -1,7 +1,7 @@
-"""The ledger: which study has scored which test set, with which weights, and why again where it did.
+"""The ledger: which study has scored which test set, with which weights, and the reason for every further score.
 
-A row is claimed before the test files are opened and completed by the score. Rows outlive their studies. The first
-row of a study and a test set is its opening number 1; every further one has a reason in words.
+A row is claimed before the test files are opened, and completed by the score. Rows outlive their studies. The first
+row of a study and a test set is opening number 1; every further one has a reason in words.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from storage.records import networks
 from storage.records.networks import Network
 from storage.schema import scores
 
-WAIT_SECONDS = 0.2
+POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,24 +33,26 @@ class Claim:
 
     weights_sha256: str
     winner: Mapping[str, Any]
+    """The trial and how its network is scored, as JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Opening:
-    """One row of the ledger: a test set claimed for a study, and its score where it has one."""
+    """One row of the ledger: a test set claimed for a study, and its score once it has one."""
 
     number: int
     """1 for the study's first."""
     reason: str | None
-    """Why the test set was to be scored again; None for the first opening."""
+    """Why the test set is scored again; None for the first opening."""
     claim: Claim
     claimed_at: datetime
     look: int | None
     """The number of the score among all that any study made of this test set; None before the score."""
     result: Mapping[str, Any] | None
+    """The score as JSON; None before the score."""
 
     def summary(self) -> dict[str, Any]:
-        """What whoever prints the study's score shows of every opening; None for what is not there."""
+        """Return what a study's score tells of each opening, as JSON."""
         result = self.result or {}
         return {
             "opening": self.number,
@@ -64,37 +66,37 @@ class Opening:
 
 @contextmanager
 def hold_turn(engine: Engine, study_uuid: str, dataset: str) -> Iterator[Connection]:
-    """Wait for, then hold, the right to be the only one that scores this test set for this study.
+    """Wait for the exclusive right to score this test set for this study, and hold it during the block.
 
-    The right lives and dies with the connection that is given: what is claimed and completed through it is done
-    by whoever has the turn, or fails.
+    The right is a lock of the connection that is yielded. Only what is claimed and completed through that connection
+    is protected: if it is lost, so is the right, and both fail.
     """
     key = {"key": f"{study_uuid}/{dataset}", "seed": STUDY_LOCK_KEY}
     with engine.connect() as connection:
-        # Asked for again and again: while the server lets a statement wait, no signal reaches this process.
+        # Polled, because no signal reaches this process while a statement waits in the server.
         while not connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended(:key, :seed))"), key):
             connection.commit()
-            time.sleep(WAIT_SECONDS)
+            time.sleep(POLL_SECONDS)
         connection.commit()
         try:
             yield connection
         finally:
-            with contextlib.suppress(DBAPIError):  # a lost connection has let go of it already
+            with contextlib.suppress(DBAPIError):  # a lost connection has released the lock already
                 connection.rollback()
                 connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:key, :seed))"), key)
                 connection.commit()
 
 
 def openings(engine: Engine, study_uuid: str, dataset: str) -> list[Opening]:
-    """Every opening of this test set for this study, scored or not, oldest first."""
+    """Return every opening of this test set for this study, scored or not, oldest first."""
     with engine.begin() as connection:
         return _openings(connection, study_uuid, dataset)
 
 
 def result(engine: Engine, study_uuid: str, dataset: str) -> dict[str, Any] | None:
-    """The newest stored result, or None where this test set has not been scored for this study.
+    """Return the newest score as JSON; None if this test set has not been scored for this study.
 
-    It has in `openings` a summary of every one, and in `looks` how often any study here has scored this test set.
+    Its `openings` summarize every opening, and its `looks` count how often any study here has scored this test set.
     """
     with engine.begin() as connection:
         found = _openings(connection, study_uuid, dataset)
@@ -106,7 +108,7 @@ def result(engine: Engine, study_uuid: str, dataset: str) -> dict[str, Any] | No
 
 
 def open_claim(engine: Engine, study_uuid: str, dataset: str) -> Claim | None:
-    """What the test set was last claimed for, scored or not; None where nothing is claimed."""
+    """Return the newest claim of the test set, scored or not; None without a claim."""
     found = openings(engine, study_uuid, dataset)
     return found[-1].claim if found else None
 
@@ -121,10 +123,10 @@ def claim(
     opening: int = 1,
     reason: str | None = None,
 ) -> None:
-    """Claim the one score of an opening; a claim without a score may be taken up again with the same weights.
+    """Claim the one score of an opening; a claim without a score may be repeated with the same weights.
 
     Raises:
-        ScoreRefused: claimed for other weights.
+        ScoreRefused: the opening is claimed for other weights.
     """
     with connection.begin():
         connection.execute(
@@ -146,7 +148,7 @@ def claim(
 
 
 def refusal(dataset: str, claimed: str, offered: str) -> ScoreRefused:
-    """The error of weights that the test set is not claimed for."""
+    """Return the error to raise for weights that the test set is not claimed for."""
     return ScoreRefused(
         f"the test set of {dataset!r} was claimed for weights {claimed[:12]}, and these are {offered[:12]}; "
         "give --out the folder whose model.safetensors has the claimed ones, or, if they are lost, --reopen REASON"
@@ -163,13 +165,13 @@ def complete(
     predictions: bytes,
     network: Network | None = None,
 ) -> dict[str, Any]:
-    """Store the score of the newest claim, with the number of this look at the test set; returns what is stored.
+    """Store the score of the newest claim, with the number of this look at the test set; return what is stored.
 
-    `outcome` gains `look` and `scored_at`. A claim that is scored already stays as it is. The network that was
-    scored is kept for reuse in the same transaction.
+    That is `outcome` with `look` and `scored_at` added. A claim that was scored before keeps its score. The scored
+    network is kept for reuse in the same transaction.
     """
     with connection.begin():
-        if network is not None:  # before the lock that every command asks for: this may take seconds
+        if network is not None:  # before taking the lock that every command needs, as this may take seconds
             networks.keep(connection, network.sha256, network.description, network.weights)
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": STUDY_LOCK_KEY})
         newest = _rows(study_uuid, dataset).order_by(scores.c.opening.desc()).limit(1)
@@ -189,7 +191,7 @@ def complete(
 
 
 def count_looks(connection: Connection, dataset: str) -> int:
-    """How often the data set's test part has been scored in this storage, by any study."""
+    """Return how often the data set's test part has been scored in this storage, by any study."""
     count = connection.scalar(
         select(func.count()).select_from(scores).where(scores.c.dataset == dataset, scores.c.look.is_not(None))
     )
@@ -197,7 +199,7 @@ def count_looks(connection: Connection, dataset: str) -> int:
 
 
 def rows_of(engine: Engine, study_uuid: str) -> list[dict[str, Any]]:
-    """Every row of a study as it is stored, oldest first, for copying the study elsewhere."""
+    """Return every row of a study as it is stored, oldest first, to copy the study elsewhere."""
     wanted = select(scores).where(scores.c.study_uuid == study_uuid).order_by(scores.c.opening)
     with engine.begin() as connection:
         found = connection.execute(wanted).mappings().all()

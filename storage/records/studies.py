@@ -11,13 +11,12 @@ from typing import Any, Literal
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
-from optuna.storages import RDBStorage
 from sqlalchemy import Connection, Engine, Row, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import scoped_session, sessionmaker
 
 from storage.database import Database
 from storage.errors import ForeignStudy, StudyExists, UnknownStudy
+from storage.optuna_adapter import get_study_id, within_connection
 from storage.schema import studies
 
 ALIVE = "EXISTS (SELECT 1 FROM studies s WHERE s.study_id = depthsearch.studies.study_id)"
@@ -76,7 +75,7 @@ def create_atomically(
         StudyExists: the name is taken.
     """
     with database.engine.begin() as connection:
-        storage = _within(connection, database.optuna)
+        storage = within_connection(database.optuna, connection)
         try:
             study = optuna.create_study(study_name=name, storage=storage, direction="maximize")
         except optuna.exceptions.DuplicatedStudyError:
@@ -89,21 +88,13 @@ def create_atomically(
         connection.execute(delete(studies).where(text(f"NOT {ALIVE}")))
         connection.execute(
             insert(studies).values(
-                study_id=study._study_id,
+                study_id=get_study_id(study),
                 uuid=uuid_ or str(uuid.uuid4()),
                 name=name,
                 spec=dict(spec),
                 trials=trials,
             )
         )
-
-
-def _within(connection: Connection, storage: RDBStorage) -> RDBStorage:
-    """The same storage as it works inside a transaction: each of its own commits is a savepoint's."""
-    inner = RDBStorage.__new__(RDBStorage)
-    inner.__dict__.update(storage.__dict__)
-    inner.scoped_session = scoped_session(sessionmaker(connection, join_transaction_mode="create_savepoint"))
-    return inner
 
 
 def get(engine: Engine, name: str) -> StudyRecord:

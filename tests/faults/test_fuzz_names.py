@@ -1,4 +1,4 @@
-"""Study names: any text is refused in one sentence, or works as a study's name and as a folder's."""
+"""Study names: any text is either refused in one sentence, or works as the name of a study and of a folder."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.faults
 UUID = "00000000-0000-0000-0000-000000000001"
 RACERS = 8
 
-# Takes the turn, claims and then scores, with a word on each; a line on its standard input lets it go on.
+# Takes the turn, claims and then scores; it prints a word after the claim and waits for a line before the score.
 SCORER = """
 import sys
 from storage.records import ledger
@@ -96,7 +96,7 @@ def kept(database: Database) -> int:
 
 @pytest.mark.parametrize("opening", [1, 2])
 def test_of_many_claims_at_once_one_is_made(database: Database, opening: int) -> None:
-    """Even of those that do without a turn: the table itself has room for one."""
+    """Even without a turn: the table itself has room for one."""
     if opening == 2:
         claim(database)
         complete(database, 0.9)
@@ -189,7 +189,7 @@ def test_a_server_that_is_killed_between_claim_and_score_has_the_claim() -> None
 
 
 def dashboard(database: Database, method: str, path: str, body: dict[str, object]) -> str:
-    """What optuna-dashboard itself does when a browser asks it to; returns the status."""
+    """Do what optuna-dashboard itself does when a browser asks it to, and return the status."""
     sent, answered = json.dumps(body).encode(), []
     environ: dict[str, Any] = {"REQUEST_METHOD": method, "PATH_INFO": path, "CONTENT_TYPE": "application/json"}
     setup_testing_defaults(environ)
@@ -206,7 +206,7 @@ def test_what_the_dashboard_deletes_or_renames_frees_no_test_set(database: Datab
     complete(database, 0.9, first.uuid)
     path = f"/api/studies/{first.study_id}"
     assert dashboard(database, "POST", f"{path}/rename", {"study_name": "renamed"}).startswith("201")
-    for name in ("s", "renamed"):  # what the dashboard makes is a study of its own, and none of ours
+    for name in ("s", "renamed"):  # what the dashboard makes is not a study of this program
         with pytest.raises(UnknownStudy):
             studies.get(database.engine, name)
     second = studies.create(database, "s", {}, 1)

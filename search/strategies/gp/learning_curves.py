@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from search.curves import running_best
 from search.strategies.gp.encoding import Array, Encoding
 
 LEFT_OUT = (TrialState.WAITING, TrialState.FAIL)
@@ -118,16 +119,9 @@ class CurveReader:
         if any(value > 0 for value in trial.constraints.values()) and last < self._epochs:
             values[: last + 1] = -np.inf  # diverged or out of memory: useless whatever it had reached
             last += 1
-        self._best_NE[place] = running_best(values, last)
+        self._best_NE[place] = np.nan
+        self._best_NE[place, :last] = running_best(values[:last])
         self._epochs_N[place] = last
-
-
-def running_best(values_E: Array, last: int) -> Array:
-    """Return the best value up to each of the first `last` epochs, NaN after them; an epoch may have no value."""
-    best = np.full(len(values_E), np.nan)
-    seen = np.where(np.isnan(values_E[:last]), -np.inf, values_E[:last])
-    best[:last] = np.maximum.accumulate(seen) if last else seen
-    return best
 
 
 def _by_end(trials: Sequence[FrozenTrial]) -> NDArray[np.int64]:

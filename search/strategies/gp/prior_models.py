@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from search.curves import running_best
 from search.strategies.gp import gaussian_process
 from search.strategies.gp.encoding import ABSENT, Array, Encoding
 from search.strategies.gp.gaussian_process import Evidence, Kernel, Model
-from search.strategies.gp.learning_curves import LearningCurves, running_best
+from search.strategies.gp.learning_curves import LearningCurves
 from search.strategies.gp.observations import normal_scores, observe, take_evenly
 
 MOST_STUDIES = 12
@@ -109,7 +110,7 @@ def _curves(encoding: Encoding, study: PriorStudy) -> LearningCurves:
     epochs = max((len(curve) for _, curve in trials), default=1)
     best_NE = np.full((len(trials), epochs), np.nan)
     for place, (_, curve) in enumerate(trials):
-        best_NE[place, : len(curve)] = running_best(np.asarray(curve, dtype=np.float64), len(curve))
+        best_NE[place, : len(curve)] = running_best(np.asarray(curve, dtype=np.float64))
     places = np.arange(len(trials))
     units = [encoding.units(values) for values, _ in trials]
     return LearningCurves(

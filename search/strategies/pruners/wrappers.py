@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from optuna.pruners import BasePruner
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from objectives.base.seeds import derive_seed
+from search.curves import best_value
 from search.strategies.pruners.audit import AUDITED, audited_trials, count_further_epochs
+from storage import optuna_adapter
 
 
 class WinnerGuarantee(BasePruner):
@@ -56,7 +58,7 @@ class AuditedPruner(BasePruner):
         trained = sum(len(other.intermediate_values) for other in trials)
         if count_further_epochs(trials) > self._share * trained:
             return True
-        study._storage.set_trial_user_attr(trial._trial_id, AUDITED, len(trial.intermediate_values))
+        optuna_adapter.set_user_attribute(study, trial, AUDITED, len(trial.intermediate_values))
         return False
 
 
@@ -65,8 +67,3 @@ def _leads(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> bool:
     own = best_value(trial.intermediate_values)
     running = (other for other in trials if other.state == TrialState.RUNNING and other.number != trial.number)
     return all(best_value(other.intermediate_values) <= own for other in running)
-
-
-def best_value(values: Mapping[int, float]) -> float:
-    """Return the highest value of a curve, NaN left out; minus infinity for an empty one."""
-    return max((value for value in values.values() if value == value), default=float("-inf"))

@@ -36,7 +36,8 @@ def _fill(database: Database) -> None:
     fence = LeaseFence(database.optuna, "w", 60.0)
     study = optuna.load_study(study_name="s", storage=database.optuna)
     for number, state in enumerate((TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)):
-        trial = study.ask()
+        with fence.claiming():
+            trial = study.ask()
         trial.suggest_float("x", 0, 1)
         trial.report(0.1 * number, 0)
         assert fence.lease is not None
@@ -45,7 +46,9 @@ def _fill(database: Database) -> None:
             epochs.record(connection, fence.lease, 0, metrics, lease_seconds=60.0)
         trial.set_user_attr("seed", number)
         study.tell(trial, 0.5 if state == TrialState.COMPLETE else None, state=state)
-    study.ask().suggest_float("x", 0, 1)
+    with fence.claiming():
+        trial = study.ask()
+    trial.suggest_float("x", 0, 1)
 
 
 def test_everything_arrives_and_goes_on(

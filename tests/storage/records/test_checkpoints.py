@@ -27,7 +27,8 @@ class Scene:
         self.study = optuna.load_study(study_name=record.name, storage=database.optuna)
 
     def ask(self) -> tuple[Trial, Lease]:
-        trial = self.study.ask()
+        with self.fence.claiming():
+            trial = self.study.ask()
         assert self.fence.lease is not None
         return trial, self.fence.lease
 

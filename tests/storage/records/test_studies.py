@@ -10,7 +10,7 @@ from sqlalchemy import text
 from storage import database as databases
 from storage import url
 from storage.database import Database, open_database
-from storage.errors import ForeignStudy, SchemaMismatch, StudyExists, UnknownStudy, Unreachable
+from storage.errors import ForeignStudy, StudyExists, UnknownStudy, Unreachable
 from storage.records import studies
 from storage.records.studies import StudyRecord
 from tests.conftest import at
@@ -80,13 +80,6 @@ def test_optunas_own_tables_are_as_optuna_made_them(empty_database_url: str) -> 
     with open_database(url.parse(empty_database_url)):
         pass
     assert columns(empty_database_url) == before
-
-
-def test_tables_of_another_version_are_refused(database: Database, database_url: str) -> None:
-    with database.engine.begin() as connection:
-        connection.execute(text("UPDATE depthsearch.version SET version = 99"))
-    with pytest.raises(SchemaMismatch, match="version 99"):
-        databases.connect(url.parse(database_url))
 
 
 def test_a_connection_cut_by_the_server_is_replaced(database: Database, record: StudyRecord) -> None:
