@@ -48,7 +48,7 @@ def build_resnet(config: CnnConfig, image_shape: ImageShape, classes: int) -> Ne
     channels = config.width
     for block in range(config.depth):
         units = channels * 2 if block in strided else channels
-        residual = _residual(channels, units, 2 if block in strided else 1, config)
+        residual = _build_residual(channels, units, 2 if block in strided else 1, config)
         stages.append(residual if stages else nn.Sequential(stem, residual))
         channels = units
     return build_image_network(stages, channels, config, classes)
@@ -65,7 +65,7 @@ def strided_blocks(depth: int, rounds: int) -> frozenset[int]:
     return frozenset(index * depth // (rounds + 1) for index in range(1, rounds + 1))
 
 
-def _residual(channels: int, units: int, stride: int, config: CnnConfig) -> Residual:
+def _build_residual(channels: int, units: int, stride: int, config: CnnConfig) -> Residual:
     first = partial(nn.Conv2d, channels, kernel_size=3, stride=stride, padding=1)
     second = partial(nn.Conv2d, units, kernel_size=3, padding=1)
     branch = nn.Sequential(

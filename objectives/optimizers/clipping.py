@@ -1,4 +1,4 @@
-"""Gradient clipping, between the backward pass and the step; a new way is one entry of CLIPPINGS next to its builder."""
+"""Gradient clipping, between backward pass and step; a new way is one entry of CLIPPINGS next to its builder."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 
-def penalty(weights: Sequence[Tensor], l1: float, l2: float) -> Tensor:
+def compute_penalty(weights: Sequence[Tensor], l1: float, l2: float) -> Tensor:
     """Return l1 times the sum of |w| plus l2 times the sum of w^2 over all weights, a scalar to add to the loss.
 
     The l2 term is not halved: its gradient is 2 l2 w.

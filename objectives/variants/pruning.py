@@ -14,7 +14,7 @@ from objectives.variants.copying import copy_for_prediction
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
-def sparsity(model: nn.Module) -> float:
+def measure_sparsity(model: nn.Module) -> float:
     """Return the fraction of a network's weights that are zero, 0 to 1."""
     found = [getattr(module, name) for module, name in _find_weights(model)]
     total = sum(weight.numel() for weight in found)

@@ -93,7 +93,7 @@ def test_swiglu_splits_the_features_in_two_halves() -> None:
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_half_precision_stays_half(name: str) -> None:
-    """A trial in bfloat16 meets activations with parameters of their own in float32."""
+    """In a bfloat16 trial, activations have float32 parameters."""
     choices = [Choice(name), *([Choice("swish", {"learned": True})] if name == "swish" else [])]
     for choice in choices:
         network = nn.Sequential(nn.Linear(6, 8), build_activation(choice))

@@ -12,7 +12,7 @@ from objectives.base.errors import ObjectiveError
 from objectives.models.catalogue import MODELS
 from objectives.variants.dropout import McDropout
 from objectives.variants.folding import fold_batch_norm
-from objectives.variants.pruning import prune_structured, prune_unstructured, sparsity
+from objectives.variants.pruning import measure_sparsity, prune_structured, prune_unstructured
 from tests.objectives.variants.made import CLASSES, IMAGE, images, lived_in
 
 NORMALIZED = [name for name, entry in MODELS.items() if hasattr(entry.config(depth=2, width=8), "normalization")]
@@ -57,7 +57,7 @@ def test_every_network_samples_its_dropout(name: str) -> None:
 def test_every_network_is_pruned(name: str) -> None:
     model = built(name)
     pruned = prune_unstructured(model, 0.75)
-    assert sparsity(pruned) == pytest.approx(0.75, abs=1e-3)
+    assert measure_sparsity(pruned) == pytest.approx(0.75, abs=1e-3)
     assert pruned(images()).isfinite().all()
     assert not torch.equal(pruned(images()), model(images()))
 
