@@ -16,7 +16,7 @@ from search.settings import Settings
 from search.strategies import policy
 from search.strategies.registry import DEFAULT_PRUNER, DEFAULT_SAMPLER, check_names
 from search.study import objective_files
-from search.study.provenance import find_git_commit, package_versions
+from search.study.provenance import find_git_commit, find_package_versions
 from search.study.spec import StudySpec
 from spaces import override
 from storage.records.studies import StudyRecord
@@ -186,7 +186,7 @@ def resolve_with_objective(
         pruner=pruner,
         policy=policy.describe_policy(sampler, pruner),
         audit=policy.AUDIT_SHARE if request.audit is None else request.audit,
-        versions=package_versions(),
+        versions=find_package_versions(),
         git_commit=find_git_commit(found.path.parent),
     )
     return ResolvedStudy(found=found, prepared=prepared, split=parts, spec=spec)

@@ -52,7 +52,7 @@ class StudySpec:
     def differences(self, other: StudySpec) -> list[str]:
         """Return a line for each value that differs in `other`; versions, commit and experience may.
 
-        The policy is no value of its own: `check_policy` compares it where it matters.
+        The policy is compared by `check_policy`, only if trials are to be trained.
         """
         lines = [*self._changed(other, _COMPARED), *self._other_sources(other)]
         if self.space_digest != other.space_digest:

@@ -1,4 +1,4 @@
-"""Trials trained again with other seeds, each once: what a confirmation has done stays done."""
+"""Trainings of a trial's configuration with other seeds, each stored once, so that none is repeated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from storage.schema import confirmations
 
 @dataclass(frozen=True, kw_only=True)
 class Confirmation:
-    """One such training: the accuracy at its best epoch, and that epoch (0-based); or why it came to nothing."""
+    """One such training: the accuracy at its best epoch, and that epoch (0-based); or why it failed."""
 
     accuracy: float | None = None
     best_epoch: int | None = None
@@ -20,7 +20,7 @@ class Confirmation:
 
 
 def record(engine: Engine, trial_id: int, seed: int, confirmation: Confirmation) -> None:
-    """Store a training; one of the same trial and seed that is stored already stays as it is."""
+    """Store a training, unless one of the same trial and seed is stored already."""
     with engine.begin() as connection:
         connection.execute(
             insert(confirmations)
@@ -36,7 +36,7 @@ def record(engine: Engine, trial_id: int, seed: int, confirmation: Confirmation)
 
 
 def find(engine: Engine, trial_id: int, seed: int) -> Confirmation | None:
-    """The trial's training with this seed; None where there was none."""
+    """Return the trial's training with this seed; None if there was none."""
     own = (confirmations.c.trial_id == trial_id) & (confirmations.c.seed == seed)
     with engine.begin() as connection:
         row = connection.execute(select(confirmations).where(own)).first()

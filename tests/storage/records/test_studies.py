@@ -36,7 +36,7 @@ def test_names_are_unique_and_unknown_ones_get_close_matches(database: Database,
     with pytest.raises(UnknownStudy) as caught:
         studies.get(database.engine, "nothing like it")
     assert caught.value.close == ()
-    assert studies.names(database.engine) == ["s", "cifar-depth"]
+    assert studies.list_names(database.engine) == ["s", "cifar-depth"]
 
 
 def test_a_study_of_another_program_is_left_alone(database: Database, database_url: str) -> None:
@@ -45,7 +45,7 @@ def test_a_study_of_another_program_is_left_alone(database: Database, database_u
         studies.get(database.engine, "theirs")
     with pytest.raises(StudyExists):
         studies.create(database, "theirs", {}, 1)
-    assert studies.names(database.engine) == []
+    assert studies.list_names(database.engine) == []
 
 
 def test_a_study_deleted_with_an_optuna_tool_is_gone_and_its_name_free(
