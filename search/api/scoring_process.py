@@ -56,7 +56,7 @@ def score_in_process(
         settings=settings.model_copy(update={"storage": session.address}),
         request=request,
     )
-    context = processes.fork_server_context()
+    context = processes.start_fork_server()
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_main, args=(job, sender), name="final", daemon=True)
     with processes.hidden_main():

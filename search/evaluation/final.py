@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from search.errors import SearchError, UsageError
+from search.errors import SearchError
 from search.evaluation import model_card, racing
 from search.evaluation.model_card import ModelCard
 from search.evaluation.reopening import Reopening, parse_reopening
@@ -50,14 +50,10 @@ def measure_study(task: FinalTask) -> MeasuredVariants:
         UsageError: the request also asks for a confirmation, which chooses what is scored.
         SearchError: a training failed.
     """
-    if task.request.race is not None:
-        raise UsageError(
-            "--measure examines the best trial and scores nothing, and --confirm chooses what is scored; "
-            "leave one of them out"
-        )
     from search.evaluation.final_step import prepare_final_step
     from search.evaluation.variant_effects import measure_variants
 
+    task.request.check_measures_only()
     reopening = _check_request(task, _find_openings(task))
     return measure_variants(prepare_final_step(task, reopening))
 

@@ -1,4 +1,4 @@
-"""Trainings of a trial's configuration with other seeds, each stored once, so that none is repeated."""
+"""Trials trained again with other seeds: an interrupted confirmation does not repeat what is stored here."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from storage.schema import confirmations
 
 
 @dataclass(frozen=True, kw_only=True)
-class Confirmation:
-    """One such training: the accuracy at its best epoch, and that epoch (0-based); or why it failed."""
+class SeedTraining:
+    """One training of a trial's configuration with another seed."""
 
     accuracy: float | None = None
+    """Validation accuracy at the best epoch, from 0 to 1; None if the training failed."""
     best_epoch: int | None = None
+    """0-based; None if the training failed."""
     failure: str | None = None
+    """Why the training failed; None if it did not."""
 
 
-def record(engine: Engine, trial_id: int, seed: int, confirmation: Confirmation) -> None:
+def record(engine: Engine, trial_id: int, seed: int, training: SeedTraining) -> None:
     """Store a training, unless one of the same trial and seed is stored already."""
     with engine.begin() as connection:
         connection.execute(
@@ -27,19 +30,19 @@ def record(engine: Engine, trial_id: int, seed: int, confirmation: Confirmation)
             .values(
                 trial_id=trial_id,
                 seed=seed,
-                accuracy=confirmation.accuracy,
-                best_epoch=confirmation.best_epoch,
-                failure=confirmation.failure,
+                accuracy=training.accuracy,
+                best_epoch=training.best_epoch,
+                failure=training.failure,
             )
             .on_conflict_do_nothing()
         )
 
 
-def find(engine: Engine, trial_id: int, seed: int) -> Confirmation | None:
-    """Return the trial's training with this seed; None if there was none."""
+def find(engine: Engine, trial_id: int, seed: int) -> SeedTraining | None:
+    """Return the trial's training with this seed; None if it has not been trained with it."""
     own = (confirmations.c.trial_id == trial_id) & (confirmations.c.seed == seed)
     with engine.begin() as connection:
         row = connection.execute(select(confirmations).where(own)).first()
     if row is None:
         return None
-    return Confirmation(accuracy=row.accuracy, best_epoch=row.best_epoch, failure=row.failure)
+    return SeedTraining(accuracy=row.accuracy, best_epoch=row.best_epoch, failure=row.failure)

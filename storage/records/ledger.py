@@ -24,7 +24,7 @@ from storage.records import networks
 from storage.records.networks import Network
 from storage.schema import scores
 
-WAIT_SECONDS = 0.2
+POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +48,7 @@ class Opening:
     look: int | None
     """How many scores of this test set the storage has had, of any study and with this one; None before the score."""
     result: Mapping[str, Any] | None
+    """The score as JSON; None before the score."""
 
     def summary(self) -> dict[str, Any]:
         """Return what a report of the study's score shows of each opening; None for what is missing."""
@@ -74,7 +75,7 @@ def hold_turn(engine: Engine, study_uuid: str, dataset: str) -> Iterator[Connect
         # Polled: a statement that waits in the server keeps signals from this process.
         while not connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended(:key, :seed))"), key):
             connection.commit()
-            time.sleep(WAIT_SECONDS)
+            time.sleep(POLL_SECONDS)
         connection.commit()
         try:
             yield connection

@@ -12,11 +12,11 @@ from storage.copying.study import copy_study
 from storage.database import Database, open_database
 from storage.leasing.fencing import LeaseFence
 from storage.records import confirmations
-from storage.records.confirmations import Confirmation
+from storage.records.confirmations import SeedTraining
 from storage.records.studies import StudyRecord
 
-GOOD = Confirmation(accuracy=0.1 + 0.2, best_epoch=4)
-BAD = Confirmation(failure="diverged: train_loss became nan in epoch 0")
+GOOD = SeedTraining(accuracy=0.1 + 0.2, best_epoch=4)
+BAD = SeedTraining(failure="diverged: train_loss became nan in epoch 0")
 SEED = 2**63 - 1  # the largest there is
 
 
