@@ -1,1 +1,72 @@
-"""What is trained: objectives, and the data sets, models, optimizers and training loop that they combine."""
+"""What is trained: objectives, and the data sets, models, optimizers and training loop that they combine.
+
+The names in `__all__` are what the file of an objective needs; see docs/own-objectives.md. Each is imported when it is
+first used, and none of them loads torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from objectives.base.errors import ObjectiveError as ObjectiveError
+    from objectives.base.registry import choose as choose
+    from objectives.core.objective import Objective as Objective
+    from objectives.data.catalogue import DATASETS as DATASETS
+    from objectives.models.activations import ACTIVATIONS as ACTIVATIONS
+    from objectives.models.catalogue import MODELS as MODELS
+    from objectives.models.initializers import INITIALIZERS as INITIALIZERS
+    from objectives.models.normalizations import NORMALIZATIONS as NORMALIZATIONS
+    from objectives.optimizers.catalogue import OPTIMIZERS as OPTIMIZERS
+    from objectives.optimizers.clipping import CLIPPINGS as CLIPPINGS
+    from objectives.regularizers.catalogue import REGULARIZERS as REGULARIZERS
+    from objectives.reuse.catalogue import REUSES as REUSES
+    from objectives.schedules.catalogue import SCHEDULES as SCHEDULES
+    from objectives.variants.catalogue import VARIANTS as VARIANTS
+
+_HOMES = {
+    "ACTIVATIONS": "objectives.models.activations",
+    "CLIPPINGS": "objectives.optimizers.clipping",
+    "DATASETS": "objectives.data.catalogue",
+    "INITIALIZERS": "objectives.models.initializers",
+    "MODELS": "objectives.models.catalogue",
+    "NORMALIZATIONS": "objectives.models.normalizations",
+    "OPTIMIZERS": "objectives.optimizers.catalogue",
+    "Objective": "objectives.core.objective",
+    "ObjectiveError": "objectives.base.errors",
+    "REGULARIZERS": "objectives.regularizers.catalogue",
+    "REUSES": "objectives.reuse.catalogue",
+    "SCHEDULES": "objectives.schedules.catalogue",
+    "VARIANTS": "objectives.variants.catalogue",
+    "choose": "objectives.base.registry",
+}
+
+__all__ = [
+    "ACTIVATIONS",
+    "CLIPPINGS",
+    "DATASETS",
+    "INITIALIZERS",
+    "MODELS",
+    "NORMALIZATIONS",
+    "OPTIMIZERS",
+    "REGULARIZERS",
+    "REUSES",
+    "SCHEDULES",
+    "VARIANTS",
+    "Objective",
+    "ObjectiveError",
+    "choose",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -6,13 +6,14 @@ A package ships an objective through an entry point of the group `depthsearch.ob
 
 from __future__ import annotations
 
-import difflib
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
 import pkgutil
 import sys
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from importlib.metadata import EntryPoint
@@ -21,13 +22,16 @@ from types import CodeType, ModuleType
 from typing import Literal
 
 from objectives import studies
-from objectives.base.errors import ObjectiveError
+from objectives.base.errors import ObjectiveError, StopReading
 from objectives.base.hashing import hash_file, hash_package
 from objectives.core.declaration import hash_declaration
 from objectives.core.objective import Objective
+from spaces.suggestions import suggest_and_list
 
 ENTRY_POINTS = "depthsearch.objectives"
 ATTRIBUTE = "OBJECTIVE"
+
+_reading: ContextVar[bool] = ContextVar("reading", default=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,10 +73,8 @@ def find_objective(reference: str) -> FoundObjective:
     if reference in _shipped_names():
         return _load_shipped(reference)
     known = objective_names()
-    close = difflib.get_close_matches(reference, known, n=3)
-    hint = f"did you mean {' or '.join(close)}? " if close else ""
     raise ObjectiveError(
-        f"unknown objective {reference!r}; {hint}known: {', '.join(known)}; or give the path of a file"
+        f"unknown objective {reference!r}; {suggest_and_list(reference, known)}; or give the path of a file"
     )
 
 
@@ -84,6 +86,16 @@ def is_path(reference: str) -> bool:
 def is_installed(name: str) -> bool:
     """Return whether an installed package has an objective of this name; nothing of it is imported."""
     return name in _find_entry_points()
+
+
+def stop_if_reading() -> None:
+    """End the reading of an objective's file at the call of this function; do nothing outside of such a reading.
+
+    A script may define an objective and then search it: a process that reads the objective from the script must not
+    search it as well.
+    """
+    if _reading.get():
+        raise StopReading
 
 
 def _load_shipped(name: str) -> FoundObjective:
@@ -136,14 +148,18 @@ def _execute_file(name: str, path: Path) -> None:
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    token = _reading.set(True)
     try:
-        loader.exec_module(module)
+        with contextlib.suppress(StopReading):
+            loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
         hint = ""
         if isinstance(error, ImportError) and "relative import" in str(error):
             hint = f"; install a package of several modules, with an entry point of the group {ENTRY_POINTS}"
         raise ObjectiveError(f"objective file {path} cannot be read: {type(error).__name__}: {error}{hint}") from error
+    finally:
+        _reading.reset(token)
 
 
 class _UncachedLoader(SourceFileLoader):

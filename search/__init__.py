@@ -1,1 +1,69 @@
-"""The service: command line, studies, workers, the final step, the dashboard."""
+"""depthsearch: hyperparameter search for deep networks, with a test set that stays sealed until the end.
+
+The names in `__all__` are the Python API; see docs/python-api.md. Each is imported when it is first used, so that
+importing this package loads neither torch nor Optuna.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from search.api.studies import list_studies as list_studies
+    from search.api.study import Study as Study
+    from search.api.training import Progress as Progress
+    from search.errors import NothingToDo as NothingToDo
+    from search.errors import SearchError as SearchError
+    from search.errors import UsageError as UsageError
+    from search.evaluation.results.score import Score as Score
+    from search.study.status_types import Status as Status
+    from search.study.trials import Curve as Curve
+    from search.study.trials import Trial as Trial
+    from search.study.trials import Trials as Trials
+    from storage.errors import StorageError as StorageError
+    from storage.errors import UnknownStudy as UnknownStudy
+
+_HOMES = {
+    "Curve": "search.study.trials",
+    "NothingToDo": "search.errors",
+    "Progress": "search.api.training",
+    "Score": "search.evaluation.results.score",
+    "SearchError": "search.errors",
+    "Status": "search.study.status_types",
+    "StorageError": "storage.errors",
+    "Study": "search.api.study",
+    "Trial": "search.study.trials",
+    "Trials": "search.study.trials",
+    "UnknownStudy": "storage.errors",
+    "UsageError": "search.errors",
+    "list_studies": "search.api.studies",
+}
+
+__all__ = [
+    "Curve",
+    "NothingToDo",
+    "Progress",
+    "Score",
+    "SearchError",
+    "Status",
+    "StorageError",
+    "Study",
+    "Trial",
+    "Trials",
+    "UnknownStudy",
+    "UsageError",
+    "list_studies",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

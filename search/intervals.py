@@ -1,4 +1,4 @@
-"""Intervals for accuracies."""
+"""Confidence intervals for accuracies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ Z_95 = 1.959963984540054
 
 
 def wilson_interval(correct: int, examples: int, z: float = Z_95) -> tuple[float, float]:
-    """The interval for a share of `correct` among `examples` (Wilson 1927); 95% unless `z` says otherwise.
+    """Return the confidence interval for the share of `correct` among `examples` (Wilson 1927).
+
+    Args:
+        z: The quantile of the standard normal distribution; the default gives 95%.
 
     Raises:
         ValueError: 0 <= correct <= examples and examples >= 1 does not hold.
@@ -27,19 +30,27 @@ def wilson_interval(correct: int, examples: int, z: float = Z_95) -> tuple[float
 
 
 def student(probability: float, degrees: int) -> float:
-    """The quantile of Student's t: below it lies this probability, from 0 to 1, at so many degrees of freedom."""
+    """Return the quantile of Student's t distribution for a probability from 0 to 1."""
     return float(stdtrit(degrees, probability))
 
 
 def spread(values: Sequence[float], step: float) -> float:
-    """The standard deviation of two values or more, but not less than that of counting in steps.
+    """Return the standard deviation of two values or more, but at least that of rounding to steps.
 
-    step: one image's share of the accuracy. Accuracies that are equal to the image differ all the same: a value
-    rounded to steps hides a deviation of step / sqrt(12) (Sheppard 1898).
+    Accuracies that agree to the last image may still differ: a value rounded to steps hides a deviation of
+    step / sqrt(12) (Sheppard 1898).
+
+    Args:
+        step: One image's share of the accuracy.
     """
     return max(statistics.stdev(values), step / math.sqrt(12))
 
 
 def half_width(values: Sequence[float], step: float, probability: float) -> float:
-    """How far a mean of two values or more may be off, on either side, with this probability to one side of it."""
+    """Return the half width of the confidence interval of a mean of two values or more.
+
+    Args:
+        step: One image's share of the accuracy.
+        probability: That the true mean lies below the upper end, from 0.5 to 1; 0.975 gives a 95% interval.
+    """
     return student(probability, len(values) - 1) * spread(values, step) / math.sqrt(len(values))

@@ -1,4 +1,4 @@
-"""Logging for people: one line an event, on stderr."""
+"""Logging for people: one line per event, on stderr."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ def configure(debug: bool = False) -> None:
     level = logging.DEBUG if os.environ.get("SEARCH_DEBUG") else logging.WARNING
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s: %(message)s")
     logging.getLogger("search").setLevel(level)
-    # What the pool says of broken connections, `outages` says once and for people.
+    # storage.retry warns about a broken connection once, in plain words; the pool would do so each time.
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import (
@@ -81,16 +82,29 @@ def load(
     if FILE_VARIABLE in os.environ and not os.path.isfile(file):  # a name that no file can have, too
         raise UsageError(f"{FILE_VARIABLE} names {file}, which is not a file; correct it or unset it")
     Settings.file = file
-    given = {"storage": storage, "data": data, "device": device, "workers": workers}
-    try:
-        settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
-    except ValidationError as error:
-        raise _invalid(error, file) from None
-    except (OSError, ValueError, RecursionError) as error:  # the last one if values are nested too deeply
-        raise UsageError(f"{file} cannot be read: {error}; correct it or unset {FILE_VARIABLE}") from None
+    settings = _build({"storage": storage, "data": data, "device": device, "workers": workers})
     if settings.storage is None:
         return settings.model_copy(update={"storage": url.resolve_url(None, os.environ)})
     return settings
+
+
+def change(settings: Settings, *, device: str | None = None, workers: int | None = None) -> Settings:
+    """Return the settings with those arguments that are not None.
+
+    Raises:
+        UsageError: a value breaks its rule.
+    """
+    changes = {"device": device, "workers": workers}
+    return _build({**settings.model_dump(), **{name: value for name, value in changes.items() if value is not None}})
+
+
+def _build(values: Mapping[str, Any]) -> Settings:
+    try:
+        return Settings(**{name: value for name, value in values.items() if value is not None})
+    except ValidationError as error:
+        raise _invalid(error, Settings.file) from None
+    except (OSError, ValueError, RecursionError) as error:  # the last one if values are nested too deeply
+        raise UsageError(f"{Settings.file} cannot be read: {error}; correct it or unset {FILE_VARIABLE}") from None
 
 
 def _invalid(error: ValidationError, file: Path) -> UsageError:

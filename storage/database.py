@@ -1,4 +1,4 @@
-"""A connection to the storage: one engine for Optuna's tables and ours, set up for long runs."""
+"""A connection to the storage: one engine for Optuna's tables and ours, configured for long runs."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from typing import Any
 import optuna
 from optuna.storages import RDBStorage
 from psycopg2.errors import InsufficientPrivilege
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
 
 from storage.errors import SchemaMismatch, Unreachable
 from storage.migrations import runner
+from storage.optuna_adapter import get_engine
 from storage.schema import VERSION
 from storage.url import mask_password
 
-# Any constant works, as long as it is ours: it serializes the creation of tables and of studies.
+# Any constant works, as long as no other program uses it: it serializes the creation of tables and of studies.
 STUDY_LOCK_KEY = 0x6465707468
 
-# How long a client may hold a transaction, and with it locks, without a word.
+# How long a client may keep a transaction, and with it locks, open without sending a command.
 IDLE_TRANSACTION_MILLISECONDS = 15_000
 
 # By it, an upgrade tells connections of programs of its own version from those of older ones.
@@ -56,14 +57,14 @@ class Database:
     engine: Engine
 
     def close(self) -> None:
-        """Give every connection back."""
-        self.optuna.scoped_session.remove()
+        """Close every connection."""
+        self.optuna.remove_session()
         self.engine.dispose()
 
 
 @contextmanager
 def open_database(url: URL) -> Iterator[Database]:
-    """An open database for the length of a `with` block."""
+    """Open the storage at `url` for the length of a `with` block."""
     database = connect(url)
     try:
         yield database
@@ -72,10 +73,10 @@ def open_database(url: URL) -> Iterator[Database]:
 
 
 def connect(url: URL) -> Database:
-    """Open the storage at `url` and make the tables that are missing.
+    """Open the storage at `url` and create the tables that are missing.
 
     Raises:
-        Unreachable: no server, a wrong password, no such database.
+        Unreachable: there is no server, the password is wrong, or the database does not exist.
         SchemaMismatch: the tables belong to another version of Optuna or of this program.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -83,7 +84,7 @@ def connect(url: URL) -> Database:
     try:
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": STUDY_LOCK_KEY})
-            storage = _optuna_storage(url)
+            storage = _open_optuna_storage(url)
             runner.prepare(connection)
     except OperationalError as error:
         raise unreachable(url, error) from None
@@ -91,24 +92,25 @@ def connect(url: URL) -> Database:
         if not isinstance(error.orig, InsufficientPrivilege):
             raise
         raise Unreachable(
-            f"the user of {mask_password(url)} may not make tables there; let an owner of the database run the "
+            f"the user of {mask_password(url)} may not create tables there; let an owner of the database run the "
             "same command once, or GRANT CREATE on the database and its schema public"
         ) from None
     finally:
         engine.dispose()
-    event.listen(storage.engine, "connect", _limit_idle_transactions)
-    storage.engine.dispose()  # those who made the tables
-    return Database(url=url, optuna=storage, engine=storage.engine)
+    engine = get_engine(storage)
+    event.listen(engine, "connect", _limit_idle_transactions)
+    engine.dispose()  # the connections that created the tables have no such limit
+    return Database(url=url, optuna=storage, engine=engine)
 
 
 def _limit_idle_transactions(connection: Any, _: object) -> None:
-    """Have the server end a transaction whose client is silent: frozen, or cut off, it would block everybody."""
+    """Have the server end a transaction whose client is silent: a frozen or disconnected one would block everybody."""
     with connection.cursor() as cursor:
         cursor.execute(f"SET idle_in_transaction_session_timeout = {IDLE_TRANSACTION_MILLISECONDS}")
     connection.commit()
 
 
-def _optuna_storage(url: URL) -> RDBStorage:
+def _open_optuna_storage(url: URL) -> RDBStorage:
     text_url = url.render_as_string(hide_password=False)
     try:
         return RDBStorage(text_url, engine_kwargs=dict(ENGINE_OPTIONS))
@@ -119,16 +121,8 @@ def _optuna_storage(url: URL) -> RDBStorage:
         ) from None
 
 
-@contextmanager
-def locked(engine: Engine) -> Iterator[Connection]:
-    """A transaction that holds the lock under which studies are made."""
-    with engine.begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": STUDY_LOCK_KEY})
-        yield connection
-
-
 def unreachable(url: URL, error: SQLAlchemyError) -> Unreachable:
-    """One sentence for a failed connection, without the password."""
+    """Return the error for a failed connection; its message holds no password."""
     where = mask_password(url)
     reason = str(getattr(error, "orig", error)).lower()
     if "password" in reason or "no pg_hba" in reason or "role" in reason:
@@ -138,7 +132,7 @@ def unreachable(url: URL, error: SQLAlchemyError) -> Unreachable:
         )
     if "does not exist" in reason:
         return Unreachable(
-            f"the server at {where} has no database {url.database!r}; make it with `createdb {url.database}`"
+            f"the server at {where} has no database {url.database!r}; create it with `createdb {url.database}`"
         )
     cause = "the host name is unknown" if "translate" in reason else "nothing answers there"
     return Unreachable(

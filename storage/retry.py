@@ -1,4 +1,4 @@
-"""Waiting out a storage that is away: a restart of Postgres must not cost a trial."""
+"""Retries while the storage is unreachable: a restart of Postgres must not cost a trial."""
 
 from __future__ import annotations
 
@@ -30,21 +30,22 @@ _log = logging.getLogger(__name__)
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether an error says that the storage is away, or is a standby for now, be it as Optuna wraps it.
+    """Return whether an error means that the storage is unreachable, or is a read-only standby for now.
 
-    What is said last may only be a consequence, such as a session that cannot be rolled back: causes count, too.
+    The last error may only be a consequence, such as a session that cannot be rolled back, or Optuna's wrapper of
+    the first one: the errors that caused it count, too.
     """
     if not isinstance(error, StorageInternalError | SQLAlchemyError | Unreachable):
         return False
     cause: BaseException | None = error
     while cause is not None:
-        if _says_away(cause):
+        if _means_outage(cause):
             return True
         cause = cause.__cause__ or cause.__context__
     return False
 
 
-def _says_away(error: BaseException) -> bool:
+def _means_outage(error: BaseException) -> bool:
     if isinstance(error, InternalError):
         return isinstance(error.orig, IdleInTransactionSessionTimeout | ReadOnlySqlTransaction)
     if isinstance(error, DBAPIError) and error.connection_invalidated:
@@ -53,20 +54,20 @@ def _says_away(error: BaseException) -> bool:
 
 
 def with_retries(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Call again, at growing intervals, while the storage is away, for up to ten minutes.
+    """Call a function, and repeat the call at growing intervals while the storage is unreachable, up to RETRY_SECONDS.
 
-    Only for calls that may be made twice: whether the first one was committed is not known.
+    Only for calls that may be made twice: nobody knows whether an interrupted call was committed.
     """
     retrying = Retrying(
         retry=retry_if_exception(is_outage),
         wait=wait_random_exponential(multiplier=0.2, max=10),
         stop=stop_after_delay(RETRY_SECONDS),
-        before_sleep=_say,
+        before_sleep=_warn_once,
         reraise=True,
     )
     return retrying(call, *args, **kwargs)
 
 
-def _say(state: RetryCallState) -> None:
+def _warn_once(state: RetryCallState) -> None:
     if state.attempt_number == 1:
         _log.warning("the storage does not answer; trying again for up to %.0f s", RETRY_SECONDS)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,8 @@ from search.cli.app import build_app
 from search.errors import Exit
 from search.settings import Settings
 from search.strategies.registry import DEFAULT_PRUNER, DEFAULT_SAMPLER, PRUNERS, SAMPLERS
+from tests.json_documents import read_field_docs, write_page
+from tests.markdown import format_table
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -39,6 +39,7 @@ def pages() -> dict[str, str]:
         "techniques.md": _techniques(),
         "samplers-and-pruners.md": _samplers_and_pruners(),
         "settings.md": _settings(),
+        "json.md": write_page(),
     }
     return {name: f"{NOTICE}\n\n{text.strip()}\n" for name, text in made.items()}
 
@@ -57,17 +58,19 @@ def commands() -> dict[str, Any]:
 
 def _commands() -> str:
     found = commands()
-    summary = [_table(("command", "what it does"), ((f"[`{name}`](#{name})", it.help) for name, it in found.items()))]
+    summary = [
+        format_table(("command", "what it does"), ((f"[`{name}`](#{name})", it.help) for name, it in found.items()))
+    ]
     text = [
         "# Commands and exit codes",
         "Every command answers `--help`. A command with `--json` prints one JSON document on stdout and everything "
         "else on stderr. `search --debug COMMAND` shows tracebacks and debug messages.",
         *summary,
         "## Exit codes",
-        _table(("code", "meaning"), ((str(int(code)), EXIT_CODES[code]) for code in Exit)),
+        format_table(("code", "meaning"), ((str(int(code)), EXIT_CODES[code]) for code in Exit)),
     ]
     for name, command in found.items():
-        text += [f"## {name}", command.help, _table(("flag", "value", "what it is"), _flags(command))]
+        text += [f"## {name}", command.help, format_table(("flag", "value", "what it is"), _flags(command))]
     return "\n\n".join(text)
 
 
@@ -96,12 +99,12 @@ def _objectives() -> str:
             "An objective names a data set, a network and a space. `search space --objective NAME` shows the space, "
             "`search run --objective NAME --study STUDY` searches it. [Your own objective](../own-objectives.md) "
             "is a file.",
-            _table(("objective", "data", "network", "epochs", "trials", "what is searched"), shown),
+            format_table(("objective", "data", "network", "epochs", "trials", "what is searched"), shown),
             "## Data sets",
             "`search data` lists them and says which are on this machine; `search data NAME` downloads and decodes "
             "one. Any folder with the layout of [your own data](../own-objectives.md#a-data-set-of-your-own) is a "
             "data set, too.",
-            _table(("name", "what it is"), ((f"`{name}`", it.description) for name, it in DATASETS.items())),
+            format_table(("name", "what it is"), ((f"`{name}`", it.description) for name, it in DATASETS.items())),
         ]
     )
 
@@ -118,7 +121,7 @@ def _techniques() -> str:
     for group in dict.fromkeys(row.group for row in found):
         title, _, where = group.removesuffix(")").partition(" (")
         cells = ((f"`{row.name}`", row.options, row.conditions, row.description) for row in found if row.group == group)
-        shown = _table(("name", "options", "conditions", "what it is"), cells)
+        shown = format_table(("name", "options", "conditions", "what it is"), cells)
         text += [f"## {title}", f"`{where}`" if "." in where else f"{where.capitalize()}.", shown]
     return "\n\n".join(text)
 
@@ -132,7 +135,7 @@ def _samplers_and_pruners() -> str:
     ]
     for title, entries, default in (("Samplers", SAMPLERS, DEFAULT_SAMPLER), ("Pruners", PRUNERS, DEFAULT_PRUNER)):
         described = {name: entry.description for name, entry in entries.items()}
-        text += [f"## {title}", _table(("name", "what it does"), _with_default(described, default))]
+        text += [f"## {title}", format_table(("name", "what it does"), _with_default(described, default))]
     return "\n\n".join(text)
 
 
@@ -142,7 +145,7 @@ def _with_default(described: Mapping[str, str], default: str) -> Iterator[tuple[
 
 
 def _settings() -> str:
-    documented = _attribute_docstrings(Settings)
+    documented = read_field_docs(Settings)
     shown = (
         (f"`{name}`", f"`SEARCH_{name.upper()}`", _default(field), documented[name])
         for name, field in Settings.model_fields.items()
@@ -152,7 +155,7 @@ def _settings() -> str:
             "# Settings",
             "A flag of the same name comes first, then the environment variable, then `search.toml` in the working "
             "folder, then the default. `SEARCH_CONFIG` names another file than `search.toml`.",
-            _table(("in search.toml", "in the environment", "default", "what it is"), shown),
+            format_table(("in search.toml", "in the environment", "default", "what it is"), shown),
         ]
     )
 
@@ -161,32 +164,6 @@ def _default(field: Any) -> str:
     if field.default_factory is not None:
         return "by platform; `search storage` shows it"
     return "" if field.default is None else f"`{field.default}`"
-
-
-def _attribute_docstrings(kind: type) -> dict[str, str]:
-    """Return the string below each field of a class by the field's name, on one line."""
-    [definition] = ast.parse(inspect.getsource(kind)).body
-    assert isinstance(definition, ast.ClassDef)
-    found = {}
-    for field, text in zip(definition.body, definition.body[1:], strict=False):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
-            found[field.target.id] = " ".join(str(ast.literal_eval(text.value)).split())
-    return found
-
-
-def _table(headings: Iterable[str], cells: Iterable[Iterable[str]]) -> str:
-    titles = list(headings)
-    return "\n".join([_row(titles), _row("---" for _ in titles), *map(_row, cells)])
-
-
-def _row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(map(_cell, cells)) + " |"
-
-
-def _cell(text: str) -> str:
-    """Return text as it stands in a table: no bar ends its cell, and outside of code nothing is taken for a tag."""
-    parts = text.replace("|", "\\|").split("`")
-    return "`".join(part.replace("<", "&lt;") if number % 2 == 0 else part for number, part in enumerate(parts))
 
 
 if __name__ == "__main__":

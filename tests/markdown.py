@@ -1,10 +1,10 @@
-"""Reading Markdown as far as the tests of the documentation need it."""
+"""Reading and writing Markdown, as far as the documentation and its tests need it."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.S | re.M)
@@ -50,3 +50,19 @@ def split_commands(shell: str) -> Iterator[list[str]]:
             elif words:
                 yield words
                 words = []
+
+
+def format_table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a table."""
+    titles = list(headings)
+    return "\n".join([_row(titles), _row("---" for _ in titles), *map(_row, rows)])
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(map(_cell, cells)) + " |"
+
+
+def _cell(text: str) -> str:
+    """Return text as it stands in a table: no bar ends its cell, and outside of code nothing is taken for a tag."""
+    parts = text.replace("|", "\\|").split("`")
+    return "`".join(part.replace("<", "&lt;") if number % 2 == 0 else part for number, part in enumerate(parts))

@@ -28,13 +28,19 @@ def modules(package: str) -> list[Path]:
 def imports(path: Path) -> Iterator[str]:
     """Every module that a file imports, wherever the statement stands."""
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            module = node.module or ""
-            yield module
-            yield from (f"{module}.{name.name}" for name in node.names)
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            assert isinstance(node, ast.Import) or node.level == 0, f"{path}: relative import"
+            yield from imported_names(node)
+
+
+def imported_names(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    """Every module, and every name of one, that a statement imports."""
+    if isinstance(node, ast.Import):
+        yield from (name.name for name in node.names)
+    else:
+        module = node.module or ""
+        yield module
+        yield from (f"{module}.{name.name}" for name in node.names)
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)

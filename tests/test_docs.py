@@ -8,12 +8,15 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from search.evaluation.results.score import Score
 from tests import docs
+from tests.json_documents import DOCUMENTS, list_fields, reach
 from tests.markdown import find_code, find_fences, find_links, list_anchors, split_commands
+from tests.search.evaluation.test_results import VERSION_3
 from tests.test_architecture import MAY_IMPORT
 
 README = docs.ROOT / "README.md"
@@ -34,6 +37,26 @@ pages = pytest.mark.parametrize("page", PAGES, ids=named)
 @pytest.mark.parametrize("name", docs.pages())
 def test_a_generated_page_is_current(name: str) -> None:
     assert (docs.REFERENCE / name).read_text() == docs.pages()[name], "write it again with: python -m tests.docs"
+
+
+def check_documented(document: object, hint: Any) -> None:
+    """Assert that the JSON of a type has the documented fields and no others, all the way down."""
+    kinds = {kind.__name__: kind for kind in reach(hint)}
+    if isinstance(hint, type) and hint in kinds.values():
+        assert isinstance(document, dict)
+        fields = {field.name: field.hint for field in list_fields(hint)}
+        assert document.keys() - {"first_time"} == fields.keys() - {"first_time"}, hint
+        for name in document:
+            check_documented(document[name], fields[name])
+    elif kinds and document is not None:
+        inner = next(part for part in get_args(hint) if reach(part))
+        for entry in document if isinstance(document, list) else [document]:
+            check_documented(entry, inner)
+
+
+@pytest.mark.parametrize("name", VERSION_3)
+def test_every_field_of_a_score_is_documented(name: str) -> None:
+    check_documented(VERSION_3[name], Score)
 
 
 def test_every_reference_page_is_generated() -> None:
@@ -155,9 +178,25 @@ def test_the_readmes_own_network_is_searched_on_class_folders(tmp_path: Path) ->
     flags = ("--objective", tmp_path / "flowers.py", "--data", tmp_path, "--trials", "1", "--epochs", "1")
     shown = done("run", *flags, "--workers", "1", "--json").document
     assert shown["states"]["complete"] == 1
+    check_documented(shown, DOCUMENTS["search run"])
     out = tmp_path / "results"
     score = done("final", "--study", "flowers", "--data", tmp_path, "--out", out, "--json").document
     assert score["test_examples"] == 8
+    check_documented(score, DOCUMENTS["search final"])
+    for words in (("list",), ("doctor",), ("data",), ("space",), ("space", "--study", "flowers")):
+        document = done(*words, *(["--data", tmp_path] if words[0] in ("doctor", "data") else []), "--json").document
+        check_documented(document, DOCUMENTS["search " + " ".join(words).replace("flowers", "NAME")])
+
+
+@pytest.mark.long
+def test_the_readmes_python_program_runs(tmp_path: Path) -> None:
+    [program] = [text for text in find_fences(README.read_text(), "python") if "Study.create" in text]
+    assert "trials=20" in program
+    script = tmp_path / "readme.py"
+    script.write_text(program.replace("trials=20", "trials=2, epochs=2") + "print(score.test_examples)\n")
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "359"
 
 
 def test_the_test_command_is_where_continuous_integration_looks_for_it() -> None:

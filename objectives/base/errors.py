@@ -6,6 +6,7 @@ TrainingError             a configuration failed while it trained
 └── OutOfMemory           the device had too little memory for this configuration
 UnusableState             the saved state of an unfinished training cannot be resumed
 StopTraining              a request to stop training now, before its end
+StopReading               a request to stop reading an objective's file
 """
 
 
@@ -40,3 +41,7 @@ class UnusableState(Exception):
 
 class StopTraining(Exception):
     """A callback's request to stop training now; another process may resume it from its state."""
+
+
+class StopReading(BaseException):
+    """A request to stop reading an objective's file; not an Exception, so that the file cannot swallow it."""

@@ -21,6 +21,7 @@ from search.study.status import StudyView, best_trial
 from search.study.trials import Curve, Trial, Trials, build_curve, describe_trial
 from storage import url
 from storage.database import Database, open_database
+from storage.optuna_adapter import get_trial_id
 from storage.records import epochs, studies
 from storage.records.studies import StudyRecord
 
@@ -89,7 +90,7 @@ class Session:
         Raises:
             UsageError: the study has no trial of that number.
         """
-        return build_curve(number, epochs.read_curve(self.database.engine, self._find(number)._trial_id))
+        return build_curve(number, epochs.read_curve(self.database.engine, get_trial_id(self._find(number))))
 
     def load_optuna(self) -> optuna.Study:
         """Load the study as Optuna's own object."""

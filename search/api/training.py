@@ -37,6 +37,9 @@ class Progress:
     epochs: int
     """Epochs of a full training."""
 
+    def __str__(self) -> str:
+        return str(self.status)
+
 
 Callback = Callable[[Progress], object]
 
@@ -72,7 +75,7 @@ def prepare_machine(settings: Settings) -> Machine:
     """
     found = devices.list_devices(settings.device)
     open_store(settings.checkpoint_place)
-    processes.fork_server_context()  # it takes seconds to import torch, so let it begin now
+    processes.start_fork_server()  # it takes seconds to import torch, so let it begin now
     return Machine(devices=found, workers=settings.workers, cores=devices.count_cores())
 
 

@@ -25,8 +25,9 @@ from search.evaluation.results.confirmation import Confirmation, ConfirmedCandid
 from search.evaluation.retraining import train_with_seed
 from search.intervals import half_width
 from search.study.status import best_epoch, rank_completed
+from storage.optuna_adapter import get_trial_id
 from storage.records import confirmations
-from storage.records.confirmations import Confirmation as StoredTraining
+from storage.records.confirmations import SeedTraining
 
 CHOOSING = "confirm"
 """What the seeds that choose the winner are derived with."""
@@ -100,7 +101,7 @@ class CandidateTrainer:
         """
         trial, engine = self._candidates[number], self._final_step.engine
         seed = derive_seed(self._final_step.trial_seed(trial), purpose, index)
-        stored = confirmations.find(engine, trial._trial_id, seed)
+        stored = confirmations.find(engine, get_trial_id(trial), seed)
         training = stored or self._train(trial, seed)
         outcome = training.failure if training.accuracy is None else f"{training.accuracy:.4f}"
         name = "seed" if purpose == CHOOSING else f"{purpose} seed"
@@ -110,16 +111,16 @@ class CandidateTrainer:
             raise Excluded(training.failure)
         return training.accuracy
 
-    def _train(self, trial: FrozenTrial, seed: int) -> StoredTraining:
+    def _train(self, trial: FrozenTrial, seed: int) -> SeedTraining:
         try:
             accuracy, epoch = train_with_seed(self._final_step, trial, self._data, seed)
-            training = StoredTraining(accuracy=accuracy, best_epoch=epoch)
+            training = SeedTraining(accuracy=accuracy, best_epoch=epoch)
         except Diverged as error:
-            training = StoredTraining(failure=f"diverged: {first_line(error)}")
+            training = SeedTraining(failure=f"diverged: {first_line(error)}")
         except OutOfMemory as error:
             # Not stored, because another device may have enough memory.
-            return StoredTraining(failure=f"out of memory: {first_line(error)}")
-        confirmations.record(self._final_step.engine, trial._trial_id, seed, training)
+            return SeedTraining(failure=f"out of memory: {first_line(error)}")
+        confirmations.record(self._final_step.engine, get_trial_id(trial), seed, training)
         return training
 
 

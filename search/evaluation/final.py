@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from search.errors import SearchError, UsageError
+from search.errors import SearchError
 from search.evaluation import model_card, racing
 from search.evaluation.model_card import ModelCard
 from search.evaluation.reopening import Reopening, parse_reopening
@@ -50,20 +50,16 @@ def measure_study(task: FinalTask) -> MeasuredVariants:
         UsageError: the request also asks for a confirmation, which chooses what is scored.
         SearchError: a training failed.
     """
-    if task.request.race is not None:
-        raise UsageError(
-            "--measure examines the best trial and scores nothing, and --confirm chooses what is scored; "
-            "leave one of them out"
-        )
     from search.evaluation.final_step import prepare_final_step
     from search.evaluation.variant_effects import measure_variants
 
+    task.request.check_measures_only()
     reopening = _check_request(task, _find_openings(task))
     return measure_variants(prepare_final_step(task, reopening))
 
 
 def _find_openings(task: FinalTask) -> list[Opening]:
-    return ledger.openings(task.database.engine, task.view.record.uuid, task.view.spec.dataset)
+    return ledger.list_openings(task.database.engine, task.view.record.uuid, task.view.spec.dataset)
 
 
 def _check_request(task: FinalTask, openings: Sequence[Opening]) -> Reopening | None:
@@ -96,9 +92,9 @@ def _score_now(task: FinalTask, reopening: Reopening | None) -> Score:
         _complete_folder(task, score)
         return score
     _write_card(task, score)
-    if (task.request.out / model_card.WEIGHTS_FILE).stat().st_size > networks.LARGEST:
+    if (task.request.out / model_card.WEIGHTS_FILE).stat().st_size > networks.LARGEST_BYTES:
         task.tell(
-            f"note: weights of more than {networks.LARGEST // 2**20} MiB are not kept in the storage; "
+            f"note: weights of more than {networks.LARGEST_BYTES // 2**20} MiB are not kept in the storage; "
             "no other study can reuse this network"
         )
     return score

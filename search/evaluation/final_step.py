@@ -14,7 +14,7 @@ from objectives.base.device import resolve_devices
 from objectives.base.seeds import derive_seed
 from objectives.core.objective import Objective
 from objectives.data.batches.examples import TrainValidation, load
-from objectives.reuse.context import TrainedNetwork
+from objectives.reuse.trained_network import TrainedNetwork
 from search.errors import NothingToDo
 from search.evaluation.racing import Race
 from search.evaluation.reopening import Reopening

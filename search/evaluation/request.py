@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from objectives.data.files.decoded import Progress
+from search.errors import UsageError
 from search.evaluation.racing import Race, parse_race
 from search.evaluation.variant_args import parse_variants
 from search.settings import Settings
@@ -39,6 +40,14 @@ class FinalRequest:
     def __post_init__(self) -> None:
         parse_variants(self.variants)
         parse_race(self.confirm, self.confirm_seeds)
+
+    def check_measures_only(self) -> None:
+        """Raise `UsageError` if the request asks for more than measuring variants."""
+        if self.confirm is not None:
+            raise UsageError(
+                "--measure examines the best trial and scores nothing, and --confirm chooses what is scored; "
+                "leave one of them out"
+            )
 
     @property
     def choices(self) -> tuple[Choice, ...] | None:

@@ -17,14 +17,15 @@ from objectives.base.errors import Diverged, TrainingError
 from objectives.core.run import build_network, train
 from objectives.data.batches.examples import TrainValidation
 from objectives.models.weights import load_weights, pack_weights
+from search.curves import find_best_epoch
 from search.errors import SearchError
 from search.evaluation import model_card
 from search.evaluation.final_step import FinalStep
 from search.evaluation.selection import Winner
 from search.evaluation.threads import use_threads_of
-from search.study.status import find_best_epoch
 from storage.blob_stores import open_store
 from storage.errors import StoreFailed
+from storage.optuna_adapter import get_trial_id
 from storage.records import checkpoints, ledger
 from storage.records.ledger import Claim
 
@@ -113,7 +114,7 @@ def retrain(final_step: FinalStep, winner: Winner, earlier: Claim | None) -> Ret
         claimed = _load_claimed(final_step, model, data, earlier)
         if claimed is None:
             # Nothing is written: the folder may still have the claimed file under another name.
-            raise ledger.refusal(final_step.spec.dataset, earlier.weights_sha256, sha256)
+            raise ledger.build_refusal(final_step.spec.dataset, earlier.weights_sha256, sha256)
         return claimed
     model_card.write_whole(final_step.out / model_card.WEIGHTS_FILE, weights)
     return RetrainedNetwork(model=model, data=data, weights=weights, sha256=sha256)
@@ -142,7 +143,7 @@ def _load_claimed(
 
 def _load_checkpoint(final_step: FinalStep, winner: Winner) -> nn.Module | None:
     """Load the network that the winner's trial ended with; return None if it has no checkpoint to load."""
-    found = checkpoints.find(final_step.engine, winner.trial._trial_id)
+    found = checkpoints.find(final_step.engine, get_trial_id(winner.trial))
     if found is None or final_step.objective.train is not None:
         return None
     model = build_untrained(final_step, winner).to(final_step.device)

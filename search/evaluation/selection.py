@@ -10,6 +10,7 @@ from objectives.base.seeds import derive_seed
 from search.evaluation.final_step import FinalStep
 from search.study.status import best_epoch, best_trial
 from spaces import Configuration
+from storage.optuna_adapter import get_trial_id
 from storage.records import epochs
 
 
@@ -58,6 +59,6 @@ def _find_trial(final_step: FinalStep, number: int | None) -> FrozenTrial | None
 
 def _read_losses(final_step: FinalStep, trial: FrozenTrial, count: int) -> list[float] | None:
     """Return the validation losses of the trial's first `count` epochs; None if one is missing."""
-    curve = epochs.read_curve(final_step.engine, trial._trial_id)[:count]
+    curve = epochs.read_curve(final_step.engine, get_trial_id(trial))[:count]
     losses = [row["loss"] for row in curve if "loss" in row]
     return losses if len(losses) == count else None

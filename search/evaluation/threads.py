@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,14 +14,8 @@ THREADS = "threads"
 
 def read_threads(trial: FrozenTrial) -> int | None:
     """Return how many threads the trial was trained with; None if it does not tell."""
-    threads = trial.user_attrs.get(THREADS)
-    return _parse_hardware(trial) if threads is None else int(threads)
-
-
-def _parse_hardware(trial: FrozenTrial) -> int | None:
-    """Return the thread count of a trial of storage version 3, which stored it only in a description for people."""
-    found = re.search(r"(\d+) threads$", str(trial.user_attrs.get("hardware", "")))
-    return None if found is None else int(found[1])
+    threads: int | None = trial.user_attrs.get(THREADS)
+    return threads
 
 
 @contextmanager

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import asdict, fields
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from search.curves import find_best_epoch
 from search.evaluation.results.stored import read_score
 from search.strategies.pruners.audit import summarize_audit
 from search.study.spec import StudySpec
@@ -93,11 +93,6 @@ def best_trial(trials: list[FrozenTrial]) -> FrozenTrial | None:
 def best_epoch(trial: FrozenTrial) -> int | None:
     """Return the first epoch, counted from 0, with the trial's best value; None for a trial without a curve."""
     return find_best_epoch(trial.intermediate_values)
-
-
-def find_best_epoch(values: Mapping[int, float]) -> int | None:
-    """Return the first epoch with the highest value of a curve; None for an empty curve."""
-    return min(values, key=lambda epoch: (-values[epoch], epoch), default=None)
 
 
 def describe_best(trials: list[FrozenTrial]) -> BestTrial | None:

@@ -97,3 +97,8 @@ class Status:
     def to_json(self) -> dict[str, object]:
         """Return the document that `search status --json` prints."""
         return {**asdict(self), "final": None if self.final is None else self.final.to_json()}
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{count} {state}" for state, count in asdict(self.states).items() if count)
+        best = f"; best {self.best.value:.4f} (trial {self.best.trial})" if self.best else ""
+        return f"{self.study}: {self.states.finished} of {self.budget.trials} trials ({counts or 'none yet'}){best}"

@@ -11,8 +11,8 @@ from typing import Any, Literal, overload
 
 from optuna.trial import FrozenTrial, TrialState
 
+from search.curves import find_best_epoch
 from search.errors import SearchError
-from search.study.status import find_best_epoch
 from spaces import Scalar
 
 State = Literal["complete", "pruned", "running", "waiting", "fail"]
@@ -36,7 +36,7 @@ class Trial:
     reason: str | None
     """Why it ended early (`pruner`, `diverged`, `out of memory`, ...); None if it did not."""
     error: str | None
-    """The error that failed it."""
+    """What went wrong, in a sentence, if it failed, diverged or ran out of memory."""
     seed: int | None
     """What its random numbers derive from; None until a worker has begun it."""
     started: datetime | None
@@ -53,6 +53,11 @@ class Trial:
         if self.started is None or self.ended is None:
             return None
         return (self.ended - self.started).total_seconds()
+
+    def __str__(self) -> str:
+        reached = "" if self.value is None or self.epoch is None else f" {self.value:.4f} at epoch {self.epoch};"
+        params = ", ".join(f"{name}={value}" for name, value in self.params.items())
+        return f"trial {self.number} ({self.state}):{reached} {params}"
 
 
 def describe_trial(trial: FrozenTrial) -> Trial:
@@ -104,6 +109,11 @@ class Trials(Sequence[Trial]):
 
     def __repr__(self) -> str:
         return f"<{len(self)} trials>"
+
+    @property
+    def finished(self) -> Trials:
+        """The trials that are over: complete, pruned or failed."""
+        return Trials([trial for trial in self._trials if trial.is_finished])
 
     def to_frame(self) -> Any:
         """Return a pandas DataFrame with one row for each trial; a parameter's column is called `params_<name>`.

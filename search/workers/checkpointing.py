@@ -1,4 +1,4 @@
-"""A trial's unfinished training: followed batch by batch, kept in checkpoints, gone on with by the next holder."""
+"""A trial's unfinished training: watched batch by batch, kept in checkpoints, resumed by the next holder."""
 
 from __future__ import annotations
 
@@ -27,49 +27,50 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointManager:
-    """Where a study's checkpoints are kept, and how many: what all trials of a worker share."""
+    """Stores the checkpoints of a study, for all trials of a worker."""
 
     database: Database
     store: BlobStore
     record: StudyRecord
     interval: CheckpointInterval
     best: int
-    """How many completed trials keep their network."""
+    """The number of completed trials whose network is kept."""
 
     def save(self, lease: Lease, trial: int, epoch: int, content: bytes, *, ended: bool = False) -> None:
-        """Keep a trial's state or, once it has ended, its network.
+        """Store a trial's state or, once it has `ended`, its network.
 
         Raises:
-            StoreFailed, LeaseLost.
+            StoreFailed: it could not be written.
+            LeaseLost: another worker has the trial.
         """
         key = f"{self.record.uuid}/{trial}/{lease.token}-{epoch}-{time.time_ns()}"
         engine, study_id = self.database.engine, self.record.study_id
         with_retries(checkpoints.save, engine, self.store, lease, study_id, key, epoch, content, ended=ended)
 
     def keep_network(self, lease: Lease, trial: int, epochs: int, network: nn.Module) -> None:
-        """Keep the network of a trial that has just completed."""
+        """Store the network of a trial that has just completed, if that is possible."""
         try:
             self.save(lease, trial, epochs, pack_weights(network)[0], ended=True)
-        except (StoreFailed, RuntimeError, ValueError) as error:  # some tensors have no form as a file
-            _log.warning("the network of trial %d is not kept: %s", trial, error)
+        except (StoreFailed, RuntimeError, ValueError) as error:  # some tensors cannot be written to a file
+            _log.warning("the network of trial %d was not kept: %s", trial, error)
 
     def tidy(self) -> None:
-        """Forget the checkpoints of trials that are over, but for the best."""
+        """Remove the checkpoints of finished trials, except those of the best."""
         try:
             with_retries(checkpoints.tidy, self.database.engine, self.store, self.record.study_id, self.best)
         except StoreFailed as error:
-            _log.warning("a checkpoint was left behind: %s", error)
+            _log.warning("an old checkpoint was not removed: %s", error)
 
     def sweep(self) -> None:
-        """Forget what earlier workers wrote and did not come to register."""
+        """Remove what earlier workers wrote and did not live to register."""
         try:
-            self.store.tidy(self.record.uuid, checkpoints.keys(self.database.engine, self.record.study_id))
+            self.store.tidy(self.record.uuid, checkpoints.list_keys(self.database.engine, self.record.study_id))
         except StoreFailed as error:
-            _log.warning("checkpoints are not tidied: %s", error)
+            _log.warning("unregistered checkpoints were not removed: %s", error)
 
 
 class CheckpointCallback:
-    """The `Watcher` of one trial. `note(text)` is called with where the training went on from, if it did."""
+    """The `TrainingCallback` of one trial. `note` is called with the place where the training resumed, if it did."""
 
     def __init__(
         self,
@@ -88,18 +89,20 @@ class CheckpointCallback:
         checkpoint_manager.interval.begin()
 
     def beat(self) -> None:
-        """
+        """Note that a batch is done.
+
         Raises:
-            Leave: this process was asked to end, or the study to stop.
+            StopTraining: this process was asked to end, or the study to stop.
             LeaseLost: another worker has the trial.
         """
-        self._heartbeat.progressed()
-        self._heartbeat.check()
+        self._heartbeat.note_progress()
+        self._heartbeat.raise_if_lost()
         if signals.end_requested() or self._heartbeat.ended:
             raise StopTraining
 
     def load_state(self) -> bytes | None:
-        self._heartbeat.progressed()
+        """Return the state that an earlier holder of the trial stored; None if there is none that can be read."""
+        self._heartbeat.note_progress()
         engine = self._checkpoint_manager.database.engine
         found = with_retries(checkpoints.find, engine, self._lease.trial_id)
         if found is None:
@@ -113,24 +116,26 @@ class CheckpointCallback:
         return content
 
     def report_refused(self, reason: str) -> None:
+        """Note that training cannot resume from the stored state, and begins again."""
         _log.warning("trial %d begins again at epoch 0: %s", self._trial, reason)
         self._note(f"epoch 0: {reason}")
 
     def due(self) -> bool:
+        """Return whether a state should be stored at the end of this epoch."""
         self._asked_at = time.monotonic()
-        return self._checkpoint_manager.interval.due()
+        return self._checkpoint_manager.interval.is_due()
 
     def keep(self, epoch: int, state: bytes) -> None:
-        """A store that does not take it costs no more than the time since the checkpoint before.
+        """Store the state, from which `epoch` comes next; a failure costs only what was trained since the last one.
 
         Raises:
             LeaseLost: another worker has the trial.
         """
         try:
-            with self._heartbeat.unhurried():
+            with self._heartbeat.pause_hang_detection():
                 self._checkpoint_manager.save(self._lease, self._trial, epoch, state)
         except StoreFailed as error:
-            _log.warning("trial %d goes on without a new checkpoint: %s", self._trial, error)
+            _log.warning("trial %d continues without a new checkpoint: %s", self._trial, error)
         finally:
-            # From the question on: to pack the state takes time as well.
-            self._checkpoint_manager.interval.paid(time.monotonic() - self._asked_at)
+            # Counted from the question on: packing the state takes time as well.
+            self._checkpoint_manager.interval.add_cost(time.monotonic() - self._asked_at)

@@ -1,5 +1,5 @@
-"""A worker's pulse: a thread that renews its lease, shows that it lives, hears when it should end, and ends it
-when its training hangs."""
+"""A worker's heartbeat: a thread that renews the lease, shows that the worker is alive, learns when the study ends,
+and ends the process if its training hangs."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from storage.database import Database
 from storage.errors import LeaseLost, UnknownStudy
 from storage.leasing import leases, workers
 from storage.leasing.fencing import LeaseFence
+from storage.leasing.leases import Lease
 from storage.records import epochs, studies
 
-# A stop, or a deadline, is heard of at the next beat.
+# The worker learns that the study was stopped, or that its deadline has passed, with the next beat.
 LONGEST_PAUSE_SECONDS = 3.0
 
 _log = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """Beats at least three times a lease. `check` tells the training thread, between epochs, whether to go on."""
+    """Beats at least three times per lease. The training thread calls `raise_if_lost` and reads `ended`."""
 
     def __init__(
         self,
@@ -36,6 +37,7 @@ class Heartbeat:
         *,
         worker: str,
         study: str,
+        study_id: int,
         device: str,
         lease_seconds: float,
         hung_seconds: float,
@@ -44,98 +46,30 @@ class Heartbeat:
         self._fence = fence
         self._worker = worker
         self._study = study
+        self._study_id = study_id
         self._device = device
         self._lease_seconds = lease_seconds
         self._hung_seconds = hung_seconds
         self._stop = threading.Event()
         self._lost: LeaseLost | None = None
-        self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._trial: int | None = None
         self._epoch: int | None = None
-        self._progressed: float | None = None
+        self._progressed_at: float | None = None
         self.ended = False
         """Whether the study has been stopped or its deadline has passed."""
 
-    def beat(self, study_id: int) -> None:
-        """The first beat, for a study."""
-        self._study_id = study_id
-        self._beat()
-
     def start(self) -> None:
-        """Beat on in the background."""
+        """Keep beating in the background."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Beat no more."""
+        """Stop beating."""
         self._stop.set()
         self._thread.join(timeout=5)
 
-    def begin(self, trial: int) -> None:
-        """A trial begins, under the guard's present lease."""
-        self._lost = None
-        self._trial, self._epoch = trial, None
-        with self._database.engine.begin() as connection:
-            self._show(connection)
-
-    def record(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Store an epoch of the trial, renew its lease, and show how far it is, in one transaction.
-
-        Raises:
-            LeaseLost: another worker has the trial.
-        """
-        lease = self._fence.lease
-        assert lease is not None
-        self._epoch = epoch
-        with self._database.engine.begin() as connection:
-            self._show(connection)  # first, as in every beat: both threads take their locks in one order
-            epochs.record(connection, lease, epoch, metrics, lease_seconds=self._lease_seconds)
-
-    def finish(self) -> None:
-        """The trial is over."""
-        self._trial = self._epoch = self._progressed = None
-
-    def progressed(self) -> None:
-        """A batch is done. From the first one until `finish`, the trial hangs where the next one does not come."""
-        self._progressed = time.monotonic()
-
-    @contextmanager
-    def unhurried(self) -> Iterator[None]:
-        """A block that waits for others: however long it takes, the trial does not hang."""
-        watched, self._progressed = self._progressed is not None, None
-        try:
-            yield
-        finally:
-            if watched:
-                self.progressed()
-
-    def check(self) -> None:
-        """Raise `LeaseLost` if another worker has the trial."""
-        if self._lost is not None:
-            raise self._lost
-
-    def _run(self) -> None:
-        pause = min(self._lease_seconds / 3, self._hung_seconds / 3, LONGEST_PAUSE_SECONDS)
-        while not self._stop.wait(pause):
-            self._end_if_hung()
-            try:
-                self._beat()
-            except SQLAlchemyError:
-                continue  # the storage is away: the next beat tries again, the lease decides
-
-    def _end_if_hung(self) -> None:
-        """End this process: nothing else ends a thread that hangs. The next holder learns that it did."""
-        progressed, lease = self._progressed, self._fence.lease
-        if progressed is None or lease is None or time.monotonic() - progressed < self._hung_seconds:
-            return
-        _log.error("trial %s hangs (no batch for %.0f s); its worker ends", self._trial, self._hung_seconds)
-        with suppress(SQLAlchemyError):  # the storage is away: the lease runs out by itself
-            leases.release(self._database.engine, lease, hung=True)
-        os._exit(HUNG)
-
-    def _show(self, connection: Connection) -> None:
-        workers.beat(connection, self._worker, self._study_id, self._device, self._trial, self._epoch)
-
-    def _beat(self) -> None:
+    def beat(self) -> None:
+        """Show that the worker is alive, renew its lease, and learn whether the study has ended."""
         lease = self._fence.lease
         try:
             with self._database.engine.begin() as connection:
@@ -150,3 +84,63 @@ class Heartbeat:
             self.ended = record.control != "run" or record.overdue
         except UnknownStudy:
             self.ended = True
+
+    def begin_trial(self, trial: int) -> None:
+        """Show which trial begins, under the fence's present lease."""
+        self._lost = None
+        self._trial, self._epoch = trial, None
+        with self._database.engine.begin() as connection:
+            self._show(connection)
+
+    def record_epoch(self, connection: Connection, lease: Lease, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Store an epoch of the trial, renew its lease, and show how far it is, in the connection's transaction.
+
+        Raises:
+            LeaseLost: another worker has the trial.
+        """
+        self._epoch = epoch
+        self._show(connection)  # first, as in every beat: both threads take their locks in the same order
+        epochs.record(connection, lease, epoch, metrics, lease_seconds=self._lease_seconds)
+
+    def end_trial(self) -> None:
+        """Show, from the next beat on, that the worker has no trial."""
+        self._trial = self._epoch = self._progressed_at = None
+
+    def note_progress(self) -> None:
+        """Note that a batch is done. From the first one until `end_trial`, a missing next one means a hung training."""
+        self._progressed_at = time.monotonic()
+
+    @contextmanager
+    def pause_hang_detection(self) -> Iterator[None]:
+        """Within the block, which waits for the storage, the training never counts as hung."""
+        watched, self._progressed_at = self._progressed_at is not None, None
+        try:
+            yield
+        finally:
+            if watched:
+                self.note_progress()
+
+    def raise_if_lost(self) -> None:
+        """Raise `LeaseLost` if a beat has found that another worker has the trial."""
+        if self._lost is not None:
+            raise self._lost
+
+    def _run(self) -> None:
+        pause = min(self._lease_seconds / 3, self._hung_seconds / 3, LONGEST_PAUSE_SECONDS)
+        while not self._stop.wait(pause):
+            self._end_if_hung()
+            with suppress(SQLAlchemyError):  # the storage is unreachable: the next beat tries again, the lease decides
+                self.beat()
+
+    def _end_if_hung(self) -> None:
+        """End this process if its training hangs: nothing else ends a hung thread. The next holder learns of it."""
+        progressed_at, lease = self._progressed_at, self._fence.lease
+        if progressed_at is None or lease is None or time.monotonic() - progressed_at < self._hung_seconds:
+            return
+        _log.error("trial %s hangs (no batch for %.0f s); its worker ends", self._trial, self._hung_seconds)
+        with suppress(SQLAlchemyError):  # the storage is unreachable: the lease expires by itself
+            leases.release(self._database.engine, lease, hung=True)
+        os._exit(HUNG)
+
+    def _show(self, connection: Connection) -> None:
+        workers.beat(connection, self._worker, self._study_id, self._device, self._trial, self._epoch)

@@ -1,4 +1,4 @@
-"""What a worker process is told at its start, and the exit codes with which only workers end."""
+"""What a worker process is given at its start, and the exit codes that only workers use."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass, field
 from search.settings import Settings
 
 OUTAGE = 75
-"""The storage was away for too long (EX_TEMPFAIL): a new worker may have more luck."""
+"""The storage was unreachable for too long (EX_TEMPFAIL): a new worker may reach it."""
 HUNG = 76
 """The training hung."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerJob:
-    """One worker: which study, where it is kept, and what to train on."""
+    """One worker: its study, where the study is stored, and what to train on."""
 
     storage: str = field(repr=False)
-    """URL; it travels through a pipe, never on a command line."""
+    """A URL, which may hold a password: it is sent through a pipe, never on a command line."""
     study: str
     objective: str | None
-    """Name or path given by the user; None for what the study was created with."""
+    """Name or path given by the user; None for the objective that the study was created with."""
     settings: Settings
     device: str
     threads: int

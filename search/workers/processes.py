@@ -25,25 +25,25 @@ from search.signals import end_on_first, ignore_signals
 from search.workers.job import OUTAGE, WorkerJob
 from storage.retry import is_outage
 
-# How long a worker that is asked to end may take to finish its step and to write its state.
+# The time that a worker which is asked to end has to finish its step and write its state.
 GRACE_SECONDS = 3.0
 
 _log = logging.getLogger(__name__)
 _starting = threading.Lock()
 
 
-def fork_server_context() -> ForkServerContext:
-    """The fork server's context; the server itself starts with the first process.
+def start_fork_server() -> ForkServerContext:
+    """Start the fork server unless it runs, and return its context.
 
-    `PYTHONSAFEPATH` keeps a folder called `search` where the user stands from being imported in our place.
+    `PYTHONSAFEPATH` keeps a folder called `search` in the user's working folder from being imported instead of ours.
     """
     chosen = multiprocessing.get_context("forkserver")
     chosen.set_forkserver_preload(["search.workers.preload"])
     safe_path = os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
     try:
-        # Started with both ignored: a signal to the whole group must not end it before the workers have ended, for
-        # it alone can tell when they have; and Ctrl-C it would answer with a traceback while it imports torch.
+        # Started with both signals ignored: a signal to the whole group must not end the server before the workers,
+        # because it alone learns when they end; and Ctrl-C would print a traceback while it imports torch.
         with ignore_signals():
             ensure_running()
     finally:
@@ -54,13 +54,13 @@ def fork_server_context() -> ForkServerContext:
 
 @dataclass(frozen=True)
 class WorkerProcess:
-    """A running worker and the pipe on which it says why it failed, if it does."""
+    """A running worker, and the pipe through which it tells why it failed."""
 
     process: BaseProcess
     messages: Connection
 
-    def message(self) -> str | None:
-        """Why the worker failed, in one sentence; None where it did not say."""
+    def read_message(self) -> str | None:
+        """Return why the worker failed, in one sentence; None if it did not tell."""
         try:
             return str(self.messages.recv()) if self.messages.poll() else None
         except (EOFError, OSError):
@@ -68,7 +68,7 @@ class WorkerProcess:
 
 
 def start_worker(chosen: ForkServerContext, job: WorkerJob) -> WorkerProcess:
-    """Start a worker."""
+    """Start a worker process."""
     receiver, sender = chosen.Pipe(duplex=False)
     process = chosen.Process(target=_main, args=(job, sender), name=f"worker on {job.device}")
     with hidden_main():
@@ -93,47 +93,47 @@ def hidden_main() -> Iterator[None]:
 
 
 def call_in_process(chosen: ForkServerContext, function: Callable[[str], Any], argument: str) -> Any:
-    """Call a function that needs torch in a process of its own.
+    """Call a function that needs torch in a new process, and return what it returns.
 
     Raises:
-        UsageError: it raised; with its message.
-        SearchError: its process died.
+        UsageError: the function raised an exception, whose message this is.
+        SearchError: the process died.
     """
     receiver, sender = chosen.Pipe(duplex=False)
-    process = chosen.Process(target=_answer, args=(function, argument, sender), daemon=True)
+    process = chosen.Process(target=_send_answer, args=(function, argument, sender), daemon=True)
     with hidden_main():
         process.start()
     sender.close()
     try:
-        fine, answer = receiver.recv()
+        succeeded, answer = receiver.recv()
     except EOFError:
         raise SearchError("a helper process ended without an answer; run `search doctor`") from None
     finally:
         process.join()
         receiver.close()
-    if not fine:
+    if not succeeded:
         raise UsageError(answer)
     return answer
 
 
-def _answer(function: Callable[[str], Any], argument: str, sender: Connection) -> None:
+def _send_answer(function: Callable[[str], Any], argument: str, sender: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         answer = (True, function(argument))
     except Exception as error:
         answer = (False, str(error))
-    with contextlib.suppress(OSError):  # who asked may have ended with an error of its own
+    with contextlib.suppress(OSError):  # the caller may have ended with an error meanwhile
         sender.send(answer)
 
 
 def _main(job: WorkerJob, sender: Connection) -> None:
     configure()
     try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which tells us
-        # A second SIGTERM hurries nothing: a service manager sends one to every process, and so does the parent.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C also reaches the parent, which ends its workers
+        # A second SIGTERM is expected: a service manager sends one to every process, and so does the parent.
         end_on_first((signal.SIGTERM,))
-        threading.Thread(target=_end_with_parent, daemon=True).start()
+        threading.Thread(target=end_with_parent, daemon=True).start()
         _work(job, sender)
     except Interrupted:
         sys.exit(Exit.TERMINATED)
@@ -151,13 +151,14 @@ def _work(job: WorkerJob, sender: Connection) -> None:
         _log.debug("worker failed", exc_info=True)
         if is_broken(error):
             _log.warning("a worker's GPU failed: %s", first_line(error))
-            sys.exit(Exit.FAILED)  # without a message: a new process takes the trial over
+            sys.exit(Exit.FAILED)  # without a message, so that a new process takes the trial over
         with contextlib.suppress(OSError):
             sender.send(user_message(error))
         sys.exit(OUTAGE if is_outage(error) else Exit.FAILED)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Wait until the process that started this one is gone; then end this one, in order if it does so soon."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

@@ -1,4 +1,4 @@
-"""Repair: sets right what dead workers left, and never touches a lease that is in force."""
+"""Repair of what dead workers left behind. A valid lease is never touched."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from storage.leasing import recovery, workers
 from storage.records import studies
 
 REMEDY = "search doctor --repair"
-# A worker that was silent for so many lease times is taken off the list, wherever it ran.
 SILENT_LEASES = 10
+"""A worker that was silent for this number of lease times is removed from the list, wherever it ran."""
 
 
 def check_stale(engine: Engine, lease_seconds: float) -> str:
-    """Look for trials that nobody trains any more, in every study; says how many there are to look at.
+    """Look in every study for trials that nobody trains any more, and return a sentence if there are none.
 
     Raises:
         SearchError: dead workers hold trials of a study that no living worker serves.
     """
     stuck = []
-    names = studies.names(engine)
+    names = studies.list_names(engine)
     for name in names:
         study_id = studies.get(engine, name).study_id
         stale = recovery.find_stale(engine, study_id, workers.find_dead(engine, study_id), lease_seconds)
         if stale and not workers.find_living(engine, study_id, lease_seconds):
-            stuck.append(f"{_trials([held.number for held in stale])} of study {name}")
+            stuck.append(f"{_format_trials([held.number for held in stale])} of study {name}")
     if stuck:
-        raise SearchError(f"workers that are gone hold {', '.join(stuck)}; `{REMEDY}` lets go of them")
-    return f"no trial of {len(names)} studies is held by a worker that is gone"
+        raise SearchError(f"dead workers hold {', '.join(stuck)}; release them with `{REMEDY}`")
+    return f"no trial of {len(names)} studies is held by a dead worker"
 
 
 def repair_all(engine: Engine, lease_seconds: float) -> list[str]:
-    """Let go of what dead workers hold, in every study; one line for each study where there was something."""
+    """Release what dead workers hold, in every study; return one line per study in which there was something."""
     lines = []
-    for name in studies.names(engine):
+    for name in studies.list_names(engine):
         done = _repair_study(engine, studies.get(engine, name).study_id, lease_seconds)
         if done:
             lines.append(f"study {name}: {'; '.join(done)}")
@@ -50,13 +50,13 @@ def _repair_study(engine: Engine, study_id: int, lease_seconds: float) -> list[s
     removed = recovery.remove_workers(engine, study_id, dead, SILENT_LEASES * lease_seconds)
     done = []
     if released:
-        done.append(f"let go of {_trials(released)} (held by workers that are gone)")
+        done.append(f"released {_format_trials(released)} (held by dead workers)")
     if foreign:
-        done.append(f"the next worker takes {_trials(foreign)} (begun by another program)")
+        done.append(f"the next worker takes over {_format_trials(foreign)} (started by another program)")
     if removed:
-        done.append(f"took {removed} {'worker that is' if removed == 1 else 'workers that are'} gone off the list")
+        done.append(f"removed {removed} dead worker{'' if removed == 1 else 's'} from the list")
     return done
 
 
-def _trials(numbers: Sequence[int]) -> str:
+def _format_trials(numbers: Sequence[int]) -> str:
     return f"trial{'' if len(numbers) == 1 else 's'} {', '.join(map(str, numbers))}"

@@ -19,15 +19,15 @@ from storage.leasing import leases, workers
 from storage.records import epochs
 
 POLL_SECONDS = 0.25
-# So many deaths, for each worker, without a new epoch of the study between them end the run.
 DEATHS_THAT_STOP = 5
+"""This number of deaths per worker, without a new epoch of the study between them, ends the run."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerPool:
-    """Which workers to run: one job for each."""
+    """The workers to run: one job for each."""
 
     database: Database
     study_id: int
@@ -35,11 +35,11 @@ class WorkerPool:
 
 
 class Supervisor:
-    """Starts the crew, restarts workers that die without a word, and passes a signal on."""
+    """Starts the workers of a pool, replaces those that die without a message, and passes signals on."""
 
     def __init__(self, pool: WorkerPool) -> None:
         self._pool = pool
-        self._context = processes.fork_server_context()
+        self._context = processes.start_fork_server()
         self._running: dict[int, WorkerProcess] = {}
         self._deaths = 0
         self._epochs = 0
@@ -48,7 +48,7 @@ class Supervisor:
         """Run until every worker has ended, calling `watch` four times a second.
 
         Raises:
-            SearchError: a worker said why it failed, or they died again and again.
+            SearchError: a worker failed with a message, or workers kept dying.
             Interrupted: a signal came; the workers have ended.
         """
         try:
@@ -73,12 +73,12 @@ class Supervisor:
             del self._running[index]
             if code == Exit.DONE:
                 continue
-            reason = worker.message()
+            reason = worker.read_message()
             if reason is not None and code != OUTAGE:
                 raise SearchError(reason)
-            if code != HUNG:  # a trial that hangs with every worker ends by itself
+            if code != HUNG:  # a trial that hangs with every worker fails in the end
                 self._count_death(code)
-            _log.warning("a worker died (code %d); its trial goes on in a new one", code)
+            _log.warning("a worker died (code %d); a new one resumes its trial", code)
             self._release_dead()
             self._start(index)
 
@@ -86,12 +86,12 @@ class Supervisor:
         self._deaths = 1 if self._has_moved() else self._deaths + 1
         if self._deaths >= DEATHS_THAT_STOP * len(self._pool.jobs):
             raise SearchError(
-                f"{self._deaths} workers died one after another with no epoch done (the last with code {code}); "
-                "the machine may be short of memory or have a broken GPU: try fewer --workers, or see its log"
+                f"{self._deaths} workers died one after another without finishing an epoch (the last with code "
+                f"{code}); the machine may lack memory or have a broken GPU: try fewer --workers, or read its log"
             )
 
     def _has_moved(self) -> bool:
-        """Whether an epoch of the study, here or elsewhere, has been stored since this was asked last."""
+        """Return whether an epoch of the study, trained here or elsewhere, was stored since the last call."""
         try:
             before, self._epochs = (
                 self._epochs,
@@ -102,17 +102,17 @@ class Supervisor:
         return self._epochs > before
 
     def _release_dead(self) -> None:
-        """Free at once what dead workers of this machine held, instead of waiting for their leases."""
+        """Release at once what dead workers of this machine hold, instead of waiting until their leases expire."""
         engine, study_id = self._pool.database.engine, self._pool.study_id
         try:
             dead = workers.find_dead(engine, study_id)
             if dead:
                 leases.release_workers(engine, study_id, dead)
         except SQLAlchemyError as error:
-            _log.warning("dead workers' trials wait for their leases to end (%s)", type(error).__name__)
+            _log.warning("the trials of dead workers wait until their leases expire (%s)", type(error).__name__)
 
     def _end(self) -> None:
-        """Let every worker finish its step; at a second signal, or after the grace period, kill them."""
+        """Let every worker finish its step; kill those left at a second signal or after the grace period."""
         for worker in self._running.values():
             worker.process.terminate()
         deadline = time.monotonic() + GRACE_SECONDS
@@ -134,9 +134,9 @@ class Supervisor:
 
 
 def plan_jobs(job: WorkerJob, devices: list[str], count: int | None, cores: int) -> list[WorkerJob]:
-    """One job for each worker: devices in turn, the cores shared out as threads.
+    """Return one job for each worker: the devices in turn, the cores divided into threads.
 
-    Without a count: one worker a GPU, or, on the CPU, one a core (eight at most).
+    Without a count there is one worker per GPU or, on the CPU, one per core (eight at most).
     """
     if count is None:
         count = len(devices) if devices != ["cpu"] else min(cores, 8)

@@ -1,1 +1,1 @@
-"""Which worker holds which trial: leases, fencing, the workers themselves, and recovery from dead ones."""
+"""Which worker holds which trial: leases, fencing, budget slots, the workers themselves, recovery from dead ones."""

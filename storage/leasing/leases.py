@@ -1,4 +1,4 @@
-"""Leases: a worker's time-limited hold on a trial, with a fencing token, on the database's clock.
+"""Leases: a worker's time-limited hold on a trial, with a fencing token, by the database's clock.
 
 Each takeover gets a higher token, and a write must carry the current one (see storage.leasing.fencing): a worker
 that slept through its lease and wakes up later can no longer write.
@@ -14,8 +14,8 @@ from storage.errors import LeaseLost
 
 DEFAULT_SECONDS = 30.0
 
-# When a lease `l` of `:seconds` has run out. One that did so while the server was away has that long after its
-# start, so that those who were training all the while can renew it first.
+# Whether a lease `l` of `:seconds` has expired. One that expired while the server was down stays valid for that long
+# after the server's start, so that a worker which kept training can renew it first.
 EXPIRED = (
     "(l.expires_at <= now() AND (l.expires_at > pg_postmaster_start_time() "
     "OR now() > pg_postmaster_start_time() + make_interval(secs => :seconds)))"
@@ -24,16 +24,16 @@ EXPIRED = (
 
 @dataclass(frozen=True)
 class Lease:
-    """What a worker must show to write about a trial."""
+    """The right to write about a trial."""
 
     trial_id: int
     token: int
     hangs: int = field(default=0, compare=False)
-    """How many holders the trial hung with before."""
+    """The number of earlier holders with which the trial hung."""
 
 
 def claim(connection: Connection, study_id: int, trial_id: int, worker: str, seconds: float) -> Lease:
-    """Take the lease of a trial that has just become RUNNING, in the transaction that made it so."""
+    """Take the lease of a trial that has just become RUNNING, in the transaction that made it so, for `seconds`."""
     token = connection.scalar(
         text(
             "INSERT INTO depthsearch.leases (trial_id, study_id, token, worker, expires_at) "
@@ -48,9 +48,10 @@ def claim(connection: Connection, study_id: int, trial_id: int, worker: str, sec
 
 
 def take_over(engine: Engine, study_id: int, worker: str, seconds: float) -> Lease | None:
-    """Take a RUNNING trial that was let go of, whose lease has expired, or that never had one; None without any.
+    """Take the oldest RUNNING trial whose lease was released, has expired, or never existed, for `seconds`.
 
-    A stopped study gives nothing.
+    Returns:
+        The lease; None if there is no such trial, or if the study was stopped or its deadline has passed.
     """
     with engine.begin() as connection:
         row = connection.execute(
@@ -76,7 +77,7 @@ def renew(connection: Connection, lease: Lease, seconds: float) -> None:
     """Extend a lease to `seconds` from now.
 
     Raises:
-        LeaseLost: another worker has it, or the trial has ended.
+        LeaseLost: another worker has the trial, or the trial has finished.
     """
     result = connection.execute(
         text(
@@ -90,10 +91,10 @@ def renew(connection: Connection, lease: Lease, seconds: float) -> None:
 
 
 def verify(connection: Connection, lease: Lease) -> None:
-    """Make sure that the lease is still ours, and that nobody takes it before this transaction ends.
+    """Check that the lease is the current one, and keep it so until this transaction ends.
 
     Raises:
-        LeaseLost: it is not.
+        LeaseLost: another worker has the trial, or the trial has finished.
     """
     held = connection.scalar(
         text("SELECT 1 FROM depthsearch.leases WHERE trial_id = :trial AND token = :token FOR SHARE"),
@@ -112,7 +113,7 @@ def end(connection: Connection, lease: Lease) -> None:
 
 
 def release(engine: Engine, lease: Lease, *, hung: bool = False) -> None:
-    """Let the next worker take the trial at once; `hung` counts this holder among those it hung with."""
+    """Release a lease, so that any worker can take the trial at once; `hung` counts this holder in `Lease.hangs`."""
     with engine.begin() as connection:
         connection.execute(
             text(
@@ -124,7 +125,7 @@ def release(engine: Engine, lease: Lease, *, hung: bool = False) -> None:
 
 
 def release_workers(engine: Engine, study_id: int, workers: list[str]) -> int:
-    """Let go of every lease of workers that are known to be dead; returns how many there were."""
+    """Release every lease of the workers, which must be dead, and return how many there were."""
     with engine.begin() as connection:
         result = connection.execute(
             text(
@@ -137,5 +138,5 @@ def release_workers(engine: Engine, study_id: int, workers: list[str]) -> int:
 
 
 def lost_error(lease: Lease) -> LeaseLost:
-    """The error of a worker that no longer holds its trial."""
+    """Return the error for a worker that no longer holds its trial."""
     return LeaseLost(f"the lease on trial id {lease.trial_id} (token {lease.token}) has passed to another worker")

@@ -1,4 +1,4 @@
-"""What dead workers left in the storage: trials that nobody trains, and rows of workers that are no more."""
+"""What dead workers leave in the storage: trials that nobody trains, and rows of workers that no longer exist."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ STUDY_RUNNING = "t.study_id = :study AND t.state = 'RUNNING'"
 
 @dataclass(frozen=True, kw_only=True)
 class HeldTrial:
-    """A RUNNING trial, by its number, and the worker that holds or held it."""
+    """A RUNNING trial, by its number, and the last worker that had its lease."""
 
     number: int
     worker: str
 
 
 def find_stale(engine: Engine, study_id: int, dead: Sequence[str], seconds: float) -> list[HeldTrial]:
-    """RUNNING trials held by dead workers, or under a lease that ended more than `seconds` ago; let go of none."""
+    """Return the RUNNING trials of workers in `dead`, and those whose lease expired more than `seconds` ago."""
     with engine.begin() as connection:
         rows = connection.execute(
             text(
@@ -35,9 +35,12 @@ def find_stale(engine: Engine, study_id: int, dead: Sequence[str], seconds: floa
 
 
 def release_stale(engine: Engine, study_id: int, dead: Sequence[str], seconds: float) -> list[HeldTrial]:
-    """End the leases of RUNNING trials that have expired or whose worker is dead; those in force stay.
+    """Release the leases of RUNNING trials that have expired or whose worker is in `dead`, and return these trials.
 
-    The next worker takes the trials at once. A worker that renews its lease meanwhile keeps it.
+    Any worker can take the trials at once. A worker that renews its lease in the meantime keeps it.
+
+    Args:
+        seconds: The length of a lease.
     """
     with engine.begin() as connection:
         rows = connection.execute(
@@ -52,7 +55,7 @@ def release_stale(engine: Engine, study_id: int, dead: Sequence[str], seconds: f
 
 
 def find_unleased(engine: Engine, study_id: int) -> list[int]:
-    """The numbers of RUNNING trials that never had a lease: another program made them."""
+    """Return the numbers of RUNNING trials that never had a lease: another program started them."""
     with engine.begin() as connection:
         rows = connection.execute(
             text(
@@ -65,7 +68,7 @@ def find_unleased(engine: Engine, study_id: int) -> list[int]:
 
 
 def remove_workers(engine: Engine, study_id: int, dead: Sequence[str], silent_seconds: float) -> int:
-    """Take dead workers, and those silent for so long, off the study's list; returns how many there were."""
+    """Remove the workers in `dead`, and those silent for `silent_seconds`, from the study's list; return how many."""
     with engine.begin() as connection:
         result = connection.execute(
             text(

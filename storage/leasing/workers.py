@@ -1,4 +1,4 @@
-"""The workers of a study: who they are, on which device, and when they were last heard of."""
+"""The workers of a study: their names, their devices, and when each was last heard from."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from storage.schema import workers
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerRow:
-    """One worker as the storage last heard of it."""
+    """One worker, as of its last heartbeat."""
 
     id: str
     host: str
@@ -26,29 +26,29 @@ class WorkerRow:
     trial: int | None
     epoch: int | None
     beat_s: float
-    """Seconds since its last sign of life, by the database's clock."""
+    """Seconds since its last heartbeat, by the database's clock."""
 
 
 def new_worker_id() -> str:
-    """A worker's name: the machine, the process space, the process and its start, and a random part.
+    """Return a name for this process: host, process namespace, process id with start time, and a random part.
 
-    The middle part tells a later process on the same machine whether this one still lives.
+    By the middle parts another process on the same machine can tell whether this one is still alive.
     """
-    return f"{socket.gethostname()}/{_space()}/{os.getpid()}-{_started(os.getpid())}/{uuid.uuid4().hex[:8]}"
+    return f"{socket.gethostname()}/{_read_namespace()}/{os.getpid()}-{_read_start(os.getpid())}/{uuid.uuid4().hex[:8]}"
 
 
 def is_dead(worker: str) -> bool:
-    """Whether a worker ran in this machine's process space and its process is gone."""
+    """Return whether the worker ran in this machine's process namespace and its process no longer exists."""
     parts = worker.split("/")
-    if len(parts) != 4 or parts[:2] != [socket.gethostname(), _space()]:
+    if len(parts) != 4 or parts[:2] != [socket.gethostname(), _read_namespace()]:
         return False
     pid, _, started = parts[2].partition("-")
-    seen = _started(int(pid))
+    seen = _read_start(int(pid))
     return seen != started and (bool(seen) or _is_gone(int(pid)))
 
 
 def list_known(engine: Engine, study_id: int) -> list[str]:
-    """Every worker that the study's leases or list of workers name."""
+    """Return every worker that is named in the study's leases or in its list of workers."""
     with engine.begin() as connection:
         rows = connection.execute(
             text(
@@ -61,12 +61,12 @@ def list_known(engine: Engine, study_id: int) -> list[str]:
 
 
 def find_dead(engine: Engine, study_id: int) -> list[str]:
-    """Those of them that ran in this machine's process space and are gone."""
+    """Return the study's workers that ran in this machine's process namespace and no longer exist."""
     return [worker for worker in list_known(engine, study_id) if is_dead(worker)]
 
 
 def beat(connection: Connection, worker: str, study_id: int, device: str, trial: int | None, epoch: int | None) -> None:
-    """Say that the worker lives and what it does."""
+    """Record that the worker is alive, and which trial and epoch it is at."""
     row: dict[str, Any] = {"study_id": study_id, "trial": trial, "epoch": epoch, "beat_at": func.now()}
     connection.execute(
         insert(workers)
@@ -76,13 +76,13 @@ def beat(connection: Connection, worker: str, study_id: int, device: str, trial:
 
 
 def leave(engine: Engine, worker: str) -> None:
-    """Take the worker off the list."""
+    """Remove the worker from the list."""
     with engine.begin() as connection:
         connection.execute(delete_(workers).where(workers.c.worker == worker))
 
 
 def find_living(engine: Engine, study_id: int, within_seconds: float) -> list[WorkerRow]:
-    """The study's workers that were heard of within so many seconds."""
+    """Return the study's workers that are not known to be dead and were heard from within `within_seconds`."""
     age = func.extract("epoch", func.now() - workers.c.beat_at)
     with engine.begin() as connection:
         rows = connection.execute(
@@ -104,8 +104,8 @@ def find_living(engine: Engine, study_id: int, within_seconds: float) -> list[Wo
     ]
 
 
-def _space() -> str:
-    """A name for this machine's present process space; empty where the system has no such thing."""
+def _read_namespace() -> str:
+    """Return a name for this process's namespace; empty if the system has no namespaces."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot}-{os.stat('/proc/self/ns/pid').st_ino}"
@@ -114,18 +114,18 @@ def _space() -> str:
 
 
 def _is_gone(pid: int) -> bool:
-    """Whether the process is truly gone (or a zombie), and not merely hidden from this user."""
+    """Return whether the process no longer exists (or is a zombie), rather than being hidden from this user."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return True
     except PermissionError:
         return False
-    return Path(f"/proc/{pid}/stat").exists()  # ours and visible, yet without a start: a zombie
+    return Path(f"/proc/{pid}/stat").exists()  # visible, yet without a start time: a zombie
 
 
-def _started(pid: int) -> str:
-    """When a process started, in clock ticks since boot; empty where it is gone or a zombie."""
+def _read_start(pid: int) -> str:
+    """Return when a process started, in clock ticks since boot; empty if it no longer exists or is a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

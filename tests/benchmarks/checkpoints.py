@@ -46,12 +46,12 @@ class Writing(NullCallback):
 
     def due(self) -> bool:
         self._asked_at = time.monotonic()
-        return self.interval.due()
+        return self.interval.is_due()
 
     def keep(self, epoch: int, state: bytes) -> None:
         self.store.write("state", state)
         took = time.monotonic() - self._asked_at
-        self.interval.paid(took)
+        self.interval.add_cost(took)
         self.spent += took
         self.sizes.append(len(state))
 

@@ -1,4 +1,4 @@
-"""The curve of a trial as it is stored, in our table and in Optuna's, and when two are the same."""
+"""The curve of a trial as it is stored, in our table and in Optuna's, and whether two are the same."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ COMPARED = ("accuracy", "loss", "train_loss", "learning_rate", "learning_rate_en
 
 @dataclass(frozen=True)
 class Curve:
-    """One trial: what must not differ between runs on the same kind of machine with as many threads."""
+    """What must not differ between runs of a trial on the same kind of machine with the same number of threads."""
 
     number: int
     params: Mapping[str, Any]
     metrics: tuple[tuple[float, ...], ...]
 
     def check_same(self, other: Curve) -> None:
-        """Both have the same parameters and, as far as both go, bit for bit the same metrics."""
+        """Check that both have the same parameters and, in the epochs of both, bit for bit the same metrics."""
         assert self.params == other.params
         common = min(len(self.metrics), len(other.metrics))
-        assert self.metrics[:common] == other.metrics[:common], f"trial {self.number} took another course"
+        assert self.metrics[:common] == other.metrics[:common], f"trial {self.number} has other numbers"
 
 
 def trials(address: str, study: str) -> list[FrozenTrial]:
-    """Every trial of a study, by a connection of its own."""
+    """Return every trial of a study, over a new connection."""
     storage = RDBStorage(address)
     try:
         return optuna.load_study(study_name=study, storage=storage).get_trials()
@@ -40,7 +40,7 @@ def trials(address: str, study: str) -> list[FrozenTrial]:
 
 
 def stored(trial: FrozenTrial, rows: Sequence[Any], epochs: int) -> Curve:
-    """A finished trial's curve from our table's rows: without gaps, and the same as Optuna's."""
+    """Return a finished trial's curve from our table's rows, which has no gaps and is the same as Optuna's."""
     assert [row.epoch for row in rows] == list(range(len(rows))), f"trial {trial.number} has gaps"
     assert {row.epoch: row.metrics["accuracy"] for row in rows} == trial.intermediate_values
     if trial.state == TrialState.COMPLETE:

@@ -1,4 +1,4 @@
-"""Watching a study's ledger closely enough to kill the commands that use it at a given moment."""
+"""Watches a study's ledger closely enough to kill the commands that use it at a given moment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.search.command import Process, kill_group
 
 LOOK_SECONDS = 0.001
 
-# The turn at a test set is a lock of a session; the other lock is that of whoever makes tables or stores a score.
+# The turn at a test set is a session's lock; the other lock is held while tables are created or a score is stored.
 LOCKS = """
     SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
     WHERE locktype = 'advisory' AND datname = current_database()
@@ -41,7 +41,7 @@ class Row:
 
 
 class Eye:
-    """Looks at a study's database again and again, over a connection of its own."""
+    """Polls a study's database over its own connection."""
 
     def __init__(self, address: str, database: str) -> None:
         self.address = address
@@ -53,27 +53,27 @@ class Eye:
         self._connection.autocommit = True
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         self._connection.close()
 
     def ask(self, statement: str) -> list[tuple[Any, ...]]:
-        """The rows that a statement gives."""
+        """Return the rows of a statement."""
         with self._connection.cursor() as cursor:
             cursor.execute(statement)
             return list(cursor.fetchall())
 
     def rows(self) -> list[Row]:
-        """The ledger."""
+        """Return the ledger."""
         found = self.ask("SELECT weights_sha256, claimed_at, look, result FROM depthsearch.scores ORDER BY opening")
         return [Row(*row) for row in found]
 
     def has_turn(self) -> bool:
-        """Whether somebody has the turn at the test set."""
+        """Return whether somebody has the turn at the test set."""
         return self.ask(HELD) != [(0,)]
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Have the turn for the length of the block."""
+        """Hold the turn for the length of the block."""
         self.ask(f"SELECT pg_advisory_lock({TURN})")
         try:
             yield
@@ -81,17 +81,17 @@ class Eye:
             self.ask(f"SELECT pg_advisory_unlock({TURN})")
 
     def asking(self) -> set[Any]:
-        """The server processes that have been asked for the turn, and are or were not given it."""
+        """Return the server processes that have asked for the turn and did not get it at once."""
         self._asking |= {pid for (pid,) in self.ask(ASKING)}
         return self._asking
 
     def is_claimed(self) -> bool:
-        """Whether the test set is claimed, scored or not."""
+        """Return whether the test set is claimed, scored or not."""
         return self.rows() != []
 
     @contextmanager
     def no_score(self) -> Iterator[None]:
-        """Let nobody store a score for the length of the block: who would, waits, with the test set open."""
+        """Block every score from being stored within the block: its process waits, with the test set open."""
         self.ask(f"SELECT pg_advisory_lock({STUDY_LOCK_KEY})")
         try:
             yield
@@ -99,12 +99,12 @@ class Eye:
             self.ask(f"SELECT pg_advisory_unlock({STUDY_LOCK_KEY})")
 
     def is_at_the_score(self) -> bool:
-        """Whether somebody waits, under `no_score`, with the test set claimed and predicted."""
+        """Return whether a process waits, under `no_score`, with the test set claimed and predicted."""
         return self.is_claimed() and self.ask(WAITING) != [(0,)]
 
 
 def moment(process: Process, condition: Callable[[], bool], seconds: float = 120) -> bool:
-    """Wait closely for a moment; returns whether it came before the process ended."""
+    """Poll for a moment, and return whether it came before the process ended."""
     deadline = time.monotonic() + seconds
     while not condition():
         if process.poll() is not None:

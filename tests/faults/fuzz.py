@@ -1,4 +1,4 @@
-"""What the fuzzing tests share: how many inputs, odd numbers and texts, damaged files, and a good message."""
+"""What the fuzzing tests share: the number of inputs, odd numbers and texts, damaged files, and a good message."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ TEXTS = st.one_of(
 
 
 def one_line(error: Exception, *, naming: str = "") -> str:
-    """The message of an error, which must be one line that says something, of `naming` for instance."""
+    """Return the message of an error, which must be one line that is not empty and contains `naming`."""
     message = str(error)
     assert message.strip()
     assert naming in message
@@ -46,7 +46,7 @@ def one_line(error: Exception, *, naming: str = "") -> str:
 
 
 def damaged(content: bytes) -> st.SearchStrategy[bytes]:
-    """What a disk, a cut-off download or a person makes of a file: cut, flipped, overwritten, doubled, foreign."""
+    """Draw what a disk, an incomplete download or a person turns a file into: cut, flipped, overwritten, foreign."""
     return st.one_of(
         st.integers(0, len(content)).map(lambda end: content[:end]),
         st.builds(_flip, st.just(content), st.integers(0, 2**32), st.integers(1, 8)),
@@ -58,7 +58,7 @@ def damaged(content: bytes) -> st.SearchStrategy[bytes]:
 
 
 def _flip(content: bytes, seed: int, bits: int) -> bytes:
-    """Most of what can go wrong goes wrong in the first bytes: half of the flips are there."""
+    """Flip bits, half of them in the first bytes, where most errors happen."""
     chance, flipped = random.Random(seed), bytearray(content)
     for _ in range(bits):
         end = min(64, len(flipped)) if chance.random() < 0.5 else len(flipped)

@@ -1,32 +1,33 @@
-"""A worker of the model's test: it takes trials and writes about them as the service's own workers do."""
+"""A worker in the model's test: it claims trials and writes about them as the service's own workers do."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import optuna
 from optuna.trial import Trial, TrialState
+from sqlalchemy import Connection
 from sqlalchemy.orm import scoped_session, sessionmaker
 
 from storage.database import Database
 from storage.leasing import leases
 from storage.leasing.fencing import LeaseFence
 from storage.leasing.leases import Lease
+from storage.optuna_adapter import attach_trial, get_trial_id
 from storage.records import epochs
 
 SECONDS = 600.0
-WRITES = ("record", "repeat", "report", "note", "suggest", "COMPLETE", "PRUNED", "FAIL", "renew")
+WRITES = ("epoch", "repeat", "note", "suggest", "COMPLETE", "PRUNED", "FAIL", "renew")
 
 
 class Life:
-    """One worker from its start to its death: sessions, a guard and a name of its own."""
+    """One worker from its start to its death: with its own sessions, fence and name."""
 
     def __init__(self, database: Database, name: str, study_name: str) -> None:
         self.name = name
         self.database = database
         storage = database.optuna
-        # As a new process has them; only the connections are those of the worker before, which saves time.
+        # New, as in a new process; only the connections are those of the worker before, which saves time.
         storage.scoped_session = scoped_session(sessionmaker(bind=storage.engine))
         self.fence = LeaseFence(storage, name, SECONDS)
         self.study = optuna.load_study(
@@ -36,31 +37,36 @@ class Life:
 
     @property
     def lease(self) -> Lease:
-        """What it believes to hold."""
+        """The lease that it believes to hold."""
         assert self.fence.lease is not None
         return self.fence.lease
 
+    def claim(self) -> Trial:
+        """Start an enqueued trial, else a new one."""
+        with self.fence.claiming():
+            self.trial = self.study.ask()
+        return self.trial
+
     def attach(self, lease: Lease) -> None:
-        """Go on with a trial that was taken over."""
+        """Resume a trial that was taken over."""
         self.fence.lease = lease
-        self.study.get_trials(deepcopy=False)
-        self.trial = Trial(self.study, lease.trial_id)
+        self.trial = attach_trial(self.study, lease.trial_id)
 
     def forget(self) -> None:
-        """Be without a trial, as after a lost lease."""
+        """Forget the trial, as after a lost lease."""
         self.fence.lease = self.trial = None
 
     def attempt(self, kind: str, epoch: int, value: float) -> Callable[[], object]:
-        """One of the `WRITES`, to be called."""
+        """Return one of the `WRITES`, to be called."""
         trial = self.trial
         assert trial is not None
         match kind:
             case "renew":
-                return lambda: self._in_transaction(leases.renew, SECONDS)
-            case "record" | "repeat":
-                return lambda: self._in_transaction(epochs.record, epoch, {"accuracy": value}, lease_seconds=SECONDS)
-            case "report":
-                return lambda: trial.report(value, epoch)
+                return self._renew
+            case "epoch":
+                return lambda: self._store_epoch(trial, epoch, value)
+            case "repeat":
+                return lambda: self._store_epoch(self._unaware(trial, epoch), epoch, value)
             case "note":
                 return lambda: trial.set_user_attr(f"{self.name} {epoch}", value)
             case "suggest":
@@ -69,6 +75,19 @@ class Life:
                 result = value if kind == "COMPLETE" else None
                 return lambda: self.study.tell(trial, result, state=TrialState[kind], skip_if_finished=True)
 
-    def _in_transaction(self, function: Callable[..., None], *values: Any, **named: Any) -> None:
+    def _renew(self) -> None:
         with self.database.engine.begin() as connection:
-            function(connection, self.lease, *values, **named)
+            leases.renew(connection, self.lease, SECONDS)
+
+    def _store_epoch(self, trial: Trial, epoch: int, value: float) -> None:
+        def write(connection: Connection) -> None:
+            epochs.record(connection, self.lease, epoch, {"accuracy": value}, lease_seconds=SECONDS)
+
+        with self.fence.adding(write):
+            trial.report(value, epoch)
+
+    def _unaware(self, trial: Trial, epoch: int) -> Trial:
+        """Return the trial as it is when the answer to its last report was lost."""
+        unaware = attach_trial(self.study, get_trial_id(trial))
+        unaware._cached_frozen_trial.intermediate_values.pop(epoch, None)
+        return unaware

@@ -23,11 +23,11 @@ EXPIRE = (
     "UPDATE depthsearch.leases SET expires_at = now() FROM trials t WHERE t.trial_id = leases.trial_id "
     "AND t.study_id = :study AND t.number = :number AND leases.expires_at > now()"
 )
-COMMANDS = ("enqueue", "raise", "stop", "deadline", "go on", "go on")
+COMMANDS = ("enqueue", "raise", "stop", "deadline", "resume", "resume")
 
 
 def one_of(which: str) -> st.SearchStrategy[Any]:
-    """One of the workers, or trials, that a method of the machine lists."""
+    """Draw one of the workers, or trials, that a method of the machine lists."""
     return st.runner().flatmap(lambda machine: st.sampled_from(getattr(machine, which)()))
 
 
@@ -51,31 +51,31 @@ class LeaseMachine(RuleBasedStateMachine):
         return Life(self.connected[index], f"w{self.count}", self.record.name)
 
     def idle(self) -> list[Life]:
-        """Those without a trial."""
+        """Return the workers without a trial."""
         return [life for life in self.lives if life.trial is None]
 
     def busy(self) -> list[Life]:
-        """Those that believe to hold a trial."""
+        """Return the workers that believe to hold a trial."""
         return [life for life in self.lives if life.trial is not None]
 
     def holders(self) -> list[Life]:
-        """Those that do hold one."""
+        """Return the workers that do hold one."""
         return [life for life in self.busy() if self.holds(life)]
 
     def stale(self) -> list[Life]:
-        """Those that believe so wrongly."""
+        """Return the workers that are wrong about it."""
         return [life for life in self.busy() if not self.holds(life)]
 
     def holds(self, life: Life) -> bool:
-        """Whether a worker's hold is the present one, by the model."""
+        """Return whether a worker's lease is the present one, by the model."""
         assert life.trial is not None
         return self.model.holds(life.trial.number, life.lease.token)
 
     def leased(self) -> list[int]:
-        """The numbers of the trials with a lease."""
+        """Return the numbers of the trials with a lease."""
         return [number for number, trial in enumerate(self.model.trials) if trial.token]
 
-    # -- taking and letting go
+    # -- claiming and releasing
 
     @initialize(start=st.sampled_from(("nothing", "claimed", "slept through")), budget=st.integers(1, 4))
     def begin(self, start: str, budget: int) -> None:
@@ -96,15 +96,14 @@ class LeaseMachine(RuleBasedStateMachine):
             self.ask(life)
 
     def ask(self, life: Life) -> None:
-        """Claim a new trial or an enqueued one; without a slot there is none."""
+        """Start an enqueued trial, else a new one; without a slot there is none."""
         expected = self.model.claim(life.name)
         if expected is None:
             with pytest.raises(NoSlot):
-                life.study.ask()
+                life.claim()
             assert life.fence.lease is None
             return
-        life.trial = life.study.ask()
-        assert (life.trial.number, life.lease.token) == (expected, 1)
+        assert (life.claim().number, life.lease.token) == (expected, 1)
 
     def take_over(self, life: Life) -> None:
         """Take the oldest trial that is free."""
@@ -119,7 +118,7 @@ class LeaseMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.leased())
     @rule(number=one_of("leased"))
     def expire(self, number: int) -> None:
-        """The time of a lease runs out; its worker may be alive."""
+        """A lease expires; its worker may be alive."""
         with self.observer.engine.begin() as connection:
             connection.execute(text(EXPIRE), {"study": self.record.study_id, "number": number})
         self.model.trials[number].free = True
@@ -127,7 +126,7 @@ class LeaseMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.idle()) == len(self.holders()) == 1)
     @rule()
     def sleep_too_long(self) -> None:
-        """A worker sleeps while its lease runs out and the other takes the trial."""
+        """A worker sleeps while its lease expires and the other worker takes the trial."""
         [sleeper], [other] = self.holders(), self.idle()
         assert sleeper.trial is not None
         self.expire(sleeper.trial.number)
@@ -136,7 +135,7 @@ class LeaseMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.busy())
     @rule(life=one_of("busy"))
     def release(self, life: Life) -> None:
-        """Let go of a trial, or of one that is another's by now: that must change nothing."""
+        """Release a trial; if another worker has it by now, that must change nothing."""
         assert life.trial is not None
         if self.holds(life):
             self.model.trials[life.trial.number].free = True
@@ -145,7 +144,7 @@ class LeaseMachine(RuleBasedStateMachine):
 
     @rule(index=st.integers(0, 1))
     def die(self, index: int) -> None:
-        """A worker dies without a word; another process comes in its place, under a new name."""
+        """A worker dies without a word; another process replaces it, under a new name."""
         self.lives[index].database.optuna.remove_session()
         self.lives[index] = self._born(index)
 
@@ -161,14 +160,15 @@ class LeaseMachine(RuleBasedStateMachine):
         """Any write: it succeeds with the present token, and changes nothing with another."""
         assert life.trial is not None
         trial = self.model.trials[life.trial.number]
-        # An epoch is reported once by a worker, and stored again where the answer to the first time was lost.
-        epoch = len(trial.reports) if kind == "report" else max(0, len(trial.epochs) - (kind == "repeat"))
+        # A worker stores an epoch once, and again, with the same value, if the answer to the first time was lost.
+        epoch = max(0, len(trial.epochs) - (kind == "repeat"))
+        value = trial.reports.get(epoch, value)
         attempt = life.attempt(kind, epoch, value)
         if self.holds(life):
             trial.foresee(kind, epoch, value)
             attempt()
         elif kind in ("COMPLETE", "PRUNED", "FAIL") and trial.state != "RUNNING":
-            attempt()  # passed over, as a worker wants whose first answer was lost
+            attempt()  # ignored, which a worker needs if the answer to its first call was lost
         else:
             with pytest.raises((LeaseLost, UpdateFinishedTrialError)):
                 attempt()
@@ -189,7 +189,7 @@ class LeaseMachine(RuleBasedStateMachine):
 
     @rule(how=st.sampled_from(COMMANDS), trials=st.integers(1, 8))
     def command(self, how: str, trials: int) -> None:
-        """Somebody enqueues a trial, asks for another budget, stops the study, or lets it go on."""
+        """Somebody enqueues a trial, changes the budget, stops the study, or resumes it."""
         engine, study_id = self.observer.engine, self.record.study_id
         match how:
             case "enqueue":

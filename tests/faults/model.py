@@ -1,4 +1,4 @@
-"""What leases, curves and budgets ought to do, in plain Python: the storage is held against it step by step."""
+"""What leases, curves and budgets ought to do, in plain Python: the storage is compared with it after each step."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WHERE t.study_id = :study ORDER BY t.trial_id
 
 @dataclass(kw_only=True)
 class ModelTrial:
-    """One trial as it ought to be stored. `token` is the present lease's; `free` says that anybody may take it."""
+    """One trial as it ought to be stored. `token` is the present lease's; if it is `free`, anybody may take it."""
 
     state: str = "RUNNING"
     token: int | None = None
@@ -50,10 +50,9 @@ class ModelTrial:
         match kind:
             case "renew":
                 self.free = False
-            case "record" | "repeat":
+            case "epoch" | "repeat":
                 self.free = False
                 self.epochs.setdefault(epoch, (self.token, value))
-            case "report":
                 self.reports[epoch] = value
             case "note" | "suggest":
                 names = self.notes if kind == "note" else self.params
@@ -64,7 +63,7 @@ class ModelTrial:
                 self.end(kind, value if kind == "COMPLETE" else None)
 
     def end(self, state: str, value: float | None) -> None:
-        """It has finished, and its lease with it."""
+        """It has finished, and its lease is gone."""
         self.state, self.value = state, value
         self.token = self.worker = self.free = None
 
@@ -79,11 +78,11 @@ class Model:
     trials: list[ModelTrial] = field(default_factory=list)
 
     def slots(self) -> int:
-        """How many slots of the budget are spent or claimed."""
+        """Return the number of slots of the budget that are spent or claimed."""
         return sum(trial.state in (*SPENT, "RUNNING") for trial in self.trials)
 
     def claim(self, worker: str) -> int | None:
-        """The number of the trial that `ask` gives: an enqueued one first; None without a slot."""
+        """Return the number of the trial that is started: an enqueued one first; None if there is no slot."""
         if self.stopped or self.overdue or self.slots() >= self.budget:
             return None
         waiting = (number for number, trial in enumerate(self.trials) if trial.state == "WAITING")
@@ -94,7 +93,7 @@ class Model:
         return number
 
     def take_over(self, worker: str) -> int | None:
-        """The number of the trial that a worker takes over: the oldest that is free; None without any."""
+        """Return the number of the trial that a worker takes over: the oldest that is free; None if there is none."""
         if self.stopped or self.overdue:
             return None
         for number, trial in enumerate(self.trials):
@@ -104,12 +103,12 @@ class Model:
         return None
 
     def holds(self, number: int, token: int) -> bool:
-        """Whether a write under this token must succeed; every other must change nothing."""
+        """Return whether a write under this token must succeed; every other must change nothing."""
         return self.trials[number].token == token
 
 
 def snapshot(connection: Connection, study_id: int) -> list[ModelTrial]:
-    """Every trial of a study as it is stored, in the order of creation, and its number checked against that."""
+    """Return every trial of a study as it is stored, in the order of creation, which their numbers must follow."""
     rows = connection.execute(text(SNAPSHOT), {"study": study_id}).all()
     # Numbers are distinct and without gaps.
     assert [row.number for row in rows] == list(range(len(rows)))
@@ -138,6 +137,8 @@ def check_promises(before: list[ModelTrial], after: list[ModelTrial], budget: in
         assert leased == (trial.state == "RUNNING"), f"trial {number} is {trial.state}, leased: {leased}"
     for number, (old, new) in enumerate(zip(before, after, strict=False)):
         assert (new.token or old.token or 0) >= (old.token or 0), f"the token of trial {number} went back"
+        values = {epoch: value for epoch, (_, value) in new.epochs.items()}
+        assert values == new.reports, f"trial {number} has epochs in one table that the other has not"
         lost = old.epochs.items() - new.epochs.items()
         assert not lost, f"epochs of trial {number} were lost or overwritten: {lost}"
         if old.state not in ("RUNNING", "WAITING"):

@@ -1,4 +1,4 @@
-"""What a test needs of the machine, beside Python; CI has everything."""
+"""What a test needs of the machine besides Python; CI has everything."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 
 def need(*, reason: str, there: bool) -> None:
-    """Skip a test where this machine lacks something; in CI, which has everything, that is a failure."""
+    """Skip a test if this machine lacks something; in CI, which has everything, fail it."""
     if there:
         return
     assert not os.environ.get("CI"), f"CI must be able to test this: {reason}"

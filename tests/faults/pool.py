@@ -1,4 +1,4 @@
-"""Real worker commands on one small study, each as on a machine of its own, and what must hold when they end."""
+"""Real worker commands on one small study, each as on its own machine, and what must hold when they end."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.warm.client import Place
 STUDY = "digits-depth"
 LEASE_SECONDS = 3.0
 SECONDS = 240
-on_linux = pytest.mark.skipif(sys.platform != "linux", reason="cores and host names are given out on Linux alone")
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="cores and host names are assigned on Linux only")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class Size:
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """Where a command runs: its host name (None for this one's), cores, and what else is in its environment."""
+    """Where a command runs: its host name (None for this one's), cores, and environment variables."""
 
     host: str | None = None
     cores: tuple[int, ...] = (0,)
@@ -76,14 +76,14 @@ class Machine:
 
 @dataclass(frozen=True)
 class Member:
-    """A running `search` command; what it says goes into a file."""
+    """A running `search` command; its output goes into a file."""
 
     process: Process
     log: Path
 
     @property
     def said(self) -> str:
-        """Everything that it has said until now."""
+        """Everything that it has printed until now."""
         return self.log.read_text()
 
     def signal(self, number: int) -> None:
@@ -96,14 +96,14 @@ class Member:
         self.process.wait(SECONDS)
 
     def end_well(self) -> None:
-        """Wait for a good end without a traceback."""
+        """Wait until it ends with code 0 and without a traceback."""
         code = self.process.wait(SECONDS)
         assert code == 0, f"exit {code}\n{self.said}"
         assert "Traceback" not in self.said, self.said
 
 
-class Crew:
-    """A study and the commands that work at it; those left at the end of the test are killed."""
+class Team:
+    """A study and the commands that work on it; those left at the end of the test are killed."""
 
     def __init__(self, address: str, folder: Path, size: Size, lease_seconds: float) -> None:
         self.address = address
@@ -111,12 +111,12 @@ class Crew:
         self.lease_seconds = lease_seconds
         self.members: list[Member] = []
         self._folder = folder
-        # No pool: the tests cut connections, and these must not be among those that are kept.
+        # No pool: the tests cut connections, and these must not be kept.
         self._engine = create_engine(url.parse(address), poolclass=NullPool)
         self._create()
 
     def worker(self, count: int = 1, machine: Machine | None = None) -> Member:
-        """Start `search worker` with so many workers; a machine has as many cores as workers, if it can."""
+        """Start `search worker` with `count` workers, by default on a machine with a core for each of them."""
         machine = machine or Machine(cores=tuple(range(count)))
         log = self._folder / f"command-{len(self.members)}.log"
         arguments = ["worker", "--study", STUDY, "--workers", str(count), "--device", "cpu"]
@@ -132,25 +132,25 @@ class Crew:
         return self.members[-1]
 
     def rows(self, statement: str, **values: object) -> list[Any]:
-        """The rows that a statement answers with."""
+        """Return the rows of a statement."""
         with self._engine.begin() as connection:
             return list(connection.execute(text(statement), values).all())
 
     def finished(self) -> int:
-        """How many trials have spent a slot."""
+        """Return the number of trials that have spent a slot."""
         counted = "SELECT count(*) FROM trials WHERE state IN ('COMPLETE', 'PRUNED')"
         return int(self.rows(counted)[0][0])
 
     def is_done(self) -> bool:
-        """Whether the budget is spent."""
+        """Return whether the budget is spent."""
         return self.finished() >= self.size.trials
 
     def epochs(self) -> int:
-        """How many epochs are stored."""
+        """Return the number of epochs that are stored."""
         return int(self.rows("SELECT count(*) FROM depthsearch.epochs")[0][0])
 
     def in_the_middle(self, host: str | None = None) -> list[tuple[int, int]]:
-        """Trials between their first and last epoch (id, token) that workers of a host hold; None for any."""
+        """Return the trials (id, token) between their first and last epoch held by workers of a host; None for any."""
         rows = self.rows(
             "SELECT l.trial_id, l.token, l.worker FROM depthsearch.leases l JOIN trials t USING (trial_id) "
             "WHERE t.state = 'RUNNING' AND (SELECT count(*) FROM depthsearch.epochs e "
@@ -160,11 +160,11 @@ class Crew:
         return [(row.trial_id, row.token) for row in rows if host in (None, row.worker.split("/")[0])]
 
     def wait_until_finished(self, count: int) -> None:
-        """Wait for so many finished trials while every command runs."""
+        """Wait for `count` finished trials while every command runs."""
         until(lambda: self._all_run() and self.finished() >= count, f"{count} finished trials")
 
     def wait_until_in_the_middle(self, host: str | None = None, count: int = 1) -> list[tuple[int, int]]:
-        """Wait until workers of a host are in the middle of so many trials, and return these."""
+        """Wait until workers of a host are in the middle of `count` trials, and return these."""
         found: list[tuple[int, int]] = []
 
         def look() -> bool:
@@ -175,13 +175,13 @@ class Crew:
         return found
 
     def end_well(self) -> None:
-        """Wait for a good end of every command that was not killed."""
+        """Wait until every command that was not killed ends with code 0."""
         for member in self.members:
             if member.process.returncode != -signal.SIGKILL:
                 member.end_well()
 
     def check(self, reference: Mapping[int, Curve]) -> dict[int, Curve]:
-        """Check that the budget is spent exactly and nothing is lost or double; returns the curves."""
+        """Check that the budget is spent exactly and nothing is lost or stored twice; return the curves."""
         trials = curves.trials(self.address, STUDY)
         assert [trial.number for trial in trials] == list(range(self.size.trials))
         assert {trial.state for trial in trials} <= {TrialState.COMPLETE, TrialState.PRUNED}
@@ -192,7 +192,7 @@ class Crew:
         return found
 
     def close(self) -> None:
-        """Kill whatever still runs."""
+        """Kill the commands that still run."""
         for member in self.members:
             if member.process.poll() is None:
                 member.signal(signal.SIGCONT)
@@ -227,9 +227,9 @@ class Crew:
 
 
 @contextmanager
-def pool(address: str, folder: Path, size: Size, lease_seconds: float = LEASE_SECONDS) -> Iterator[Crew]:
-    """A crew for the length of a block."""
-    made = Crew(address, folder, size, lease_seconds)
+def pool(address: str, folder: Path, size: Size, lease_seconds: float = LEASE_SECONDS) -> Iterator[Team]:
+    """Yield a study for the length of a block."""
+    made = Team(address, folder, size, lease_seconds)
     try:
         yield made
     finally:
@@ -240,7 +240,7 @@ _UNDISTURBED: dict[Size, dict[int, Curve]] = {}
 
 
 def undisturbed(size: Size, address: str, folder: Path) -> dict[int, Curve]:
-    """The curves of the study where nothing happens, trained once in this process's life, in an empty database."""
+    """Return the curves of a study that nothing disturbs, trained once per process, in an empty database."""
     if size not in _UNDISTURBED:
         folder.mkdir()
         with pool(address, folder, size, lease_seconds=30.0) as calm:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.pool import Crew, Machine, Member, Size, on_linux, pool
+from tests.faults.pool import Machine, Member, Size, Team, on_linux, pool
 
 pytestmark = [pytest.mark.faults, on_linux, pytest.mark.long]
 
@@ -19,13 +19,13 @@ WORKERS = 4
 KILL_SECONDS = 8.0
 
 
-def join(team: Crew, index: int) -> Member:
-    """Another machine: every second one has a name of its own, so that nobody here can tell that it is dead."""
+def join(team: Team, index: int) -> Member:
+    """Add a machine; every second one has its own host name, so that nobody here can tell when it is dead."""
     return team.worker(machine=Machine(host=f"machine-{index}" if index % 2 else None, cores=(index,)))
 
 
-def leave(team: Crew, member: Member) -> None:
-    """A machine is needed elsewhere: it ends in good order, and soon, though others keep the cores busy."""
+def leave(team: Team, member: Member) -> None:
+    """End a machine that is needed elsewhere: cleanly, and soon, although others keep the cores busy."""
     asked = time.monotonic()
     member.process.send_signal(signal.SIGTERM)
     assert member.process.wait(30) in (0, 143), member.said
@@ -57,8 +57,8 @@ def test_the_budget_is_exact_whatever_happens_to_workers(tmp_path: Path, databas
         check_holders(team)
 
 
-def check_holders(team: Crew) -> None:
-    """Along each curve the tokens only grow: nobody wrote an epoch after losing the trial."""
+def check_holders(team: Team) -> None:
+    """Check that the tokens along each curve only grow: nobody wrote an epoch after losing the trial."""
     rows = team.rows("SELECT trial_id, token FROM depthsearch.epochs ORDER BY trial_id, epoch")
     for before, after in pairwise(rows):
         assert before.trial_id != after.trial_id or before.token <= after.token

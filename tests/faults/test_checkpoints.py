@@ -1,4 +1,4 @@
-"""Checkpoints that are damaged, foreign, out of reach or have no room: the trial goes on to the same numbers."""
+"""Checkpoints that are damaged, foreign, missing or do not fit on the disk: the trial ends with the same numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import small_disk
 from tests.faults.kept import keeping, notes
-from tests.faults.pool import Crew, Machine, Size, on_linux, pool, undisturbed
+from tests.faults.pool import Machine, Size, Team, on_linux, pool, undisturbed
 from tests.search.command import until
 from tests.storage import s3
 
@@ -40,8 +40,8 @@ def lose(path: Path) -> None:
     path.unlink()
 
 
-def interrupted(team: Crew, folder: Path) -> Path:
-    """Kill a command in the middle of a trial that has a checkpoint; returns that checkpoint's file."""
+def interrupt(team: Team, folder: Path) -> Path:
+    """Kill a command in the middle of a trial that has a checkpoint, and return that checkpoint's file."""
     member = team.worker(machine=keeping(folder))
     until(lambda: bool(team.rows(CHECKPOINT_IN_THE_MIDDLE)), "a checkpoint in the middle of a trial")
     member.kill()
@@ -49,8 +49,8 @@ def interrupted(team: Crew, folder: Path) -> Path:
     return folder / str(row.key)
 
 
-def goes_on(damage: Callable[[Path], None], reason: str, team: Crew, folder: Path) -> None:
-    damage(interrupted(team, folder))
+def check_resumes(damage: Callable[[Path], None], reason: str, team: Team, folder: Path) -> None:
+    damage(interrupt(team, folder))
     team.worker(machine=keeping(folder))
     team.end_well()
     said = "\n".join(notes(team))
@@ -67,12 +67,12 @@ def goes_on(damage: Callable[[Path], None], reason: str, team: Crew, folder: Pat
         pytest.param(lose, "No such file or directory", marks=pytest.mark.long),
     ],
 )
-def test_a_checkpoint_that_is_no_good_costs_its_epochs_alone(
+def test_a_bad_checkpoint_costs_only_its_epochs(
     damage: Callable[[Path], None], reason: str, tmp_path: Path, database_url: str, empty_database_url: str
 ) -> None:
     reference = undisturbed(SIZE, empty_database_url, tmp_path / "calm")
     with pool(database_url, tmp_path, SIZE) as team:
-        goes_on(damage, reason, team, tmp_path / "checkpoints")
+        check_resumes(damage, reason, team, tmp_path / "checkpoints")
         team.check(reference)
 
 
@@ -102,13 +102,13 @@ def test_machines_that_share_a_bucket_share_checkpoints(
         assert len(service.objects) == 1  # the best trial's network
 
 
-def test_a_full_disk_costs_the_checkpoints_alone(tmp_path: Path, database_url: str, empty_database_url: str) -> None:
+def test_a_full_disk_costs_only_the_checkpoints(tmp_path: Path, database_url: str, empty_database_url: str) -> None:
     reference = undisturbed(SIZE, empty_database_url, tmp_path / "calm")
     with small_disk(tmp_path / "disk", 64 * 1024) as disk, pool(database_url, tmp_path, SIZE) as team:
         member = team.worker(machine=keeping(disk))
         team.end_well()
         team.check(reference)
-        assert "goes on without a new checkpoint: cannot write" in member.said
+        assert "continues without a new checkpoint: cannot write" in member.said
         assert "No space left on device" in member.said
         assert not [path for path in disk.rglob("*") if path.is_file()]
 

@@ -1,4 +1,4 @@
-"""Leases are kept on the database's clock: dead machines' trials go on in time, whatever clocks machines have."""
+"""Leases follow the database's clock: a dead machine's trials are taken over in time, whatever clocks others have."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.needs import need, need_root_and
-from tests.faults.pool import Crew, Machine, Member, Size, on_linux, pool, undisturbed
+from tests.faults.pool import Machine, Member, Size, Team, on_linux, pool, undisturbed
 from tests.search.command import until
 
 pytestmark = [pytest.mark.faults, pytest.mark.long, on_linux]
@@ -21,7 +21,7 @@ LEASE_SECONDS = 8.0
 # A trial lasts less than a lease: the worker that takes one over ends its own first.
 SIZE = Size(trials=10, epochs=8, width=256, depth=3)
 FAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
-# libfaketime breaks the system's call behind `time.sleep`, in whatever clock that counts; `select` stays whole.
+# libfaketime breaks the system call behind `time.sleep`, whatever clock it uses; `select` still works.
 SLEEP = """
 import select, time
 time.sleep = lambda seconds: select.select([], [], [], seconds)
@@ -29,7 +29,7 @@ time.sleep = lambda seconds: select.select([], [], [], seconds)
 
 
 def shifted(folder: Path, host: str, hours: int, core: int) -> Machine:
-    """A machine whose clock is so many hours ahead."""
+    """Return a machine whose clock is `hours` ahead."""
     site = folder / "site"
     site.mkdir(exist_ok=True)
     (site / "sitecustomize.py").write_text(SLEEP)
@@ -43,8 +43,8 @@ def shifted(folder: Path, host: str, hours: int, core: int) -> Machine:
     return Machine(host=host, cores=(core,), environment=environment)
 
 
-def kill_in_a_trial(team: Crew, member: Member, host: str, count: int = 1) -> Mapping[int, int]:
-    """Kill a whole machine in the middle of so many trials; returns the ids and tokens of what it left."""
+def kill_in_a_trial(team: Team, member: Member, host: str, count: int = 1) -> Mapping[int, int]:
+    """Kill a machine in the middle of `count` trials, and return the ids and tokens of the trials that it left."""
     team.wait_until_in_the_middle(host, count)
     member.kill()
     rows = team.rows("SELECT trial_id, token, worker FROM depthsearch.leases")
@@ -53,8 +53,8 @@ def kill_in_a_trial(team: Crew, member: Member, host: str, count: int = 1) -> Ma
     return left
 
 
-def seconds_until_taken_over(team: Crew, left: Mapping[int, int]) -> float:
-    """How long it takes until other workers hold all these trials."""
+def seconds_until_taken_over(team: Team, left: Mapping[int, int]) -> float:
+    """Return how long it takes until other workers hold all these trials."""
     killed = time.monotonic()
 
     def taken() -> bool:
@@ -65,7 +65,7 @@ def seconds_until_taken_over(team: Crew, left: Mapping[int, int]) -> float:
     return time.monotonic() - killed
 
 
-def test_a_dead_machines_trials_go_on_elsewhere_in_time(
+def test_a_dead_machines_trials_are_resumed_elsewhere_in_time(
     tmp_path: Path, database_url: str, empty_database_url: str
 ) -> None:
     need_root_and("unshare")
@@ -100,8 +100,8 @@ def test_clocks_an_hour_apart(tmp_path: Path, database_url: str, empty_database_
         assert {row.trial_id for row in taken} <= set(left)
 
 
-def hours(team: Crew) -> set[int]:
-    """By how many hours the workers' clocks, which date the trials, are off ours."""
+def hours(team: Team) -> set[int]:
+    """Return by how many hours the workers' clocks, which date the trials, differ from ours."""
     now = datetime.datetime.now()
     return {
         round((row.datetime_start - now) / datetime.timedelta(hours=1))

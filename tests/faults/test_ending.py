@@ -19,7 +19,7 @@ from tests.search.command import Process, kill_group, start, until
 
 pytestmark = pytest.mark.faults
 
-# A network whose forward pass waits: for so many seconds, whenever and as long as `wait(times)` says.
+# A network whose forward pass waits for `seconds`, an expression.
 WAITING = """
     import time
     from pathlib import Path
@@ -55,20 +55,20 @@ WAITING = """
 
 @pytest.fixture(autouse=True)
 def remote(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A storage that outlives the commands."""
+    """Set a storage that outlives the commands."""
     monkeypatch.setenv("SEARCH_STORAGE", database_url)
     monkeypatch.setenv("SEARCH_LEASE_SECONDS", str(LEASE_SECONDS))
 
 
 def waiting(folder: Path, seconds: str, epochs: int = 1) -> tuple[Path, Path]:
-    """The objective's file, and the file that grows with every step."""
+    """Return the objective's file, and the file that grows with every step."""
     path = folder / "waiting.py"
     path.write_text(textwrap.dedent(WAITING.format(seconds=seconds, epochs=epochs)).lstrip())
     return path, folder / "times"
 
 
 def steps(times: Path) -> int:
-    """How many steps have begun, in all processes."""
+    """Return the number of steps that have begun, in all processes."""
     return len(times.read_text()) if times.exists() else 0
 
 
@@ -77,7 +77,7 @@ Run = Callable[..., Process]
 
 @pytest.fixture
 def run() -> Iterator[Run]:
-    """Start a command on an objective's file; what still runs at the end is killed."""
+    """Start commands on an objective's file; kill those that still run at the end."""
     started = []
 
     def begin(objective: Path, verb: str = "run") -> Process:
@@ -97,14 +97,14 @@ def rows(address: str, statement: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_the_step_is_finished_its_state_kept_and_the_trial_let_go_of(
+def test_the_step_is_finished_its_state_kept_and_the_trial_released(
     number: int, code: int, run: Run, tmp_path: Path, database_url: str
 ) -> None:
-    """Five steps an epoch, half a second each: the signal comes within an epoch, and nothing is done twice."""
+    """Five steps per epoch, half a second each: the signal comes within an epoch, and nothing is done twice."""
     objective, times = waiting(tmp_path, "0.5", epochs=2)
     process = run(objective)
     until(lambda: steps(times) >= 3, "the third step")
-    kill_group(process, number)  # as a terminal does, and a service manager: the workers hear it as well
+    kill_group(process, number)  # as a terminal and a service manager do: the workers receive it as well
     _, err = process.communicate(timeout=30)
     assert process.returncode == code
     assert "Traceback" not in err
@@ -114,13 +114,13 @@ def test_the_step_is_finished_its_state_kept_and_the_trial_let_go_of(
     process = run(objective, "resume")
     _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
-    assert steps(times) == 2 * 5  # 1,294 images: five whole batches an epoch, none of them twice
+    assert steps(times) == 2 * 5  # 1,294 images: five full batches per epoch, none of them twice
     [(note,)] = rows(database_url, "SELECT value_json FROM trial_user_attributes WHERE key = 'continued'")
     assert note == '["epoch 0"]'
 
 
 def seconds_to_end(process: Process, number: int, code: int) -> float:
-    """Signal a command as a terminal does; how long until it has ended with the code."""
+    """Signal a command as a terminal does, and return how long it takes to end with the code."""
     began = time.monotonic()
     kill_group(process, number)
     assert process.wait(60) == code
@@ -128,7 +128,7 @@ def seconds_to_end(process: Process, number: int, code: int) -> float:
 
 
 def quickest(attempt: Callable[[], float], limit: float) -> float:
-    """The least of up to three times: a machine that is busy with other things makes every time longer."""
+    """Return the least of up to three times: a busy machine makes every time longer."""
     least = math.inf
     for _ in range(3):
         least = min(least, attempt())
@@ -150,7 +150,7 @@ def test_a_step_that_does_not_end_is_cut_off_in_time(run: Run, tmp_path: Path, d
 
 
 def test_the_second_signal_means_now(run: Run, tmp_path: Path, database_url: str) -> None:
-    """Sooner than the time that a step is given after the first one."""
+    """Sooner than the grace period that a step has after the first one."""
     objective, times = waiting(tmp_path, "3600")
 
     def attempt() -> float:
@@ -164,7 +164,7 @@ def test_the_second_signal_means_now(run: Run, tmp_path: Path, database_url: str
 
 
 def test_workers_end_with_their_command(run: Run, tmp_path: Path, database_url: str) -> None:
-    """The command is killed: its worker hears of it, though its step does not end."""
+    """The command is killed: its worker learns of it, although its step does not end."""
     objective, times = waiting(tmp_path, "3600")
     process = run(objective)
     until(lambda: steps(times) >= 1, "the first step")
@@ -175,7 +175,7 @@ def test_workers_end_with_their_command(run: Run, tmp_path: Path, database_url: 
     until(lambda: not Path(f"/proc/{pid}/cmdline").exists(), "the worker's end", seconds=10)
 
 
-def test_a_training_that_hangs_is_ended_and_goes_on(
+def test_a_training_that_hangs_is_ended_and_resumed(
     run: Run, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SEARCH_HUNG_SECONDS", "2")

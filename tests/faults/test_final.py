@@ -31,7 +31,7 @@ STUDY = ("--study", "digits-depth")
 RUN = ("run", *STUDY, "--trials", "2", "--epochs", "3", "--workers", "1")
 KILLS = 20
 
-# The winner's best epoch, moved so far away that its retraining does not end by itself.
+# The winner's best epoch, moved so far that its retraining does not end by itself.
 ENDLESS = """
     INSERT INTO trial_intermediate_values (trial_id, step, intermediate_value, intermediate_value_type)
     SELECT trial_id, 1000000, 2, 'FINITE' FROM trial_values ORDER BY value DESC LIMIT 1
@@ -50,7 +50,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory, server: str, template: st
 
 @pytest.fixture
 def eyes(server: str, searched: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Eye]]:
-    """Makes copies of that database and gives an eye on each."""
+    """Return a function that copies that database and watches the copy."""
     made: list[Eye] = []
     original, cache = searched
     monkeypatch.setenv("SEARCH_CACHE", str(cache))
@@ -89,7 +89,7 @@ def result(process: Process) -> dict[str, Any]:
 
 
 def check_scored_once(eye: Eye, out: Path, found: dict[str, Any]) -> None:
-    """One row, one score, the first look, and the same weights in claim, result and folder, all described."""
+    """Check for one row, one score, the first look, and the same weights in claim, result and folder, all described."""
     [row] = eye.rows()
     assert row.look == found["look"] == found["looks"] == 1
     assert row.result is not None
@@ -106,7 +106,7 @@ def test_killed_at_the_moments_that_matter(eye: Eye, tmp_path: Path) -> None:
     assert moment(training, eye.has_turn)
     killed(training)
     claims = []
-    for _ in range(2):  # the second goes on with the claim of the first
+    for _ in range(2):  # the second resumes the claim of the first
         until(lambda: not eye.has_turn(), "the end of the killed one's turn")
         process = final(eye, tmp_path)
         assert moment(process, eye.has_turn)
@@ -125,7 +125,7 @@ def test_killed_at_the_moments_that_matter(eye: Eye, tmp_path: Path) -> None:
 
 @dataclass(frozen=True)
 class Course:
-    """Seconds that a final step which nothing disturbs takes to its turn, on to its claim, and on to its end."""
+    """Seconds that an undisturbed final step takes to its turn, from there to its claim, and from there to its end."""
 
     turn: float
     claim: float
@@ -174,7 +174,7 @@ def test_killed_at_twenty_moments(eyes: Callable[[], Eye], tmp_path: Path) -> No
 
 
 def at_once(eye: Eye, out: Path, count: int) -> None:
-    """Start so many, and see one of them score and the others print that score."""
+    """Start `count` commands, and check that one of them scores and the others print that score."""
     processes = [final(eye, out) for _ in range(count)]
     found = [result(process) for process in processes]
     assert sorted(one.pop("first_time") for one in found) == [False] * (count - 1) + [True]

@@ -1,4 +1,4 @@
-"""A worker that sleeps through its lease wakes up to find its trial taken, and leaves it alone."""
+"""A worker that sleeps through its lease finds its trial taken when it wakes up, and leaves it alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.pool import LEASE_SECONDS, Crew, Machine, Member, Size, on_linux, pool, undisturbed
+from tests.faults.pool import LEASE_SECONDS, Machine, Member, Size, Team, on_linux, pool, undisturbed
 from tests.search.command import until
 
 pytestmark = [pytest.mark.faults, on_linux]
@@ -18,16 +18,16 @@ pytestmark = [pytest.mark.faults, on_linux]
 SIZE = Size(trials=6, epochs=6, width=384, depth=4)
 
 
-def freeze_in_a_trial(team: Crew, member: Member) -> int:
-    """Stop a command, which trains alone, in the middle of a trial, in no transaction; gives the trial's id."""
-    until(lambda: frozen_in_peace(team, member), "a freeze in the middle of a trial")
+def freeze_in_a_trial(team: Team, member: Member) -> int:
+    """Freeze the only command in the middle of a trial, outside any transaction, and return the trial's id."""
+    until(lambda: freeze_outside_transactions(team, member), "a freeze in the middle of a trial")
     [lease] = team.rows("SELECT trial_id, token FROM depthsearch.leases")
     assert lease.token == 1
     return int(lease.trial_id)
 
 
-def frozen_in_peace(team: Crew, member: Member) -> bool:
-    """Freeze the only command; let it go on if it is not in the middle of a trial, or talks to the server."""
+def freeze_outside_transactions(team: Team, member: Member) -> bool:
+    """Freeze the only command; wake it if it is not in the middle of a trial, or talks to the server."""
     member.signal(signal.SIGSTOP)
     talks = team.rows(
         "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'depthsearch %' "
@@ -39,8 +39,8 @@ def frozen_in_peace(team: Crew, member: Member) -> bool:
     return True
 
 
-def written(team: Crew, trial_id: int) -> list[Any]:
-    """What the first holder of a trial has stored."""
+def written(team: Team, trial_id: int) -> list[Any]:
+    """Return what the first holder of a trial has stored."""
     return team.rows(
         "SELECT epoch, metrics ->> 'accuracy', reported_at FROM depthsearch.epochs "
         "WHERE trial_id = :t AND token = 1 ORDER BY 1",
@@ -48,13 +48,13 @@ def written(team: Crew, trial_id: int) -> list[Any]:
     )
 
 
-def taken_over(team: Crew, trial_id: int) -> bool:
-    """Whether another worker has reported about the trial."""
+def taken_over(team: Team, trial_id: int) -> bool:
+    """Return whether another worker has reported about the trial."""
     return bool(team.rows("SELECT 1 FROM depthsearch.epochs WHERE trial_id = :t AND token = 2", t=trial_id))
 
 
-def freeze_and_wake(team: Crew) -> None:
-    """Freeze one of two machines for longer than twice its lease, until the other has gone on with its trial."""
+def freeze_and_wake(team: Team) -> None:
+    """Freeze one of two machines for longer than twice its lease, until the other has resumed its trial."""
     sleeper = team.worker(machine=Machine(cores=(0,)))
     trial_id = freeze_in_a_trial(team, sleeper)
     frozen = time.monotonic()
@@ -78,7 +78,7 @@ def test_a_frozen_worker_leaves_its_trial_alone(tmp_path: Path, database_url: st
 
 
 @pytest.mark.long
-def test_the_trial_of_a_frozen_worker_takes_the_same_course(
+def test_the_trial_of_a_frozen_worker_has_the_same_numbers(
     tmp_path: Path, database_url: str, empty_database_url: str
 ) -> None:
     reference = undisturbed(SIZE, empty_database_url, tmp_path / "calm")
@@ -92,7 +92,7 @@ def test_a_worker_frozen_inside_a_transaction_blocks_nobody(tmp_path: Path, data
     with pool(database_url, tmp_path, Size(trials=3, epochs=20, width=16, depth=1)) as team:
         sleeper = team.worker(machine=Machine(cores=(0,)))
         team.wait_until_in_the_middle()
-        until(lambda: frozen_while_it_writes(team, sleeper), "a freeze between a write and its commit")
+        until(lambda: freeze_while_it_writes(team, sleeper), "a freeze between a write and its commit")
         team.worker(machine=Machine(cores=(1,)))
         until(lambda: team.finished() == team.size.trials, "the other worker's end", 90)
         sleeper.signal(signal.SIGCONT)
@@ -100,8 +100,8 @@ def test_a_worker_frozen_inside_a_transaction_blocks_nobody(tmp_path: Path, data
         team.check({})
 
 
-def frozen_while_it_writes(team: Crew, member: Member) -> bool:
-    """Freeze the only command; let it go on if it has no open transaction that has written something."""
+def freeze_while_it_writes(team: Team, member: Member) -> bool:
+    """Freeze the only command; wake it if it has no open transaction that has written something."""
     member.signal(signal.SIGSTOP)
     written = team.rows(
         "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'depthsearch %' "

@@ -1,4 +1,4 @@
-"""The command line by what may be typed: it ends with one of its exit codes, and an error is one line."""
+"""Any command line ends with one of the exit codes, and an error is one line."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from tests.faults.fuzz import FUZZ, NUMBERS, TEXTS
 
 pytestmark = pytest.mark.faults
 
-# Nobody listens there: whatever wants a storage ends at once.
+# Nothing listens there: a command that needs a storage ends at once.
 NOWHERE = "postgresql://ada@127.0.0.1:1/studies"
 SECRET = "hunter2horse"
 COMMANDS = ("run", "resume", "worker", "stop", "status", "list", "final", "dashboard", "storage", "space", "data")
-# What the operating system gives a program: no NUL, and bytes that are no text as lone surrogates of one kind.
+# What the operating system can pass to a program: no NUL, and lone surrogates for bytes that are not text.
 ARGUMENTS = TEXTS.map(lambda text: text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")[:500])
 VALUES = {
     "--study": st.one_of(st.sampled_from(("digits-depth", "digits-dept", "a/b", "")), ARGUMENTS),
@@ -66,7 +66,7 @@ SWITCHES = (
 
 @st.composite
 def command_lines(draw: st.DrawFn) -> list[str]:
-    """A command, perhaps one that is not there, and flags, perhaps of others."""
+    """Draw a command, perhaps one that does not exist, and flags, perhaps those of other commands."""
     line = [draw(st.one_of(st.sampled_from(COMMANDS), st.sampled_from(COMMANDS), ARGUMENTS))]
     for flag in draw(st.lists(st.sampled_from(sorted(VALUES)), max_size=4)):
         line += [flag, draw(VALUES[flag])]
@@ -84,7 +84,7 @@ class Ended:
 
 
 def _run(line: list[str], folder: Path) -> Ended:
-    """The command as `main` runs it, in this process; what it changes in the process is put back."""
+    """Run the command as `main` does, in this process, and undo what it changes in the process."""
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, _signals():
         patch.setattr(sys, "argv", ["search", *line])
@@ -113,7 +113,9 @@ def _wants_download(line: list[str]) -> bool:
 
 
 def test_any_command_line_ends_with_a_code_and_one_line(tmp_path: Path) -> None:
-    _run(["space", "--objective", "digits-depth"], tmp_path)  # what is imported once is not in a line's time
+    _run(
+        ["space", "--objective", "digits-depth"], tmp_path
+    )  # imports happen once, and do not count in the time of a line
     _run(["run", "--study", "digits-depth"], tmp_path)
     codes: set[int] = set()
 

@@ -35,7 +35,7 @@ IDX = made.idx(SMALL.images[..., 0])
 ROWS = np.full((2, 3072), ord("A"), dtype=np.uint8)
 BATCH = made.cifar_batch(ROWS.reshape(2, 32, 32, 3), COLOUR.labels)
 BATCHES = (BATCH, *(pickle.dumps({"data": ROWS, "labels": [0, 1]}, protocol=number) for number in (0, 2, 4)))
-# The heads and tails of batches: what lies between are pixels, in which nothing can go wrong.
+# Pieces for the heads and tails of batches: between them are pixels, in which nothing can go wrong.
 OPCODES = (
     b"cnumpy\nndarray\n(]}K\x00K\x01\x85\x86\x87R.bsu2Tq\x00h\x00\x93\x94N\x88\x89X\x01\x00\x00\x00aposix\nmkdir\n"
 )
@@ -53,7 +53,7 @@ IMAGES = {kind: _encoded(kind) for kind in ("PNG", "JPEG", "GIF", "BMP", "WEBP",
 
 
 def _read(read: Callable[[], T], path: Path) -> T | None:
-    """What a reader gives; None where it refuses, properly. What it may warn of is left to Python."""
+    """Return what a reader returns; None if it refuses the file with a proper error. Warnings are ignored."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -122,7 +122,7 @@ def test_a_small_batch_cannot_ask_for_a_large_table(tmp_path: Path) -> None:
 
 
 class Call:
-    """Pickles as a call of a function that no batch needs."""
+    """Is pickled as a call of a function that no batch needs."""
 
     def __init__(self, function: Callable[..., object], *arguments: object) -> None:
         self._call = (function, arguments)
@@ -132,7 +132,7 @@ class Call:
 
 
 def _rewritten(content: bytes) -> st.SearchStrategy[bytes]:
-    """A batch with pieces of the pickle language written over its head or its tail."""
+    """Draw a batch whose head or tail is overwritten with pieces of the pickle language."""
     piece = st.lists(st.sampled_from([OPCODES[k : k + 2] for k in range(len(OPCODES))]), min_size=1, max_size=4)
     where = st.one_of(st.integers(0, min(200, len(content))), st.integers(max(0, len(content) - 60), len(content)))
     return st.builds(lambda at, pieces: content[:at] + b"".join(pieces) + content[at + len(pieces) :], where, piece)

@@ -1,4 +1,4 @@
-"""Study names: any text is refused in one sentence, or works as a study's name and as a folder's."""
+"""Study names: any text is either refused in one sentence, or works as the name of a study and of a folder."""
 
 from __future__ import annotations
 
@@ -68,5 +68,5 @@ def test_accepted_names_are_kept_and_make_folders(database_url: str, tmp_path: P
             (tmp_path / name).mkdir()
 
         keep()
-        assert studies.names(database.engine) == accepted
+        assert studies.list_names(database.engine) == accepted
         assert len(accepted) >= 30

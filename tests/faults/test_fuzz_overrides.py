@@ -1,4 +1,4 @@
-"""Overrides of shipped objectives' spaces by anything that can be typed after --set."""
+"""Overrides of shipped objectives' spaces with anything that can be typed after --set."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OBJECTIVES = {name: find_objective(name).objective for name in objective_names()
 
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
-    """Optuna logs every study that is made."""
+    """Silence Optuna, which logs every study that is created."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     yield
@@ -31,7 +31,7 @@ def quiet() -> Iterator[None]:
 
 
 def _sensible(domain: Domain) -> st.SearchStrategy[str]:
-    """What the domain may well take."""
+    """Draw a text that the domain may well accept."""
     if isinstance(domain, Categorical):
         return st.lists(st.sampled_from(domain.choices).map(str), min_size=1, max_size=3).map(",".join)
     if isinstance(domain, Fixed):
@@ -60,7 +60,7 @@ def _odd() -> st.SearchStrategy[str]:
 
 @st.composite
 def assignments(draw: st.DrawFn) -> tuple[str, list[str]]:
-    """An objective's name and what may follow --set: mostly names that it has, often with odd values."""
+    """Draw an objective's name and what may follow --set: mostly names that it has, often with odd values."""
     objective = draw(st.sampled_from(sorted(OBJECTIVES)))
     entries = list(OBJECTIVES[objective].space.entries())
     given = []
@@ -99,7 +99,7 @@ def test_an_override_gives_a_space_that_can_be_searched_or_one_sentence(asked: t
 
 
 def _search(space: Space) -> None:
-    """Everything that the service does with a space."""
+    """Do everything that the service does with a space."""
     assert override(space, []).digest == space.digest
     json.dumps(space.describe())
     space.distributions()
@@ -124,7 +124,7 @@ class _Ends(optuna.samplers.RandomSampler):
         param_name: str,
         param_distribution: optuna.distributions.BaseDistribution,
     ) -> object:
-        """The first or last choice, the lowest or highest number."""
+        """Return the first or last choice, the lowest or highest number."""
         if isinstance(param_distribution, optuna.distributions.CategoricalDistribution):
             return param_distribution.choices[0 if self._first else -1]
         assert isinstance(

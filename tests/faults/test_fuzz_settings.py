@@ -1,4 +1,4 @@
-"""Settings files: any bytes and any values give settings or one sentence, which shows no password."""
+"""Settings files: any bytes and any values give settings, or one sentence that shows no password."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def _check_secret(said: str) -> None:
     assert SECRET not in said
 
 
-def _loaded(content: bytes, file: Path) -> Settings | None:
-    """The settings of a file with this content; None where they are refused, properly."""
+def _load(content: bytes, file: Path) -> Settings | None:
+    """Return the settings of a file with this content; None if they are refused with a proper error."""
     file.write_bytes(content)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEARCH_CONFIG", str(file))
@@ -64,13 +64,13 @@ def _loaded(content: bytes, file: Path) -> Settings | None:
 @example(content=f'workers = "{URL}"'.encode())
 @example(content=b"data = " + b"[" * 3000)
 def test_any_value_is_a_setting_or_one_sentence(content: bytes, tmp_path: Path) -> None:
-    _loaded(content, tmp_path / "search.toml")
+    _load(content, tmp_path / "search.toml")
 
 
 @FUZZ
 @given(content=st.one_of(damaged(WHOLE), st.binary(max_size=200)))
 def test_any_bytes_are_settings_or_one_sentence(content: bytes, tmp_path: Path) -> None:
-    _loaded(content, tmp_path / "search.toml")
+    _load(content, tmp_path / "search.toml")
 
 
 @FUZZ

@@ -52,7 +52,7 @@ PIECES = st.one_of(st.sampled_from(FORMS), st.text("@:/?#[]%& =\\\n", max_size=3
 
 @st.composite
 def with_password(draw: st.DrawFn) -> str:
-    """A URL, usable or not, with the password where passwords are written, by the rules or not."""
+    """Draw a URL, usable or not, with a password where passwords are written, correctly or not."""
     secret = "".join(draw(st.lists(PIECES, max_size=2))) + draw(st.sampled_from(FORMS))
     secret += "".join(draw(st.lists(PIECES, max_size=2)))
     scheme, host = draw(st.sampled_from(SCHEMES)), draw(st.sampled_from(HOSTS))
@@ -66,7 +66,7 @@ def with_password(draw: st.DrawFn) -> str:
 
 
 def _said(text: str) -> str:
-    """Everything that the program may show of a URL."""
+    """Return everything that the program may show of a URL."""
     shown = mask_password(text)
     try:
         url = parse(text)
@@ -78,7 +78,7 @@ def _said(text: str) -> str:
 
 
 def _check_hidden(error: BadURL) -> None:
-    """What was going on when it was raised quotes the URL: no traceback may show that."""
+    """Check that no traceback shows the error during which this one was raised: that one quotes the URL."""
     assert error.__suppress_context__ or error.__context__ is None
 
 

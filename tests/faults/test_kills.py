@@ -1,4 +1,4 @@
-"""Workers killed at every boundary of an epoch and at random moments: each trial goes on to the same numbers."""
+"""Workers killed at every boundary of an epoch and at random moments: each trial ends with the same numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from storage.leasing.workers import is_dead
 from tests.faults.kept import keeping, notes
-from tests.faults.pool import LEASE_SECONDS, Crew, Size, on_linux, pool, undisturbed
+from tests.faults.pool import LEASE_SECONDS, Size, Team, on_linux, pool, undisturbed
 from tests.search.command import until
 
 pytestmark = [pytest.mark.faults, on_linux]
@@ -25,8 +25,8 @@ LARGE = Size(trials=10, epochs=10, width=512, depth=4)
 RANDOM_KILLS = 50
 
 
-def held(team: Crew) -> list[Any]:
-    """Who holds which running trial, with which token, and how many of its epochs are stored."""
+def held(team: Team) -> list[Any]:
+    """Return who holds which running trial, with which token, and how many of its epochs are stored."""
     return team.rows(
         "SELECT t.trial_id, l.token, l.worker, (SELECT count(*) FROM depthsearch.epochs e "
         "WHERE e.trial_id = t.trial_id) AS epochs FROM trials t JOIN depthsearch.leases l USING (trial_id) "
@@ -39,8 +39,8 @@ def kill_worker(name: str) -> None:
     os.kill(int(name.split("/")[2].partition("-")[0]), signal.SIGKILL)
 
 
-def kill_when(team: Crew, moment: Callable[[Any], bool]) -> Any:
-    """Kill the worker that holds a trial of which `moment` is true, and wait for the next holder; the trial."""
+def kill_when(team: Team, moment: Callable[[Any], bool]) -> Any:
+    """Kill the worker of a trial of which `moment` is true, wait for the next holder, and return the trial."""
     found: list[Any] = []
 
     def look() -> bool:
@@ -57,25 +57,25 @@ def kill_when(team: Crew, moment: Callable[[Any], bool]) -> Any:
     return found[0]
 
 
-def has_given_up(team: Crew) -> bool:
-    """Whether the last command has ended."""
+def has_given_up(team: Team) -> bool:
+    """Return whether the last command has ended."""
     return team.members[-1].process.poll() is not None
 
 
-def holds(team: Crew, row: Any) -> bool:
-    """Whether the trial is RUNNING in the hands of the very holder that was seen."""
+def holds(team: Team, row: Any) -> bool:
+    """Return whether the trial is RUNNING and held by the same holder as before."""
     return any(now.trial_id == row.trial_id and now.token == row.token for now in unfinished(team))
 
 
-def unfinished(team: Crew) -> list[Any]:
-    """Every running trial with the token of whoever had it last."""
+def unfinished(team: Team) -> list[Any]:
+    """Return every running trial with the token of its last holder."""
     return team.rows(
         "SELECT trial_id, token FROM trials JOIN depthsearch.leases USING (trial_id) WHERE state = 'RUNNING'"
     )
 
 
-def kill_at_every_boundary(team: Crew, share: str, folder: Path) -> None:
-    """Kill the worker at the first sight of every further epoch, then let the study end."""
+def kill_at_every_boundary(team: Team, share: str, folder: Path) -> None:
+    """Kill the worker as soon as each epoch is stored, then let the study end."""
     team.worker(machine=keeping(folder / "checkpoints", share))
     killed = [kill_when(team, lambda row, seen=seen: row.epochs >= seen) for seen in range(SMALL.epochs)]
     assert len([row for row in killed if row]) >= SMALL.epochs - 1
@@ -87,25 +87,25 @@ def test_a_kill_at_every_boundary_changes_no_number(tmp_path: Path, database_url
     with pool(database_url, tmp_path, SMALL) as team:
         kill_at_every_boundary(team, "1", tmp_path)
         team.check(reference)
-        went_on = [int(text) for note in notes(team) for text in re.findall(r"epoch (\d+)", note)]
-        assert max(went_on, default=0) >= SMALL.epochs - 2, "no trial went on from a checkpoint"
+        resumed = [int(text) for note in notes(team) for text in re.findall(r"epoch (\d+)", note)]
+        assert max(resumed, default=0) >= SMALL.epochs - 2, "no trial resumed from a checkpoint"
 
 
 @pytest.mark.long
-def test_nor_does_it_where_checkpoints_are_rare(tmp_path: Path, database_url: str, empty_database_url: str) -> None:
-    """What was not kept is trained again, from the last checkpoint or the beginning."""
+def test_nor_does_it_if_checkpoints_are_rare(tmp_path: Path, database_url: str, empty_database_url: str) -> None:
+    """Epochs that were not kept are trained again, from the last checkpoint or the beginning."""
     reference = undisturbed(SMALL, empty_database_url, tmp_path / "calm")
     with pool(database_url, tmp_path, SMALL) as team:
         kill_at_every_boundary(team, "0.02", tmp_path)
         team.check(reference)
 
 
-def keep_one(team: Crew, folder: Path) -> None:
-    """Have a living command: one whose workers were killed again and again, with no epoch done, gives up."""
+def keep_one(team: Team, folder: Path) -> None:
+    """Have a living command: one whose workers keep being killed without finishing an epoch gives up."""
     for member in team.members[-1:]:
         if member.process.poll() is None:
             return
-        assert "died one after another with no epoch done" in member.said
+        assert "died one after another without finishing an epoch" in member.said
         team.members.remove(member)
     team.worker(machine=keeping(folder / "checkpoints"))
 

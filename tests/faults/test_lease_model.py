@@ -1,7 +1,7 @@
 """Leases, fencing and budgets against a model: workers that sleep, die, come back and write too late.
 
-The functions and the Postgres are real. After each step, all that is stored must be what the model says. Planted
-bugs show that the machine would find them.
+The functions and the Postgres are real. After each step, everything that is stored must be what the model says.
+Planted bugs show that the machine would find them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 
 from storage import url
 from storage.database import open_database
-from storage.leasing import fencing, leases
+from storage.leasing import leases, slots
 from storage.leasing.leases import Lease
 from tests.conftest import copied
 from tests.faults.machine import LeaseMachine
@@ -86,7 +86,7 @@ def _renew_any(connection: Connection, lease: Lease, seconds: float) -> None:
 PLANTED = {
     "writes verify no token": (leases, "verify", _any_token),
     "leases are renewed with any token": (leases, "renew", _renew_any),
-    "the budget forgets running trials": (fencing, "SLOT_STATES", (TrialState.COMPLETE, TrialState.PRUNED)),
+    "the budget forgets running trials": (slots, "SLOT_STATES", (TrialState.COMPLETE, TrialState.PRUNED)),
 }
 
 

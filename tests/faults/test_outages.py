@@ -1,4 +1,4 @@
-"""The storage goes away: Postgres is stopped, killed, cut off or out of disk, and no trial notices."""
+"""The storage becomes unreachable: Postgres is stopped, killed, cut off or out of disk, and no trial notices."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from storage.embedded.server import EmbeddedServer
 from tests.conftest import open_folder, small_disk
 from tests.faults.needs import need_root_and
-from tests.faults.pool import Crew, Size, on_linux, pool, undisturbed
+from tests.faults.pool import Size, Team, on_linux, pool, undisturbed
 from tests.storage.processes import kill, wait_until_gone
 
 pytestmark = [pytest.mark.faults, on_linux]
@@ -27,13 +27,13 @@ AWAY = "the storage does not answer"
 
 @pytest.fixture
 def own() -> Iterator[EmbeddedServer]:
-    """A server of the test's own, which it may stop and kill."""
+    """A server that only this test uses, and may stop and kill."""
     with open_folder() as folder:
         yield EmbeddedServer(folder)
 
 
-def cut(team: Crew) -> int:
-    """End every connection of the commands; returns how many there were."""
+def cut(team: Team) -> int:
+    """End every connection of the commands, and return how many there were."""
     return len(
         team.rows(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -104,7 +104,7 @@ def test_connections_cut_for_ten_seconds(own: EmbeddedServer, database_url: str,
 
 
 @pytest.mark.long
-def test_a_worker_that_dies_while_the_server_is_away(own: EmbeddedServer, tmp_path: Path) -> None:
+def test_a_worker_that_dies_while_the_server_is_down(own: EmbeddedServer, tmp_path: Path) -> None:
     with pool(own.start_detached(), tmp_path, replace(SIZE, trials=4)) as team:
         member = team.worker(2)
         team.wait_until_in_the_middle()
@@ -120,7 +120,7 @@ def test_a_worker_that_dies_while_the_server_is_away(own: EmbeddedServer, tmp_pa
 
 @contextmanager
 def disk_of_its_own(own: EmbeddedServer) -> Iterator[Path]:
-    """Give a stopped server's data a disk of their own, with 64 MiB more than they need; yields their folder."""
+    """Put a stopped server's data onto a disk with 64 MiB more than they need, and yield their folder."""
     own.start_detached()
     own.stop(force=True)
     data = own.status().folder
@@ -162,7 +162,7 @@ def test_a_full_disk(panic: bool, own: EmbeddedServer, database_url: str, home: 
         os.unlink(disk / "filler")
         if panic:
             assert "PANIC" in (disk.parent / "server.log").read_text()
-        own.start_detached()  # as a user does where the server gave up
+        own.start_detached()  # as a user does if the server gave up
         team.end_well()
         assert AWAY in member.said
         team.check(reference)

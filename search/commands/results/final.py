@@ -38,6 +38,8 @@ def final(
         confirm_seeds=confirm_seeds,
         reopen=reopen,
     )
+    if measure:
+        request.check_measures_only()
     settings = load_settings(storage=storage, data=data, device=device)
     with closing(open_session(study, settings, objective)) as session, Decoding("decoding") as decoding:
         if measure:

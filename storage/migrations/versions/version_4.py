@@ -1,4 +1,4 @@
-"""One copy of an epoch's accuracy, a hash of what an objective declares, and the search policy in a study's spec."""
+"""An epoch's accuracy is stored once; a study knows its search policy, and a shipped objective by its declaration."""
 
 from __future__ import annotations
 
@@ -23,6 +23,16 @@ ALTER TABLE depthsearch.checkpoints ALTER COLUMN trial_id DROP DEFAULT;
 ALTER TABLE depthsearch.version ALTER COLUMN version DROP DEFAULT;
 DROP SEQUENCE depthsearch.studies_study_id_seq, depthsearch.leases_trial_id_seq,
     depthsearch.checkpoints_trial_id_seq, depthsearch.version_version_seq;
+"""
+
+# What a trial was trained on told its threads only in a text for people: "x86_64 AVX512, 2 threads".
+THREADS = """
+INSERT INTO trial_user_attributes (trial_id, key, value_json)
+    SELECT trial_id, 'threads', substring(value_json FROM ', ([0-9]+) threads"$')
+    FROM trial_user_attributes JOIN trials USING (trial_id) JOIN depthsearch.studies USING (study_id)
+    WHERE key = 'hardware' AND value_json ~ ', [0-9]+ threads"$';
+UPDATE trial_user_attributes a SET value_json = regexp_replace(value_json, ', [0-9]+ threads"$', '"')
+    FROM trials t JOIN depthsearch.studies s USING (study_id) WHERE t.trial_id = a.trial_id AND a.key = 'hardware';
 """
 
 # The objectives that ship with the program: the SHA-256 of their file in version 3, which changed whenever the code
@@ -92,8 +102,9 @@ SHIPPED = {
 
 
 def upgrade(op: Operations) -> None:
-    """Change the tables, then rewrite the spec of every study."""
+    """Change the tables, the attributes of trials, and the spec of every study."""
     op.execute(TABLES)
+    op.execute(THREADS)
     connection = op.get_bind()
     changed = sa.text("UPDATE depthsearch.studies SET spec = :spec WHERE study_id = :study_id").bindparams(
         sa.bindparam("spec", type_=sa.JSON)

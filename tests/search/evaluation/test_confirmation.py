@@ -349,7 +349,7 @@ def test_where_no_candidate_can_be_trained_nothing_is_scored(scene: Scene) -> No
     [
         (("--confirm", "1"), "--confirm must be 2 or more, but got 1"),
         (("--confirm-seeds", "3"), "--confirm-seeds 3 needs candidates"),
-        (("--confirm", "2", "--measure"), "--measure looks at the best trial"),
+        (("--confirm", "2", "--measure"), "--measure examines the best trial"),
     ],
 )
 def test_flags_that_make_no_sense(flags: tuple[str, ...], message: str) -> None:

@@ -105,7 +105,7 @@ def test_what_fits_has_the_same_configuration(change: str) -> None:
     )
     stored = {"depth": 2, "optimizer": "adamw", "adamw.rate": 0.1}
     now = override(space, assignments)
-    fitted = Compatibility(now, [list(row) for row in space.describe()]).parameters(stored)
+    fitted = Compatibility(space, now).parameters(stored)
     assert fitted == expected
     if fitted is not None:
         assert now.replay(fitted) == space.replay(stored)
@@ -113,10 +113,13 @@ def test_what_fits_has_the_same_configuration(change: str) -> None:
 
 def test_what_was_removed_or_added_beside_a_trials_parameters_does_not_fit() -> None:
     rate = Float(0.01, 0.5)
-    rows = [list(row) for row in Space(rate=rate, clip=Fixed(1.0)).describe()]
-    assert Compatibility(Space(rate=rate, clip=Fixed(1.0)), rows).parameters({"rate": 0.1}) == {"rate": 0.1}
-    assert Compatibility(Space(rate=rate), rows).parameters({"rate": 0.1}) is None
-    assert Compatibility(Space(rate=rate, clip=Fixed(1.0), more=Fixed(1)), rows).parameters({"rate": 0.1}) is None
+    old = Space(rate=rate, clip=Fixed(1.0))
+    assert Compatibility(old, Space(rate=rate, clip=Fixed(1.0))).parameters({"rate": 0.1}) == {"rate": 0.1}
+    assert Compatibility(old, Space(rate=rate)).parameters({"rate": 0.1}) is None
+    assert Compatibility(old, old.replace(more=Fixed(1))).parameters({"rate": 0.1}) is None
+    # Another type is another value, though Python calls them equal.
+    for value in (1, True):
+        assert Compatibility(old, Space(rate=rate, clip=Fixed(value))).parameters({"rate": 0.1}) is None
 
 
 def test_what_fits_is_carried_over_with_all_that_is_known_of_it(database: Database) -> None:
@@ -230,11 +233,11 @@ def test_a_changed_file_is_said_and_its_trials_are_carried(database: Database, t
 def test_a_fork_that_breaks_off_leaves_nothing(database: Database) -> None:
     make(database, planned("old"), "old", random_trials(SPACE, 3))
     execute(database.url.render_as_string(hide_password=False), "ALTER TABLE depthsearch.epochs RENAME TO away")
-    before = studies.names(database.engine)
+    before = studies.list_names(database.engine)
     with pytest.raises(Exception, match="epochs"):
         forked(database)
     execute(database.url.render_as_string(hide_password=False), "ALTER TABLE depthsearch.away RENAME TO epochs")
-    assert studies.names(database.engine) == before
+    assert studies.list_names(database.engine) == before
     assert optuna.get_all_study_names(database.optuna) == ["old"]
     assert len(database.optuna.get_all_trials(studies.get(database.engine, "old").study_id)) == 3
     forked(database)
@@ -248,7 +251,7 @@ def test_a_taken_name_and_a_missing_study(database: Database) -> None:
         fork_study(database, StudyRequest(study="nothing like it", fork="new"), load())
     with pytest.raises(UsageError):
         StudyRequest(study="old", fork="a/b")
-    assert studies.names(database.engine) == ["old"]
+    assert studies.list_names(database.engine) == ["old"]
 
 
 @pytest.mark.slow

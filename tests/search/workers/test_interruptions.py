@@ -1,4 +1,4 @@
-"""A run that is killed, interrupted or loses a worker goes on to exactly its budget."""
+"""A run that is killed, interrupted or loses a worker resumes and ends with exactly its budget."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ RUN = ("run", "--study", "digits-depth", "--trials", str(TRIALS), "--epochs", "8
 
 @pytest.fixture(autouse=True)
 def remote(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A storage that outlives the commands, as a team's server does."""
+    """Set a storage that outlives the commands, as a team's server does."""
     monkeypatch.setenv("SEARCH_STORAGE", database_url)
 
 
 def status() -> dict[str, Any]:
-    """What `search status --json` would print, without the second that its start takes."""
+    """Return what `search status --json` prints, without the second that its start takes."""
     with open_database(url.parse(os.environ["SEARCH_STORAGE"])) as database:
-        if not studies.names(database.engine):
+        if not studies.list_names(database.engine):
             return {"states": {"complete": 0, "pruned": 0}, "epochs_trained": 0, "workers": []}
         return StudyView(database, "digits-depth").status().to_json()
 
@@ -50,7 +50,7 @@ def check_exact(address: str) -> None:
 
 
 @pytest.mark.slow
-def test_kill_9_in_the_middle_and_again(database_url: str, tmp_path: Path) -> None:
+def test_a_killed_run_resumes(database_url: str, tmp_path: Path) -> None:
     process = start(*RUN)
     until(lambda: finished(status()) >= 1, "a finished trial")
     kill_group(process)
@@ -60,7 +60,7 @@ def test_kill_9_in_the_middle_and_again(database_url: str, tmp_path: Path) -> No
     assert running, "nothing was running when the kill came"
     done(*RUN)
     check_exact(database_url)
-    # The trials that were running went on as themselves: same parameters, same beginning of the curve.
+    # The trials that were running are the same trials: same parameters, same beginning of the curve.
     for trial in trials(database_url):
         if trial.number in {was.number for was in running}:
             was = before[trial.number]
@@ -89,7 +89,7 @@ def _ours(process: psutil.Process, address: str) -> bool:
 
 
 @pytest.mark.slow
-def test_a_killed_worker_is_replaced_and_its_trial_goes_on(database_url: str) -> None:
+def test_a_killed_worker_is_replaced_and_its_trial_resumed(database_url: str) -> None:
     process = start(*RUN)
     killed: set[int] = set()
 
@@ -140,7 +140,7 @@ def test_two_commands_share_one_budget(database_url: str) -> None:
 @pytest.mark.slow
 def test_the_deadline_ends_a_run(database_url: str) -> None:
     done("run", "--study", "digits-depth", "--trials", "500", "--timeout", "12", "--workers", "2")
-    # On a machine that is busy enough, the workers have only just started when the time is over.
+    # On a busy machine the workers have only just started when the time is over.
     shown = status()
     assert finished(shown) < 500
     assert shown["budget"]["left"] == 500 - finished(shown)

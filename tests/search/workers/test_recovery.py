@@ -1,4 +1,4 @@
-"""`search doctor --repair`: what dead workers left is set right, what is in use stays as it is."""
+"""`search doctor --repair`: what dead workers left is cleaned up, what is in use is not touched."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from search.workers import recovery
 from storage import url
 from storage.database import Database, open_database
 from storage.leasing import leases, workers
+from storage.optuna_adapter import get_trial_id
 from storage.records import studies
 from storage.records.studies import StudyRecord
 from tests.search.command import done, search
@@ -49,12 +50,12 @@ def dead() -> str:
 
 
 def begin(database: Database) -> int:
-    """A trial that RUNS without a lease, as Optuna alone makes it."""
-    return optuna.load_study(study_name="s", storage=database.optuna).ask()._trial_id
+    """Start a trial without a lease, as Optuna alone does, and return its id."""
+    return get_trial_id(optuna.load_study(study_name="s", storage=database.optuna).ask())
 
 
 def held(database: Database, record: StudyRecord, worker: str, ends_in: float = LEASE) -> int:
-    """A RUNNING trial under a worker's lease, which ends in so many seconds; its worker is on the list."""
+    """Start a trial under a worker's lease, which expires in `ends_in` seconds, and return its id."""
     trial_id = begin(database)
     with database.engine.begin() as connection:
         leases.claim(connection, record.study_id, trial_id, worker, ends_in)
@@ -63,7 +64,7 @@ def held(database: Database, record: StudyRecord, worker: str, ends_in: float = 
 
 
 def silence(database: Database, worker: str, seconds: float) -> None:
-    """Let the worker have been silent for so long."""
+    """Make the worker silent for this long."""
     with database.engine.begin() as connection:
         connection.execute(
             text("UPDATE depthsearch.workers SET beat_at = now() - make_interval(secs => :s) WHERE worker = :w"),
@@ -76,11 +77,11 @@ def listed(database: Database) -> set[str]:
         return {row.worker for row in connection.execute(text("SELECT worker FROM depthsearch.workers"))}
 
 
-def test_the_trial_of_a_dead_worker_is_let_go_of(database: Database, record: StudyRecord, dead: str) -> None:
+def test_the_trial_of_a_dead_worker_is_released(database: Database, record: StudyRecord, dead: str) -> None:
     trial_id = held(database, record, dead)
     assert leases.take_over(database.engine, record.study_id, "next", LEASE) is None
     assert recovery.repair_all(database.engine, LEASE) == [
-        "study s: let go of trial 0 (held by workers that are gone); took 1 worker that is gone off the list"
+        "study s: released trial 0 (held by dead workers); removed 1 dead worker from the list"
     ]
     taken = leases.take_over(database.engine, record.study_id, "next", LEASE)
     assert taken is not None
@@ -88,12 +89,12 @@ def test_the_trial_of_a_dead_worker_is_let_go_of(database: Database, record: Stu
     assert listed(database) == set()
 
 
-def test_expired_leases_are_let_go_of_and_those_in_force_are_not(database: Database, record: StudyRecord) -> None:
+def test_expired_leases_are_released_and_valid_ones_are_not(database: Database, record: StudyRecord) -> None:
     expired = held(database, record, ELSEWHERE, -1.0)
     mine = held(database, record, workers.new_worker_id())
     theirs = held(database, record, "another" + ELSEWHERE)
     [line] = recovery.repair_all(database.engine, 0.1)
-    assert line == "study s: let go of trial 0 (held by workers that are gone)"
+    assert line == "study s: released trial 0 (held by dead workers)"
     with database.engine.begin() as connection:
         free = connection.execute(text("SELECT trial_id FROM depthsearch.leases WHERE expires_at = '-infinity'"))
         assert [row.trial_id for row in free] == [expired]
@@ -103,7 +104,7 @@ def test_expired_leases_are_let_go_of_and_those_in_force_are_not(database: Datab
     assert recovery.repair_all(database.engine, 0.1) == []
 
 
-def test_a_lease_that_ran_out_while_the_server_was_away_waits(database: Database, record: StudyRecord) -> None:
+def test_a_lease_that_expired_while_the_server_was_down_waits(database: Database, record: StudyRecord) -> None:
     trial_id = held(database, record, ELSEWHERE, -86400.0)
     patience = 86400.0  # more than this server has been up
     assert recovery.repair_all(database.engine, patience) == []
@@ -116,23 +117,23 @@ def test_trials_of_another_program_are_named(database: Database, record: StudyRe
     begin(database)
     begin(database)
     [line] = recovery.repair_all(database.engine, LEASE)
-    assert line == "study s: the next worker takes trials 0, 1 (begun by another program)"
+    assert line == "study s: the next worker takes over trials 0, 1 (started by another program)"
     assert leases.take_over(database.engine, record.study_id, "next", LEASE) is not None
 
 
-def test_silent_workers_are_taken_off_the_list(database: Database, record: StudyRecord, dead: str) -> None:
+def test_silent_workers_are_removed_from_the_list(database: Database, record: StudyRecord, dead: str) -> None:
     for worker in (dead, ELSEWHERE, "another" + ELSEWHERE):
         with database.engine.begin() as connection:
             workers.beat(connection, worker, record.study_id, "cpu", None, None)
     silence(database, ELSEWHERE, recovery.SILENT_LEASES * LEASE + 60)
     silence(database, "another" + ELSEWHERE, recovery.SILENT_LEASES * LEASE - 60)
-    assert recovery.repair_all(database.engine, LEASE) == ["study s: took 2 workers that are gone off the list"]
+    assert recovery.repair_all(database.engine, LEASE) == ["study s: removed 2 dead workers from the list"]
     assert listed(database) == {"another" + ELSEWHERE}
 
 
-def test_the_check_fails_only_where_nobody_goes_on(database: Database, record: StudyRecord, dead: str) -> None:
+def test_the_check_fails_only_if_no_worker_lives(database: Database, record: StudyRecord, dead: str) -> None:
     held(database, record, dead)
-    with pytest.raises(SearchError, match=r"hold trial 0 of study s; `search doctor --repair`"):
+    with pytest.raises(SearchError, match=r"hold trial 0 of study s; release them with `search doctor --repair`"):
         recovery.check_stale(database.engine, LEASE)
     mine = workers.new_worker_id()
     with database.engine.begin() as connection:
@@ -157,10 +158,10 @@ def test_the_command_repairs_a_stopped_study(database: Database, record: StudyRe
     address = database.url.render_as_string(hide_password=False)
     found = search("doctor", "--storage", address)
     assert found.code == 1
-    assert "FAIL trials: workers that are gone hold trial 0 of study s; `search doctor --repair`" in found.out
+    assert "FAIL trials: dead workers hold trial 0 of study s; release them with `search doctor --repair`" in found.out
     assert "1 of 9 checks failed: trials" in found.err
-    mended = {row["check"]: row for row in done("doctor", "--repair", "--json", "--storage", address).document}
-    assert mended["repair"]["found"].startswith("study s: let go of trial 0")
-    assert mended["trials"]["fine"]
+    repaired = {row["check"]: row for row in done("doctor", "--repair", "--json", "--storage", address).document}
+    assert repaired["repair"]["found"].startswith("study s: released trial 0")
+    assert repaired["trials"]["fine"]
     assert "ok   repair: nothing to repair" in done("doctor", "--repair", "--storage", address).out
     assert studies.get(database.engine, "s").control == "stop"

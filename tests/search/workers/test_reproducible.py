@@ -54,7 +54,7 @@ def test_the_same_seed_gives_the_same_curves_bit_for_bit(address: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_study_does_not_go_on_with_other_data(address: str, tmp_path: Path) -> None:
+def test_a_study_does_not_continue_with_other_data(address: str, tmp_path: Path) -> None:
     path = write(tmp_path, "flowers.py", FLOWERS)
     folder = tmp_path / "data" / "flowers" / "train"
     made.write_folders(folder, made.part(3, 20, (6, 6, 3)), ["rose", "tulip", "violet"])
@@ -84,7 +84,7 @@ def test_what_a_configuration_does_to_itself_costs_a_slot_and_has_a_reason(addre
 
 @pytest.mark.slow
 def test_an_enqueued_trial_that_does_not_fit_fails_alone(address: str) -> None:
-    """Somebody's own tool may enqueue anything; it must not block the study."""
+    """Any tool may enqueue anything; it must not block the study."""
     run = ("run", "--study", "digits-depth", "--epochs", "1", "--workers", "1")
     done(*run, "--trials", "1")
     study = optuna.load_study(study_name="digits-depth", storage=RDBStorage(address))

@@ -16,7 +16,7 @@ from tests.conftest import execute
 from tests.objectives.data import made
 from tests.search.command import done, search
 
-# What an open of the test set would show, by how the data set lies.
+# A part of the path that opening the test set would show, by the layout of the data set.
 HELD_OUT = {"fashion-mnist": "t10k-", "cifar10": "test_batch", "flowers": "flowers/test"}
 
 FLOWERS = """
@@ -110,7 +110,7 @@ def test_an_objective_that_opens_the_test_set_is_refused_by_name(data: Path, tmp
 
 @pytest.mark.slow
 def test_the_ledger_is_claimed_before_the_test_files_are_opened(data: Path, tmp_path: Path, database_url: str) -> None:
-    """With a test set that cannot be read, the claim is there, without a score; mended, it is scored."""
+    """If the test set cannot be read, the claim has no score; once it is repaired, it is scored."""
     path = objective(tmp_path, "flowers", FLOWERS)
     common = ("--study", "flowers", "--data", data, "--storage", database_url)
     done("run", *common, "--objective", path, "--workers", "1")
@@ -130,5 +130,5 @@ def test_the_ledger_is_claimed_before_the_test_files_are_opened(data: Path, tmp_
     result = done("final", *common, "--out", tmp_path / "out", "--json").document
     assert (result["weights_sha256"], result["look"], result["first_time"]) == (rows[0][0], 1, True)
     assert str(result["trial"]) == rows[0][2] != "2"
-    # Other weights could not have taken that claim up.
+    # Other weights could not have used that claim.
     assert os.path.getsize(tmp_path / "out" / "model.safetensors") > 0

@@ -1,4 +1,4 @@
-"""A signal is heard wherever it comes, once, and what it starts is not cut short."""
+"""A signal is handled wherever it arrives, once, and cleaning up after it is not cut short."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_second_signal_does_not_cut_cleaning_up_short() -> None:
     assert outcome(TWICE) == ("cleaned up", "")
 
 
-def test_a_command_that_waits_ends_in_good_order(database_url: str) -> None:
+def test_a_command_that_waits_ends_cleanly(database_url: str) -> None:
     from tests.search.command import start
 
     process = start("dashboard", "--port", "0", "--storage", database_url)

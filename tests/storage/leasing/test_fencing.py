@@ -1,107 +1,146 @@
-"""The guard: slots, leases and fencing inside Optuna's own transactions, on a real Postgres."""
+"""The fence: slots, leases and added writes inside Optuna's own transactions, on a real Postgres."""
 
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import optuna
 import pytest
 from optuna.distributions import FloatDistribution
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
-from optuna.trial import TrialState
-from sqlalchemy import text
+from optuna.trial import Trial, TrialState
+from sqlalchemy import Connection, text
 
 from storage import url
 from storage.database import Database, open_database
 from storage.errors import LeaseLost, NoSlot
 from storage.leasing import leases
 from storage.leasing.fencing import LeaseFence
+from storage.optuna_adapter import attach_trial, get_trial_id
 from storage.records import epochs, studies
 from storage.records.studies import StudyRecord
 
-LONG = 60.0
+LONG_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A connection with a fence of its own, as another process would have."""
+
+    database: Database
+    fence: LeaseFence
+    study: optuna.Study
+
+    def claim(self) -> Trial:
+        with self.fence.claiming():
+            return self.study.ask()
+
+    def report(self, trial: Trial, epoch: int, accuracy: float) -> None:
+        """Store an epoch as a worker does."""
+        lease = self.fence.lease
+        assert lease is not None
+
+        def write(connection: Connection) -> None:
+            epochs.record(connection, lease, epoch, {"accuracy": accuracy}, lease_seconds=LONG_SECONDS)
+
+        with self.fence.adding(write):
+            trial.report(accuracy, epoch)
 
 
 @contextmanager
-def worker(address: str, name: str, seconds: float = LONG) -> Iterator[tuple[Database, LeaseFence, optuna.Study]]:
-    """A second connection with a guard of its own, as another process would have."""
+def worker(address: str, name: str) -> Iterator[Worker]:
     with open_database(url.parse(address)) as database:
-        fence = LeaseFence(database.optuna, name, seconds)
+        fence = LeaseFence(database.optuna, name, LONG_SECONDS)
         study = optuna.load_study(
             study_name="s", storage=database.optuna, sampler=optuna.samplers.RandomSampler(seed=1)
         )
-        yield database, fence, study
+        yield Worker(database, fence, study)
+
+
+def rows(database: Database, statement: str) -> list[Any]:
+    with database.engine.begin() as connection:
+        return [tuple(row) for row in connection.execute(text(statement))]
 
 
 def expire(database: Database) -> None:
-    """As after a lease's time without a sign of life; the server has been up all the while."""
+    """Let every lease expire; the server has been up all the while."""
     with database.engine.begin() as connection:
         connection.execute(text("UPDATE depthsearch.leases SET expires_at = now() - interval '1 second'"))
 
 
 def test_a_new_trial_has_a_lease_in_the_same_commit(database_url: str, record: StudyRecord) -> None:
-    with worker(database_url, "a") as (database, fence, study):
-        trial = study.ask()
-        assert fence.lease == leases.Lease(trial._trial_id, 1)
-        with database.engine.begin() as connection:
-            row = connection.execute(text("SELECT trial_id, worker FROM depthsearch.leases")).one()
-        assert tuple(row) == (trial._trial_id, "a")
+    with worker(database_url, "a") as a:
+        trial = a.claim()
+        assert a.fence.lease == leases.Lease(get_trial_id(trial), 1)
+        assert rows(a.database, "SELECT trial_id, worker FROM depthsearch.leases") == [(get_trial_id(trial), "a")]
 
 
-def test_a_finished_trial_has_none(database_url: str, record: StudyRecord) -> None:
-    with worker(database_url, "a") as (database, fence, study):
-        study.tell(study.ask(), 0.5)
-        assert fence.lease is None
-        with database.engine.begin() as connection:
-            assert connection.scalar(text("SELECT count(*) FROM depthsearch.leases")) == 0
+def test_a_worker_starts_no_trial_unless_it_claims(database: Database, database_url: str, record: StudyRecord) -> None:
+    with worker(database_url, "a") as a:
+        with pytest.raises(AssertionError, match="only within"):
+            a.study.ask()
+        a.claim()
+        with pytest.raises(AssertionError, match="one trial at a time"):
+            a.claim()
+    assert rows(database, "SELECT number FROM trials") == [(0,)]
 
 
-def test_enqueued_trials_take_a_slot_and_a_lease(database: Database, database_url: str, record: StudyRecord) -> None:
+def test_a_finished_trial_has_no_lease(database_url: str, record: StudyRecord) -> None:
+    with worker(database_url, "a") as a:
+        a.study.tell(a.claim(), 0.5)
+        assert a.fence.lease is None
+        assert rows(a.database, "SELECT * FROM depthsearch.leases") == []
+
+
+def test_enqueued_trials_take_a_slot_and_a_lease(database_url: str, record: StudyRecord) -> None:
     plain = optuna.load_study(study_name="s", storage=RDBStorage(database_url))
     for _ in range(5):
         plain.enqueue_trial({"x": 0.5})
-    with worker(database_url, "a") as (_, fence, study):
+    with worker(database_url, "a") as a:
         for _ in range(3):
-            trial = study.ask()
-            assert fence.lease is not None
+            trial = a.claim()
+            assert a.fence.lease is not None
             assert trial.suggest_float("x", 0, 1) == 0.5
-            study.tell(trial, 1.0)
+            a.study.tell(trial, 1.0)
         with pytest.raises(NoSlot):
-            study.ask()
-        counts = [trial.state for trial in study.get_trials()]
+            a.claim()
+        counts = [trial.state for trial in a.study.get_trials()]
         assert counts.count(TrialState.COMPLETE) == 3
         assert counts.count(TrialState.WAITING) == 2
 
 
 def test_the_budget_counts_running_trials(database_url: str, record: StudyRecord) -> None:
     with (
-        worker(database_url, "a") as (_, _, a),
-        worker(database_url, "b") as (_, _, b),
-        worker(database_url, "c") as (_, _, c),
-        worker(database_url, "d") as (_, d_guard, d),
+        worker(database_url, "a") as a,
+        worker(database_url, "b") as b,
+        worker(database_url, "c") as c,
+        worker(database_url, "d") as d,
     ):
-        trials = [a.ask(), b.ask(), c.ask()]
+        first, _, _ = a.claim(), b.claim(), c.claim()
         with pytest.raises(NoSlot, match="3 trials"):
-            d.ask()
-        assert d_guard.lease is None
-        # A failure of ours gives the slot back.
-        a.tell(trials[0], state=TrialState.FAIL)
-        assert d.ask().number == 3
+            d.claim()
+        assert d.fence.lease is None
+        # A failed trial gives its slot back.
+        a.study.tell(first, state=TrialState.FAIL)
+        assert d.claim().number == 3
 
 
 def test_raising_the_budget_opens_slots(database: Database, database_url: str, record: StudyRecord) -> None:
-    with worker(database_url, "a") as (_, _, study):
+    with worker(database_url, "a") as a:
         for _ in range(3):
-            study.tell(study.ask(), 1.0)
+            a.study.tell(a.claim(), 1.0)
         with pytest.raises(NoSlot):
-            study.ask()
+            a.claim()
         studies.raise_budget(database.engine, record.study_id, 4)
-        study.tell(study.ask(), 1.0)
+        a.study.tell(a.claim(), 1.0)
         studies.raise_budget(database.engine, record.study_id, 2)  # never lowers
         with pytest.raises(NoSlot, match="4 trials"):
-            study.ask()
+            a.claim()
 
 
 @pytest.mark.parametrize("how", ["stop", "deadline"])
@@ -110,25 +149,25 @@ def test_a_stopped_study_takes_no_trial(database: Database, database_url: str, r
         studies.set_control(database.engine, record.study_id, "stop")
     else:
         studies.set_deadline(database.engine, record.study_id, -1.0)
-    with worker(database_url, "a") as (_, _, study), pytest.raises(NoSlot, match="stopped"):
-        study.ask()
+    with worker(database_url, "a") as a, pytest.raises(NoSlot, match="stopped"):
+        a.claim()
 
 
-def _train_all(address: str, budget_errors: int) -> None:
-    """A process that takes trials until none is left, failing now and then as infrastructure does."""
-    with worker(address, f"w{budget_errors}") as (_, _, study):
-        failures = 0
+def _train_all(address: str, failures: int) -> None:
+    """Claim trials until none is left; the first few fail, as infrastructure does."""
+    with worker(address, f"w{failures}") as own:
+        failed = 0
         while True:
             try:
-                trial = study.ask()
+                trial = own.claim()
             except NoSlot:
                 return
             trial.suggest_float("x", 0, 1)
-            if failures < budget_errors:
-                failures += 1
-                study.tell(trial, state=TrialState.FAIL)
+            if failed < failures:
+                failed += 1
+                own.study.tell(trial, state=TrialState.FAIL)
             else:
-                study.tell(trial, trial.number)
+                own.study.tell(trial, trial.number)
 
 
 def test_the_budget_is_exact_over_processes(database: Database, database_url: str, record: StudyRecord) -> None:
@@ -148,74 +187,145 @@ def test_the_budget_is_exact_over_processes(database: Database, database_url: st
     assert sorted(trial.number for trial in trials) == list(range(len(trials)))
 
 
-def test_take_over_needs_an_expired_lease(database: Database, database_url: str, record: StudyRecord) -> None:
-    with worker(database_url, "a") as (_, _, study):
-        trial = study.ask()
-        assert leases.take_over(database.engine, record.study_id, "b", LONG) is None
+def test_taking_over_needs_an_expired_lease(database: Database, database_url: str, record: StudyRecord) -> None:
+    with worker(database_url, "a") as a:
+        trial = a.claim()
+        assert leases.take_over(database.engine, record.study_id, "b", LONG_SECONDS) is None
         expire(database)
-        assert leases.take_over(database.engine, record.study_id, "b", LONG) == leases.Lease(trial._trial_id, 2)
-        assert leases.take_over(database.engine, record.study_id, "c", LONG) is None
+        taken = leases.take_over(database.engine, record.study_id, "b", LONG_SECONDS)
+        assert taken == leases.Lease(get_trial_id(trial), 2)
+        assert leases.take_over(database.engine, record.study_id, "c", LONG_SECONDS) is None
 
 
 def test_a_running_trial_without_a_lease_is_taken_over(
     database: Database, database_url: str, record: StudyRecord
 ) -> None:
     stray = optuna.load_study(study_name="s", storage=RDBStorage(database_url)).ask()
-    assert leases.take_over(database.engine, record.study_id, "b", LONG) == leases.Lease(stray._trial_id, 1)
+    taken = leases.take_over(database.engine, record.study_id, "b", LONG_SECONDS)
+    assert taken == leases.Lease(get_trial_id(stray), 1)
 
 
 def test_a_worker_that_lost_its_lease_writes_nothing(
     database: Database, database_url: str, record: StudyRecord
 ) -> None:
-    with worker(database_url, "a") as (slow, fence, study):
-        trial = study.ask()
+    with worker(database_url, "a") as a:
+        trial = a.claim()
         trial.suggest_float("x", 0, 1)
-        trial.report(0.1, 0)
-        old = fence.lease
-        assert old is not None
+        a.report(trial, 0, 0.1)
         expire(database)
-        assert leases.take_over(database.engine, record.study_id, "b", LONG) is not None
-        with pytest.raises(LeaseLost):
-            trial.report(0.2, 1)
-        with pytest.raises(LeaseLost):
-            trial.suggest_float("y", 0, 1)
-        with pytest.raises(LeaseLost):
-            trial.set_user_attr("late", 1)
-        with pytest.raises(LeaseLost):
-            trial.set_constraint("late", 1.0)
-        with slow.engine.begin() as connection, pytest.raises(LeaseLost):
-            epochs.record(connection, old, 1, {"accuracy": 0.2}, lease_seconds=LONG)
-        with pytest.raises(LeaseLost):
-            study.tell(trial, 0.9)
+        assert leases.take_over(database.engine, record.study_id, "b", LONG_SECONDS) is not None
+        late: list[Callable[[], object]] = [
+            lambda: a.report(trial, 1, 0.2),
+            lambda: trial.report(0.2, 1),
+            lambda: trial.suggest_float("y", 0, 1),
+            lambda: trial.set_user_attr("late", 1),
+            lambda: trial.set_constraint("late", 1.0),
+            lambda: a.study.tell(trial, 0.9),
+        ]
+        for write in late:
+            with pytest.raises(LeaseLost):
+                write()
     stored = optuna.load_study(study_name="s", storage=database.optuna).get_trials()[0]
     assert stored.state == TrialState.RUNNING
     assert stored.intermediate_values == {0: 0.1}
     assert set(stored.params) == {"x"}
     assert stored.user_attrs == {}
+    assert rows(database, "SELECT epoch FROM depthsearch.epochs") == [(0,)]
 
 
-def test_the_next_holder_goes_on_with_the_same_trial(
-    database: Database, database_url: str, record: StudyRecord
-) -> None:
-    with worker(database_url, "a") as (_, _, study):
-        first = study.ask()
+def test_the_next_holder_resumes_the_same_trial(database: Database, database_url: str, record: StudyRecord) -> None:
+    with worker(database_url, "a") as a:
+        first = a.claim()
         x = first.suggest_float("x", 0, 1)
         first.report(0.1, 0)
     expire(database)
-    with worker(database_url, "b") as (_, fence, study):
-        fence.lease = leases.take_over(database.engine, record.study_id, "b", LONG)
-        study.get_trials(deepcopy=False)
-        second = optuna.trial.Trial(study, first._trial_id)
+    with worker(database_url, "b") as b:
+        b.fence.lease = leases.take_over(database.engine, record.study_id, "b", LONG_SECONDS)
+        second = attach_trial(b.study, get_trial_id(first))
         assert second.suggest_float("x", 0, 1) == x
         assert 0 <= second.suggest_float("never suggested before", 0, 1) <= 1
         second.report(0.3, 1)
-        study.tell(second, 0.3)
+        b.study.tell(second, 0.3)
     [stored] = optuna.load_study(study_name="s", storage=database.optuna).get_trials()
     assert stored.number == first.number
     assert stored.intermediate_values == {0: 0.1, 1: 0.3}
 
 
-def test_an_unguarded_tool_still_works(database_url: str, record: StudyRecord) -> None:
+def count_commits(database: Database) -> int:
+    [(count,)] = rows(database, "SELECT pg_current_xact_id()::text::bigint")
+    return int(count)
+
+
+def test_an_epoch_is_one_transaction(database: Database, database_url: str, record: StudyRecord) -> None:
+    with worker(database_url, "a") as a:
+        trial = a.claim()
+        expire(database)
+        before = count_commits(database)
+        a.report(trial, 0, 0.25)
+        assert count_commits(database) - before == 2  # that of the epoch, and the count's own
+        [(value, epoch, accuracy)] = rows(
+            database,
+            "SELECT intermediate_value, epoch, (metrics->>'accuracy')::float8 FROM trial_intermediate_values "
+            "JOIN depthsearch.epochs USING (trial_id)",
+        )
+        assert (value, epoch, accuracy) == (0.25, 0, 0.25)
+        assert rows(database, "SELECT expires_at > now() FROM depthsearch.leases") == [(True,)], "it was not renewed"
+
+
+class ServerGone(Exception):
+    """The connection breaks in the middle of a write."""
+
+
+def break_off(_: Connection) -> None:
+    raise ServerGone
+
+
+def check_nothing_stored(database: Database) -> None:
+    assert rows(database, "SELECT * FROM trial_intermediate_values") == []
+    assert rows(database, "SELECT * FROM depthsearch.epochs") == []
+
+
+def test_an_epoch_is_stored_whole_or_not_at_all(database: Database, database_url: str, record: StudyRecord) -> None:
+    with worker(database_url, "a") as a:
+        trial = a.claim()
+        with pytest.raises(ServerGone), a.fence.adding(break_off):
+            trial.report(0.5, 0)
+        check_nothing_stored(database)
+        a.report(trial, 0, 0.5)  # the repeated call stores it
+        assert trial.should_prune() is False
+        assert rows(database, "SELECT epoch FROM depthsearch.epochs") == [(0,)]
+
+
+def test_an_epoch_of_a_trial_that_somebody_ended_is_not_stored(
+    database: Database, database_url: str, record: StudyRecord
+) -> None:
+    with worker(database_url, "a") as a:
+        trial = a.claim()
+        RDBStorage(database_url).set_trial_state_values(get_trial_id(trial), TrialState.FAIL)
+        with pytest.raises(UpdateFinishedTrialError):
+            a.report(trial, 0, 0.5)
+    check_nothing_stored(database)
+
+
+def test_an_epoch_that_is_stored_already_renews_the_lease(
+    database: Database, database_url: str, record: StudyRecord
+) -> None:
+    """As after an outage in which the answer to a successful commit was lost."""
+    with worker(database_url, "a") as a:
+        trial = a.claim()
+        unaware = attach_trial(a.study, get_trial_id(trial))
+        a.report(trial, 0, 0.5)
+        expire(database)
+        a.report(unaware, 0, 0.5)
+        assert rows(database, "SELECT expires_at > now() FROM depthsearch.leases") == [(True,)]
+        assert leases.take_over(database.engine, record.study_id, "b", LONG_SECONDS) is None
+        leases.release(database.engine, leases.Lease(get_trial_id(trial), 1))
+        assert leases.take_over(database.engine, record.study_id, "b", LONG_SECONDS) is not None
+        with pytest.raises(LeaseLost), pytest.warns(UserWarning, match="already reported"):
+            a.report(trial, 0, 0.5)
+
+
+def test_a_tool_without_a_fence_still_works(database_url: str, record: StudyRecord) -> None:
     study = optuna.load_study(study_name="s", storage=RDBStorage(database_url))
     study.add_trial(
         optuna.trial.create_trial(params={"x": 1.0}, distributions={"x": FloatDistribution(0, 1)}, value=1.0)
@@ -224,13 +334,13 @@ def test_an_unguarded_tool_still_works(database_url: str, record: StudyRecord) -
 
 
 def test_renewing_a_lost_lease_is_an_error(database: Database, database_url: str, record: StudyRecord) -> None:
-    with worker(database_url, "a") as (_, fence, study):
-        study.ask()
-        lease = fence.lease
+    with worker(database_url, "a") as a:
+        a.claim()
+        lease = a.fence.lease
         assert lease is not None
         with database.engine.begin() as connection:
-            leases.renew(connection, lease, LONG)
+            leases.renew(connection, lease, LONG_SECONDS)
         leases.release(database.engine, lease)
-        assert leases.take_over(database.engine, record.study_id, "b", LONG) is not None
+        assert leases.take_over(database.engine, record.study_id, "b", LONG_SECONDS) is not None
         with database.engine.begin() as connection, pytest.raises(LeaseLost):
-            leases.renew(connection, lease, LONG)
+            leases.renew(connection, lease, LONG_SECONDS)

@@ -12,11 +12,11 @@ from storage.copying.study import copy_study
 from storage.database import Database, open_database
 from storage.leasing.fencing import LeaseFence
 from storage.records import confirmations
-from storage.records.confirmations import Confirmation
+from storage.records.confirmations import SeedTraining
 from storage.records.studies import StudyRecord
 
-GOOD = Confirmation(accuracy=0.1 + 0.2, best_epoch=4)
-BAD = Confirmation(failure="diverged: train_loss became nan in epoch 0")
+GOOD = SeedTraining(accuracy=0.1 + 0.2, best_epoch=4)
+BAD = SeedTraining(failure="diverged: train_loss became nan in epoch 0")
 SEED = 2**63 - 1  # the largest there is
 
 
@@ -28,9 +28,10 @@ def target(empty_database_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def trial_id(database: Database, record: StudyRecord) -> int:
-    LeaseFence(database.optuna, "w", 60.0)
+    fence = LeaseFence(database.optuna, "w", 60.0)
     study = optuna.load_study(study_name=record.name, storage=database.optuna)
-    trial = study.ask()
+    with fence.claiming():
+        trial = study.ask()
     study.tell(trial, 0.5)
     return trial._trial_id
 

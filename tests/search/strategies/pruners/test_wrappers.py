@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 
 from search.display.status_report import format_audit
 from search.strategies.pruners.audit import AUDITED, summarize_audit
-from search.strategies.pruners.wrappers import AuditedPruner, WinnerGuarantee, best_value
+from search.strategies.pruners.wrappers import AuditedPruner, WinnerGuarantee
 
 EPOCHS = 9
 
@@ -44,11 +44,6 @@ def test_what_the_pruner_spares_is_spared() -> None:
     trial = made.ask()
     trial.report(0.0, 0)
     assert not trial.should_prune()
-
-
-def test_the_best_value_ignores_nan() -> None:
-    assert best_value({0: 0.1, 1: float("nan"), 2: 0.3}) == 0.3
-    assert best_value({}) == float("-inf")
 
 
 def stopping(share: float, seed: int = 0, epochs: int = 20) -> optuna.Study:

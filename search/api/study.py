@@ -1,0 +1,253 @@
+"""The class `Study`: the service as a Python object. Importing this module loads neither torch nor Optuna."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from search.errors import UsageError
+
+if TYPE_CHECKING:  # what methods return; each method imports what it needs
+    import optuna
+
+    from objectives.core.objective import Objective
+    from search.api.session import Session
+    from search.api.training import Progress
+    from search.evaluation.results.score import Score
+    from search.study.status_types import Status
+    from search.study.trials import Curve, Trial, Trials
+
+
+class Study:
+    """A search of one objective, kept in a storage; make one with `create` or `open`.
+
+    The embedded Postgres server, if the storage is that one, runs until `close`, the end of a `with` block, or the end
+    of the program.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._close = weakref.finalize(self, session.close)
+        self.name: str = session.record.name
+        self.notes: tuple[str, ...] = tuple(session.plan.notes if session.plan is not None else ())
+        """What speaks against the plan of a study that was just created, in sentences."""
+
+    @classmethod
+    def create(
+        cls,
+        name: str,
+        objective: str | Path | Objective | None = None,
+        *,
+        trials: int | None = None,
+        epochs: int | None = None,
+        seed: int | None = None,
+        train_examples: int | None = None,
+        sampler: str | None = None,
+        pruner: str | None = None,
+        audit: float | None = None,
+        experience: str | None = None,
+        overrides: Mapping[str, object] | Sequence[str] | None = None,
+        storage: str | None = None,
+        data: str | Path | None = None,
+    ) -> Self:
+        """Create a study, or open the one of that name if it was created with the same values.
+
+        Args:
+            name: The study's name in the storage.
+            objective: A name, a file that defines OBJECTIVE, or an OBJECTIVE itself. Default: the study's name.
+            trials: The study's budget: how many trials it finishes, complete or pruned. Default: the objective's.
+            epochs: Epochs of a full training. Default: the objective's.
+            seed: Seed of the split, the proposals and the weights. Default: 0.
+            train_examples: How many training images to use, a stratified part of all. Default: all.
+            sampler, pruner: Names from docs/reference/samplers-and-pruners.md. Default: the search policy's.
+            audit: Share of the stopped trials that are trained to the end, from 0 to 1.
+            experience: Earlier studies to learn from: `all` (the default), `shipped`, `none`, or `NAME,NAME`.
+            overrides: Changes of the space: `{"width": "16:512", "optimizer": "nesterov,adamw", "dropout": 0.1}`.
+            storage: Postgres URL. Default: SEARCH_STORAGE, OPTUNA_STORAGE, or the embedded server.
+            data: Folder of data sets. Default: SEARCH_DATA.
+
+        Raises:
+            UsageError: A value breaks a rule, or the study exists and was created with other values.
+            ObjectiveError, SpaceError, DataError: The objective, an override or the data set cannot be used.
+            StorageError: The storage cannot be reached.
+        """
+        from search.api.arguments import find_reference, list_overrides, load_settings
+        from search.api.session import create_session
+        from search.study.plan import StudyRequest
+
+        settings = load_settings(storage, data)
+        request = StudyRequest(
+            study=name,
+            objective=find_reference(objective),
+            trials=trials,
+            epochs=epochs,
+            seed=seed,
+            train_examples=train_examples,
+            sampler=sampler,
+            pruner=pruner,
+            audit=audit,
+            experience=experience,
+            overrides=list_overrides(overrides),
+        )
+        return cls(create_session(request, settings))
+
+    @classmethod
+    def open(
+        cls,
+        name: str,
+        *,
+        objective: str | Path | Objective | None = None,
+        storage: str | None = None,
+        data: str | Path | None = None,
+    ) -> Self:
+        """Open a study that exists, to look at it or to continue it.
+
+        Args:
+            name: The study's name in the storage.
+            objective: Where the study's objective is on this machine, if it is a file that this machine has not run.
+            storage, data: See `create`.
+
+        Raises:
+            UnknownStudy: There is no such study; its `known` has the names of those in the storage.
+            StorageError: The storage cannot be reached.
+        """
+        from search.api.arguments import find_reference, load_settings
+        from search.api.session import open_session
+
+        settings = load_settings(storage, data)
+        return cls(open_session(name, settings, find_reference(objective)))
+
+    def run(
+        self,
+        *,
+        trials: int | None = None,
+        workers: int | None = None,
+        timeout: float | None = None,
+        device: str | None = None,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> Status:
+        """Train trials on this machine until the study's budget is spent; return the study's state.
+
+        Workers are separate processes, but a script needs no `if __name__ == "__main__"`. Ctrl-C ends them in order
+        and raises KeyboardInterrupt; the next `run` continues the trials that were in training.
+
+        Args:
+            trials: A larger budget.
+            workers: Worker processes. Default: one per GPU or, without a GPU, one per core.
+            timeout: Seconds after which to end.
+            device: `cpu`, `cuda`, `all` (the default), or a list such as `cuda:0,cuda:1`.
+            progress: Called at the start, each second, and at the end; an exception that it raises ends the run.
+
+        Raises:
+            UsageError: The objective or the data have changed, or there is no such device.
+            SearchError: A worker failed, or a bug in the objective stopped the study.
+        """
+        from search.api import training
+        from search.settings import change
+        from search.signals import end_block_on_first
+        from search.study.plan import StudyRequest
+
+        session = self._opened()
+        with end_block_on_first():
+            machine = training.prepare_machine(change(session.settings, device=device, workers=workers))
+            request = StudyRequest(study=self.name, objective=session.objective, trials=trials, timeout=timeout)
+            session.resume(request)
+            training.train(session, machine.plan_jobs(session), timeout=timeout, progress=progress)
+        status = session.view.status()
+        training.check_not_failed(status)
+        return status
+
+    def status(self) -> Status:
+        """Read the study's state: counts, budget, workers, the best trial, the score."""
+        return self._opened().view.status()
+
+    @property
+    def best(self) -> Trial | None:
+        """The completed trial with the highest validation accuracy; None until a trial has completed."""
+        return self._opened().best()
+
+    @property
+    def trials(self) -> Trials:
+        """Every trial, read from the storage now."""
+        return self._opened().trials()
+
+    def curves(self, trial: Trial | int) -> Curve:
+        """Read every metric of a trial's epochs.
+
+        Raises:
+            UsageError: The study has no trial of that number.
+        """
+        return self._opened().curve(trial if isinstance(trial, int) else trial.number)
+
+    @property
+    def optuna(self) -> optuna.Study:
+        """The study as Optuna's own object, for its plots and importances; do not add trials to it."""
+        return self._opened().load_optuna()
+
+    def stop(self) -> None:
+        """Tell the study's workers, on every machine, to end after their present step."""
+        self._opened().stop()
+
+    def final(
+        self,
+        *,
+        out: str | Path | None = None,
+        device: str | None = None,
+        variants: Sequence[str] = (),
+        confirm: int | None = None,
+        confirm_seeds: int | None = None,
+        reopen: str | None = None,
+        progress: Callable[[str], object] | None = None,
+    ) -> Score:
+        """Retrain the best trial on training and validation images and score it once on the held-out test set.
+
+        A second call returns the stored score, unless `reopen` gives a reason to score again.
+
+        Args:
+            out: Folder for the weights and the model card. Default: `results/<study>`.
+            device: Device to train on. Default: the first GPU, else the CPU.
+            variants: Applied to the network that is scored, such as `prune_unstructured:amount=0.8`.
+            confirm: Choose the winner among this many of the best trials, by training them with further seeds.
+            confirm_seeds: Further seeds for each of them. Default: 3.
+            reopen: The reason to score again a test set that was scored or claimed before.
+            progress: Called with one line of text at a time.
+
+        Raises:
+            NothingToDo: No trial has completed.
+            UsageError, ObjectiveError: An argument breaks a rule.
+            ScoreRefused: The test set was claimed for other weights.
+        """
+        from search.api.scoring import FinalRequest
+        from search.api.scoring_process import score_in_process
+        from search.settings import change
+
+        session = self._opened()
+        request = FinalRequest(
+            out=Path(out) if out is not None else Path("results") / self.name,
+            variants=tuple(variants),
+            confirm=confirm,
+            confirm_seeds=confirm_seeds,
+            reopen=reopen,
+        )
+        settings = change(session.settings, device=device)
+        return score_in_process(session, request, settings, progress)
+
+    def close(self) -> None:
+        """Close the storage; the embedded server stops unless another program uses it. A second call does nothing."""
+        self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Study {self.name!r}{'' if self._close.alive else ', closed'}>"
+
+    def _opened(self) -> Session:
+        if not self._close.alive:
+            raise UsageError(f"study {self.name!r} is closed; open it again with Study.open({self.name!r})")
+        return self._session

@@ -1,0 +1,141 @@
+"""Everything of Optuna that this program uses and Optuna does not promise to keep.
+
+Optuna documents studies, trials, samplers, pruners and distributions, and the rest of this program uses nothing
+else. Here stand its tables, the ids of its rows, and what happens within its storage's transactions. A new version
+of Optuna may change any of it without notice: tests/storage/test_optuna_adapter.py checks each assumption and names
+the one that no longer holds.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from optuna import Study
+from optuna.storages import RDBStorage
+from optuna.storages._rdb import models
+from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy import Connection, Engine, Table, event, inspect
+from sqlalchemy.orm import ORMExecuteState, Session, scoped_session, sessionmaker
+
+STUDIES: Table = models.StudyModel.__table__
+TRIALS: Table = models.TrialModel.__table__
+PARAMETERS: Table = models.TrialParamModel.__table__
+VALUES: Table = models.TrialValueModel.__table__
+INTERMEDIATE_VALUES: Table = models.TrialIntermediateValueModel.__table__
+USER_ATTRIBUTES: Table = models.TrialUserAttributeModel.__table__
+SYSTEM_ATTRIBUTES: Table = models.TrialSystemAttributeModel.__table__
+
+ENQUEUED_PARAMETERS = "fixed_params"
+"""The system attribute in which a trial keeps the parameters that it was enqueued with."""
+
+
+def get_study_id(study: Study) -> int:
+    """Return the id of the study's row."""
+    return int(study._study_id)
+
+
+def get_trial_id(trial: Trial | FrozenTrial) -> int:
+    """Return the id of the trial's row, unique in the storage; its number is unique in its study only."""
+    return int(trial._trial_id)
+
+
+def read_trial(trial: Trial) -> FrozenTrial:
+    """Return what is stored about an unfinished trial now; `trial` itself knows only what was written through it."""
+    return trial.storage.get_trial(trial._trial_id)
+
+
+def attach_trial(study: Study, trial_id: int) -> Trial:
+    """Return a trial that is RUNNING already, with everything that is stored about it."""
+    study.get_trials(deepcopy=False)  # Optuna's cache must know a trial before the trial takes parameters
+    return Trial(study, trial_id)
+
+
+def add_trial(study: Study, trial: FrozenTrial) -> int:
+    """Add a trial in whatever state it is, as `Study.add_trial` does, and return the id of its row."""
+    return int(study._storage.create_new_trial(study._study_id, template_trial=trial))
+
+
+def set_user_attribute(study: Study, trial: FrozenTrial, name: str, value: Any) -> None:
+    """Set an attribute of an unfinished trial of which only the stored form is known, as in a pruner."""
+    study._storage.set_trial_user_attr(trial._trial_id, name, value)
+
+
+def get_engine(storage: RDBStorage) -> Engine:
+    """Return the engine whose connections the storage uses."""
+    return storage.engine
+
+
+def within_connection(storage: RDBStorage, connection: Connection) -> RDBStorage:
+    """Return the same storage as it works inside the connection's open transaction: its commits become savepoints."""
+    inner = RDBStorage.__new__(RDBStorage)
+    inner.__dict__.update(storage.__dict__)
+    inner.scoped_session = scoped_session(sessionmaker(connection, join_transaction_mode="create_savepoint"))
+    return inner
+
+
+class TransactionObserver(Protocol):
+    """What is told about each transaction of a storage while it is open.
+
+    What a method raises rolls the transaction back and reaches the caller of the storage as it is.
+    """
+
+    def trial_started(self, connection: Connection, study_id: int, trial_id: int) -> None:
+        """A trial becomes RUNNING, whether it is new or was enqueued."""
+
+    def trial_finished(self, connection: Connection, trial_id: int) -> None:
+        """A trial becomes COMPLETE, PRUNED or FAIL."""
+
+    def before_commit(self, connection: Connection, *, wrote: bool) -> None:
+        """The transaction is about to be committed; `wrote` tells whether it has changed anything."""
+
+    def after_commit(self) -> None:
+        """The transaction has been committed."""
+
+    def after_rollback(self) -> None:
+        """The transaction has been rolled back, or nobody knows whether it was committed."""
+
+
+def observe_transactions(storage: RDBStorage, observer: TransactionObserver) -> None:
+    """Tell the observer about every transaction that the storage begins from now on."""
+    sessions = storage.scoped_session.session_factory
+    relay = _Relay(observer)
+    event.listen(sessions, "after_flush", relay.after_flush)
+    event.listen(sessions, "do_orm_execute", relay.on_execute)
+    event.listen(sessions, "before_commit", relay.before_commit)
+    event.listen(sessions, "after_commit", relay.after_commit)
+    event.listen(sessions, "after_soft_rollback", relay.after_rollback)
+
+
+class _Relay:
+    """Translates the events of SQLAlchemy's sessions. Whether a session has written is kept in its `info`."""
+
+    def __init__(self, observer: TransactionObserver) -> None:
+        self._observer = observer
+
+    def after_flush(self, session: Session, _: Any) -> None:
+        session.info["wrote"] = True
+        for row in [*session.new, *session.dirty]:
+            if isinstance(row, models.TrialModel) and inspect(row).attrs.state.history.added:
+                self._tell_state(session, row)
+
+    def _tell_state(self, session: Session, trial: models.TrialModel) -> None:
+        if trial.state == TrialState.RUNNING:
+            self._observer.trial_started(session.connection(), int(trial.study_id), int(trial.trial_id))
+        elif trial.state.is_finished():
+            self._observer.trial_finished(session.connection(), int(trial.trial_id))
+
+    def on_execute(self, state: ORMExecuteState) -> None:
+        if state.is_insert or state.is_update or state.is_delete:
+            state.session.info["wrote"] = True
+
+    def before_commit(self, session: Session) -> None:
+        session.flush()
+        self._observer.before_commit(session.connection(), wrote="wrote" in session.info)
+
+    def after_commit(self, session: Session) -> None:
+        session.info.clear()
+        self._observer.after_commit()
+
+    def after_rollback(self, session: Session, _: Any) -> None:
+        session.info.clear()
+        self._observer.after_rollback()
