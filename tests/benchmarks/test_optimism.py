@@ -8,6 +8,7 @@ import pytest
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_prints_a_line_for_each_repeat_and_one_for_all() -> None:
     options = [
         "--repeats",

@@ -6,7 +6,10 @@ import re
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.long
 def test_two_policies_take_turns_and_are_timed() -> None:
     policies = ["--policies", "random+none,curves+rank"]
     options = ["--objective", "digits-depth", "--seeds", "1", "--minutes", "1", "--targets", "0.02,0.05"]

@@ -96,7 +96,9 @@ def rows(address: str, statement: str) -> list[tuple[Any, ...]]:
     return execute(address, statement)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [pytest.param(signal.SIGINT, 130, marks=pytest.mark.long), (signal.SIGTERM, 143)]
+)
 def test_the_step_is_finished_its_state_kept_and_the_trial_released(
     number: int, code: int, run: Run, tmp_path: Path, database_url: str
 ) -> None:

@@ -3,7 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-import torch._dynamo  # the first optimizer imports it; imported here, it is frozen with all that collecting imports
+import torch
+
+# What the first digits and the first optimizer import, so that it is frozen together with the rest.
+from sklearn import datasets  # noqa: F401
+from torch import _dynamo  # noqa: F401
 
 
 @pytest.fixture(autouse=True, scope="package")

@@ -97,12 +97,12 @@ def test_the_budget_may_be_raised_and_not_lowered(first_run: Ended) -> None:
     ("flags", "difference"),
     [
         (["--epochs", "9"], "epochs: 6 -> 9"),
-        (["--seed", "5"], "seed: 0 -> 5"),
+        pytest.param(["--seed", "5"], "seed: 0 -> 5", marks=pytest.mark.long),
         (["--set", "width=8:64"], "width: 8:256 log -> 8:64 log"),
         (["--set", "optimizer=adamw"], "nesterov.momentum"),
-        (["--train-examples", "500"], "train_examples: None -> 500"),
-        (["--sampler", "random"], "sampler: curves -> random"),
-        (["--pruner", "none"], "pruner: rank -> none"),
+        pytest.param(["--train-examples", "500"], "train_examples: None -> 500", marks=pytest.mark.long),
+        pytest.param(["--sampler", "random"], "sampler: curves -> random", marks=pytest.mark.long),
+        pytest.param(["--pruner", "none"], "pruner: rank -> none", marks=pytest.mark.long),
         (["--objective", "cifar-depth"], "cifar-depth"),
     ],
 )

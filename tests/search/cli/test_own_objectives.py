@@ -99,6 +99,12 @@ NEWCOMER = '''
 '''
 
 
+@pytest.fixture(autouse=True)
+def remote(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use a storage that runs already, which saves each command the start of its own."""
+    monkeypatch.setenv("SEARCH_STORAGE", database_url)
+
+
 def write(folder: Path, name: str, text: str) -> Path:
     path = folder / name
     path.write_text(textwrap.dedent(text).lstrip())
@@ -142,15 +148,22 @@ def test_the_same_bug_three_times_stops_the_study(tmp_path: Path) -> None:
     assert shown["budget"]["left"] == 20
 
 
-@pytest.mark.slow
-def test_a_newcomers_walk(tmp_path: Path) -> None:
-    """One file of under 40 lines in objectives/, nothing else, and a study of it runs."""
+@pytest.fixture
+def newcomer(tmp_path: Path) -> dict[str, str]:
+    """Copy the packages, add one file of under 40 lines, and return an environment in which they are found first."""
     for package in MAY_IMPORT:
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     path = write(tmp_path / "objectives" / "studies", "digits_width.py", NEWCOMER)
     assert len(path.read_text().splitlines()) < 40
-    environment = {"PYTHONPATH": str(tmp_path)}
-    assert "digits-width" in done("space", env=environment).out
-    shown = done("run", "--study", "digits-width", "--workers", "1", "--json", env=environment).document
+    return {"PYTHONPATH": str(tmp_path)}
+
+
+def test_one_file_is_a_new_objective(newcomer: dict[str, str]) -> None:
+    assert "digits-width" in done("space", env=newcomer).out
+
+
+@pytest.mark.long
+def test_a_study_of_a_new_objective_runs(newcomer: dict[str, str]) -> None:
+    shown = done("run", "--study", "digits-width", "--workers", "1", "--json", env=newcomer).document
     assert shown["states"]["complete"] + shown["states"]["pruned"] == 2
     assert set(shown["best"]["params"]) == {"width", "adamw.learning_rate"}

@@ -91,7 +91,11 @@ def traceable() -> bool:
 def traced(log: Path, *arguments: str | Path) -> Ended:
     """A command under strace, or without it where that cannot trace; the log has every file that was opened."""
     strace = shutil.which("strace")
-    trace = [strace, "-f", "-qq", "-s", "4096", "-e", "trace=openat,open,openat2", "-o", str(log)] if strace else []
+    trace = (
+        [strace, "-f", "--seccomp-bpf", "-qq", "-s", "4096", "-e", "trace=openat,open,openat2", "-o", str(log)]
+        if strace
+        else []
+    )
     command = [sys.executable, "-P", "-m", "search", *map(str, arguments)]
     ended = subprocess.run([*trace, *command], capture_output=True, text=True, check=False)
     return Ended(ended.returncode, ended.stdout, ended.stderr)
