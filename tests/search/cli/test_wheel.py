@@ -8,9 +8,11 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from storage.schema import VERSION
 from tests.test_architecture import MAY_IMPORT, ROOT, modules
 
 
@@ -43,14 +45,20 @@ def test_it_runs_beside_another_search_package(wheel: Path, tmp_path: Path) -> N
     for package in MAY_IMPORT:
         (mine / package).mkdir(parents=True)
         (mine / package / "__init__.py").write_text("raise ImportError('not the installed one')\n")
-    command = [str(site / "bin" / "search"), "run", "--study", "digits-depth", "--trials", "1", "--epochs", "1"]
-    ended = subprocess.run(
-        [sys.executable, *command, "--workers", "1", "--json"],
-        cwd=mine,
-        env={**os.environ, "PYTHONPATH": str(site)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    assert json.loads(ended.stdout)["states"]["complete"] == 1
+
+    def search(*arguments: str) -> Any:
+        ended = subprocess.run(
+            [sys.executable, str(site / "bin" / "search"), *arguments, "--json"],
+            cwd=mine,
+            env={**os.environ, "PYTHONPATH": str(site)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+        return json.loads(ended.stdout)
+
+    made = search("run", "--study", "digits-depth", "--trials", "1", "--epochs", "1", "--workers", "1")
+    assert made["states"]["complete"] == 1
+    # The scripts that make and upgrade the tables are in the wheel, too.
+    assert search("storage", "upgrade", "--check")["version"] == VERSION
