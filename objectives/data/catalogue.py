@@ -56,7 +56,7 @@ class Dataset:
         return (ClassFolder(folder=f"{self.name}/test"), *self.held_out)
 
 
-def _mnist_like(
+def _declare_mnist_like(
     *,
     name: str,
     description: str,
@@ -86,7 +86,7 @@ def _mnist_like(
     )
 
 
-def _cifar_like(
+def _declare_cifar_like(
     *,
     name: str,
     description: str,
@@ -137,7 +137,7 @@ _ENTRIES = (
         training_source=Bundled(package="scikit-learn", write=digits.write),
         held_out_source=Bundled(package="scikit-learn", write=digits.write),
     ),
-    _mnist_like(
+    _declare_mnist_like(
         name="mnist",
         description="70,000 grayscale 28x28 handwritten digits (LeCun et al. 1998)",
         classes=tuple("0123456789"),
@@ -150,7 +150,7 @@ _ENTRIES = (
             "t10k-labels": "ec29112dd5afa0611ce80d1b7f02629c",
         },
     ),
-    _mnist_like(
+    _declare_mnist_like(
         name="fashion-mnist",
         description="70,000 grayscale 28x28 pictures of clothes (Xiao, Rasul and Vollgraf 2017)",
         classes=(
@@ -166,7 +166,7 @@ _ENTRIES = (
             "t10k-labels": "bb300cfdad3c16e7a12a480ee83cd310",
         },
     ),
-    _cifar_like(
+    _declare_cifar_like(
         name="cifar10",
         description="60,000 colour 32x32 photographs in 10 classes (Krizhevsky 2009)",
         classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
@@ -174,7 +174,7 @@ _ENTRIES = (
         training=CifarBatches(folder="cifar-10-batches-py", files=tuple(f"data_batch_{k}" for k in range(1, 6))),
         held_out=CifarBatches(folder="cifar-10-batches-py", files=("test_batch",)),
     ),
-    _cifar_like(
+    _declare_cifar_like(
         name="cifar100",
         description="60,000 colour 32x32 photographs in 100 classes (Krizhevsky 2009)",
         classes=_CIFAR100_CLASSES,

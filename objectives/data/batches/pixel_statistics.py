@@ -30,10 +30,10 @@ def compute_pixel_statistics(images: NDArray[np.uint8], indices: NDArray[np.int6
         squares.reshape(-1, channels).sum(axis=0).tolist(),
         strict=True,
     )
-    pairs = [_mean_and_deviation(total, square, count) for total, square in by_channel]
+    pairs = [_compute_mean_and_deviation(total, square, count) for total, square in by_channel]
     return tuple(mean for mean, _ in pairs), tuple(deviation for _, deviation in pairs)
 
 
-def _mean_and_deviation(total: int, square: int, count: int) -> tuple[float, float]:
+def _compute_mean_and_deviation(total: int, square: int, count: int) -> tuple[float, float]:
     variance = (count * square - total * total) / (count * count * 255 * 255)
     return total / (count * 255), math.sqrt(variance) if variance > 0 else 1.0

@@ -1,4 +1,4 @@
-"""One decode, whoever asks, and whatever happened to the last one."""
+"""A data set is decoded once, by however many processes, and after whatever happened to the last attempt."""
 
 import json
 import os

@@ -97,7 +97,7 @@ def test_a_read_only_cache_is_one_sentence(mine: Path, tmp_path: Path) -> None:
 
 
 def announced(side: int) -> Decoded:
-    """Two images of this height and width that nobody reads."""
+    """Return two images of this height and width, which are never read."""
     labels = np.array([0, 1])
     return Decoded(labels=labels, classes=("a", "b"), height=side, width=side, channels=3, blocks=iter(()))
 

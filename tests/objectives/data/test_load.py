@@ -18,7 +18,7 @@ from tests.objectives.data.made import EVERYTHING, normalized
 
 
 def few(parts: Split, labelled: int) -> Split:
-    """The split with so many labels, of every kind alike; the others are in the pool only."""
+    """Return the split with this many labels, equally many of each class; the others are in the pool only."""
     step = len(parts.train) // labelled
     return replace(parts, train=parts.train[::step][:labelled])
 

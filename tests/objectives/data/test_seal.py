@@ -17,7 +17,7 @@ from tests.objectives.data import made
 
 ROOT = Path(__file__).parents[3]
 
-# Tries each road in a forked process of its own, as one interpreter a road would take a minute.
+# Tries each way in a forked process, because one interpreter for each would take a minute.
 SCRIPT = """
 import io, json, os, shutil, sys, timeit, traceback
 from pathlib import Path
