@@ -63,7 +63,7 @@ def measure_effects(final_step: FinalStep, winner: Winner, variants: Sequence[Ch
 
 def _find_claimed_trial(final_step: FinalStep) -> int | None:
     """Return the trial that the test set is claimed for; None without a claim, or if a reopening makes another one."""
-    claim = ledger.open_claim(final_step.engine, final_step.record.uuid, final_step.spec.dataset)
+    claim = ledger.find_claim(final_step.engine, final_step.record.uuid, final_step.spec.dataset)
     if claim is None or final_step.reopening is not None:
         return None
     return ClaimedWinner.from_json(claim.winner).trial

@@ -42,7 +42,7 @@ def fork_study(
     """
     assert request.fork is not None
     old = studies.get(database.engine, request.study)
-    if request.fork in studies.names(database.engine):  # before data is decoded
+    if request.fork in studies.list_names(database.engine):  # before anything is decoded
         raise StudyExists(f"a study {request.fork!r} is kept here already; choose another name")
     stored = StudySpec.from_json(old.spec)
     plan = create.attach_sources(database, _resolve(request, stored, settings, progress))

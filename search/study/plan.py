@@ -16,7 +16,7 @@ from search.settings import Settings
 from search.strategies.policy import describe_policy
 from search.study import objective_files
 from search.study.options import StudyOptions, check_positive
-from search.study.provenance import find_git_commit, package_versions
+from search.study.provenance import find_git_commit, find_package_versions
 from search.study.spec import StudySpec
 from spaces import override
 from storage.records.studies import StudyRecord
@@ -154,7 +154,7 @@ def resolve_with_objective(
         data_fingerprint=prepared.fingerprint,
         split_fingerprint=parts.fingerprint,
         policy=describe_policy(options.sampler, options.pruner),
-        versions=package_versions(),
+        versions=find_package_versions(),
         git_commit=find_git_commit(found.path.parent),
     )
     return ResolvedStudy(found=found, prepared=prepared, split=parts, spec=spec)

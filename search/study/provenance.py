@@ -10,8 +10,8 @@ from pathlib import Path
 PACKAGES = ("depthsearch", "torch", "optuna", "numpy", "torchmetrics")
 
 
-def package_versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that a result depends on, without importing these."""
+def find_package_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that a result depends on, without importing any."""
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 

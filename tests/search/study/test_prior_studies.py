@@ -209,7 +209,7 @@ def test_a_study_that_cannot_be_filled_is_not_made(database: Database) -> None:
         with create_atomically(database, "s", {}, 1) as draft:
             draft.study.enqueue_trial({"depth": 1})
             with open_database(database.url) as other:  # nobody sees it before it is done
-                assert studies.names(other.engine) == []
+                assert studies.list_names(other.engine) == []
                 assert optuna.get_all_study_names(other.optuna) == []
             raise ZeroDivisionError
 
@@ -229,7 +229,7 @@ def test_what_cannot_be_learnt_from_is_a_usage_error(database: Database) -> None
     assert refused.code == 2, refused.err
     assert "no 'zzz'" in refused.err
     assert len(refused.err.strip().splitlines()) == 1, refused.err
-    assert studies.names(database.engine) == ["old-depth", "empty"]
+    assert studies.list_names(database.engine) == ["old-depth", "empty"]
 
 
 @pytest.mark.slow

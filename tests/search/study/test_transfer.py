@@ -100,7 +100,7 @@ class Place:
         """What is stored of every study."""
         with open_database(url.parse(self.address)) as database:
             engine = database.engine
-            return {name: studies.get(engine, name) for name in studies.names(engine)}
+            return {name: studies.get(engine, name) for name in studies.list_names(engine)}
 
 
 @pytest.fixture(scope="module")
