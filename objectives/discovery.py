@@ -7,7 +7,6 @@ A package ships an objective through an entry point of the group `depthsearch.ob
 from __future__ import annotations
 
 import contextlib
-import difflib
 import importlib.metadata
 import importlib.util
 import os
@@ -27,6 +26,7 @@ from objectives.base.errors import ObjectiveError, StopReading
 from objectives.base.hashing import hash_file, hash_package
 from objectives.core.declaration import hash_declaration
 from objectives.core.objective import Objective
+from spaces.suggestions import suggest_and_list
 
 ENTRY_POINTS = "depthsearch.objectives"
 ATTRIBUTE = "OBJECTIVE"
@@ -73,10 +73,8 @@ def find_objective(reference: str) -> FoundObjective:
     if reference in _shipped_names():
         return _load_shipped(reference)
     known = objective_names()
-    close = difflib.get_close_matches(reference, known, n=3)
-    hint = f"did you mean {' or '.join(close)}? " if close else ""
     raise ObjectiveError(
-        f"unknown objective {reference!r}; {hint}known: {', '.join(known)}; or give the path of a file"
+        f"unknown objective {reference!r}; {suggest_and_list(reference, known)}; or give the path of a file"
     )
 
 

@@ -6,7 +6,8 @@ from objectives.base.errors import ObjectiveError, TrainingError, first_line
 from objectives.data.files.errors import DataError
 from search.errors import SearchError
 from spaces.errors import SpaceError
-from storage.errors import StorageError
+from spaces.suggestions import suggest
+from storage.errors import ForeignStudy, StorageError, UnknownStudy
 from storage.retry import is_outage
 
 OURS = (SearchError, ObjectiveError, TrainingError, DataError, SpaceError, StorageError)
@@ -14,6 +15,8 @@ OURS = (SearchError, ObjectiveError, TrainingError, DataError, SpaceError, Stora
 
 def user_message(error: Exception) -> str:
     """The message of an error of ours; of another, its first line, without the SQL that follows it."""
+    if isinstance(error, UnknownStudy) and not isinstance(error, ForeignStudy):
+        return f"{error}; {suggest(error.name, error.known, otherwise='see `search list`')}"
     if isinstance(error, OURS):
         return str(error)
     if is_outage(error):

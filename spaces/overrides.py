@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 
 from spaces.domains import Categorical, Domain, Fixed, Float, Int, Scalar
 from spaces.errors import SpaceError
 from spaces.space import Space
+from spaces.suggestions import suggest
 
 WORDS: dict[str, Scalar] = {"true": True, "false": False, "none": None}
 
@@ -35,8 +35,7 @@ def _find_targets(space: Space, name: str) -> set[str]:
     names = [entry.name for entry in space.entries()]
     found = {full for full in names if full == name or full.endswith(f".{name}")}
     if not found:
-        close = difflib.get_close_matches(name, names, n=3)
-        hint = f"did you mean {' or '.join(close)}?" if close else f"it has {', '.join(names)}"
+        hint = suggest(name, names, otherwise=f"it has {', '.join(names)}")
         raise SpaceError(f"the space has no {name!r}; {hint}")
     return found
 

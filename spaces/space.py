@@ -159,6 +159,15 @@ class Space:
         """Return a plain description; two are equal only if their spaces are."""
         return {name: domain.to_json() for name, domain in self.domains.items()}
 
+    @classmethod
+    def from_json(cls, described: Mapping[str, Any]) -> Space:
+        """Return the space that `to_json` described, without the limits of overrides.
+
+        Raises:
+            SpaceError: no space has this description.
+        """
+        return cls({name: _domain_from_json(domain) for name, domain in described.items()})
+
     @property
     def digest(self) -> str:
         """SHA-256 of the description, the same in every process and on every machine."""
@@ -204,6 +213,22 @@ def _check_entry(name: str, domain: object) -> None:
     for choice, space in domain.spaces.items() if isinstance(domain, Categorical) else ():
         if not isinstance(space, Space):
             raise SpaceError(f"the sub-space of choice {choice!r} of {name!r} must be a Space, but got {space!r}")
+
+
+def _domain_from_json(described: Mapping[str, Any]) -> Domain:
+    match described:
+        case {"fixed": value}:
+            return Fixed(value)
+        case {"int": [low, high], "log": log, "step": step}:
+            return Int(low, high, log=log, step=step)
+        case {"float": [low, high], "log": log, "step": step}:
+            return Float(low, high, log=log, step=step)
+        case {"choices": [*_], "spaces": spaces} if spaces:
+            opened = {choice: Space.from_json(space) for choice, space in spaces.items()}
+            return Categorical(opened, inline=described.get("inline", False))
+        case {"choices": [*choices]}:
+            return Categorical(*choices)
+    raise SpaceError(f"no domain has the description {described!r}")
 
 
 def _recipe_spaces(domain: Domain) -> list[Space]:

@@ -7,12 +7,17 @@ StorageError
 ├── SchemaMismatch        the tables are of another version of this program, or of Optuna
 ├── UpgradeRefused        the tables cannot be upgraded now
 ├── UnknownStudy          no study of that name is kept here
+│   └── ForeignStudy      a study of that name is kept here, but another Optuna program made it
 ├── StudyExists           a study of that name is kept here already
 ├── LeaseLost             another worker holds the trial now
 ├── NoSlot                the study takes no new trial: its budget is claimed, or it was stopped
 ├── StoreFailed           the bytes of a checkpoint could not be written or read
 └── ScoreRefused          the test set may not be scored with these weights
 """
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class StorageError(Exception):
@@ -40,11 +45,25 @@ class UpgradeRefused(StorageError):
 
 
 class UnknownStudy(StorageError):
-    """No study of that name is kept here; `close` has names like it."""
+    """No study of that name is kept here.
 
-    def __init__(self, message: str, close: tuple[str, ...] = ()) -> None:
-        super().__init__(message)
-        self.close = close
+    name: the name that was asked for. known: the names of the studies that are kept here.
+    """
+
+    def __init__(self, name: str, known: Sequence[str] = (), message: str | None = None) -> None:
+        super().__init__(message or f"there is no study {name!r} in this storage")
+        self.name = name
+        self.known = tuple(known)
+
+
+class ForeignStudy(UnknownStudy):
+    """A study of that name is kept here, but another Optuna program made it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            name,
+            message=f"the study {name!r} is kept here, but was not made by this program; choose another name",
+        )
 
 
 class StudyExists(StorageError):

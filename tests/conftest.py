@@ -20,6 +20,9 @@ import sqlalchemy
 
 from storage.embedded.server import EmbeddedServer
 
+# Threads that wait for one another by spinning take the cores from the other tests: half of a training's time.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 PRIVATE = ("SEARCH_STORAGE", "OPTUNA_STORAGE", "SEARCH_DATA")
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from objectives.base.errors import ObjectiveError
 from objectives.base.technique import Technique
 from spaces import Categorical, Choice, Domain, find_broken_limit
+from spaces.suggestions import suggest_and_list
 
 E = TypeVar("E")
 T = TypeVar("T", bound=Technique)
@@ -22,9 +22,7 @@ def look_up(registry: Mapping[str, E], name: str, kind: str) -> E:
     """
     if name in registry:
         return registry[name]
-    close = difflib.get_close_matches(name, registry, n=3)
-    hint = f"did you mean {' or '.join(close)}? " if close else ""
-    raise ObjectiveError(f"unknown {kind} {name!r}; {hint}known: {', '.join(registry)}")
+    raise ObjectiveError(f"unknown {kind} {name!r}; {suggest_and_list(name, registry)}")
 
 
 def choose(registry: Mapping[str, Technique], *names: str, **domains: Domain) -> Categorical:

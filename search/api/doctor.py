@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from objectives.data.cache import prepare
+from objectives.data.catalogue import DATASETS
 from objectives.discovery import find_objective, objective_names
 from search.api.datasets import describe
 from search.connection import open_storage
@@ -146,7 +147,7 @@ def _objectives() -> str:
 
 def _data(settings: Settings) -> str:
     prepare("digits", settings.data, settings.cache)
-    here = [name for name in ("mnist", "fashion-mnist", "cifar10", "cifar100") if describe(name, settings).here]
+    here = [name for name in DATASETS if name != "digits" and describe(name, settings).here]
     others = f"{', '.join(here)} in {settings.data}" if here else f"none in {settings.data} (downloaded on demand)"
     return f"digits ready; {others}"
 

@@ -89,7 +89,7 @@ def _read_stored(study: str, settings: Settings) -> SpaceDescription | None:
             spec = StudySpec.from_json(studies.get(database.engine, study).spec)
         except UnknownStudy:
             return None
-    return _describe([(name, text, condition) for name, text, condition in spec.space], spec.space_digest)
+    return _describe(spec.read_space().describe(), spec.space_digest)
 
 
 def _describe(rows: list[tuple[str, str, str]], digest: str) -> SpaceDescription:

@@ -47,12 +47,13 @@ def _code(error: Exception) -> Exit:
     from objectives.base.errors import ObjectiveError
     from objectives.data.files.errors import ImpossibleSplit, UnknownDataset
     from spaces.errors import SpaceError
+    from spaces.suggestions import find_close
     from storage.errors import BadURL, StudyExists, UnknownStudy
 
     if isinstance(error, SearchError):
         return error.code
     if isinstance(error, UnknownStudy):
-        return Exit.USAGE if error.close else Exit.NOTHING
+        return Exit.USAGE if find_close(error.name, error.known) else Exit.NOTHING
     usage = (BadURL, StudyExists, ObjectiveError, SpaceError, UnknownDataset, ImpossibleSplit)
     return Exit.USAGE if isinstance(error, usage) else Exit.FAILED
 

@@ -25,25 +25,12 @@ Trials = Annotated[
     int | None,
     typer.Option(help="The study's budget: how many trials it finishes. Default: the objective's.", metavar="N"),
 ]
-Epochs = Annotated[int | None, typer.Option(help="Epochs of a full training.", metavar="E")]
 Timeout = Annotated[float | None, typer.Option(help="End after this many seconds.", metavar="S")]
 Workers = Annotated[
     int | None,
     typer.Option(help="Worker processes. Default: one per GPU or, without a GPU, one per core.", metavar="W"),
 ]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, all, or a list: cuda:0,cuda:1.", metavar="DEVICES")]
-Seed = Annotated[int | None, typer.Option(help="Seed of the study: split, proposals, weights.", metavar="S")]
-TrainExamples = Annotated[
-    int | None, typer.Option(help="Train on a stratified part only, for quick looks.", metavar="N")
-]
-Sampler = Annotated[str | None, typer.Option(help="curves, tpe, random or qmc.", metavar="NAME")]
-Pruner = Annotated[str | None, typer.Option(help="rank, halving, median, hyperband or none.", metavar="NAME")]
-Audit = Annotated[
-    float | None,
-    typer.Option(
-        help="Share of stopped trials that are trained to the end, to see what stopping costs.", metavar="SHARE"
-    ),
-]
 Experience = Annotated[
     str | None,
     typer.Option(

@@ -33,7 +33,7 @@ class LogLines:
 
     def __call__(self, progress: Progress) -> None:
         """Print the trials that have ended since the last call."""
-        finished = [trial for trial in progress.trials if trial.is_finished]
+        finished = progress.trials.finished
         if self._shown is not None:
             for trial in finished:
                 if trial.number not in self._shown:

@@ -1,1 +1,1 @@
-"""How a study searches: samplers, pruners, the model behind them, and the default policy."""
+"""How a study searches: the registry of samplers and pruners, their code, and the default policy."""

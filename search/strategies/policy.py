@@ -1,6 +1,6 @@
-"""The search policy: which configurations are tried, and which trials are stopped. The one place that decides.
+"""The search policy: which configurations are tried, and which trials are stopped.
 
-What a trial is proposed depends on the study's seed, the trial's number and the history, not on who asks.
+A proposal depends on the study's seed, the trial's number and the history, not on which worker asks.
 """
 
 from __future__ import annotations
@@ -14,18 +14,15 @@ from optuna.samplers import BaseSampler
 from search.strategies.gp.prior_models import PriorStudy
 from search.strategies.pruners.wrappers import AuditedPruner, WinnerGuarantee
 from search.strategies.registry import (
+    DEFAULT_AUDIT_SHARE,
     DEFAULT_PRUNER,
     DEFAULT_SAMPLER,
-    PRUNERS,
-    SAMPLERS,
     StrategySetting,
-    check_names,
+    find_pruner,
+    find_sampler,
 )
 from search.strategies.samplers.curves import CurvesSampler
 from spaces import Space
-
-AUDIT_SHARE = 0.05
-"""Share of the stopped trials that run on, unless a study says otherwise."""
 
 
 def default_policy(
@@ -36,7 +33,7 @@ def default_policy(
     *,
     first_step: int = 0,
 ) -> tuple[BaseSampler, BasePruner, list[dict[str, Any]]]:
-    """The sampler, the pruner and the configurations to begin with, of a study that asks for nothing else.
+    """Build the default sampler and pruner, and propose the configurations to begin with.
 
     epochs: of a full training. experience: earlier studies, oldest first. first_step: the step under which trials
     report their first epoch.
@@ -47,23 +44,25 @@ def default_policy(
 
 
 def build_strategies(
-    sampler: str, pruner: str, setting: StrategySetting, audit: float = AUDIT_SHARE
+    sampler: str, pruner: str, setting: StrategySetting, audit: float = DEFAULT_AUDIT_SHARE
 ) -> tuple[BaseSampler, BasePruner]:
-    """A sampler and a pruner by name.
+    """Build a sampler and a pruner by name; the pruner guarantees a winner and is audited.
+
+    audit: share of the stopped trials that run on, 0 to 1.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is no sampler or no pruner of that name.
     """
-    check_names(sampler, pruner)
-    spared = WinnerGuarantee(PRUNERS[pruner].build(setting), setting.epochs)
-    return SAMPLERS[sampler].build(setting), AuditedPruner(spared, audit, setting.seed)
+    sampler_entry, pruner_entry = find_sampler(sampler), find_pruner(pruner)
+    guaranteed = WinnerGuarantee(pruner_entry.build(setting), setting.epochs)
+    return sampler_entry.build(setting), AuditedPruner(guaranteed, audit, setting.seed)
 
 
 def describe_policy(sampler: str, pruner: str) -> str:
     """Return the names of a sampler and a pruner with the versions that this program has: `curves/1+rank/1`."""
-    return f"{sampler}/{SAMPLERS[sampler].version}+{pruner}/{PRUNERS[pruner].version}"
+    return f"{sampler}/{find_sampler(sampler).version}+{pruner}/{find_pruner(pruner).version}"
 
 
 def propose_starting_points(sampler: BaseSampler) -> list[dict[str, Any]]:
-    """The parameters that a study begins with; none where its sampler does not learn from earlier studies."""
+    """Return the parameters of a study's first trials; empty unless the sampler learns from earlier studies."""
     return sampler.starting_points if isinstance(sampler, CurvesSampler) else []

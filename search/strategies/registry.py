@@ -1,30 +1,31 @@
-"""The samplers and pruners by name: what `--sampler` and `--pruner` take."""
+"""The samplers and pruners by name, as `--sampler` and `--pruner` take them; the first of each is the default.
+
+An entry is the one place that names a strategy: help, documentation, checks and `run` read it. Builders import Optuna
+when they are called, so that reading the registry is cheap.
+"""
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-
-from optuna.exceptions import ExperimentalWarning
-from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
-from optuna.samplers import BaseSampler, QMCSampler, RandomSampler, TPESampler
+from typing import TYPE_CHECKING, TypeVar
 
 from search.errors import UsageError
-from search.strategies.gp.prior_models import PriorStudy
-from search.strategies.pruners.rank import RankPruner
-from search.strategies.samplers.curves import CurvesSampler
-from search.strategies.samplers.per_trial_seed import PerTrialSeedSampler
-from spaces import Space
 
-DEFAULT_SAMPLER = "curves"
-DEFAULT_PRUNER = "rank"
+if TYPE_CHECKING:
+    from optuna.pruners import BasePruner
+    from optuna.samplers import BaseSampler
+
+    from search.strategies.gp.prior_models import PriorStudy
+    from spaces import Space
+
+E = TypeVar("E")
 
 REDUCTION = 3
-# Optuna's own: the trials that TPE draws at random first, and the completed ones that the median pruner waits for.
-TPE_FROM = 10
-MEDIAN_FROM = 5
+# Optuna's defaults: random trials before TPE fits its densities, completed trials before the median pruner stops any.
+TPE_STARTUP_TRIALS = 10
+MEDIAN_STARTUP_TRIALS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ class StrategySetting:
 
     space: Space
     epochs: int
-    """Of a full training, 1 or more."""
+    """Epochs of a full training, 1 or more."""
     seed: int
     experience: Sequence[PriorStudy] = ()
     """Earlier studies, oldest first."""
@@ -48,9 +49,9 @@ class SamplerEntry:
     build: Callable[[StrategySetting], BaseSampler]
     description: str
     version: int = 1
-    """Raised whenever the sampler proposes other trials than before: stored studies are then refused, not changed."""
-    before_model: int = 0
-    """Trials that it draws at random before it makes use of any."""
+    """Raised whenever the sampler proposes other trials than before; studies of another version are refused."""
+    startup_trials: int = 0
+    """How many trials it spreads over the space before it learns from any."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,117 +60,158 @@ class PrunerEntry:
 
     build: Callable[[StrategySetting], BasePruner]
     description: str
-    reaching: Callable[[int, int], Mapping[int, float]]
-    """(trials, epochs) -> about how many trials reach each point of decision, by its number of epochs."""
+    count_compared: Callable[[int, int], Mapping[int, float]]
+    """(trials, epochs) -> about how many trials are compared at each decision, by the epochs trained before it; empty
+    if every decision compares all trials."""
     version: int = 1
-    """Raised whenever the pruner stops other trials than before, as a sampler's."""
+    """Raised whenever the pruner stops other trials than before; studies of another version are refused."""
 
 
-def _qmc(seed: int) -> BaseSampler:
+def _curves(setting: StrategySetting) -> BaseSampler:
+    from search.strategies.samplers.curves import CurvesSampler
+
+    return CurvesSampler(setting.space, setting.epochs, setting.seed, setting.experience, first_step=setting.first_step)
+
+
+def _tpe(setting: StrategySetting) -> BaseSampler:
+    from optuna.samplers import TPESampler
+
+    from search.strategies.samplers.per_trial_seed import PerTrialSeedSampler
+
+    return PerTrialSeedSampler(lambda seed: TPESampler(seed=seed), setting.seed)
+
+
+def _random(setting: StrategySetting) -> BaseSampler:
+    from optuna.samplers import RandomSampler
+
+    from search.strategies.samplers.per_trial_seed import PerTrialSeedSampler
+
+    return PerTrialSeedSampler(lambda seed: RandomSampler(seed=seed), setting.seed)
+
+
+def _qmc(setting: StrategySetting) -> BaseSampler:
+    from optuna.exceptions import ExperimentalWarning
+    from optuna.samplers import QMCSampler
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return QMCSampler(seed=seed % 2**32, scramble=True, warn_independent_sampling=False)
+        # Not seeded for each trial: all trials share one sequence.
+        return QMCSampler(seed=setting.seed % 2**32, scramble=True, warn_independent_sampling=False)
+
+
+def _rank(setting: StrategySetting) -> BasePruner:
+    from search.strategies.pruners.rank import RankPruner
+
+    return RankPruner(setting.space, setting.epochs, first_step=setting.first_step)
 
 
 def _halving(setting: StrategySetting) -> BasePruner:
-    # The first rung is after two epochs; after one, many of the best are still behind.
+    from optuna.pruners import SuccessiveHalvingPruner
+
+    # The first rung is after two epochs: after one, many of the best configurations are still behind.
     return SuccessiveHalvingPruner(min_resource=1 + setting.first_step, reduction_factor=REDUCTION)
 
 
+def _median(setting: StrategySetting) -> BasePruner:
+    from optuna.pruners import MedianPruner
+
+    return MedianPruner(n_startup_trials=MEDIAN_STARTUP_TRIALS)
+
+
 def _hyperband(setting: StrategySetting) -> BasePruner:
+    from optuna.pruners import HyperbandPruner
+
     return HyperbandPruner(min_resource=1, max_resource=setting.epochs, reduction_factor=REDUCTION)
 
 
+def _never(setting: StrategySetting) -> BasePruner:
+    from optuna.pruners import NopPruner
+
+    return NopPruner()
+
+
 def _rungs(trials: int, epochs: int) -> dict[int, float]:
-    """The rungs are after 2, 4, 10, 28, ... epochs: a third of the trials of each goes on to the next."""
+    """Return the trials at each rung of successive halving: after 2, 4, 10, 28, ... epochs a third continues."""
     powers = [REDUCTION**rung for rung in range(20) if REDUCTION**rung + 1 < epochs]
     return {power + 1: trials / power for power in powers}
 
 
 def _brackets(trials: int, epochs: int) -> dict[int, float]:
-    """As for successive halving, with the trials shared out among the brackets."""
+    """Return the trials at each rung of Hyperband, which divides them evenly among its brackets."""
     rungs = _rungs(trials, epochs)
-    return {epoch: reaching / len(rungs) for epoch, reaching in rungs.items()}
+    return {epoch: count / len(rungs) for epoch, count in rungs.items()}
 
 
 SAMPLERS: dict[str, SamplerEntry] = {
     "curves": SamplerEntry(
-        build=lambda s: CurvesSampler(s.space, s.epochs, s.seed, s.experience, first_step=s.first_step),
+        build=_curves,
         description="a Gaussian process over configuration and epoch: learns from every curve and earlier studies",
-        before_model=6,
+        startup_trials=6,
     ),
     "tpe": SamplerEntry(
-        build=lambda s: PerTrialSeedSampler(lambda seed: TPESampler(seed=seed), s.seed),
+        build=_tpe,
         description="tree-structured Parzen estimator (Bergstra et al. 2011), Optuna's default",
-        before_model=TPE_FROM,
+        startup_trials=TPE_STARTUP_TRIALS,
     ),
-    "random": SamplerEntry(
-        build=lambda s: PerTrialSeedSampler(lambda seed: RandomSampler(seed=seed), s.seed),
-        description="independent random draws: what to compare with",
-    ),
-    "qmc": SamplerEntry(
-        build=lambda s: _qmc(s.seed),  # all trials share one sequence
-        description="a scrambled Sobol sequence: even cover of a small space",
-    ),
+    "random": SamplerEntry(build=_random, description="independent random draws: a baseline for comparison"),
+    "qmc": SamplerEntry(build=_qmc, description="a scrambled Sobol sequence: covers a small space evenly"),
 }
 
 PRUNERS: dict[str, PrunerEntry] = {
     "rank": PrunerEntry(
-        build=lambda s: RankPruner(s.space, s.epochs, first_step=s.first_step),
-        description="after every epoch e the best 1/(e+1)^1.3 of all trials go on; every third has time first",
-        # Decides among all trials, those that it stopped included.
-        reaching=lambda trials, epochs: {},
+        build=_rank,
+        description="after epoch e the best 1/(e+1)^1.3 of all trials continue; every third trial is judged later",
+        count_compared=lambda trials, epochs: {},  # compares all trials, including those it stopped
     ),
     "halving": PrunerEntry(
         build=_halving,
-        description="asynchronous successive halving, a third goes on (Li et al. 2020)",
-        reaching=_rungs,
+        description="asynchronous successive halving, a third continues (Li et al. 2020)",
+        count_compared=_rungs,
     ),
     "median": PrunerEntry(
-        build=lambda s: MedianPruner(),
-        description="below the median of completed trials at the same epoch, Optuna's default; careful, and slow",
-        reaching=lambda trials, epochs: {1: trials - MEDIAN_FROM} if epochs > 1 else {},
+        build=_median,
+        description="stops below the median of completed trials at the same epoch, Optuna's default; cautious, slow",
+        count_compared=lambda trials, epochs: {1: trials - MEDIAN_STARTUP_TRIALS} if epochs > 1 else {},
     ),
     "hyperband": PrunerEntry(
         build=_hyperband,
         description="several brackets of successive halving (Li et al. 2018); for hundreds of trials",
-        reaching=_brackets,
+        count_compared=_brackets,
     ),
     "none": PrunerEntry(
-        build=lambda s: NopPruner(),
-        description="every trial runs to its end",
-        reaching=lambda trials, epochs: {},
+        build=_never,
+        description="every trial runs to its last epoch",
+        count_compared=lambda trials, epochs: {},
     ),
 }
 
-# Fewer decide nothing.
-ENOUGH = 3
+DEFAULT_SAMPLER = next(iter(SAMPLERS))
+DEFAULT_PRUNER = next(iter(PRUNERS))
+DEFAULT_AUDIT_SHARE = 0.05
+"""Share of the stopped trials that run on, unless a study sets another."""
 
 
-def check_names(sampler: str, pruner: str) -> None:
-    """Raise `UsageError` with close matches for a name that is none."""
-    for kind, name, known in (("sampler", sampler, SAMPLERS), ("pruner", pruner, PRUNERS)):
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]}? " if close else ""
-            raise UsageError(f"unknown {kind} {name!r}; {hint}known: {', '.join(known)}")
+def find_sampler(name: str) -> SamplerEntry:
+    """Return the sampler called `name`.
+
+    Raises:
+        UsageError: there is none; the message has close matches and the whole list.
+    """
+    return _find("sampler", name, SAMPLERS)
 
 
-def find_doubts(sampler: str, pruner: str, *, trials: int, epochs: int) -> list[str]:
-    """One sentence for each part of a plan that cannot work: too few trials for a decision or for a model."""
-    said = []
-    reaching = PRUNERS[pruner].reaching(trials, epochs)
-    idle = {epoch: count for epoch, count in reaching.items() if count < ENOUGH}
-    if idle:
-        epoch, count = min(idle.items())
-        said.append(
-            f"of {trials} trials about {max(0, round(count))} come to the decision of --pruner {pruner} after "
-            f"epoch {epoch}, too few to compare; take more trials, fewer epochs, or --pruner {DEFAULT_PRUNER}"
-        )
-    before = SAMPLERS[sampler].before_model
-    if 0 < trials <= before:
-        said.append(
-            f"the first {before} trials of --sampler {sampler} are spread over the space before it learns from "
-            f"any, and there are only {trials}; take more trials"
-        )
-    return said
+def find_pruner(name: str) -> PrunerEntry:
+    """Return the pruner called `name`.
+
+    Raises:
+        UsageError: there is none; the message has close matches and the whole list.
+    """
+    return _find("pruner", name, PRUNERS)
+
+
+def _find(kind: str, name: str, known: Mapping[str, E]) -> E:
+    if name in known:
+        return known[name]
+    from spaces.suggestions import suggest_and_list  # importing spaces imports Optuna
+
+    raise UsageError(f"unknown {kind} {name!r}; {suggest_and_list(name, known)}")

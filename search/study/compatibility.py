@@ -2,61 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Mapping
 from typing import Any
 
-from spaces import Categorical, Fixed, Space
+from spaces import Categorical, Fixed, Scalar, Space
 from spaces.domains import Domain
 from spaces.errors import SpaceError
+from spaces.space import Entry
+
+Parent = tuple[str, Scalar]
+"""The parameter that chooses, and the choice under which a domain exists."""
 
 
 class Compatibility:
-    """Holds trials of a described space against another space."""
+    """Compares the space that trials come from with a new one."""
 
-    def __init__(self, space: Space, described: Sequence[Sequence[str]]) -> None:
-        """
-        described: the rows of `Space.describe` of the space that the trials come from.
-        """
-        self.distributions = space.distributions()
-        self._space = space
-        self._domains: dict[str, Domain] = {entry.name: entry.domain for entry in space.entries()}
-        before = {name: (text, condition) for name, text, condition in described}
-        now = {name: (text, condition) for name, text, condition in space.describe()}
-        self._conditions = [{name: condition for name, (_, condition) in rows.items()} for rows in (before, now)]
-        self._changed = [name for name in before.keys() | now.keys() if before.get(name) != now.get(name)]
+    def __init__(self, old: Space, new: Space) -> None:
+        self.distributions = new.distributions()
+        self._new = new
+        self._domains: dict[str, Domain] = {entry.name: entry.domain for entry in new.entries()}
+        self._parents = [{entry.name: _parent(entry) for entry in space.entries()} for space in (old, new)]
+        before, after = ({entry.name: _identity(entry) for entry in space.entries()} for space in (old, new))
+        self._changed = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
 
     def parameters(self, stored: Mapping[str, Any]) -> dict[str, Any] | None:
-        """A trial's parameters as the new space has them; None where it gives no such configuration.
+        """Return a trial's parameters as the new space has them; None if it gives no such configuration.
 
-        A parameter that the new space fixes at the trial's own value is none of them.
+        A parameter that the new space fixes at the trial's own value is left out.
         """
-        kept = {name: value for name, value in stored.items() if not self._settles(name, value)}
+        kept = {name: value for name, value in stored.items() if not self._is_fixed_at(name, value)}
         try:
-            self._space.replay(kept)
+            self._new.replay(kept)
         except SpaceError:
             return None
-        # What is no parameter of the trial must be the same: a value that was fixed, and is fixed at another now.
+        # What was no parameter of the trial must not have changed: a value that was fixed, and is fixed at another.
         if any(self._matters(name, stored) for name in self._changed if name not in stored):
             return None
         return kept
 
-    def _settles(self, name: str, value: object) -> bool:
+    def _is_fixed_at(self, name: str, value: object) -> bool:
         domain = self._domains.get(name)
         if isinstance(domain, Fixed):
             return _same(domain.value, value)
         return isinstance(domain, Categorical) and len(domain.choices) == 1 and _same(domain.choices[0], value)
 
     def _matters(self, name: str, stored: Mapping[str, Any]) -> bool:
-        return any(self._exists(name, conditions, stored) for conditions in self._conditions if name in conditions)
+        return any(_exists(name, parents, stored) for parents in self._parents if name in parents)
 
-    def _exists(self, name: str, conditions: Mapping[str, str], stored: Mapping[str, Any]) -> bool:
-        """Whether the domain is there under the trial's choices; one that did not vary is taken to be the one."""
-        if not conditions[name]:
-            return True
-        parent, _, choice = conditions[name].partition(" = ")
-        if parent in stored:
-            return str(stored[parent]) == choice
-        return self._exists(parent, conditions, stored)
+
+def _exists(name: str, parents: Mapping[str, Parent | None], stored: Mapping[str, Any]) -> bool:
+    """Return whether a domain exists under a trial's choices; a choice that did not vary is taken to be made."""
+    parent = parents[name]
+    if parent is None:
+        return True
+    chooser, choice = parent
+    if chooser in stored:
+        return _same(stored[chooser], choice)
+    return _exists(chooser, parents, stored)
+
+
+def _parent(entry: Entry) -> Parent | None:
+    return entry.under[-1] if entry.under else None
+
+
+def _identity(entry: Entry) -> str:
+    """Return a text that differs if the domain's range or its parent does; sub-spaces are entries of their own."""
+    described = entry.domain.to_json()
+    return json.dumps([{key: described[key] for key in described if key not in ("spaces", "inline")}, _parent(entry)])
 
 
 def _same(value: object, other: object) -> bool:

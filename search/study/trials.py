@@ -110,6 +110,11 @@ class Trials(Sequence[Trial]):
     def __repr__(self) -> str:
         return f"<{len(self)} trials>"
 
+    @property
+    def finished(self) -> Trials:
+        """The trials that are over: complete, pruned or failed."""
+        return Trials([trial for trial in self._trials if trial.is_finished])
+
     def to_frame(self) -> Any:
         """Return a pandas DataFrame with one row for each trial; a parameter's column is called `params_<name>`.
 

@@ -50,7 +50,7 @@ def find_for_study(engine: Engine, study_name: str) -> Network | None:
     """Return the network that a study's final step scored; None if it has not, or if the network was too large.
 
     Raises:
-        UnknownStudy: there is no such study, with names like it.
+        UnknownStudy: there is no such study.
     """
     uuid = studies.get(engine, study_name).uuid
     scored = (networks.c.sha256 == scores.c.weights_sha256) & scores.c.look.is_not(None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import uuid
 import warnings
 from collections.abc import Iterator, Mapping
@@ -16,7 +15,7 @@ from sqlalchemy import Connection, Engine, Row, delete, func, select, text, upda
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.database import Database
-from storage.errors import StudyExists, UnknownStudy
+from storage.errors import ForeignStudy, StudyExists, UnknownStudy
 from storage.optuna_adapter import get_study_id, within_connection
 from storage.schema import studies
 
@@ -105,7 +104,8 @@ def get(engine: Engine, name: str) -> StudyRecord:
     """Return the study called `name`.
 
     Raises:
-        UnknownStudy: there is none of ours, with names like it.
+        UnknownStudy: there is no study of that name.
+        ForeignStudy: another Optuna program made the study of that name.
     """
     with engine.begin() as connection:
         row = connection.execute(_select().where(studies.c.name == name)).first()
@@ -114,10 +114,8 @@ def get(engine: Engine, name: str) -> StudyRecord:
         names = _list_names(connection)
         foreign = connection.scalar(text("SELECT 1 FROM studies WHERE study_name = :name"), {"name": name})
     if foreign:
-        raise UnknownStudy(f"the study {name!r} is kept here, but was not made by this program; choose another name")
-    close = tuple(difflib.get_close_matches(name, names, n=3))
-    hint = f"did you mean {' or '.join(close)}?" if close else "see `search list`"
-    raise UnknownStudy(f"there is no study {name!r} in this storage; {hint}", close)
+        raise ForeignStudy(name)
+    raise UnknownStudy(name, names)
 
 
 def list_names(engine: Engine) -> list[str]:

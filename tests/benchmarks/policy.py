@@ -31,7 +31,7 @@ from objectives.studies import digits_depth
 from search.errors import UsageError
 from search.strategies.gp.prior_models import PriorStudy
 from search.strategies.policy import build_strategies, default_policy, propose_starting_points
-from search.strategies.registry import DEFAULT_SAMPLER, PRUNERS, SAMPLERS, StrategySetting, check_names
+from search.strategies.registry import DEFAULT_SAMPLER, PRUNERS, SAMPLERS, StrategySetting, find_pruner, find_sampler
 from spaces import Domain, Float, Int, Space
 from tests.benchmarks import curves, scores, suggesting
 from tests.benchmarks.curves import Task
@@ -79,7 +79,8 @@ def methods(text: str) -> list[str]:
     for name in names:
         if name != DEFAULT:
             sampler, _, pruner = name.partition("+")
-            check_names(sampler, pruner)
+            find_sampler(sampler)
+            find_pruner(pruner)
     return names
 
 

@@ -17,17 +17,24 @@ from tests.objectives.data import made
 ROOT = Path(__file__).parent.parent.parent
 
 OPTIMIZER = """
-def _wobble(groups: Groups, *, learning_rate: float, factor: float = 1.0) -> Optimizer:
+def _wobble(
+    groups: Groups, *, learning_rate: float, factor: float = 1.0, weight_decay: float = 0.01
+) -> Optimizer:
     from torch.optim import RAdam
 
-    return RAdam(groups, lr=learning_rate * factor)
+    return RAdam(_add_weight_decay(groups, weight_decay), lr=learning_rate * factor, decoupled_weight_decay=True)
 
 
 OPTIMIZERS: dict[str, OptimizerEntry] = {
     "wobble": OptimizerEntry(
         build=_wobble,
-        space=Space(learning_rate=_ADAPTIVE, factor=Float(1.0, 2.0, at_least=0.0)),
+        space=Space(
+            learning_rate=_ADAPTIVE,
+            factor=Float(1.0, 2.0, at_least=0.0),
+            weight_decay=Fixed(1e-6, domain=standard.weight_decay()),
+        ),
         description="a made-up optimizer",
+        decays_weights=True,
     ),
 """
 SCHEDULE = """
@@ -70,18 +77,21 @@ EDITS = [
 
 TRAINING = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from objectives.core.catalogue import entries
 from objectives.core.objective import Objective
+from objectives.base.errors import ObjectiveError
 from objectives.base.registry import choose
 from objectives.data.cache import prepare
 from objectives.data.batches.examples import load
 from objectives.data.splits.split import split_examples
 from objectives.models.activations import ACTIVATIONS
 from objectives.optimizers.catalogue import OPTIMIZERS
+from objectives.regularizers.catalogue import REGULARIZERS
 from objectives.schedules.catalogue import SCHEDULES
 from objectives.core.run import train
 from spaces import Fixed, Int, Space
@@ -114,6 +124,16 @@ data = load(prepared, split_examples(prepared.labels(), 0.25, 0), "cpu")
 model = train(objective, config, data, lambda epoch, metrics: print(epoch, metrics), epochs=4, seed=0)
 assert type(model.stages[0][1]).__name__ == "Softplus"
 assert {"wobble", "line", "soft"} <= {name for _, name, _ in entries()}
+
+# What shrinks weights apart from the loss may be asked to: `weight_decay` beside it is an option that it reads.
+decay = Fixed(0.01, domain=REGULARIZERS["weight_decay"].space.domains["weight_decay"])
+for names in (["wobble"], ["sgd"], ["wobble", "sgd"]):
+    space = objective.space.replace(optimizer=choose(OPTIMIZERS, *names), weight_decay=decay)
+    try:
+        replace(objective, space=space)
+        print("allowed", *names)
+    except ObjectiveError as error:
+        print(error)
 """
 
 
@@ -155,7 +175,10 @@ def test_four_edits_train_together(copy: Path) -> None:
     )
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
-    assert len(lines) == 4
-    assert "'accuracy': 1.0" in lines[-1]
+    assert len(lines) == 7
+    assert "'accuracy': 1.0" in lines[3]
     assert "'learning_rate': 0.05" in lines[0]
-    assert "'learning_rate': 0.021875" in lines[-1]
+    assert "'learning_rate': 0.021875" in lines[3]
+    assert lines[4] == "allowed wobble"
+    for line in lines[5:]:
+        assert "'weight_decay' needs optimizer wobble or adamw or muon, but the space also gives it" in line

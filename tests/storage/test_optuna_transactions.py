@@ -109,7 +109,7 @@ def test_a_new_trial_locks_the_row_of_its_study(other: Engine, study: optuna.Stu
 
     def look() -> None:
         try:
-            ask(other, "SELECT study_id FROM studies FOR UPDATE NOWAIT")
+            ask(other, "SELECT study_id FROM studies FOR SHARE NOWAIT")
         except OperationalError as error:
             refused.append(isinstance(error.orig, LockNotAvailable))
 
@@ -190,7 +190,8 @@ def test_a_lost_connection_is_told_as_a_rollback(other: Engine, study: optuna.St
     recorder.forget()
 
     def cut() -> None:
-        ask(other, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'depthsearch %'")
+        others = "datname = current_database() AND pid <> pg_backend_pid()"
+        ask(other, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
 
     recorder.look = cut
     with pytest.raises(StorageInternalError):

@@ -139,7 +139,6 @@ def _serve(channel: socket.socket) -> Request | None:
         out, err, status = fds
         os.close(out)
         os.close(err)
-        _tell(status, pid)
         listeners[pid] = status
 
 
@@ -160,8 +159,9 @@ def _tell(status: int, number: int) -> None:
 
 
 def _become(request: Request, out: int, err: int, status: int) -> Request:
-    os.close(status)
     os.setsid()
+    _tell(status, os.getpid())  # only now can the whole group be signalled
+    os.close(status)
     for fd, place in ((out, 1), (err, 2)):
         os.dup2(fd, place)
         os.close(fd)

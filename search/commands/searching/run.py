@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from search.commands import options
 from search.commands.command import Command
+from search.commands.study_options import accept_study_options
+from search.study.options import StudyOptions
 
 
+@accept_study_options
 def run(
+    *,
     study: options.AnyStudy = None,
     objective: options.Objective = None,
     trials: options.Trials = None,
-    epochs: options.Epochs = None,
     timeout: options.Timeout = None,
-    workers: options.Workers = None,
-    device: options.Device = None,
-    seed: options.Seed = None,
-    data: options.Data = None,
-    train_examples: options.TrainExamples = None,
-    sampler: options.Sampler = None,
-    pruner: options.Pruner = None,
-    audit: options.Audit = None,
+    kept: StudyOptions[None],
     experience: options.Experience = None,
     set_: options.Set = None,
     fork: options.Fork = None,
+    workers: options.Workers = None,
+    device: options.Device = None,
+    data: options.Data = None,
     storage: options.Storage = None,
     json: options.Json = False,
 ) -> None:
@@ -32,16 +31,11 @@ def run(
     from search.study.plan import StudyRequest
 
     request = StudyRequest(
+        **vars(kept),
         study=_name(study, objective),
         objective=objective,
         trials=trials,
         timeout=timeout,
-        epochs=epochs,
-        seed=seed,
-        train_examples=train_examples,
-        sampler=sampler,
-        pruner=pruner,
-        audit=audit,
         experience=experience,
         overrides=None if set_ is None else tuple(set_),
         fork=fork,

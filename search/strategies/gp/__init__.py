@@ -1,1 +1,1 @@
-"""The Gaussian process over configurations and epochs that the default sampler proposes by."""
+"""The Gaussian process over configurations and epochs that the default sampler uses."""

@@ -1,7 +1,7 @@
-"""A space's parameters as numbers: units in [0, 1] to draw and compare by, features for the model.
+"""A space's parameters as numbers: units in [0, 1] for drawing and comparing, features for the model.
 
-Shapes: N trials or candidates, P parameters, C columns of features. A parameter that a trial does not have is NaN
-among the units.
+Shapes: N trials or candidates, P parameters, C columns of features. The unit of a parameter that a trial does not
+have is NaN.
 """
 
 from __future__ import annotations
@@ -24,14 +24,18 @@ from spaces import Space
 
 Array = NDArray[np.float64]
 
-# A parameter that is absent is where neither end pulls; two choices are about as far apart as two ends.
+# The feature of an absent parameter: the middle, equally far from both ends of the range.
 ABSENT = 0.5
+# The feature of a choice that is made. Two choices are then 0.7 sqrt(2), about 1, apart: as far as the ends of a range.
 CHOICE = 0.7
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """One parameter, and the choices under which it exists: (place of the parameter, index of the choice)."""
+    """A parameter that varies.
+
+    under: the choices under which it exists, each as (index of the choosing parameter, index of the choice).
+    """
 
     name: str
     distribution: BaseDistribution
@@ -39,16 +43,16 @@ class Parameter:
 
     @property
     def choices(self) -> int:
-        """How many choices there are; 0 for a number."""
+        """Number of choices; 0 for a number."""
         return len(self.distribution.choices) if isinstance(self.distribution, CategoricalDistribution) else 0
 
     def index(self, units_N: Array) -> NDArray[np.int64]:
-        """Which choice a unit stands for; -1 where the parameter is absent."""
+        """Return the index of the choice at each unit; -1 if the parameter is absent."""
         indices = np.minimum(np.nan_to_num(units_N) * self.choices, self.choices - 1).astype(np.int64)
         return np.where(np.isnan(units_N), -1, indices)
 
     def draw(self, uniform_N: Array) -> Array:
-        """The units of values drawn by numbers from 0 to 1: every whole number is as likely as the others."""
+        """Return the units of values drawn from uniform numbers in [0, 1); all whole numbers are equally likely."""
         if self.choices:
             return self.snap(uniform_N)
         low, high, step, log = _range(self.distribution)
@@ -56,20 +60,23 @@ class Parameter:
         return self._units(self._rounded(_between(first, high + step / 2, log, uniform_N)))
 
     def snap(self, units_N: Array) -> Array:
-        """The units of the nearest values."""
+        """Return the units of the nearest values of the parameter."""
         if self.choices:
             return (self.index(units_N) + 0.5) / self.choices
         return self._units(self._numbers(units_N))
 
     def value(self, unit: float) -> Any:
-        """The value at a unit, as Optuna gives it to an objective."""
+        """Return the value at a unit, as Optuna passes it to an objective."""
         if isinstance(self.distribution, CategoricalDistribution):
             return self.distribution.choices[int(self.index(np.array([unit]))[0])]
         number = float(self._numbers(np.array([unit]))[0])
         return round(number) if isinstance(self.distribution, IntDistribution) else number
 
     def unit(self, value: Any) -> float:
-        """Where a value lies, for a choice the middle of its part; NaN for one that is not this parameter's."""
+        """Return the unit of a value; NaN if the value is not in range.
+
+        Choices divide [0, 1] into equal intervals; the unit of a choice is the middle of its interval.
+        """
         if not self.contains(value):
             return math.nan
         if isinstance(self.distribution, CategoricalDistribution):
@@ -77,7 +84,7 @@ class Parameter:
         return float(self._units(np.array([float(value)]))[0])
 
     def contains(self, value: Any) -> bool:
-        """Whether a value, of this or of another space's parameter, is in range."""
+        """Return whether a value, possibly of another space's parameter, is in range."""
         if isinstance(self.distribution, CategoricalDistribution):
             return value in self.distribution.choices
         low, high, _, _ = _range(self.distribution)
@@ -111,7 +118,7 @@ class Encoding:
             Parameter(
                 name=entry.name,
                 distribution=varying[entry.name],
-                # A parent with a single choice is no parameter: what depends on it alone always exists.
+                # A parent with a single choice is not a parameter: what depends on it alone always exists.
                 under=tuple(
                     (places[parent], _choices(varying[parent]).index(choice))
                     for parent, choice in entry.under
@@ -122,14 +129,14 @@ class Encoding:
             if entry.name in varying
         )
         widths = [max(1, parameter.choices) for parameter in self.parameters]
-        # Shape (C,): the parameter that a column of features belongs to.
+        # Shape (C,): the index of the parameter that each column of features belongs to.
         self.owner = np.repeat(np.arange(len(widths)), widths)
 
     def __len__(self) -> int:
         return len(self.parameters)
 
     def units(self, values: Mapping[str, Any]) -> Array:
-        """Shape (P,): where a trial's parameters lie; NaN for those that it lacks or that lie outside."""
+        """Return the units of a trial's parameters, shape (P,); NaN for each that is absent or out of range."""
         units = np.full(len(self), np.nan)
         for place, parameter in enumerate(self.parameters):
             if parameter.name in values:
@@ -137,16 +144,16 @@ class Encoding:
         return units
 
     def values(self, units_P: Array) -> dict[str, Any]:
-        """The parameters that exist at these units, with their values."""
-        exists = self.existing(units_P[None])[0]
+        """Return the values of the parameters that exist at these units, by name."""
+        exists = self.exists(units_P[None])[0]
         return {
             parameter.name: parameter.value(float(unit))
             for parameter, unit, there in zip(self.parameters, units_P, exists, strict=True)
             if there
         }
 
-    def existing(self, units_NP: Array) -> NDArray[np.bool_]:
-        """Shape (N, P): whether the choices under which a parameter exists are made."""
+    def exists(self, units_NP: Array) -> NDArray[np.bool_]:
+        """Return for each parameter whether all choices under which it exists are made, shape (N, P)."""
         exists = np.ones(units_NP.shape, dtype=np.bool_)
         for place, parameter in enumerate(self.parameters):
             for parent, choice in parameter.under:
@@ -154,18 +161,21 @@ class Encoding:
         return exists
 
     def draw(self, uniform_NP: Array) -> Array:
-        """The units of configurations drawn by numbers from 0 to 1."""
+        """Return the units of configurations drawn from uniform numbers in [0, 1), shape (N, P)."""
         columns = [parameter.draw(uniform_NP[:, place]) for place, parameter in enumerate(self.parameters)]
         return np.stack(columns, axis=1)
 
     def snap(self, units_NP: Array) -> Array:
-        """The units of the nearest configurations."""
+        """Return the units of the nearest configurations of the space, shape (N, P)."""
         columns = [parameter.snap(units_NP[:, place]) for place, parameter in enumerate(self.parameters)]
         return np.stack(columns, axis=1)
 
     def features(self, units_NP: Array) -> Array:
-        """Shape (N, C): a number as its unit, a choice as one column each; what does not exist is the same."""
-        units_NP = np.where(self.existing(units_NP), units_NP, np.nan)
+        """Return the model's inputs, shape (N, C): one column for a number, one for each choice of a categorical.
+
+        Configurations that differ only in parameters that do not exist have equal features.
+        """
+        units_NP = np.where(self.exists(units_NP), units_NP, np.nan)
         return np.concatenate([self._columns(place, units_NP[:, place]) for place in range(len(self))], axis=1)
 
     def _columns(self, place: int, units_N: Array) -> Array:
@@ -182,12 +192,12 @@ def _choices(distribution: BaseDistribution) -> tuple[Any, ...]:
 
 
 def _range(distribution: BaseDistribution) -> tuple[float, float, float, bool]:
-    """Low, high, step (0 for none) and whether it is logarithmic."""
+    """Return low, high, step (0 if there is none) and whether the scale is logarithmic."""
     assert isinstance(distribution, IntDistribution | FloatDistribution)
     return distribution.low, distribution.high, distribution.step or 0.0, distribution.log
 
 
 def _between(low: float, high: float, log: bool, shares_N: Array) -> Array:
-    """The numbers at these shares of the way from low to high."""
+    """Return the numbers at these fractions of the way from low to high."""
     numbers = low * (high / low) ** shares_N if log else low + shares_N * (high - low)
     return np.asarray(numbers, dtype=np.float64)

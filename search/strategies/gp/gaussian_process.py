@@ -1,13 +1,15 @@
-"""A Gaussian process over configuration and epoch, which learns from unfinished curves as well as from whole ones.
+"""A Gaussian process over configuration and epoch, which learns from unfinished curves as well as from complete ones.
 
-The covariance of trial i with features x at time t, and i' with x' at t':
+The covariance of the score of trial i with features x at time t and that of trial i' with features x' at time t' is
 
-    k(x, x') (a_0 + a_1 exp(-(t - t')^2 / 2 l^2)) + a_2 [i = i'] + a_3 t t' + a_5 f(x) f(x') / K + a_4 [same row]
+    k(x, x') (a_0 + a_1 exp(-(t - t')^2 / 2 l^2)) + a_2 [i = i'] + a_3 t t' + a_5 f(x) . f(x') / K + a_4 [same row]
 
-k is Matern-5/2 with one length scale a parameter; a_0 is what all epochs share, a_1 what neighbouring epochs do,
-a_2 is a trial's own luck (seed, data order), a_3 that all curves rise alike, a_5 how far K earlier studies f speak
-for this one. After Rasmussen and Williams 2006, chapters 2 and 5; freeze-thaw (Swersky et al. 2014) and DyHPO
-(Wistuba et al. 2022) are of this kind. Parameters are the maximum a posteriori under log-normal priors.
+where k is a Matern-5/2 kernel with one length scale per parameter and f(x) is the vector of the predictions of K
+earlier studies. The variances are of an effect common to all epochs (a_0), of one common to neighbouring epochs
+(a_1), of a trial's own deviation by its seed and data order (a_2), of a common slope in time (a_3), of the observation
+noise (a_4) and of the weights of the earlier studies' predictions (a_5). After Rasmussen and Williams 2006, chapters 2
+and 5; freeze-thaw (Swersky et al. 2014) and DyHPO (Wistuba et al. 2022) use kernels of this kind. Kernel parameters
+are maximum a posteriori estimates under log-normal priors.
 
 Shapes: R rows, N candidates, C columns of features, P parameters, K earlier studies.
 """
@@ -26,7 +28,7 @@ from search.strategies.gp.encoding import Array
 
 TIME_SCALE = 0.7
 JITTER = 1e-4
-# The prior's medians of a_0 to a_5, and the standard deviations of their logarithms.
+# Medians of the priors of a_0 to a_5, and the standard deviations of their logarithms.
 AMPLITUDES = (0.7, 0.3, 0.05, 0.5, 0.03, 0.3)
 AMPLITUDE_SPREAD = (0.7, 0.7, 1.0, 1.0, 1.0, 1.0)
 AMPLITUDE_BOUNDS = ((-6, 2), (-6, 2), (-6, 2), (-6, 2), (-7, 1), (-6, 2))
@@ -35,20 +37,20 @@ LENGTH_BOUNDS = (-2.5, 3.0)
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """R rows to learn from."""
+    """R rows to learn from: one score of one trial at one time each."""
 
     features_RC: Array
     time_R: Array
     trial_R: NDArray[np.int64]
     score_R: Array
     earlier_RK: Array | None = None
-    """What the models of K earlier studies predict for each row's configuration; None without any."""
+    """Predictions of the models of K earlier studies for each row's configuration; None without earlier studies."""
 
     def __len__(self) -> int:
         return len(self.score_R)
 
     def take(self, places: NDArray[np.int64]) -> Evidence:
-        """Some of the rows."""
+        """Return the rows at these indices."""
         return Evidence(
             features_RC=self.features_RC[places],
             time_R=self.time_R[places],
@@ -70,36 +72,36 @@ class Evidence:
 
 @dataclass(frozen=True, kw_only=True)
 class Kernel:
-    """The covariance's parameters, as logarithms: P length scales, then a_0 to a_5."""
+    """The covariance function; `logs` are the logarithms of P length scales, then of a_0 to a_5."""
 
     owner_C: NDArray[np.int64]
-    """The parameter that each column of features belongs to."""
+    """The index of the parameter that each column of features belongs to."""
     logs: Array
 
     @property
     def parameters(self) -> int:
-        """P."""
+        """Number of parameters, P."""
         return int(self.owner_C.max()) + 1
 
     @property
     def scales_C(self) -> NDArray[np.float32]:
-        """The length scale of each column."""
+        """Length scale of each column."""
         return np.exp(self.logs[: self.parameters])[self.owner_C].astype(np.float32)
 
     @property
     def amplitudes(self) -> Array:
-        """a_0 to a_5."""
+        """The variances a_0 to a_5."""
         return np.asarray(np.exp(self.logs[self.parameters :]), dtype=np.float64)
 
     def matern(self, left_NC: Array, right_RC: Array) -> NDArray[np.float32]:
-        """Shape (N, R): k(x, x')."""
+        """Return k(x, x'), shape (N, R)."""
         left, right = left_NC.astype(np.float32) / self.scales_C, right_RC.astype(np.float32) / self.scales_C
         squared = (left * left).sum(1)[:, None] + (right * right).sum(1)[None] - 2 * left @ right.T
         distance = np.sqrt(np.float32(5) * np.maximum(squared, 0))
         return np.asarray((1 + distance + distance * distance / 3) * np.exp(-distance), dtype=np.float32)
 
     def covariance(self, rows: Evidence) -> Array:
-        """Shape (R, R): of the rows with one another, noise included."""
+        """Return the covariance matrix of the rows, noise included, shape (R, R)."""
         a = self.amplitudes
         near = _near(rows.time_R[:, None] - rows.time_R[None])
         matrix = self.matern(rows.features_RC, rows.features_RC) * (a[0] + a[1] * near)
@@ -111,14 +113,20 @@ class Kernel:
 
 
 def prior_kernel(owner_C: NDArray[np.int64]) -> Kernel:
-    """Medians: the more parameters, the longer the scales, or everything would be far from everything."""
+    """Return the medians of the prior.
+
+    Length scales grow with the square root of the number of parameters, as distances between random points do.
+    """
     parameters = int(owner_C.max()) + 1
     scale = 0.5 * np.sqrt(max(1.0, parameters / 4))
     return Kernel(owner_C=owner_C, logs=np.log([*([scale] * parameters), *AMPLITUDES]))
 
 
 def fit_kernel(start: Kernel, rows: Evidence, iterations: int) -> Kernel:
-    """The most probable parameters given these rows, around `start`, which is the prior's median."""
+    """Return the maximum a posteriori parameters given these rows.
+
+    start: the median of the prior, where the optimization begins. iterations: at most, of L-BFGS-B.
+    """
     p = start.parameters
     spread = np.array([*([1.0] * p), *AMPLITUDE_SPREAD])
     columns = [rows.features_RC[:, start.owner_C == place] for place in range(p)]
@@ -142,7 +150,10 @@ def fit_kernel(start: Kernel, rows: Evidence, iterations: int) -> Kernel:
 
 
 def _likelihood(logs: Array, squares_PRR: Array, rows: Evidence) -> tuple[float, Array]:
-    """Minus the log marginal likelihood and its gradient by the logarithms (Rasmussen and Williams, eq. 5.9)."""
+    """Return the negative log marginal likelihood and its gradient with respect to `logs`.
+
+    Rasmussen and Williams 2006, eq. 5.9.
+    """
     p, n = len(squares_PRR), len(rows)
     scaled = squares_PRR / np.exp(2 * logs[:p])[:, None, None]
     a = np.exp(logs[p:])
@@ -182,7 +193,7 @@ def _likelihood(logs: Array, squares_PRR: Array, rows: Evidence) -> tuple[float,
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """The process, given rows; predictions are for new trials at their last epoch."""
+    """The posterior process; it predicts the scores of new trials at their last epoch."""
 
     kernel: Kernel
     rows: Evidence
@@ -192,16 +203,19 @@ class Model:
 
     @property
     def log_evidence(self) -> float:
-        """The log marginal likelihood of the rows, but for a constant."""
+        """Log marginal likelihood of the rows, up to a constant."""
         residual = self.rows.score_R - self.mean
         return float(-0.5 * residual @ self.weights_R - np.log(np.diag(self.lower_RR)).sum())
 
     def predict(self, features_NC: Array, earlier_NK: Array | None = None) -> Array:
-        """Shape (N,): the expected score at the last epoch."""
+        """Return the expected scores at the last epoch, shape (N,)."""
         return np.asarray(self.mean + self._across(features_NC, earlier_NK) @ self.weights_R, dtype=np.float64)
 
     def predict_with_spread(self, features_NC: Array, earlier_NK: Array | None = None) -> tuple[Array, Array]:
-        """Means and standard deviations, shape (N,) each; the luck of a single trial (a_2, a_4) left out."""
+        """Return means and standard deviations at the last epoch, shape (N,) each.
+
+        A trial's own deviation (a_2) and the noise (a_4) are not part of the standard deviation.
+        """
         a, across = self.kernel.amplitudes, self._across(features_NC, earlier_NK)
         solved = linalg.solve_triangular(self.lower_RR.astype(np.float32), across.T, lower=True, check_finite=False)
         before = a[0] + a[1] + a[3] + (0.0 if earlier_NK is None else a[5] * (earlier_NK * earlier_NK).mean(1))
@@ -219,7 +233,7 @@ class Model:
 
 
 def condition(kernel: Kernel, rows: Evidence) -> Model:
-    """The process with these rows known."""
+    """Return the posterior of the process given these rows."""
     lower = linalg.cholesky(kernel.covariance(rows), lower=True, check_finite=False)
     mean = float(rows.score_R.mean())
     weights = linalg.cho_solve((lower, True), rows.score_R - mean, check_finite=False)

@@ -1,4 +1,4 @@
-"""A study's trials as arrays, read again and again."""
+"""A study's trials as arrays."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ from optuna.trial import FrozenTrial, TrialState
 from search.curves import running_best
 from search.strategies.gp.encoding import Array, Encoding
 
-NEVER = (TrialState.WAITING, TrialState.FAIL)
+LEFT_OUT = (TrialState.WAITING, TrialState.FAIL)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LearningCurves:
-    """N trials that have begun, in the order of their numbers; views of arrays that the next look changes.
+    """N trials that have started, in the order of their numbers; E epochs, P parameters.
 
-    E epochs, P parameters.
+    The arrays are views of those of the reader, which its next `read` changes.
     """
 
     numbers_N: NDArray[np.int64]
     units_NP: Array
     best_NE: Array
-    """The best value up to each epoch; NaN beyond the last, minus infinity where a trial broke down."""
+    """The best value up to each epoch; NaN after the last reported one, minus infinity for a trial that broke down."""
     epochs_N: NDArray[np.int64]
-    """How many epochs of it are known."""
+    """Number of epochs reported by each trial."""
     finished: NDArray[np.int64]
-    """Places of the trials that have ended, in the order in which they did."""
+    """Indices of the trials that have ended, in the order in which they ended."""
 
     def __len__(self) -> int:
         return len(self.numbers_N)
 
-    def at(self, epoch: int) -> Array:
-        """Shape (N,): each trial's best value within its first `epoch` epochs; minus infinity without any."""
+    def best_within(self, epoch: int) -> Array:
+        """Return each trial's best value in its first `epoch` epochs, shape (N,); minus infinity if it has none."""
         last = np.minimum(self.epochs_N, epoch)
         values = self.best_NE[np.arange(len(self)), np.maximum(last, 1) - 1]
         return np.where(last > 0, values, -np.inf)
 
     def take(self, places: NDArray[np.int64]) -> LearningCurves:
-        """Some of the trials, all of which have ended, in the order in which they did."""
+        """Return the trials at these indices, all of which have ended, in the order in which they ended."""
         return LearningCurves(
             numbers_N=self.numbers_N[places],
             units_NP=self.units_NP[places],
@@ -55,14 +55,14 @@ class LearningCurves:
 
     @property
     def waiting(self) -> NDArray[np.int64]:
-        """Places of the trials that run and have reported nothing yet."""
+        """Indices of the running trials that have reported nothing yet."""
         running = np.ones(len(self), dtype=np.bool_)
         running[self.finished] = False
         return np.flatnonzero(running & (self.epochs_N == 0))
 
 
 class CurveReader:
-    """Reads a study into arrays; a trial that has not changed since the last look costs next to nothing.
+    """Reads a study into arrays; a trial that has not changed since the last read is not converted again.
 
     epochs: of a full training. first_step: the step under which trials report their first epoch.
     """
@@ -77,11 +77,11 @@ class CurveReader:
         self._epochs_N = np.zeros(0, dtype=np.int64)
 
     def read(self, study: Study, *, leave_out: int | None = None) -> LearningCurves:
-        """The trials of the study, but for those that wait, failed, or have the number `leave_out`."""
+        """Return the trials of the study, except waiting and failed ones and the one with the number `leave_out`."""
         trials = [
             trial
             for trial in study.get_trials(deepcopy=False)
-            if trial.state not in NEVER and trial.number != leave_out
+            if trial.state not in LEFT_OUT and trial.number != leave_out
         ]
         self._grow(len(trials))
         sign = 1.0 if study.direction == StudyDirection.MAXIMIZE else -1.0
@@ -103,7 +103,7 @@ class CurveReader:
         missing = needed - len(self._rows)
         if missing <= 0:
             return
-        missing += needed  # twice as many: each is copied a few times at most
+        missing += needed  # doubles the size, so that each row is copied only a few times
         self._rows += [None] * missing
         self._units_NP = np.concatenate([self._units_NP, np.zeros((missing, len(self._encoding)))])
         self._best_NE = np.concatenate([self._best_NE, np.full((missing, self._epochs), np.nan)])
@@ -117,7 +117,7 @@ class CurveReader:
                 values[step - self._first_step] = sign * value if math.isfinite(value) else -np.inf
         last = int(np.flatnonzero(~np.isnan(values)).max(initial=-1)) + 1
         if any(value > 0 for value in trial.constraints.values()) and last < self._epochs:
-            values[: last + 1] = -np.inf  # diverged, or out of memory: whatever it had reached, it is no use
+            values[: last + 1] = -np.inf  # diverged or out of memory: useless whatever it had reached
             last += 1
         self._best_NE[place] = np.nan
         self._best_NE[place, :last] = running_best(values[:last])

@@ -1,4 +1,4 @@
-"""What the model is fitted to: some epochs of each curve, as scores that only their order decides."""
+"""What the model is fitted to: some epochs of each learning curve, as scores that depend on ranks only."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from search.strategies.gp.learning_curves import LearningCurves
 
 @dataclass(frozen=True, kw_only=True)
 class Observations:
-    """R observations: which trial (its place), at what time, with which score.
+    """R observations: the index of the trial, the time and the score.
 
-    Time is log(epoch) / log(epochs of a full training), 0 to 1. Scores are normal scores (the quantiles of the
-    standard normal at the ranks), so that neither the scale nor the ceiling of accuracy matters.
+    Time is log(epoch) / log(epochs of a full training), from 0 to 1. Scores are normal scores (quantiles of the
+    standard normal distribution at the ranks), so neither the scale nor the ceiling of accuracy matters.
     """
 
     trial_R: NDArray[np.int64]
@@ -29,11 +29,11 @@ class Observations:
         return len(self.trial_R)
 
     def take(self, places: NDArray[np.int64]) -> Observations:
-        """Some of them."""
+        """Return the observations at these indices."""
         return Observations(trial_R=self.trial_R[places], time_R=self.time_R[places], score_R=self.score_R[places])
 
-    def thinned(self, most: int) -> Observations:
-        """At most so many: the best half of these, and of the others every so-manieth."""
+    def thin(self, most: int) -> Observations:
+        """Return at most `most` observations: half of them the best ones, the others at equal distances."""
         if len(self) <= most:
             return self
         order = np.argsort(-self.score_R, kind="stable")
@@ -42,7 +42,7 @@ class Observations:
 
 
 def observe(curves: LearningCurves) -> Observations:
-    """The best value within 1, 3, 9, 27, ... epochs of every trial, and at the last epoch that it has reached."""
+    """Return every trial's best value within 1, 3, 9, 27, ... epochs and within all that it has reported."""
     ladder, last = _ladder(curves.best_NE.shape[1]), curves.epochs_N
     reached = [np.flatnonzero(last >= epoch) for epoch in ladder]
     between = np.flatnonzero((last > 0) & ~np.isin(last, ladder))
@@ -57,12 +57,12 @@ def observe(curves: LearningCurves) -> Observations:
 
 
 def normal_scores(values_N: Array) -> Array:
-    """The standard normal's quantile at each value's rank, (rank - 1/2) / N; equals share the mean of theirs."""
+    """Return the standard normal quantile at (rank - 1/2) / N of each value; ties share their mean rank."""
     return np.asarray(ndtri((rankdata(values_N) - 0.5) / max(1, len(values_N))), dtype=np.float64)
 
 
 def take_evenly(places: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """At most so many of them, from first to last at equal distances."""
+    """Return at most `most` of the indices, from the first to the last at equal distances."""
     if len(places) <= most:
         return places
     return places[np.round(np.linspace(0, len(places) - 1, most)).astype(np.int64)]

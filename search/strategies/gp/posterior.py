@@ -1,4 +1,4 @@
-"""What is believed about configurations, from a study's own curves and, as far as they agree, earlier studies'."""
+"""Predictions for configurations, from a study's own curves and, if they explain these, from earlier studies."""
 
 from __future__ import annotations
 
@@ -16,23 +16,26 @@ from search.strategies.gp.prior_models import PriorModels
 ROWS = 200
 FITTED_ROWS = 120
 ITERATIONS = 30
-# The covariance is fitted again whenever so many trials have ended: every worker comes to the same.
+# Numbers of ended trials at which the kernel is fitted again, so that every worker has the same one.
 MILESTONES = (4, 6, 9, 13, 18, 25, 35, 50, 70, 100, 140, 200, 280, 400, 560, 800, 1200, 1800, 2800, 4500, 7500)
-# How much of what experience expects is taken as said; the model learns the rest.
+# Share of the earlier studies' mean prediction that is the prior mean; the model learns the remainder.
 TRUST = 0.8
 MOST_WAITING = 64
 
 
 @dataclass(frozen=True, kw_only=True)
 class Posterior:
-    """A model of the study, the best score so far, and the experience it rests on, if it does."""
+    """A model of the study and the best score so far.
+
+    experience: the models of earlier studies that it builds on; None if it does not.
+    """
 
     model: Model
     best: float
     experience: PriorModels | None
 
-    def expect(self, features_NC: Array) -> tuple[Array, Array]:
-        """Means and standard deviations of the scores of new trials at their last epoch, shape (N,) each."""
+    def predict(self, features_NC: Array) -> tuple[Array, Array]:
+        """Return means and standard deviations of the scores of new trials at their last epoch, shape (N,) each."""
         if self.experience is None:
             return self.model.predict_with_spread(features_NC)
         earlier_NK = self.experience.predict(features_NC)
@@ -41,7 +44,7 @@ class Posterior:
 
 
 class PosteriorCache:
-    """Forms beliefs; keeps only what the history determines, so that all workers believe alike."""
+    """Fits posteriors; what it caches is determined by the history, so that all workers get the same ones."""
 
     def __init__(self, encoding: Encoding, experience: PriorModels | None) -> None:
         self._encoding = encoding
@@ -49,13 +52,13 @@ class PosteriorCache:
         self._fitted: dict[bool, tuple[object, Kernel]] = {}
         self._expected: dict[bytes, Array] = {}
 
-    def posterior(self, curves: LearningCurves, features: Array, random: np.random.Generator) -> Posterior:
-        """With experience or without it: as often as each explains this study's own values.
+    def fit(self, curves: LearningCurves, features: Array, random: np.random.Generator) -> Posterior:
+        """Return a posterior with or without experience, drawn with the posterior probability of each.
 
         features: of the trials of `curves`, shape (N, C).
         """
         observed = observe(curves)
-        chosen = observed.thinned(ROWS)
+        chosen = observed.thin(ROWS)
         best = float(observed.score_R.max())
         cold = self._given(curves, features, chosen, None)
         if self._experience is not None:
@@ -83,7 +86,7 @@ class PosteriorCache:
         key = (reached, tuple(ended[-3:]))
         if warm not in self._fitted or self._fitted[warm][0] != key:
             expected = None if expected_NK is None else expected_NK[ended]
-            evidence = _evidence(observe(curves.take(ended)).thinned(FITTED_ROWS), features_NC[ended], expected)
+            evidence = _evidence(observe(curves.take(ended)).thin(FITTED_ROWS), features_NC[ended], expected)
             self._fitted[warm] = key, gaussian_process.fit_kernel(start, evidence, ITERATIONS)
         return self._fitted[warm][1]
 
@@ -95,7 +98,7 @@ class PosteriorCache:
         return replace(cold, logs=np.concatenate([scales, cold.logs[cold.parameters :]]))
 
     def _expect(self, features_NC: Array) -> Array:
-        """Shape (N, K): what earlier studies expect of this one's trials; asked once a configuration."""
+        """Return the earlier studies' predictions, shape (N, K); computed once for each configuration."""
         assert self._experience is not None
         keys = [row.tobytes() for row in features_NC]
         missing = [place for place, key in enumerate(keys) if key not in self._expected]
@@ -118,7 +121,10 @@ def _evidence(chosen: Observations, features_NC: Array, expected_NK: Array | Non
 
 
 def _with_waiting(model: Model, curves: LearningCurves, features_NC: Array, expected_NK: Array | None) -> Model:
-    """As if the trials that run without a value came out as predicted: two workers do not try the same."""
+    """Return the model as if running trials without a value had scored what it predicts for them.
+
+    It keeps two workers from trying the same configuration.
+    """
     waiting = curves.waiting[:MOST_WAITING]
     if not len(waiting):
         return model

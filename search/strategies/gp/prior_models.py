@@ -1,7 +1,7 @@
-"""What earlier studies teach: a model of each, and the configurations to start from.
+"""Models of earlier studies, and the configurations to start from.
 
-Data sets differ, so that an earlier study says nothing about how high accuracies are here; it says which
-configurations do well among others. Its model predicts that as a score, for any configuration.
+Data sets differ, so an earlier study says nothing about how high accuracies are in this one; it says which
+configurations do better than others. Its model predicts this as a score, for any configuration.
 """
 
 from __future__ import annotations
@@ -28,13 +28,16 @@ ROWS = 150
 FITTED_ROWS = 110
 ITERATIONS = 25
 CANDIDATES = 10
-# Starts are at least so far from one another, as a mean over the parameters (root mean square, in units).
+# The smallest distance between two starts: root mean square over the parameters, in units.
 CLOSE = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
 class PriorStudy:
-    """A study to learn from: its parameters and its curves, one accuracy an epoch, whatever the data set was."""
+    """A study to learn from, on any data set.
+
+    trials: the parameters of each trial and its learning curve, one accuracy per epoch.
+    """
 
     name: str
     trials: Sequence[tuple[Mapping[str, Any], Sequence[float]]]
@@ -42,23 +45,23 @@ class PriorStudy:
 
 @dataclass(frozen=True, kw_only=True)
 class PriorModels:
-    """The models of K earlier studies, and where to start by them."""
+    """The models of K earlier studies, and the configurations to start from."""
 
     models: tuple[Model, ...]
     kernel: Kernel
-    """The mean of what was fitted to each: where the fit to a new study begins."""
+    """The mean of the fitted kernels, where the fit to a new study begins."""
     starts: tuple[Array, ...]
-    """Units of the configurations to begin with, shape (P,) each."""
+    """Units of the configurations to start from, shape (P,) each."""
 
     def predict(self, features_NC: Array) -> Array:
-        """Shape (N, K): the score that each model expects at the last epoch."""
+        """Return the score that each model predicts at the last epoch, shape (N, K)."""
         return np.stack([model.predict(features_NC) for model in self.models], axis=1)
 
 
 def fit_prior_models(encoding: Encoding, studies: Sequence[PriorStudy]) -> PriorModels | None:
-    """The experience of the latest studies with enough trials that lie in this space; None without any.
+    """Fit a model to each of the latest studies that have enough trials in this space; return None if none has.
 
-    A trial lies in it if the parameters that both know are in range here; at least one must be.
+    A trial is in the space if it has at least one of the space's parameters and all that it has are in range.
     """
     known = [curves for curves in (_curves(encoding, study) for study in studies) if len(curves) >= FEWEST_TRIALS]
     known = known[-MOST_STUDIES:]
@@ -67,7 +70,7 @@ def fit_prior_models(encoding: Encoding, studies: Sequence[PriorStudy]) -> Prior
     models = tuple(_model(encoding, curves) for curves in known)
     logs = np.mean([model.kernel.logs for model in models], axis=0)
     candidates = np.concatenate([_best(encoding, curves, model) for curves, model in zip(known, models, strict=True)])
-    # Rounded: earlier studies that began with the same configurations would make it start with them twice.
+    # Rounded, so that a configuration with which several earlier studies began is one candidate.
     candidates = np.unique(np.round(np.where(np.isnan(candidates), ABSENT, candidates), 6), axis=0)
     features = encoding.features(candidates)
     scores = np.stack([model.predict(features) for model in models], axis=1)
@@ -80,10 +83,10 @@ def fit_prior_models(encoding: Encoding, studies: Sequence[PriorStudy]) -> Prior
 
 
 def cover_greedily(scores_NK: Array, alike_NN: NDArray[np.bool_], most: int) -> list[int]:
-    """Which candidates to try, greedily: each raises the sum over studies of the best score so far the most.
+    """Return the indices of the chosen candidates; each choice maximizes the sum over studies of the best score so far.
 
-    Greedy choice is within 1 - 1/e of the best set (Nemhauser et al. 1978). Where no candidate adds anything, the
-    better mean decides. Of candidates that are alike only one is chosen.
+    The greedy set is within a factor of 1 - 1/e of the best one (Nemhauser et al. 1978). If no candidate adds
+    anything, the best mean decides. Of candidates that are alike, one is chosen.
     """
     chosen: list[int] = []
     best_K = np.full(scores_NK.shape[1], -1.0)
@@ -121,7 +124,7 @@ def _curves(encoding: Encoding, study: PriorStudy) -> LearningCurves:
 
 def _model(encoding: Encoding, curves: LearningCurves) -> Model:
     features_NC = encoding.features(curves.units_NP)
-    chosen = observe(curves).thinned(ROWS)
+    chosen = observe(curves).thin(ROWS)
     evidence = Evidence(
         features_RC=features_NC[chosen.trial_R],
         time_R=chosen.time_R,
@@ -134,7 +137,7 @@ def _model(encoding: Encoding, curves: LearningCurves) -> Model:
 
 
 def _best(encoding: Encoding, curves: LearningCurves, model: Model) -> Array:
-    """Units of the trials that the model holds best: it sees through the luck of a single one."""
-    reached = curves.at(curves.best_NE.shape[1])
+    """Return the units of the trials with the best predictions, which a single trial's luck does not decide."""
+    reached = curves.best_within(curves.best_NE.shape[1])
     expected = model.predict(encoding.features(curves.units_NP)) + 1e-3 * normal_scores(reached)
     return curves.units_NP[np.argsort(-expected, kind="stable")[:CANDIDATES]]

@@ -1,1 +1,1 @@
-"""Pruners: which trials are stopped early, and what stopping them cost."""
+"""Pruners, which stop trials early, and the audit of what stopping costs."""

@@ -1,4 +1,4 @@
-"""What pruning cost a study, by the trials that ran on though they would have been stopped."""
+"""What pruning cost a study, estimated from the trials that ran on although the pruner would have stopped them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.intervals import wilson_interval
 
-# The user attribute of a trial that runs on: after how many epochs it would have been stopped.
+# The user attribute of an audited trial: the number of epochs after which it would have been stopped.
 AUDITED = "audited"
 
 
 def audited_trials(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """The trials that ran on, or still do."""
+    """Return the trials that ran on or still do, although the pruner would have stopped them."""
     return [trial for trial in trials if AUDITED in trial.user_attrs]
 
 
 def count_further_epochs(trials: Sequence[FrozenTrial]) -> int:
-    """How many epochs were trained after a trial would have been stopped."""
+    """Return the number of epochs that audited trials trained after they would have been stopped."""
     return sum(len(trial.intermediate_values) - int(trial.user_attrs[AUDITED]) for trial in audited_trials(trials))
 
 

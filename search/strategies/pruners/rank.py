@@ -1,7 +1,7 @@
-"""When a trial is stopped: at every epoch the best of all trials go on, the fewer the later.
+"""The default pruner: after every epoch the best of all trials continue, fewer with each epoch.
 
-The best configurations of some data sets are slow at first: after two epochs, up to three quarters of the final
-top hundredth are not among the best quarter. So every third trial is given time before it is looked at.
+On some data sets the best configurations are slow at first: after two epochs, up to three quarters of the final best
+hundredth are not in the best quarter. So every third trial trains for a while before the first decision.
 """
 
 from __future__ import annotations
@@ -19,35 +19,39 @@ DECAY = 1.3
 PATIENT_EVERY = 3
 
 
-def count_places(trials: int, epoch: int) -> float:
-    """How many of so many trials go on after `epoch` epochs, at least one: trials / (epoch + 1)^1.3.
+def count_survivors(trials: int, epoch: int) -> float:
+    """Return how many of the trials continue after `epoch` epochs: trials / (epoch + 1)^1.3, at least one.
 
-    Successive halving keeps trials / r of each rung (Li et al. 2020), which is trials / epoch over all rungs; here
-    every epoch decides, so that nobody trains to the next rung in vain.
+    Successive halving keeps trials / r at each rung (Li et al. 2020), which is trials / epoch over all rungs. Here
+    there is a decision after every epoch, so no trial trains to the next rung in vain.
     """
     return max(1.0, trials / float((epoch + 1) ** DECAY))
 
 
-def first_look(number: int, epochs: int) -> int:
-    """After how many epochs the trial of this number is looked at first: one, or for every third sqrt(epochs)."""
+def first_decision(number: int, epochs: int) -> int:
+    """Return the epochs before the first decision about a trial: one, and sqrt(epochs) for every third trial.
+
+    number: of the trial. epochs: of a full training.
+    """
     return max(1, round(epochs**0.5)) if number % PATIENT_EVERY == PATIENT_EVERY - 1 else 1
 
 
 def count_ahead(curves: LearningCurves, place: int) -> int:
-    """How many trials had reached more within as many epochs; of equals, the earlier one is ahead.
+    """Return how many trials had a higher best value after the same number of epochs; ties go to the earlier trial.
 
-    Trials that are not that far yet count by what they have: a trial that is behind a younger one can only fall
-    further behind it. The same goes for those that were stopped.
+    place: the index of the trial. Trials with fewer epochs, running or stopped, count with their best value so far:
+    more epochs can only raise it.
     """
-    values = curves.at(int(curves.epochs_N[place]))
+    values = curves.best_within(int(curves.epochs_N[place]))
     return int((values > values[place]).sum() + (values[:place] == values[place]).sum())
 
 
 class RankPruner(BasePruner):
-    """Stops a trial unless it is among the best `places` of all trials that have reported.
+    """Stops a trial unless it is one of the best `count_survivors` of all trials that have reported.
 
-    epochs: of a full training. first_step: the step under which trials report their first epoch. The leader is
-    never stopped; a trial that has reported but no number is.
+    The best trial is never stopped; one that has reported nothing but NaN or infinity is.
+
+    epochs: of a full training. first_step: the step under which trials report their first epoch.
     """
 
     def __init__(self, space: Space, epochs: int, *, first_step: int = 0) -> None:
@@ -62,7 +66,7 @@ class RankPruner(BasePruner):
             return False
         if curves.best_NE[place, epoch - 1] == -np.inf:
             return True
-        if epoch < first_look(trial.number, self._epochs):
+        if epoch < first_decision(trial.number, self._epochs):
             return False
         reported = int((curves.epochs_N > 0).sum())
-        return count_ahead(curves, int(place)) >= count_places(reported, epoch)
+        return count_ahead(curves, int(place)) >= count_survivors(reported, epoch)

@@ -1,4 +1,4 @@
-"""What holds for every pruner: a study gets a winner, and some of what is stopped runs on to be looked at."""
+"""Wrappers around every pruner: a study gets a winner, and some of the trials to be stopped run on for an audit."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from storage import optuna_adapter
 
 
 class WinnerGuarantee(BasePruner):
-    """Another pruner, overruled in two cases.
+    """A pruner that is overruled in two cases.
 
-    A trial past two thirds of its epochs runs to its end: it is nearly paid for. And the leader of a study that
-    has no completed trial yet goes on, because the winner of a study is a completed trial: every study needs one.
+    A trial past two thirds of its epochs runs to its end, because little is saved by stopping it. While no trial has
+    completed, the leading one continues, because the winner of a study is a completed trial.
     """
 
     def __init__(self, pruner: BasePruner, epochs: int) -> None:
@@ -26,7 +26,7 @@ class WinnerGuarantee(BasePruner):
         self._epochs = epochs
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
-        # Asked first whatever comes: successive halving writes down which rungs a trial has reached.
+        # The pruner is always asked first: successive halving records which rungs a trial has reached.
         if not self._pruner.prune(study, trial):
             return False
         if 3 * len(trial.intermediate_values) > 2 * self._epochs:
@@ -36,10 +36,10 @@ class WinnerGuarantee(BasePruner):
 
 
 class AuditedPruner(BasePruner):
-    """Another pruner, but a small share of the trials that it stops run on, so that one sees what stopping costs.
+    """A pruner that lets a small share of the trials it would stop run on, which shows what stopping costs.
 
-    share: of the stopped trials, drawn by the study's seed and the trial's number, 0 to 1. Their further epochs
-    stay within the same share of all epochs trained, but for the last of them to begin.
+    share: of the stopped trials, 0 to 1; which ones is drawn from the study's seed and the trial's number. Once the
+    further epochs of these trials exceed the same share of all epochs trained, no other trial joins them.
     """
 
     def __init__(self, pruner: BasePruner, share: float, seed: int) -> None:
@@ -63,7 +63,7 @@ class AuditedPruner(BasePruner):
 
 
 def _leads(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> bool:
-    """Whether no other trial that still runs is ahead; one that has ended cannot become the winner."""
+    """Return whether no other running trial is ahead; trials that have ended without completing cannot win."""
     own = best_value(trial.intermediate_values)
     running = (other for other in trials if other.state == TrialState.RUNNING and other.number != trial.number)
     return all(best_value(other.intermediate_values) <= own for other in running)

@@ -1,1 +1,1 @@
-"""Samplers: which configuration comes next."""
+"""Samplers, which propose the next configuration."""

@@ -1,4 +1,4 @@
-"""Which configuration comes next: a pure function of what is known, the study's seed and the trial's number."""
+"""The default sampler's proposals: a pure function of the history, the study's seed and the trial's number."""
 
 from __future__ import annotations
 
@@ -15,57 +15,62 @@ from search.strategies.gp.learning_curves import LearningCurves
 from search.strategies.gp.posterior import PosteriorCache
 from search.strategies.gp.prior_models import PriorModels
 
-# Points of the scrambled Sobol sequence that are at hand.
-SPREAD_OUT = 32
-# Trials that cover the space before a model is asked.
-FIRST = 6
-# Trials after the starts of experience that show whether it holds here.
-CONTRAST = 3
-AT_RANDOM = 0.15
-AT_RANDOM_WITH_EXPERIENCE = 0.10
-# Mean of the exponential draw of how many standard deviations are added to a candidate's score.
+# Length of the scrambled Sobol sequence.
+SOBOL_POINTS = 32
+# Trials that cover the space before the model proposes any.
+STARTUP_TRIALS = 6
+# Trials that cover the space after those that experience starts with: they show whether it applies to this study.
+CONTRAST_TRIALS = 3
+# Share of random proposals.
+RANDOM_SHARE = 0.15
+RANDOM_SHARE_WITH_EXPERIENCE = 0.10
+# Mean number of standard deviations that are added to a candidate's score; each proposal draws it (exponential).
 OPTIMISM = 0.7
-NEIGHBOURS = 30
+# Candidates: neighbours of each of the best trials, and points of the whole space.
 BEST = 10
+NEIGHBOURS = 30
 ANYWHERE = 250
 
 
 class Proposer:
-    """Proposes configurations; what it keeps is determined by the history, so that all workers propose alike."""
+    """Proposes configurations; what it caches is determined by the history, so that all workers propose the same."""
 
     def __init__(self, encoding: Encoding, seed: int, experience: PriorModels | None) -> None:
         self._encoding = encoding
         self._seed = seed
         self._experience = experience
-        self._sobol = encoding.draw(qmc.Sobol(len(encoding), rng=_random(seed, "sobol")).random(SPREAD_OUT))
+        self._sobol = encoding.draw(qmc.Sobol(len(encoding), rng=_random(seed, "sobol")).random(SOBOL_POINTS))
         self._posterior_cache = PosteriorCache(encoding, experience)
         self._is_choice = np.array([parameter.choices > 0 for parameter in encoding.parameters])
 
     def propose(self, curves: LearningCurves, number: int, fixed: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters of the trial `number`; those in `fixed` are decided already."""
+        """Return the parameters of trial `number`; those in `fixed` are already decided."""
         held_P = self._encoding.units(fixed)
         values = self._encoding.values(self._units(curves, number, np.full_like(held_P, np.nan)))
         if all(values.get(name, value) == value for name, value in fixed.items()):
-            return values  # nothing is fixed, or it is what another worker had begun to draw
+            return values  # nothing is fixed, or another worker fixed the same values before it died
         return self._encoding.values(self._units(curves, number, held_P))
 
     def _units(self, curves: LearningCurves, number: int, held_P: Array) -> Array:
         random = _random(self._seed, "proposal", number)
         units = self._first(number)
-        if units is None and (random.random() < self._share_at_random or (curves.epochs_N > 0).sum() < 2):
-            units = self._sobol[number] if number < SPREAD_OUT else self._anywhere(1, random)[0]
+        if units is None and (random.random() < self._random_share or (curves.epochs_N > 0).sum() < 2):
+            units = self._sobol[number] if number < SOBOL_POINTS else self._anywhere(1, random)[0]
         if units is None:
             units = self._best(curves, held_P, random)
         return np.asarray(np.where(np.isnan(held_P), units, held_P), dtype=np.float64)
 
     @property
-    def _share_at_random(self) -> float:
-        return AT_RANDOM if self._experience is None else AT_RANDOM_WITH_EXPERIENCE
+    def _random_share(self) -> float:
+        return RANDOM_SHARE if self._experience is None else RANDOM_SHARE_WITH_EXPERIENCE
 
     def _first(self, number: int) -> Array | None:
-        """The trials that come before any model; those that start from experience are enqueued, not proposed."""
+        """Return the units of a trial that comes before the model's; None for others.
+
+        Those that start from experience are enqueued, not proposed.
+        """
         starts = 0 if self._experience is None else len(self._experience.starts)
-        until = FIRST if self._experience is None else starts + CONTRAST
+        until = STARTUP_TRIALS if self._experience is None else starts + CONTRAST_TRIALS
         return self._sobol[number] if starts <= number < until else None
 
     def _best(self, curves: LearningCurves, held_P: Array, random: np.random.Generator) -> Array:
@@ -77,8 +82,8 @@ class Proposer:
         if not new.any():
             return np.asarray(self._anywhere(1, random)[0], dtype=np.float64)
         candidates, features = candidates[new], features[new]
-        posterior = self._posterior_cache.posterior(curves, known, random)
-        mean, spread = posterior.expect(features)
+        posterior = self._posterior_cache.fit(curves, known, random)
+        mean, spread = posterior.predict(features)
         if random.random() < 0.5:
             worth = expected_improvement(mean, spread, posterior.best)
         else:
@@ -86,8 +91,8 @@ class Proposer:
         return np.asarray(candidates[np.argmax(worth)], dtype=np.float64)
 
     def _candidates(self, curves: LearningCurves, held_P: Array, random: np.random.Generator) -> Array:
-        """Units, from anywhere and from around the best trials, moved to what will really be tried."""
-        reached = curves.at(curves.best_NE.shape[1])
+        """Return units of points of the whole space and of neighbours of the best trials, snapped to valid values."""
+        reached = curves.best_within(curves.best_NE.shape[1])
         best = curves.units_NP[np.argsort(-reached, kind="stable")[:BEST]]
         near = np.repeat(best, NEIGHBOURS, axis=0)
         near = np.where(np.isnan(near), random.random(near.shape), near)
@@ -105,7 +110,7 @@ class Proposer:
 
 
 def expected_improvement(mean_N: Array, spread_N: Array, best: float) -> Array:
-    """By how much a normal variable exceeds `best` on average, where it does (Jones et al. 1998)."""
+    """Return E[max(0, Y - best)] for normal Y with these means and standard deviations (Jones et al. 1998)."""
     z = (mean_N - best) / spread_N
     return np.asarray(spread_N * (z * ndtr(z) + np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)), dtype=np.float64)
 

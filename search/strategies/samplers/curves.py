@@ -1,4 +1,4 @@
-"""The default sampler as Optuna's own kind of object."""
+"""The default sampler, as an Optuna sampler."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ from spaces import Space
 
 
 class CurvesSampler(BaseSampler):
-    """Proposes by a Gaussian process over configuration and epoch, which learns from every curve, whole or not.
+    """Proposes by a Gaussian process over configuration and epoch, which learns from every curve, complete or not.
+
+    A proposal depends on the seed, the trial's number and the history.
 
     epochs: of a full training. experience: earlier studies, oldest first. first_step: the step under which trials
-    report their first epoch. What a trial is proposed depends on the seed, the trial's number and the history.
+    report their first epoch.
     """
 
     def __init__(
@@ -44,13 +46,13 @@ class CurvesSampler(BaseSampler):
 
     @cached_property
     def experience(self) -> PriorModels | None:
-        """What the earlier studies teach; learned when it is asked for first."""
+        """Models of the earlier studies, fitted on first use; None without enough trials to learn from."""
         with self._threads.limit(limits=1, user_api="blas"):
             return fit_prior_models(self._encoding, self._studies) if len(self._encoding) else None
 
     @property
     def starting_points(self) -> list[dict[str, Any]]:
-        """The parameters to begin with; none without experience."""
+        """The parameters to begin with; empty without experience."""
         return [] if self.experience is None else [self._encoding.values(start) for start in self.experience.starts]
 
     @cached_property
@@ -59,7 +61,7 @@ class CurvesSampler(BaseSampler):
 
     @cached_property
     def _threads(self) -> ThreadpoolController:
-        # These matrices are small: more threads than one only disturb the training beside them.
+        # The matrices are small: more than one thread would only slow down the training beside them.
         return ThreadpoolController()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -70,7 +72,7 @@ class CurvesSampler(BaseSampler):
     ) -> dict[str, Any]:
         if not len(self._encoding):
             return {}
-        # Of a trial that was enqueued, or that another worker began to draw, some parameters stand already.
+        # An enqueued trial, or one that another worker began to draw, has some parameters already.
         fixed = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
         curves = self._history.read(study, leave_out=trial.number)
         with self._threads.limit(limits=1, user_api="blas"):
@@ -79,6 +81,6 @@ class CurvesSampler(BaseSampler):
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        # Only for what the space does not have: a user's own study may suggest more.
+        # Only for parameters outside the space, which a user's own training may suggest.
         seed = derive_seed(self._seed, "independent", trial.number, param_name) % 2**32
         return RandomSampler(seed=seed).sample_independent(study, trial, param_name, param_distribution)

@@ -1,4 +1,4 @@
-"""Optuna's samplers, seeded so that it does not matter which worker asks."""
+"""Optuna's samplers, seeded so that a proposal does not depend on the worker that asks for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from objectives.base.seeds import derive_seed
 
 
 class PerTrialSeedSampler(BaseSampler):
-    """Builds the sampler anew for each trial, seeded by the study's seed and the trial's number."""
+    """Builds a sampler for each trial, seeded from the study's seed and the trial's number."""
 
     def __init__(self, build: Callable[[int], BaseSampler], seed: int) -> None:
         self._build = build
@@ -36,7 +36,7 @@ class PerTrialSeedSampler(BaseSampler):
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        # By name: a worker that died in the middle of drawing does not change what is still to be drawn.
+        # Seeded by name, too: if a worker dies between two parameters, the next one draws the same remaining ones.
         sampler = self._build(derive_seed(self._seed, "sampler", trial.number, param_name) % 2**32)
         return sampler.sample_independent(study, trial, param_name, param_distribution)
 

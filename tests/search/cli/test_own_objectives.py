@@ -147,7 +147,7 @@ def test_a_newcomers_walk(tmp_path: Path) -> None:
     """One file of under 40 lines in objectives/, nothing else, and a study of it runs."""
     for package in MAY_IMPORT:
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
-    path = write(tmp_path / "objectives", "digits_width.py", NEWCOMER)
+    path = write(tmp_path / "objectives" / "studies", "digits_width.py", NEWCOMER)
     assert len(path.read_text().splitlines()) < 40
     environment = {"PYTHONPATH": str(tmp_path)}
     assert "digits-width" in done("space", env=environment).out

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import optuna
 import pytest
 from optuna.trial import TrialState
 
 from search.errors import UsageError
 from search.strategies import policy, registry
+from search.strategies.plan_warnings import warn_about_plan
 from search.strategies.pruners.wrappers import AuditedPruner
+from search.strategies.samplers import acquisition
 from search.strategies.samplers.curves import CurvesSampler
 from spaces import Categorical, Float, Space
 
@@ -87,10 +92,10 @@ def test_halving_looks_after_two_epochs_and_keeps_a_third() -> None:
 
 
 def test_unknown_names_are_usage_errors() -> None:
-    with pytest.raises(UsageError, match="unknown sampler 'tpee'; did you mean tpe"):
-        registry.check_names("tpee", "none")
+    with pytest.raises(UsageError, match=r"unknown sampler 'tpee'; did you mean tpe\? known: curves, tpe, random, qmc"):
+        registry.find_sampler("tpee")
     with pytest.raises(UsageError, match="unknown pruner 'x'; known: rank, halving, median, hyperband, none"):
-        registry.check_names("tpe", "x")
+        registry.find_pruner("x")
 
 
 @pytest.mark.parametrize("name", BY_NUMBER)
@@ -131,22 +136,36 @@ def test_the_default_policy_is_the_first_of_each() -> None:
             "halving",
             20,
             12,
-            "of 20 trials about 2 come to the decision of --pruner halving after epoch 10",
+            "--pruner halving would compare only about 2 of 20 trials after epoch 10",
         ),
         ("random", "halving", 40, 12, None),
         ("random", "halving", 20, 10, None),
-        ("random", "hyperband", 60, 12, "about 2 come to the decision of --pruner hyperband after epoch 10"),
-        ("random", "median", 7, 10, "about 2 come to the decision of --pruner median after epoch 1"),
-        ("random", "median", 4, 10, "about 0 come"),
+        ("random", "hyperband", 60, 12, "--pruner hyperband would compare only about 2 of 60 trials after epoch 10"),
+        ("random", "median", 7, 10, "--pruner median would compare only about 2 of 7 trials after epoch 1"),
+        ("random", "median", 4, 10, "about 0 of 4"),
         ("random", "rank", 4, 50, None),
-        ("tpe", "none", 10, 10, "the first 10 trials of --sampler tpe are spread over the space"),
-        ("curves", "rank", 6, 10, "the first 6 trials of --sampler curves are spread over the space"),
+        ("tpe", "none", 10, 10, "--sampler tpe spreads its first 10 trials over the space"),
+        ("curves", "rank", 6, 10, "--sampler curves spreads its first 6 trials over the space"),
         ("curves", "rank", 7, 10, None),
     ],
 )
-def test_plans_that_cannot_work_are_doubted(
+def test_plans_that_cannot_work_are_warned_about(
     sampler: str, pruner: str, trials: int, epochs: int, said: str | None
 ) -> None:
-    doubts = registry.find_doubts(sampler, pruner, trials=trials, epochs=epochs)
-    assert len(doubts) == (said is not None)
-    assert said is None or said in doubts[0]
+    warnings = warn_about_plan(sampler, pruner, trials=trials, epochs=epochs)
+    assert len(warnings) == (said is not None)
+    assert said is None or said in warnings[0]
+
+
+def test_the_registry_says_what_the_default_sampler_does() -> None:
+    assert registry.SAMPLERS["curves"].startup_trials == acquisition.STARTUP_TRIALS
+
+
+def test_reading_the_registry_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from search.strategies.registry import PRUNERS, SAMPLERS, StrategySetting; "
+        "from search.study.options import OPTIONS; assert SAMPLERS and PRUNERS and OPTIONS; "
+        "print([name for name in ('torch', 'optuna', 'numpy', 'scipy') if name in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout == "[]\n"

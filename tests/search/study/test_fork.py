@@ -105,7 +105,7 @@ def test_what_fits_has_the_same_configuration(change: str) -> None:
     )
     stored = {"depth": 2, "optimizer": "adamw", "adamw.rate": 0.1}
     now = override(space, assignments)
-    fitted = Compatibility(now, [list(row) for row in space.describe()]).parameters(stored)
+    fitted = Compatibility(space, now).parameters(stored)
     assert fitted == expected
     if fitted is not None:
         assert now.replay(fitted) == space.replay(stored)
@@ -113,10 +113,13 @@ def test_what_fits_has_the_same_configuration(change: str) -> None:
 
 def test_what_was_removed_or_added_beside_a_trials_parameters_does_not_fit() -> None:
     rate = Float(0.01, 0.5)
-    rows = [list(row) for row in Space(rate=rate, clip=Fixed(1.0)).describe()]
-    assert Compatibility(Space(rate=rate, clip=Fixed(1.0)), rows).parameters({"rate": 0.1}) == {"rate": 0.1}
-    assert Compatibility(Space(rate=rate), rows).parameters({"rate": 0.1}) is None
-    assert Compatibility(Space(rate=rate, clip=Fixed(1.0), more=Fixed(1)), rows).parameters({"rate": 0.1}) is None
+    old = Space(rate=rate, clip=Fixed(1.0))
+    assert Compatibility(old, Space(rate=rate, clip=Fixed(1.0))).parameters({"rate": 0.1}) == {"rate": 0.1}
+    assert Compatibility(old, Space(rate=rate)).parameters({"rate": 0.1}) is None
+    assert Compatibility(old, old.replace(more=Fixed(1))).parameters({"rate": 0.1}) is None
+    # Another type is another value, though Python calls them equal.
+    for value in (1, True):
+        assert Compatibility(old, Space(rate=rate, clip=Fixed(value))).parameters({"rate": 0.1}) is None
 
 
 def test_what_fits_is_carried_over_with_all_that_is_known_of_it(database: Database) -> None:

@@ -199,7 +199,7 @@ def test_a_study_that_learns_begins_with_what_others_found_best(database: Databa
     assert [trial.state for trial in waiting] == [TrialState.WAITING] * 2  # a third of the budget
     for trial in waiting:
         SPACE.replay(trial.system_attrs["fixed_params"])
-    assert (made.trials, [text[:11] for text in plan.notes]) == (6, ["the first 6"])  # and doubts are told
+    assert (made.trials, [text[:16] for text in plan.notes]) == (6, ["--sampler curves"])  # a warning
     _, again = create.create_or_continue(database, StudyRequest(study="new", trials=7), load())
     assert (again.notes, again.spec) == ((), replace(plan.spec, versions=again.spec.versions))
 

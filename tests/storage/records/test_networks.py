@@ -113,9 +113,9 @@ def test_one_that_is_too_large_is_not_kept(
     assert networks.find_for_study(database.engine, "s") == NETWORK
 
 
-def test_an_unknown_study_is_told_by_its_close_matches(database: Database) -> None:
+def test_an_unknown_study_has_no_network(database: Database) -> None:
     create(database, "cifar-depth", {}, 1)
-    with pytest.raises(UnknownStudy, match="did you mean cifar-depth"):
+    with pytest.raises(UnknownStudy, match="no study 'cifar-dept'"):
         networks.find_for_study(database.engine, "cifar-dept")
 
 

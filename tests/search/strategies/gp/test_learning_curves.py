@@ -33,13 +33,13 @@ def test_the_best_value_so_far_epoch_by_epoch() -> None:
     assert curves.epochs_N.tolist() == [3, 0, 4]
     assert curves.best_NE[0] == pytest.approx([0.2, 0.5, 0.5, np.nan], nan_ok=True)
     assert curves.best_NE[2] == pytest.approx([0.1, 0.1, 0.3, 0.3])
-    assert curves.at(1).tolist() == [0.2, -np.inf, 0.1]
-    assert curves.at(4).tolist() == [0.5, -np.inf, 0.3]
+    assert curves.best_within(1).tolist() == [0.2, -np.inf, 0.1]
+    assert curves.best_within(4).tolist() == [0.5, -np.inf, 0.3]
     assert curves.waiting.tolist() == [1]
 
 
 def test_lower_is_better_where_the_study_says_so() -> None:
-    assert read(study_with([0.5, 0.2], direction="minimize")).at(2).tolist() == [-0.2]
+    assert read(study_with([0.5, 0.2], direction="minimize")).best_within(2).tolist() == [-0.2]
 
 
 def test_steps_may_begin_at_one() -> None:
@@ -64,7 +64,7 @@ def test_a_trial_that_broke_down_is_the_worst_from_its_beginning() -> None:
     study._storage.set_trial_system_attr(study.trials[0]._trial_id, "constraints:feasible", 1.0)
     study.tell(0, state=TrialState.PRUNED)
     curves = read(study)
-    assert curves.at(EPOCHS).tolist() == [-np.inf, 0.3]
+    assert curves.best_within(EPOCHS).tolist() == [-np.inf, 0.3]
     assert curves.epochs_N.tolist() == [3, 2]
 
 
@@ -79,7 +79,7 @@ def test_a_second_look_sees_what_has_changed() -> None:
         trial.report(value, 0)
     curves = history.read(study)
     assert curves.finished.tolist() == [1, 0]  # in the order in which they ended
-    assert curves.at(1) == pytest.approx([0.2, 0.3, *np.linspace(0.4, 0.9, 70)])
+    assert curves.best_within(1) == pytest.approx([0.2, 0.3, *np.linspace(0.4, 0.9, 70)])
     assert len(history.read(study, leave_out=5)) == 71
 
 

@@ -44,11 +44,11 @@ def test_training_of_one_epoch_has_rows_too() -> None:
 def test_thinning_keeps_the_best_half_and_some_of_all_others() -> None:
     score = np.arange(100.0)
     whole = Observations(trial_R=np.arange(100), time_R=np.zeros(100), score_R=score)
-    kept = whole.thinned(20).score_R
+    kept = whole.thin(20).score_R
     assert len(kept) == 20
     assert set(range(90, 100)) <= set(kept)
     assert kept.min() == 0
-    assert whole.thinned(100) is whole
+    assert whole.thin(100) is whole
 
 
 def test_evenly_takes_both_ends() -> None:

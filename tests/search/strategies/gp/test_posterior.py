@@ -36,13 +36,13 @@ def curves(trials: int, waiting: tuple[float, float] | None = None, seed: int = 
 def believed(
     posterior_cache: PosteriorCache, encoding: Encoding, known: LearningCurves, random: np.random.Generator
 ) -> Posterior:
-    return posterior_cache.posterior(known, encoding.features(known.units_NP), random)
+    return posterior_cache.fit(known, encoding.features(known.units_NP), random)
 
 
 def test_the_best_is_expected_where_it_is() -> None:
     encoding = Encoding(SPACE)
     posterior = believed(PosteriorCache(encoding, None), encoding, curves(25), np.random.default_rng(0))
-    mean, spread = posterior.expect(encoding.features(np.array([BEST, [0.1, 0.9], [0.5, 0.5]])))
+    mean, spread = posterior.predict(encoding.features(np.array([BEST, [0.1, 0.9], [0.5, 0.5]])))
     assert mean[0] > mean[2] > mean[1]
     assert mean[0] > posterior.best - 0.3
     assert (spread > 0).all()
@@ -54,7 +54,7 @@ def test_what_runs_already_leaves_less_to_learn() -> None:
 
     def spread(known: LearningCurves) -> float:
         posterior = believed(PosteriorCache(encoding, None), encoding, known, np.random.default_rng(0))
-        return float(posterior.expect(encoding.features(np.array([point])))[1][0])
+        return float(posterior.predict(encoding.features(np.array([point])))[1][0])
 
     assert spread(curves(8, waiting=point)) < 0.8 * spread(curves(8))
 

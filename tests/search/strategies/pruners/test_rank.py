@@ -5,7 +5,7 @@ from __future__ import annotations
 import optuna
 import pytest
 
-from search.strategies.pruners.rank import RankPruner, count_places, first_look
+from search.strategies.pruners.rank import RankPruner, count_survivors, first_decision
 from spaces import Float, Space
 
 EPOCHS = 9
@@ -29,7 +29,7 @@ def report(made: optuna.Study, *values: float) -> optuna.Trial:
     [(100, 1, 40.613), (100, 3, 16.494), (100, 9, 5.0119), (200, 9, 10.024), (10, 9, 1), (1, 1, 1)],
 )
 def test_how_many_go_on(trials: int, epoch: int, expected: float) -> None:
-    assert count_places(trials, epoch) == pytest.approx(expected, rel=1e-4)
+    assert count_survivors(trials, epoch) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_how_many_go_on(trials: int, epoch: int, expected: float) -> None:
     [(26, [1, 1, 5, 1, 1, 5]), (10, [1, 1, 3, 1]), (50, [1, 1, 7]), (2, [1, 1, 1]), (1, [1, 1, 1])],
 )
 def test_every_third_trial_is_given_time(epochs: int, looks: list[int]) -> None:
-    assert [first_look(number, epochs) for number in range(len(looks))] == looks
+    assert [first_decision(number, epochs) for number in range(len(looks))] == looks
 
 
 def test_a_late_bloomer_that_is_given_time_passes_its_early_rivals() -> None:
@@ -70,7 +70,7 @@ def test_the_share_that_goes_on_falls_with_every_epoch() -> None:
     for epochs in range(1, EPOCHS):
         lets_through = 0
         for place in range(20):
-            if first_look(len(made.trials), EPOCHS) > 1:
+            if first_decision(len(made.trials), EPOCHS) > 1:
                 made.tell(made.ask(), state=optuna.trial.TrialState.FAIL)  # one that is given time
             trial = report(made, *[place / 20 + 0.001 + epoch / 1000 for epoch in range(epochs)])
             lets_through += not trial.should_prune()

@@ -1,0 +1,38 @@
+"""Warnings about a plan whose sampler or pruner would have too few trials to work with."""
+
+from __future__ import annotations
+
+from search.strategies.registry import DEFAULT_PRUNER, find_pruner, find_sampler
+
+# Comparing fewer trials decides nothing.
+FEWEST_COMPARED = 3
+
+
+def warn_about_plan(sampler: str, pruner: str, *, trials: int, epochs: int) -> list[str]:
+    """Return a sentence for each part of the plan that cannot work: too few trials for a decision or for a model.
+
+    trials: the study's budget. epochs: of a full training.
+    """
+    return [*_warn_about_pruner(pruner, trials, epochs), *_warn_about_sampler(sampler, trials)]
+
+
+def _warn_about_pruner(pruner: str, trials: int, epochs: int) -> list[str]:
+    compared = find_pruner(pruner).count_compared(trials, epochs)
+    too_few = {epoch: count for epoch, count in compared.items() if count < FEWEST_COMPARED}
+    if not too_few:
+        return []
+    epoch, count = min(too_few.items())
+    return [
+        f"--pruner {pruner} would compare only about {max(0, round(count))} of {trials} trials after epoch {epoch}, "
+        f"too few to decide anything; use more trials, fewer epochs, or --pruner {DEFAULT_PRUNER}"
+    ]
+
+
+def _warn_about_sampler(sampler: str, trials: int) -> list[str]:
+    startup = find_sampler(sampler).startup_trials
+    if not 0 < trials <= startup:
+        return []
+    return [
+        f"--sampler {sampler} spreads its first {startup} trials over the space and learns from later ones only, but "
+        f"the budget is {trials}; use more trials"
+    ]

@@ -1,0 +1,220 @@
+"""`Study` from Python; the tests share one small study and run in the order written."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import pytest
+
+from search import Progress, SearchError, Status, Study, UnknownStudy, UsageError, list_studies
+from search.api.arguments import find_reference
+from storage.embedded.server import EmbeddedServer
+from tests.conftest import copied, open_folder
+from tests.search.cli.test_own_objectives import OWN_MODEL, write
+from tests.search.command import done
+
+NAME = "digits-small"
+
+
+@pytest.fixture(scope="module")
+def address(server: str, template: str) -> Iterator[str]:
+    with copied(server, template) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    with open_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One home for the whole file instead of one for each test."""
+    monkeypatch.setenv("SEARCH_HOME", str(folder))
+    monkeypatch.setenv("SEARCH_CACHE", str(folder / "cache"))
+    for name in ("SEARCH_STORAGE", "OPTUNA_STORAGE", "SEARCH_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+def create(address: str, trials: int | None = None, epochs: int = 2) -> Study:
+    return Study.create(
+        NAME,
+        "digits-depth",
+        trials=trials,
+        epochs=epochs,
+        overrides={"width": "16:32", "optimizer": "adamw"},
+        experience="none",
+        storage=address,
+    )
+
+
+@pytest.fixture
+def study(address: str) -> Iterator[Study]:
+    with create(address) as study:
+        yield study
+
+
+def test_run_trains_the_budget_and_reports_progress(address: str) -> None:
+    seen: list[Progress] = []
+    with create(address, trials=2) as study:
+        assert "only 2" in study.notes[0]
+        status = study.run(workers=1, device="cpu", progress=seen.append)
+    assert (status.states.finished, status.budget.left) == (2, 0)
+    assert (seen[0].status.budget.left, len(seen[0].trials.finished)) == (2, 0)
+    assert (seen[-1].status, len(seen[-1].trials.finished)) == (status, 2)
+    assert str(seen[-1]).startswith(f"{NAME}: 2 of 2 trials (")
+    assert seen[0].epochs == 2
+
+
+def test_status_is_what_the_command_prints(study: Study, address: str) -> None:
+    status = study.status()
+    printed = done("status", "--study", NAME, "--json", "--storage", address).document
+    assert json.loads(json.dumps(status.to_json())) == printed
+    assert [json.loads(json.dumps(each.to_json())) for each in list_studies(storage=address)] == [printed]
+    with pytest.raises(FrozenInstanceError):
+        status.study = "other"  # type: ignore[misc]
+
+
+def test_trials_and_the_best_one(study: Study) -> None:
+    trials, best = study.trials, study.best
+    assert [trial.number for trial in trials] == [0, 1]
+    assert trials[:1][0] == trials[0]
+    assert trials == study.trials
+    assert best is not None
+    assert best.value == max(trial.value or 0 for trial in trials if trial.state == "complete")
+    assert best.accuracies[best.epoch or 0] == best.value
+    assert 16 <= int(str(best.params["width"])) <= 32
+    assert best.seed is not None
+    assert best.seconds is not None
+    assert best.seconds > 0
+    assert f"trial {best.number} (complete): {best.value:.4f}" in str(best)
+
+
+def test_curves_have_every_metric_of_every_epoch(study: Study) -> None:
+    best = study.best
+    assert best is not None
+    curve = study.curves(best)
+    assert curve["accuracy"] == best.accuracies
+    assert curve.epochs == tuple(range(len(curve)))
+    assert {"loss", "learning_rate", "seconds"} <= curve.metrics.keys()
+    assert study.curves(best.number) == curve
+    with pytest.raises(UsageError, match="has 2 trials, counted from 0, but got 7"):
+        study.curves(7)
+
+
+@pytest.mark.parametrize("name", ["trials", "curve"])
+def test_to_frame_needs_pandas(study: Study, name: str) -> None:
+    table = study.trials if name == "trials" else study.curves(0)
+    if importlib.util.find_spec("pandas") is None:
+        with pytest.raises(SearchError, match="pip install pandas"):
+            table.to_frame()
+        return
+    frame = table.to_frame()
+    assert len(frame) == len(table)
+    assert {"params_width", "value", "state"} <= set(frame) or list(frame["accuracy"]) == list(
+        study.trials[0].accuracies
+    )
+
+
+def test_optunas_own_object_reads_the_same_trials(study: Study) -> None:
+    found = study.optuna
+    assert [trial.number for trial in found.trials] == [0, 1]
+    assert study.best is not None
+    assert found.best_value == study.best.value
+
+
+def test_other_values_are_refused_with_the_difference(address: str) -> None:
+    with pytest.raises(UsageError, match="epochs: 2 -> 3"):
+        create(address, epochs=3)
+    with pytest.raises(UsageError, match="may be raised but not lowered to 1"):
+        create(address, trials=1)
+
+
+def test_unknown_names_have_close_matches(address: str) -> None:
+    with pytest.raises(UnknownStudy, match=f"did you mean {NAME}"):
+        Study.open("digit-small", storage=address)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"), [({"workers": 0}, "workers"), ({"device": "cuda:9"}, "cuda:9"), ({"trials": 0}, "trials")]
+)
+def test_run_refuses_what_breaks_a_rule(study: Study, arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        study.run(**arguments)  # type: ignore[arg-type]
+
+
+def test_a_stopped_study_runs_again_in_any_thread(address: str) -> None:
+    ended: list[Status] = []
+    with Study.open(NAME, storage=address) as study:
+        study.stop()
+        assert study.status().control == "stop"
+        thread = threading.Thread(target=lambda: ended.append(study.run(trials=3, workers=1, device="cpu")))
+        thread.start()
+        thread.join()
+        assert [status.budget.left for status in ended] == [0]
+        assert (ended[0].control, len(study.trials)) == ("run", 3)
+
+
+def test_an_exception_in_the_callback_ends_the_run(study: Study) -> None:
+    def fail(progress: Progress) -> None:
+        if progress.status.workers:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        study.run(trials=20, workers=1, device="cpu", progress=fail)
+    status = study.status()
+    assert (status.states.fail, status.workers, status.budget.trials) == (0, (), 20)
+
+
+def test_the_final_score_is_made_once_and_leaves_this_process_unsealed(study: Study, tmp_path: Path) -> None:
+    lines: list[str] = []
+    first = study.final(out=tmp_path / "out", device="cpu", progress=lines.append)
+    assert any("have not finished yet" in line for line in lines)
+    assert (tmp_path / "out" / "model.safetensors").exists()
+    again = study.final(out=tmp_path / "out")
+    assert (first.first_time, again.first_time) == (True, False)
+    assert first.test_accuracy == again.test_accuracy
+    score = study.status().final
+    assert score is not None
+    assert score.to_json() == {name: value for name, value in again.to_json().items() if name != "first_time"}
+    (tmp_path / "t10k-images").write_text("no process but that of the score is kept from this name")
+    with pytest.raises(UsageError, match="--confirm-seeds"):
+        study.final(confirm_seeds=2)
+
+
+def test_a_closed_study_says_so(address: str) -> None:
+    study = Study.open(NAME, storage=address)
+    study.close()
+    study.close()
+    assert repr(study) == f"<Study '{NAME}', closed>"
+    with pytest.raises(UsageError, match=rf"is closed; open it again with Study.open\('{NAME}'\)"):
+        study.status()
+
+
+def test_the_embedded_server_runs_until_the_study_is_closed(home: Path) -> None:
+    with Study.create("digits-depth", trials=1):
+        assert EmbeddedServer(home).status().running
+    assert not EmbeddedServer(home).status().running
+
+
+def test_an_objective_is_found_by_the_file_that_defines_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path, "my_objective.py", OWN_MODEL)
+    write(tmp_path, "importer.py", "from my_objective import OBJECTIVE")
+    monkeypatch.syspath_prepend(tmp_path)
+    importer = importlib.import_module("importer")
+    try:
+        assert find_reference(importer.OBJECTIVE) == str(path)
+    finally:
+        del sys.modules["importer"], sys.modules["my_objective"]
+    shipped = importlib.import_module("objectives.studies.digits_depth")
+    assert find_reference(shipped.OBJECTIVE) == "digits-depth"
+    with pytest.raises(UsageError, match="is not the OBJECTIVE of any file"):
+        find_reference(importer.OBJECTIVE)
