@@ -1,10 +1,9 @@
-"""What a worker process does for speed: one thread a worker, and collections that pass over what is imported."""
+"""What a worker process does for speed: one thread a worker, and all imports before the first training."""
 
-import gc
 from collections.abc import Iterator
 
 import pytest
-import torch
+import torch._dynamo  # the first optimizer imports it; imported here, it is frozen with all that collecting imports
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -14,12 +13,3 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture(autouse=True, scope="package")
-def frozen() -> Iterator[None]:
-    """Every training collects garbage first, which takes half a second with a test's imports in it."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
