@@ -44,7 +44,7 @@ def create_or_continue(
         except StudyExists:  # another `run` was quicker
             return resume_study(database, request, settings, progress)
         record = studies.get(database.engine, request.study)
-        return record, replace(plan, notes=find_doubts(plan, trials))
+        return record, replace(plan, notes=list_warnings(plan, trials))
 
 
 def resume_study(
@@ -94,18 +94,18 @@ def start_study(database: Database, study_id: int, timeout: float | None) -> Non
 
 
 def attach_sources(database: Database, plan: ResolvedStudy) -> ResolvedStudy:
-    """The plan of a new study with the networks that its trials reuse."""
+    """Return the plan of a new study with the networks that its trials reuse."""
     objective, image_shape = plan.found.objective, plan.prepared.image_shape
     return replace(plan, spec=source_networks.bind_sources(database.engine, plan.spec, objective, image_shape))
 
 
 def propose_starting_points(database: Database, plan: ResolvedStudy, trials: int) -> list[dict[str, Any]]:
-    """The parameters of a new study's first trials, by what it learns from; none where it learns from nothing."""
+    """Return parameters for a new study's first trials, from the studies that it learns from; [] without any."""
     setting = prior_studies.build_setting(database.engine, plan)
     sampler, _ = policy.build_strategies(plan.spec.sampler, plan.spec.pruner, setting)
     return policy.propose_starting_points(sampler)[: int(trials * STARTING_SHARE)]
 
 
-def find_doubts(plan: ResolvedStudy, trials: int) -> list[str]:
-    """What speaks against a plan, in sentences."""
+def list_warnings(plan: ResolvedStudy, trials: int) -> list[str]:
+    """Return what may go wrong with a plan, one sentence each."""
     return plan_warnings.warn_about_plan(plan.spec.sampler, plan.spec.pruner, trials=trials, epochs=plan.spec.epochs)

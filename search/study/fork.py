@@ -64,7 +64,7 @@ def fork_study(
     made = studies.get(database.engine, request.fork)
     notes = [
         *_describe_fork(old, stored, plan, len(finished), len(carried), differences),
-        *create.find_doubts(plan, trials),
+        *create.list_warnings(plan, trials),
     ]
     return made, replace(plan, notes=notes)
 
