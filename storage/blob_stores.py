@@ -1,6 +1,6 @@
 """Where the bytes of checkpoints are: a folder, which machines may share, or a bucket of an S3 service.
 
-What a checkpoint must be is known from the database; a store need only give back what it was given, or fail.
+The database knows the hash of every checkpoint; a store must only return what was written, or fail.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ ORPHAN_SECONDS = 3600.0
 
 
 class BlobStore(Protocol):
-    """Bytes by key; a key is a few words with slashes between them."""
+    """Bytes by key; a key is a few words separated by slashes. Every method raises StoreFailed if the store fails."""
 
     def write(self, key: str, content: bytes) -> None:
-        """Keep `content`, wholly or not at all. Raises StoreFailed."""
+        """Store `content` whole or not at all."""
 
     def read(self, key: str) -> bytes:
-        """What was written. Raises StoreFailed: it is not there, or the store is not."""
+        """Return what was written; a missing key is a failure."""
 
     def remove(self, key: str) -> None:
-        """Forget it; what is not there is forgotten already. Raises StoreFailed."""
+        """Remove a key; a missing one is removed already."""
 
     def tidy(self, prefix: str, known: Collection[str]) -> None:
-        """Forget what begins with `prefix` and is not `known`, where the store can tell. Raises StoreFailed."""
+        """Remove the keys that begin with `prefix` and are not `known`, if the store can list its keys."""
 
 
 class FolderStore:
@@ -44,20 +44,20 @@ class FolderStore:
         self.root = root
 
     def write(self, key: str, content: bytes) -> None:
-        """Write beside, then rename: a crash or a full disk leaves the old file or none, never a part."""
+        """Write the file whole or not at all, even through a crash or on a full disk."""
         path = self.root / key
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_file(path, content, mode=PRIVATE)
         except OSError as error:
-            raise _failed(f"cannot write {path}", error) from error
+            raise _explain(f"cannot write {path}", error) from error
 
     def read(self, key: str) -> bytes:
         path = self.root / key
         try:
             return path.read_bytes()
         except OSError as error:
-            raise _failed(f"cannot read {path}", error) from error
+            raise _explain(f"cannot read {path}", error) from error
 
     def remove(self, key: str) -> None:
         path = self.root / key
@@ -70,7 +70,7 @@ class FolderStore:
             return
         except OSError as error:
             if path.exists():
-                raise _failed(f"cannot remove {path}", error) from error
+                raise _explain(f"cannot remove {path}", error) from error
             # Other files are still in the folder.
 
     def tidy(self, prefix: str, known: Collection[str]) -> None:
@@ -81,14 +81,18 @@ class FolderStore:
                 if path.is_file() and key not in known and time.time() - path.stat().st_mtime > ORPHAN_SECONDS:
                     self.remove(key)
         except OSError as error:
-            raise _failed(f"cannot tidy {root}", error) from error
+            raise _explain(f"cannot tidy {root}", error) from error
 
 
 class BucketStore:
-    """A bucket of an S3 service, through Optuna's artifact store for it. The service's own rules tidy it."""
+    """A bucket of an S3 service, through Optuna's artifact store. The service's lifecycle rules tidy it."""
 
     def __init__(self, name: str, prefix: str) -> None:
-        """Raises BadURL: the package for S3 is not installed."""
+        """Connect to nothing yet.
+
+        Raises:
+            BadURL: the package for S3 is not installed.
+        """
         try:
             import boto3
         except ImportError:
@@ -98,38 +102,38 @@ class BucketStore:
         from botocore.config import Config
         from optuna.artifacts import Boto3ArtifactStore
 
-        patience = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 2})
-        self._store = Boto3ArtifactStore(name, boto3.client("s3", config=patience))
+        limits = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 2})
+        self._store = Boto3ArtifactStore(name, boto3.client("s3", config=limits))
         self._prefix = f"{prefix}/" if prefix else ""
 
     def write(self, key: str, content: bytes) -> None:
         try:
             self._store.write(self._prefix + key, io.BytesIO(content))
-        except Exception as error:  # botocore's kinds have no common root with Optuna's
-            raise _failed(f"cannot write {key}", error) from error
+        except Exception as error:  # the errors of botocore and of Optuna have no common root
+            raise _explain(f"cannot write {key}", error) from error
 
     def read(self, key: str) -> bytes:
         try:
             with contextlib.closing(self._store.open_reader(self._prefix + key)) as reader:
                 return reader.read()
         except Exception as error:
-            raise _failed(f"cannot read {key}", error) from error
+            raise _explain(f"cannot read {key}", error) from error
 
     def remove(self, key: str) -> None:
         try:
             self._store.remove(self._prefix + key)
         except Exception as error:
-            raise _failed(f"cannot remove {key}", error) from error
+            raise _explain(f"cannot remove {key}", error) from error
 
     def tidy(self, prefix: str, known: Collection[str]) -> None:
-        """Listing a bucket costs money and rights; a lifecycle rule does this better."""
+        """Do nothing: to list a bucket takes money and rights, and a lifecycle rule does this better."""
 
 
 def open_store(place: str) -> BlobStore:
-    """The store that a folder's path or `s3://bucket/prefix` names; nothing is made or asked yet.
+    """Return the store at a folder's path or at `s3://bucket/prefix`; nothing is created or contacted yet.
 
     Raises:
-        BadURL: another kind of place, or one without a bucket.
+        BadURL: `place` is of another kind, or names no bucket.
     """
     if place.startswith(S3):
         parts = urlsplit(place)
@@ -141,7 +145,7 @@ def open_store(place: str) -> BlobStore:
     return FolderStore(Path(place).expanduser())
 
 
-def _failed(what: str, error: Exception) -> StoreFailed:
+def _explain(what: str, error: Exception) -> StoreFailed:
     reason = (str(error).splitlines() or [""])[0]
     detail = error.strerror if isinstance(error, OSError) and error.strerror else reason
     return StoreFailed(f"{what}: {detail or type(error).__name__}")

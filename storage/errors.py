@@ -4,7 +4,7 @@ StorageError
 ├── BadURL                the storage URL cannot be used (a usage error)
 ├── Unreachable           no server answers there, or it refuses this user
 ├── EmbeddedServerError   the embedded Postgres cannot be installed, started or stopped
-├── SchemaMismatch        the tables were made by another version of this program, or of Optuna
+├── SchemaMismatch        the tables are of another version of this program, or of Optuna
 ├── UpgradeRefused        the tables cannot be upgraded now
 ├── UnknownStudy          no study of that name is kept here
 │   └── ForeignStudy      a study of that name is kept here, but another Optuna program made it
@@ -21,7 +21,7 @@ from collections.abc import Sequence
 
 
 class StorageError(Exception):
-    """Root of what this package raises; its message is a sentence and a remedy, fit to show to a user."""
+    """Base of the exceptions that this package raises; the message is one sentence with a remedy, for the user."""
 
 
 class BadURL(StorageError):
@@ -33,11 +33,11 @@ class Unreachable(StorageError):
 
 
 class EmbeddedServerError(StorageError):
-    """The embedded Postgres cannot be found, made, started, joined or stopped."""
+    """The embedded Postgres cannot be found, created, started, joined or stopped."""
 
 
 class SchemaMismatch(StorageError):
-    """The tables were made by another version of this program, or of Optuna."""
+    """The tables are of another version of this program, or of Optuna."""
 
 
 class UpgradeRefused(StorageError):
@@ -71,7 +71,7 @@ class StudyExists(StorageError):
 
 
 class LeaseLost(StorageError):
-    """Another worker holds the trial now; this one must not write about it any more."""
+    """Another worker holds the trial; this one must not write about it any more."""
 
 
 class NoSlot(StorageError):
@@ -79,7 +79,7 @@ class NoSlot(StorageError):
 
 
 class StoreFailed(StorageError):
-    """The place where checkpoints are kept did not take, or give back, what it should."""
+    """The store of checkpoints did not accept the bytes, or does not return those that were written."""
 
 
 class ScoreRefused(StorageError):

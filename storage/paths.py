@@ -1,4 +1,4 @@
-"""Where this program keeps things on a machine; no function here creates a folder."""
+"""The folders that this program uses on a machine; no function here creates one."""
 
 import os
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ ROOT_HOME = Path("/var/lib/depthsearch")
 
 
 def home(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder of what must last: SEARCH_HOME, else the platform's folder for user data.
+    """Return the folder for what must last: SEARCH_HOME, else the platform's folder for user data.
 
-    Root's default is /var/lib/depthsearch: the embedded server runs as an unprivileged user, which
-    cannot enter root's own home.
+    Root's default is /var/lib/depthsearch: the embedded server runs as an unprivileged user, who cannot enter root's
+    home folder.
     """
     if chosen := environ.get("SEARCH_HOME"):
         return Path(chosen).expanduser().absolute()
@@ -23,7 +23,7 @@ def home(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def cache(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder of what can be made again: SEARCH_CACHE, else the platform's cache folder."""
+    """Return the folder for what can be created again: SEARCH_CACHE, else the platform's cache folder."""
     if chosen := environ.get("SEARCH_CACHE"):
         return Path(chosen).expanduser().absolute()
     return platformdirs.user_cache_path("depthsearch")

@@ -1,4 +1,4 @@
-"""Storage URLs: which one is meant, whether it can be used, and how to show it without its password."""
+"""Storage URLs: which one applies, whether it can be used, and how to show it without its password."""
 
 import re
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ HIDDEN = "***"
 def resolve_url(flag: str | None, environ: Mapping[str, str]) -> str | None:
     """Return the storage URL's text: the flag's, else SEARCH_STORAGE's, else OPTUNA_STORAGE's.
 
-    None stands for the embedded server. Empty variables count as unset.
+    None means the embedded server. Empty variables count as unset.
     """
     if flag is not None:
         return flag
@@ -42,18 +42,18 @@ def parse(text: str) -> URL:
         url = make_url(f"{DRIVER}://{rest}")
         url.get_dialect()().create_connect_args(url)
     except (ArgumentError, ValueError):
-        # Without its "@", a password stands where the port is looked for.
-        raise BadURL(f"The storage URL cannot be read (is its port a number, and its @ there?): {FORM}.") from None
+        # If the "@" is missing, a password is taken for the port: quote neither.
+        raise BadURL(f"the storage URL cannot be read (is its port a number, and its @ there?); {FORM}") from None
     _check_options(url)
     if url.port is not None and not 1 <= url.port <= 65535:
-        raise BadURL(f"The port in the storage URL must be between 1 and 65535: {FORM}.")
+        raise BadURL(f"the port in the storage URL must be between 1 and 65535; {FORM}")
     if not url.database:
-        raise BadURL(f"The storage URL {_hide(url, scheme)} names no database: {FORM}.")
+        raise BadURL(f"the storage URL {_hide(url, scheme)} names no database; {FORM}")
     return url
 
 
 def mask_password(url: URL | str) -> str:
-    """Return a URL fit for logs: passwords become ***, and so does all of a text that is no storage URL."""
+    """Return a URL fit for logs: passwords become ***, and so does the whole of a text that is not a storage URL."""
     if isinstance(url, URL):
         return _hide(url, url.drivername)
     try:
@@ -81,28 +81,28 @@ def connect_args(url: URL) -> dict[str, str | int]:
 def _split(text: str) -> tuple[str, str]:
     """Return the scheme and the rest of a Postgres URL."""
     if not text.strip():
-        raise BadURL(f"The storage URL is empty: {FORM}, or leave it out to use the embedded Postgres.")
+        raise BadURL(f"the storage URL is empty; {FORM}, or leave it out to use the embedded Postgres")
     scheme, separator, rest = text.partition("://")
     if not separator:
-        raise BadURL(f"The storage URL has no scheme: {FORM}.")
+        raise BadURL(f"the storage URL has no scheme; {FORM}")
     kind = scheme.lower().partition("+")[0]
     if kind == "sqlite":
         raise BadURL(
             "SQLite cannot hold a study here, because leases and exact budgets need row locks that several "
-            f"machines share: {FORM}, or leave the URL out to use the embedded Postgres."
+            f"machines share; {FORM}, or leave the URL out to use the embedded Postgres"
         )
     if scheme not in SCHEMES:
         shown = f"{scheme}://" if re.fullmatch(r"[a-z0-9+]{1,30}", scheme) else "that scheme"
-        raise BadURL(f"The storage must be Postgres (one of {', '.join(SCHEMES)}), not {shown}: {FORM}.")
+        raise BadURL(f"the storage must be Postgres (one of {', '.join(SCHEMES)}), not {shown}; {FORM}")
     return scheme, rest
 
 
 def _check_characters(rest: str) -> None:
-    """Refuse what can be read in two ways, so that no part of a password passes for a host or database."""
+    """Refuse what can be read in two ways, so that no part of a password is taken for a host or database."""
     user = rest.rpartition("@")[0]
     strange = re.search(r"[\s\x00-\x20\x7f-\xa0\ud800-\udfff#\\]|%(?![0-9a-fA-F]{2})", rest)
     if strange or re.search(r"[@/?\[\]]", user) or user.count(":") > 1:
-        raise BadURL(f"The storage URL cannot be read: {ENCODE}; {FORM}.")
+        raise BadURL(f"the storage URL cannot be read; {ENCODE}; {FORM}")
 
 
 def _check_options(url: URL) -> None:
@@ -110,8 +110,8 @@ def _check_options(url: URL) -> None:
         psycopg2.extensions.make_dsn(**dict.fromkeys(url.query, "1"))
     except psycopg2.Error:
         raise BadURL(
-            "The storage URL has an option after its ? that Postgres's client library does not know: take it "
-            "out, or look for its right name under https://www.postgresql.org/docs/current/libpq-connect.html."
+            "the storage URL has an option after its ? that Postgres's client library does not know; remove it, or "
+            "look up its name at https://www.postgresql.org/docs/current/libpq-connect.html"
         ) from None
 
 

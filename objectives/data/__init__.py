@@ -1,1 +1,1 @@
-"""Data sets: found, downloaded, decoded once into one array on disk, split, and served in batches."""
+"""Data sets: finding, downloading, decoding into one array on disk, splitting, and serving in batches."""

@@ -1,8 +1,8 @@
-"""Decodes a data set once into one array on disk and finds it again.
+"""The decoded copy of a data set: made once, as one array on disk, and found again.
 
-The folder is named by a hash of what a look at the source tells without opening it: relative paths, sizes,
-dates. It is built under a hidden name and renamed when whole, under a lock, so that several processes decode
-it once between them.
+Its folder is named by a hash of what can be seen of the source without opening it: relative paths, sizes, dates. It
+is built under a hidden name and renamed when it is complete, under a lock, so that of several processes only one
+decodes.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from objectives.data.files.layouts import ClassFolder, Location, locate
 from objectives.data.files.prepared import Prepared
 from objectives.data.sources.download import obtain
 
-# Changes when the same source would be decoded to other bytes or files.
+# Must change whenever the same source would be decoded to other bytes or files.
 _FORMAT = 1
 
 
@@ -38,50 +38,53 @@ def prepare(
     image_size: int | None = None,
     progress: Progress | None = None,
 ) -> Prepared:
-    """The decoded training part of a data set, decoded now where that has not been done.
+    """Return the decoded training part of a data set; download and decode it if that has not been done yet.
 
-    name: a name of `catalogue.DATASETS`, or of a folder of the user's own under `data_dir`.
-    data_dir: where data sets lie, and are downloaded to. cache_dir: where the decoded copy is kept.
-    image_size: pixels; resizes every image's shorter side and crops the centre; None leaves the images as
-    they are.
-    progress: called with the numbers of images done and in all, while decoding.
+    Args:
+        name: a name in `catalogue.DATASETS`, or that of the user's own folder under `data_dir`.
+        data_dir: where data sets are, and are downloaded to.
+        cache_dir: where the decoded copy is kept.
+        image_size: pixels; every image's shorter side is resized to it and the centre is cropped; None for the
+            images as they are.
+        progress: called while decoding, with the number of images done and the number of all images.
 
-    Raises DataError: the data set is unknown, missing or unreadable, or the copy cannot be written.
+    Raises:
+        DataError: the data set is unknown, missing or unreadable, or the copy cannot be written.
     """
     dataset = find_dataset(name, data_dir)
     source = locate_training_part(dataset, data_dir, cache_dir)
-    key = hashlib.sha256(json.dumps(_signature(name, source, image_size)).encode()).hexdigest()[:16]
+    key = hashlib.sha256(json.dumps(_describe_source(name, source, image_size)).encode()).hexdigest()[:16]
     folder = cache_dir / "data" / f"{name}-{key}"
     found = prepared_folder.read(folder)
     if found is not None:
         return found
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(folder.with_name(f".{folder.name}.lock")) as alone:
-            return prepared_folder.read(folder) or _build(folder, dataset, source, image_size, progress, alone)
+        with _lock(folder.with_name(f".{folder.name}.lock")) as locked:
+            return prepared_folder.read(folder) or _build(folder, dataset, source, image_size, progress, locked)
     except DataError:
         raise
     except OSError as error:
         raise CacheError(
-            f"{name} cannot be kept decoded under {cache_dir} ({error.strerror or error}): free the space "
-            f"or name "
-            "another cache folder."
+            f"the decoded copy of {name} cannot be written to {cache_dir} ({error.strerror or error}); free space "
+            "there, or use another cache folder"
         ) from error
 
 
 def locate_training_part(dataset: Dataset, data_dir: Path, cache_dir: Path) -> Location:
-    """Where the training part lies; what is missing is obtained first.
+    """Return where the training part is; download it first if it is missing.
 
-    Raises MissingData: it lies in no layout, and could not be had.
+    Raises:
+        MissingData: it is in none of the layouts, and could not be downloaded.
     """
-    places = [locate(layout, data_dir=data_dir, cache_dir=cache_dir) for layout in dataset.training_layouts]
-    if not any(place.present() for place in places):
-        obtain(dataset.name, dataset.training_source, places, data_dir=data_dir, cache_dir=cache_dir)
-    return next(place for place in places if place.present())
+    locations = [locate(layout, data_dir=data_dir, cache_dir=cache_dir) for layout in dataset.training_layouts]
+    if not any(location.exists() for location in locations):
+        obtain(dataset.name, dataset.training_source, locations, data_dir=data_dir, cache_dir=cache_dir)
+    return next(location for location in locations if location.exists())
 
 
-def _signature(name: str, source: Location, image_size: int | None) -> list[object]:
-    """What tells one state of the source from another without opening a file."""
+def _describe_source(name: str, source: Location, image_size: int | None) -> list[object]:
+    """Return what tells one state of the source from another without opening a file."""
     files = source.files()
     if isinstance(source.layout, ClassFolder):
         seen = scan_images(files[0])
@@ -91,8 +94,8 @@ def _signature(name: str, source: Location, image_size: int | None) -> list[obje
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[bool]:
-    """Waits for the lock of `path`; gives False where the file system has no locks."""
+def _lock(path: Path) -> Iterator[bool]:
+    """Wait for the lock of `path` and hold it within the block; yield False if the file system has no locks."""
     with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -108,14 +111,14 @@ def _build(
     source: Location,
     image_size: int | None,
     progress: Progress | None,
-    alone: bool,
+    locked: bool,
 ) -> Prepared:
-    """Decodes into a hidden folder beside `folder` and renames it; `alone`: remove what a crash left."""
+    """Decode into a hidden folder next to `folder` and rename it; if `locked`, remove what a crash left first."""
     in_folders = isinstance(source.layout, ClassFolder)
     decoded = decode(source, classes=None if in_folders else dataset.classes, image_size=image_size)
     _check_classes(dataset, decoded, source)
     check_space(folder.parent, decoded)
-    if alone:
+    if locked:
         for left_over in folder.parent.glob(f".{folder.name}.*.part"):
             shutil.rmtree(left_over, ignore_errors=True)
     part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
@@ -127,7 +130,7 @@ def _build(
         shutil.rmtree(part, ignore_errors=True)
     result = prepared_folder.read(folder)
     if result is None:
-        raise CacheError(f"{folder} was changed by another process while it was written: run the command again.")
+        raise CacheError(f"{folder} was changed by another process while it was written; run the command again")
     return result
 
 
@@ -141,24 +144,23 @@ def _publish(part: Path, folder: Path) -> None:
 
 
 def _check_classes(dataset: Dataset, decoded: Decoded, source: Location) -> None:
-    """A known name stands for one test set, so folders of another set must not go by it."""
+    """Raise `UnreadableData` for class folders that cannot be this data set: a known name stands for one test set."""
     found, where = len(decoded.classes), source.files()[0]
     if dataset.classes is not None and found != len(dataset.classes):
         raise UnreadableData(
-            f"{dataset.name} has {len(dataset.classes)} classes, but {where} has {found}: "
-            "give the folder a name of its own to make it another data set."
+            f"{dataset.name} has {len(dataset.classes)} classes, but {where} has {found}; "
+            "rename the folder to make it another data set"
         )
     if len(np.unique(decoded.labels)) < 2:
-        raise UnreadableData(f"{where} holds a single class, and there must be at least two to tell apart.")
+        raise UnreadableData(f"{where} has a single class, but there must be at least two; add another class folder")
 
 
 def check_space(folder: Path, decoded: Decoded) -> None:
-    """Raises CacheError where `folder` has not the space for the decoded images."""
+    """Raise `CacheError` if `folder` does not have the space for the decoded images."""
     needed = len(decoded.labels) * (decoded.height * decoded.width * decoded.channels + 8)
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise CacheError(
-            f"The decoded images need {needed / 2**20:,.0f} MiB under {folder}, but {free / 2**20:,.0f} MiB "
-            f"are free: "
-            "free the space or name another cache folder."
+            f"the decoded images need {needed / 2**20:,.0f} MiB under {folder}, but {free / 2**20:,.0f} MiB "
+            "are free; free space there, or use another cache folder"
         )

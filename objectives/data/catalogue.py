@@ -1,9 +1,9 @@
-"""The data sets known by name; a new one is one entry of DATASETS.
+"""The data sets known by name; a new one is one entry of _ENTRIES.
 
-A data set's name is the identity under which test scores are kept, whatever layout its files have. Besides
-the layouts of its entry, every data set may lie in class folders, `<name>/train/<class>/*` and
-`<name>/test/<class>/*`; those come first, as somebody put them there by hand. A folder of that shape under
-any other name is a data set of the user's own.
+A data set's name is the identity under which test scores are stored, whatever layout its files have. Besides the
+layouts of its entry, every data set may be given as class folders, `<name>/train/<class>/*` and
+`<name>/test/<class>/*`; these take precedence, because somebody put them there. Such a folder with any other name is
+the user's own data set.
 """
 
 import os
@@ -19,15 +19,14 @@ from spaces.suggestions import suggest_and_list
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """What is declared about a data set; declaring it opens nothing.
+    """The declaration of a data set; declaring it opens no file.
 
-    name: the identity under which test scores are kept.
+    name: the identity under which test scores are stored.
     description: one line, with the source.
-    classes: names in the order of the labels; None where they are the names of the class folders.
-    training: the layouts in which the training part may lie, besides class folders.
+    classes: names in the order of the labels; None if they are the names of the class folders.
+    training: the layouts that the training part may have, besides class folders.
     held_out: the layouts of the held-out part, one for each of `training`, in the same order.
-    training_source, held_out_source: where the missing files of each part come from; None where they cannot
-    be had.
+    training_source, held_out_source: where missing files of each part can be downloaded; None if nowhere.
     """
 
     name: str
@@ -39,16 +38,16 @@ class Dataset:
     held_out_source: Source | None = None
 
     def __post_init__(self) -> None:
-        """Raises ValueError where a training layout has no held-out one beside it."""
+        """Raise `ValueError` unless every training layout has its held-out layout."""
         if len(self.training) != len(self.held_out):
             raise ValueError(
                 f"{self.name}: every training layout needs its held-out layout, "
-                f"but got {len(self.training)} and {len(self.held_out)}."
+                f"but got {len(self.training)} and {len(self.held_out)}"
             )
 
     @property
     def training_layouts(self) -> tuple[Layout, ...]:
-        """The layouts of the training part in the order in which they are looked for."""
+        """The layouts of the training part, in the order in which they are looked for."""
         return (ClassFolder(folder=f"{self.name}/train"), *self.training)
 
     @property
@@ -57,7 +56,7 @@ class Dataset:
         return (ClassFolder(folder=f"{self.name}/test"), *self.held_out)
 
 
-def _mnist_like(
+def _declare_mnist_like(
     *,
     name: str,
     description: str,
@@ -66,7 +65,7 @@ def _mnist_like(
     mirrors: tuple[str, ...],
     md5s: dict[str, str],
 ) -> Dataset:
-    """Four gzipped IDX files; `md5s` has those of train-images, train-labels, t10k-images and t10k-labels."""
+    """Declare four gzipped IDX files; `md5s` has keys train-images, train-labels, t10k-images and t10k-labels."""
 
     def layout(part: str) -> IdxFiles:
         return IdxFiles(folder=folder, images=f"{part}-images-idx3-ubyte", labels=f"{part}-labels-idx1-ubyte")
@@ -87,7 +86,7 @@ def _mnist_like(
     )
 
 
-def _cifar_like(
+def _declare_cifar_like(
     *,
     name: str,
     description: str,
@@ -96,7 +95,7 @@ def _cifar_like(
     training: CifarBatches,
     held_out: CifarBatches,
 ) -> Dataset:
-    """One archive of pickled batches from Krizhevsky's page."""
+    """Declare one archive of pickled batches from Krizhevsky's page."""
 
     def source(batches: CifarBatches) -> RemoteArchive:
         members = tuple(f"{batches.folder}/{file}" for file in batches.files)
@@ -113,7 +112,7 @@ def _cifar_like(
     )
 
 
-# The order of the fine labels.
+# In the order of the fine labels.
 _CIFAR100_CLASSES = (
     *("apple", "aquarium_fish", "baby", "bear", "beaver", "bed", "bee", "beetle", "bicycle", "bottle"),
     *("bowl", "boy", "bridge", "bus", "butterfly", "camel", "can", "castle", "caterpillar", "cattle"),
@@ -138,7 +137,7 @@ _ENTRIES = (
         training_source=Bundled(package="scikit-learn", write=digits.write),
         held_out_source=Bundled(package="scikit-learn", write=digits.write),
     ),
-    _mnist_like(
+    _declare_mnist_like(
         name="mnist",
         description="70,000 grayscale 28x28 handwritten digits (LeCun et al. 1998)",
         classes=tuple("0123456789"),
@@ -151,7 +150,7 @@ _ENTRIES = (
             "t10k-labels": "ec29112dd5afa0611ce80d1b7f02629c",
         },
     ),
-    _mnist_like(
+    _declare_mnist_like(
         name="fashion-mnist",
         description="70,000 grayscale 28x28 pictures of clothes (Xiao, Rasul and Vollgraf 2017)",
         classes=(
@@ -167,7 +166,7 @@ _ENTRIES = (
             "t10k-labels": "bb300cfdad3c16e7a12a480ee83cd310",
         },
     ),
-    _cifar_like(
+    _declare_cifar_like(
         name="cifar10",
         description="60,000 colour 32x32 photographs in 10 classes (Krizhevsky 2009)",
         classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
@@ -175,7 +174,7 @@ _ENTRIES = (
         training=CifarBatches(folder="cifar-10-batches-py", files=tuple(f"data_batch_{k}" for k in range(1, 6))),
         held_out=CifarBatches(folder="cifar-10-batches-py", files=("test_batch",)),
     ),
-    _cifar_like(
+    _declare_cifar_like(
         name="cifar100",
         description="60,000 colour 32x32 photographs in 100 classes (Krizhevsky 2009)",
         classes=_CIFAR100_CLASSES,
@@ -189,9 +188,10 @@ DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in _ENTRIES}
 
 
 def find_dataset(name: str, data_dir: Path) -> Dataset:
-    """The known data set of this name, or the user's own class folders of this name under `data_dir`.
+    """Return the known data set of this name, or the user's class folders of this name under `data_dir`.
 
-    Raises UnknownDataset: there is neither; the message has close matches and all names.
+    Raises:
+        UnknownDataset: there is neither; the message has close matches and all names.
     """
     if name in DATASETS:
         return DATASETS[name]
@@ -200,12 +200,12 @@ def find_dataset(name: str, data_dir: Path) -> Dataset:
     names = [*DATASETS, *find_own_names(data_dir)]
     raise UnknownDataset(
         f"unknown data set {name!r}; {suggest_and_list(name, names)}; "
-        f"a folder {data_dir}/<name>/train/<class>/*.png (and .../test/<class>/*.png) makes another."
+        f"a folder {data_dir}/<name>/train/<class>/*.png (and .../test/<class>/*.png) makes another"
     )
 
 
 def find_own_names(data_dir: Path) -> list[str]:
-    """The names of the user's own data sets under `data_dir`, sorted."""
+    """Return the names of the user's own data sets under `data_dir`, sorted."""
     if not os.path.isdir(data_dir):
         return []
     with os.scandir(data_dir) as entries:
@@ -214,8 +214,8 @@ def find_own_names(data_dir: Path) -> list[str]:
 
 
 def _is_folder_name(name: str) -> bool:
-    """Whether a name can be a data set's own: one visible folder, and no known name in other letter case.
+    """Return whether a name may be a user's data set: a visible folder, and not a known name in other letter case.
 
-    Where the file system ignores case, `CIFAR10` would else be a second identity of `cifar10`'s test set.
+    On a file system that ignores case, `CIFAR10` would otherwise be a second identity of `cifar10`'s test set.
     """
     return bool(name) and "/" not in name and not name.startswith(".") and name.casefold() not in DATASETS

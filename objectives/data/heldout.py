@@ -1,4 +1,4 @@
-"""The held-out part of a data set: the only module that opens its files, imported by the final step alone."""
+"""The held-out part of a data set: the only module that opens its files; only the final step imports it."""
 
 import hashlib
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import numpy as np
 from objectives.data.cache import locate_training_part, prepare
 from objectives.data.catalogue import find_dataset
 from objectives.data.files.decode import decode
-from objectives.data.files.decoded import Images, Labels, fingerprint
+from objectives.data.files.decoded import Images, Labels, compute_fingerprint
 from objectives.data.files.errors import UnreadableData
 from objectives.data.files.layouts import ClassFolder, Location, locate
 from objectives.data.sources.download import obtain
@@ -19,11 +19,11 @@ from objectives.data.splits.classes import NOT_CHOSEN, choose_classes, renumber
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class HeldOut:
-    """The test set, in memory and nowhere else.
+    """The test set, which is only held in memory.
 
-    name: the data set's identity, whichever of its classes are here. images: uint8, (N, height, width, channels),
-    as the training images. labels: int64, N, numbered as in training. fingerprint: SHA-256 of these pixels and
-    labels and the class names, in hexadecimal.
+    name: the data set's identity, the same for any of its classes. images: uint8, (N, height, width, channels), as in
+    training. labels: int64, N, numbered as in training. fingerprint: SHA-256 of these pixels and labels and the class
+    names, in hexadecimal.
     """
 
     name: str
@@ -40,20 +40,23 @@ def open_heldout(
     image_size: int | None = None,
     classes: Sequence[str] | None = None,
 ) -> HeldOut:
-    """Reads the held-out part of the data set whose training part `cache.prepare` gives for the same
-    arguments.
+    """Read the held-out part of the data set whose training part `cache.prepare` returns for the same arguments.
 
-    It is read in the layout of the training part: class folders are not mixed with a download. Files of a
-    known data set that are missing are downloaded. classes: those that were trained on, in that order, as in
-    `examples.load`; the examples of others are left out (default: all are kept).
+    It is read in the layout of the training part, so that class folders are never mixed with a download. Missing
+    files of a known data set are downloaded.
 
-    Raises DataError: the held-out part is missing or unreadable, has a class that training has not, images of
-    another shape or none of the chosen classes, or `classes` are impossible.
+    Args:
+        classes: the classes that were trained on, in that order, as in `examples.load`; examples of other classes are
+            skipped. None for all classes.
+
+    Raises:
+        DataError: the held-out part is missing or unreadable, has a class that training does not have, images of
+            another shape or no example of the chosen classes; or `classes` are impossible.
     """
     trained = prepare(name, data_dir, cache_dir, image_size=image_size)
     chosen = choose_classes(name, trained.classes, classes)
     decoded = decode(
-        _held_out_place(name, data_dir, cache_dir),
+        _locate_held_out_part(name, data_dir, cache_dir),
         classes=trained.classes,
         channels=trained.image_shape[0],
         image_size=image_size,
@@ -61,19 +64,20 @@ def open_heldout(
     shape = (decoded.channels, decoded.height, decoded.width)
     if shape != trained.image_shape:
         raise UnreadableData(
-            f"The held-out images of {name} have the shape {shape} (channels, height, width), but its "
-            f"training images "
-            f"have {trained.image_shape}: set image_size to resize both."
+            f"the held-out images of {name} have the shape {shape} (channels, height, width), but its training images "
+            f"have {trained.image_shape}; set image_size to resize both"
         )
-    return _of_classes(name, np.concatenate(list(decoded.blocks)), decoded.labels, trained.classes, chosen)
+    return _select_classes(name, np.concatenate(list(decoded.blocks)), decoded.labels, trained.classes, chosen)
 
 
-def _of_classes(name: str, images: Images, labels: Labels, known: tuple[str, ...], chosen: tuple[str, ...]) -> HeldOut:
-    """The examples of the chosen classes, renumbered."""
+def _select_classes(
+    name: str, images: Images, labels: Labels, known: tuple[str, ...], chosen: tuple[str, ...]
+) -> HeldOut:
+    """Return the examples of the chosen classes, renumbered."""
     labels = renumber(labels, known, chosen)
     kept = labels != NOT_CHOSEN
     if not kept.any():
-        raise UnreadableData(f"The held-out part of {name} has no example of {', '.join(chosen)}.")
+        raise UnreadableData(f"the held-out part of {name} has no example of {', '.join(chosen)}")
     if not kept.all():
         images, labels = images[kept], labels[kept]
     images_sha256 = hashlib.sha256(images.data).hexdigest()
@@ -81,16 +85,16 @@ def _of_classes(name: str, images: Images, labels: Labels, known: tuple[str, ...
         name=name,
         images=images,
         labels=labels,
-        fingerprint=fingerprint(images_sha256, labels, chosen, images.shape),
+        fingerprint=compute_fingerprint(images_sha256, labels, chosen, images.shape),
     )
 
 
-def _held_out_place(name: str, data_dir: Path, cache_dir: Path) -> Location:
+def _locate_held_out_part(name: str, data_dir: Path, cache_dir: Path) -> Location:
     dataset = find_dataset(name, data_dir)
     training = locate_training_part(dataset, data_dir, cache_dir).layout
     layout = dataset.held_out_layouts[dataset.training_layouts.index(training)]
     found = locate(layout, data_dir=data_dir, cache_dir=cache_dir)
-    if not found.present():
+    if not found.exists():
         source = None if isinstance(layout, ClassFolder) else dataset.held_out_source
-        obtain(f"The held-out part of {name}", source, [found], data_dir=data_dir, cache_dir=cache_dir)
+        obtain(f"the held-out part of {name}", source, [found], data_dir=data_dir, cache_dir=cache_dir)
     return found

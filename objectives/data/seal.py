@@ -1,9 +1,9 @@
-"""Keeps a process from opening held-out files: an audit hook, which Python offers no way to remove.
+"""The seal: an audit hook, which Python cannot remove, that keeps a process from opening held-out files.
 
-It sees what Python itself opens, lists, links, renames and removes, by any path that leads there: relative,
-bytes, through symbolic links or an open directory. It cannot see C and C++ code that opens files on its own
-(`torchvision.io.read_file`, `torch.from_file`), hard links, maps and files opened before it was installed, or
-other programs. It guards against mistakes, not against somebody who means to get around it.
+It sees what Python itself opens, lists, links, renames and removes, by any path that leads there: relative, bytes,
+through symbolic links or an open directory. It does not see files that C and C++ code opens
+(`torchvision.io.read_file`, `torch.from_file`), hard links, memory maps and files opened before it was installed, or
+other programs. It protects from mistakes, not from somebody who wants to get around it.
 """
 
 import os
@@ -19,16 +19,16 @@ from objectives.data.files.layouts import ArrayFile, CifarBatches, ClassFolder, 
 from objectives.data.sources import digits
 from objectives.data.sources.remotes import RemoteArchive
 
-# Held out wherever they lie: test files of MNIST and its kin and of CIFAR-10, and scikit-learn's digits.
+# Held out in every folder: the test files of MNIST and similar data sets and of CIFAR-10, and scikit-learn's digits.
 _PREFIXES = ("t10k-",)
 _SUFFIXES = ("/test_batch", "/digits.csv.gz", Path(digits.HELD_OUT_FILE).name)
 
-# On a file system that ignores case, TEST is another name of test.
+# On a file system that ignores case, TEST is another name for test.
 _fold: Callable[[str], str] = str.casefold if sys.platform == "darwin" else str
 
 _OPEN_FILES = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
 
-# Which arguments of an event are a path and the descriptor of the directory it starts from (None: not given).
+# Indices of an event's arguments: a path, and the descriptor of the directory that it starts from (None: not given).
 _EVENTS: dict[str, tuple[tuple[int, int | None], ...]] = {
     "open": ((0, None),),
     "os.listdir": ((0, None),),
@@ -42,28 +42,28 @@ _EVENTS: dict[str, tuple[tuple[int, int | None], ...]] = {
     "shutil.copytree": ((0, None),),
 }
 
-# Events that would take a test set along with the folder it lies in.
+# Events that would include a test set if they are given a folder that contains it.
 _WHOLE_FOLDERS = frozenset({"os.rename", "shutil.move", "shutil.copytree"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class SealedPaths:
-    """What must not be opened: plain strings, so that it can be sent to a worker.
+    """What must not be opened, as plain strings, so that it can be sent to a worker.
 
-    data_dirs: absolute; under them `<name>/test` is held out. paths: absolute, files and folders with all in
-    them.
-    suffixes: ends of paths that are held out wherever they lie.
+    data_dirs: absolute; `<name>/test` is held out in each.
+    paths: absolute; files, and folders with all their content.
+    suffixes: endings of paths that are held out in every folder.
     """
 
     data_dirs: tuple[str, ...]
     paths: tuple[str, ...]
     suffixes: tuple[str, ...]
 
-    def rule(self, path: str) -> str | None:
-        """Why an absolute, normal path is held out; None where it is not."""
+    def find_rule(self, path: str) -> str | None:
+        """Return why an absolute, normalized path is held out, or None if it is not."""
         path = _fold(path)
         if path.rpartition("/")[2].startswith(_PREFIXES) or path.endswith(self.suffixes):
-            return "a file of this name is held out wherever it lies"
+            return "a file of this name is held out in every folder"
         for data_dir in self.data_dirs:
             if path.startswith(data_dir + "/") and path[len(data_dir) :].split("/", 3)[2:3] == ["test"]:
                 return f"{data_dir}/<name>/test is the held-out part of a data set"
@@ -72,8 +72,8 @@ class SealedPaths:
                 return f"{sealed} is held out"
         return None
 
-    def holds(self, path: str) -> bool:
-        """Whether an absolute, normal path is a folder with held-out files in it, or may be one."""
+    def may_contain_sealed(self, path: str) -> bool:
+        """Return whether an absolute, normalized path is a folder that contains held-out files, or may do so."""
         path = _fold(path)
         if os.path.dirname(path) in self.data_dirs:
             return os.path.isdir(path)
@@ -82,8 +82,8 @@ class SealedPaths:
         )
 
 
-def sealed_paths(data_dir: Path, cache_dir: Path) -> SealedPaths:
-    """The held-out part of every data set that lies, or may come to lie, under these folders."""
+def find_sealed_paths(data_dir: Path, cache_dir: Path) -> SealedPaths:
+    """Return the held-out part of every data set that is, or may later be, under these folders."""
     layouts = [layout for dataset in DATASETS.values() for layout in dataset.held_out_layouts]
     layouts += [ClassFolder(folder=f"{name}/test") for name in find_own_names(data_dir)]
     files = [file for layout in layouts for file in locate(layout, data_dir=data_dir, cache_dir=cache_dir).files()]
@@ -92,37 +92,39 @@ def sealed_paths(data_dir: Path, cache_dir: Path) -> SealedPaths:
         for dataset in DATASETS.values()
         if isinstance(dataset.held_out_source, RemoteArchive)
     ]
-    suffixes = {name for layout in layouts for name in _file_names(layout)} | {f"/{name}" for name in archives}
+    suffixes = {end for layout in layouts for end in _list_suffixes(layout)} | {f"/{name}" for name in archives}
     return SealedPaths(
-        data_dirs=_both(data_dir),
-        paths=tuple(dict.fromkeys(path for file in files for path in _both(file))),
+        data_dirs=_list_spellings(data_dir),
+        paths=tuple(dict.fromkeys(path for file in files for path in _list_spellings(file))),
         suffixes=tuple(map(_fold, (*_SUFFIXES, *sorted(suffixes)))),
     )
 
 
 def install(sealed: SealedPaths, until: Event | None = None) -> None:
-    """Refuses held-out paths in this process from now on, and in the processes it forks.
+    """Refuse held-out paths in this process from now on, and in the processes that it forks.
 
-    What is refused raises SealedTestSet, which names the path and the rule. until: for the final step, which
-    trains sealed and sets it once the score is claimed; a worker's seal has no end.
+    A refused operation raises `SealedTestSet`, which names the path and the rule.
+
+    until: ends the seal when it is set; for the final step, which trains sealed until it has claimed the score. A
+    worker's seal never ends.
     """
 
     def refuse(event: str, path: str) -> None:
-        rule = sealed.rule(path)
-        if rule is None and event in _WHOLE_FOLDERS and sealed.holds(path):
-            rule = "a folder that may hold a test set is neither moved nor copied"
+        rule = sealed.find_rule(path)
+        if rule is None and event in _WHOLE_FOLDERS and sealed.may_contain_sealed(path):
+            rule = "a folder that may contain a test set must not be moved or copied"
         if rule is not None:
-            raise SealedTestSet(f"{path} is sealed in this process: {rule}; `search final` alone scores test sets.")
+            raise SealedTestSet(f"{path} is sealed in this process: {rule}; only `search final` scores test sets")
 
     def check(event: str, args: tuple[object, ...]) -> None:
         for path_at, directory_at in _EVENTS[event]:
             directory = None if directory_at is None else args[directory_at]
             unknown_directory = event == "open" and args[1] is None
-            for path in _absolute(args[path_at], directory, unknown_directory):
+            for path in _resolve_paths(args[path_at], directory, unknown_directory):
                 refuse(event, os.path.normpath(path))
                 refuse(event, os.path.realpath(path))
         if event == "os.symlink":
-            target = os.path.join(os.path.dirname(os.path.abspath(_text(args[1]))), _text(args[0]))
+            target = os.path.join(os.path.dirname(os.path.abspath(_to_text(args[1]))), _to_text(args[0]))
             refuse(event, os.path.realpath(target))
 
     def hook(event: str, args: tuple[object, ...]) -> None:
@@ -132,40 +134,41 @@ def install(sealed: SealedPaths, until: Event | None = None) -> None:
     sys.addaudithook(hook)
 
 
-def _absolute(path: object, directory: object, unknown_directory: bool) -> Iterator[str]:
-    """The absolute paths that an argument may mean; several only where the directory is not told."""
+def _resolve_paths(path: object, directory: object, unknown_directory: bool) -> Iterator[str]:
+    """Yield the absolute paths that an argument may mean; several only if the directory is unknown."""
     if isinstance(path, int):
-        yield from _of_descriptor(path)
+        yield from _read_descriptor(path)
         return
-    text = "." if path is None else _text(path)
+    text = "." if path is None else _to_text(path)
     if os.path.isabs(text):
         yield text
         return
     if isinstance(directory, int) and directory >= 0:
-        bases = list(_of_descriptor(directory))
+        bases = list(_read_descriptor(directory))
     elif unknown_directory:
-        # os.open does not tell its dir_fd: any open directory may be meant.
-        bases = [os.getcwd(), *_open_directories()]
+        # The event of os.open does not include its dir_fd, so any open directory may be meant.
+        bases = [os.getcwd(), *_list_open_directories()]
     else:
         bases = [os.getcwd()]
     for base in bases:
         yield os.path.join(base, text)
 
 
-def _text(path: object) -> str:
+def _to_text(path: object) -> str:
     return os.fsdecode(path)  # type: ignore[arg-type]
 
 
-def _of_descriptor(descriptor: int) -> Iterator[str]:
+def _read_descriptor(descriptor: int) -> Iterator[str]:
+    """Yield the path of an open file or directory, if it has one."""
     try:
         path = os.readlink(f"{_OPEN_FILES}/{descriptor}")
     except OSError:
-        path = _macos_path(descriptor)
+        path = _read_macos_descriptor(descriptor)
     if path.startswith("/"):
         yield path
 
 
-def _macos_path(descriptor: int) -> str:
+def _read_macos_descriptor(descriptor: int) -> str:
     import fcntl
 
     if not hasattr(fcntl, "F_GETPATH"):
@@ -176,18 +179,18 @@ def _macos_path(descriptor: int) -> str:
         return ""
 
 
-def _open_directories() -> Iterator[str]:
+def _list_open_directories() -> Iterator[str]:
     for name in os.listdir(_OPEN_FILES):
-        yield from (path for path in _of_descriptor(int(name)) if os.path.isdir(path))
+        yield from (path for path in _read_descriptor(int(name)) if os.path.isdir(path))
 
 
-def _both(path: Path) -> tuple[str, ...]:
-    """A path as it is written and as it is when links are followed."""
+def _list_spellings(path: Path) -> tuple[str, ...]:
+    """Return a path as it is written, and with its symbolic links resolved if that differs."""
     return tuple(dict.fromkeys(_fold(text) for text in (os.path.abspath(path), os.path.realpath(path))))
 
 
-def _file_names(layout: Layout) -> tuple[str, ...]:
-    """The ends of paths by which a layout's files are known wherever they lie; class folders have none."""
+def _list_suffixes(layout: Layout) -> tuple[str, ...]:
+    """Return the endings of paths that identify a layout's files in every folder; class folders have none."""
     match layout:
         case IdxFiles(folder=folder, images=images, labels=labels):
             return tuple(f"/{folder}/{name}{end}" for name in (images, labels) for end in ("", ".gz"))

@@ -1,1 +1,1 @@
-"""Networks, activations and initializers that a study can choose from."""
+"""The networks, activations, normalizations and initializers that a study can choose from."""

@@ -1,6 +1,6 @@
-"""The activations: one entry is one builder of a module, its options with default ranges, what it is.
+"""The activations; a new one is one entry of ACTIVATIONS next to its builder.
 
-Builders import torch when called.
+A builder is named after its entry, takes the entry's options as keyword arguments, and imports torch when called.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
 LEAKY_SLOPE = 0.01
-LEARNED_SLOPE = 0.25  # what a learned slope starts from (He et al. 2015)
-LOWER, UPPER = 1 / 8, 1 / 3  # of a random slope (Xu et al. 2015)
+LEARNED_SLOPE = 0.25  # initial value of a learned slope (He et al. 2015)
+LOWER, UPPER = 1 / 8, 1 / 3  # bounds of a random slope (Xu et al. 2015)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +26,9 @@ class ActivationEntry(Technique):
 
     build: Callable[..., Module]
     widens: int = 1
-    """How many times its own outputs the layer in front has; they are split along dimension 1."""
+    """How many outputs of the previous layer give one output; they are split along dimension 1."""
     negative_slope: Callable[..., float] | None = None
-    """`negative_slope(<options>)` below zero at the start, which He initialization allows for; None for 0."""
+    """`negative_slope(<options>)`: the initial slope below zero, for He initialization; None for 0."""
 
 
 def _relu() -> Module:
@@ -143,18 +143,18 @@ ACTIVATIONS: dict[str, ActivationEntry] = {
     ),
     "rrelu": ActivationEntry(
         build=_rrelu,
-        # The limits meet, so that lower <= upper always holds.
+        # The limits meet at 0.25, so that lower <= upper always holds.
         space=Space(
             lower=Fixed(LOWER, domain=Float(0.05, 0.2, at_least=0.0, at_most=0.25)),
             upper=Fixed(UPPER, domain=Float(0.25, 0.5, at_least=0.25, at_most=1.0)),
         ),
         negative_slope=_mean_slope,
-        description="leaky ReLU, its slope random in training, the mean of its range otherwise (Xu et al. 2015)",
+        description="leaky ReLU with a random slope in training and its mean in evaluation (Xu et al. 2015)",
     ),
     "prelu": ActivationEntry(
         build=_prelu,
         negative_slope=_learned_slope,
-        description="leaky ReLU with one learned slope a layer, 0.25 at first (He et al. 2015)",
+        description="leaky ReLU with one learned slope per layer, initially 0.25 (He et al. 2015)",
     ),
     "elu": ActivationEntry(
         build=_elu,
@@ -163,7 +163,7 @@ ACTIVATIONS: dict[str, ActivationEntry] = {
     ),
     "selu": ActivationEntry(
         build=_selu,
-        # Mean and variance stay what they are only under the theorem's own conditions.
+        # Mean and variance are kept only under the theorem's conditions.
         conditions=(
             needs("model", "mlp"),
             needs("initializer", "lecun_normal"),
@@ -183,18 +183,18 @@ ACTIVATIONS: dict[str, ActivationEntry] = {
             beta=Fixed(1.0, domain=Float(0.5, 2.0, at_least=0.0, at_most=100.0)),
             learned=Categorical(False, True),
         ),
-        description="x sigmoid(beta x), beta fixed or learned for each layer (Ramachandran et al. 2017)",
+        description="x sigmoid(beta x), with beta fixed or learned per layer (Ramachandran et al. 2017)",
     ),
     "swiglu": ActivationEntry(
         build=_swiglu,
         widens=2,
-        description="swish(z1) * z2, halves of a layer twice as wide (Shazeer 2020)",
+        description="swish(z1) z2, where z1 and z2 are the halves of a layer twice as wide (Shazeer 2020)",
     ),
     "mish": ActivationEntry(build=_mish, description="x tanh(softplus(x)) (Misra 2019)"),
     "relu_squared": ActivationEntry(build=_relu_squared, description="max(0, x)^2 (So et al. 2021)"),
     "tanh": ActivationEntry(build=_tanh, description="hyperbolic tangent (LeCun et al. 1998)"),
     "sigmoid": ActivationEntry(build=_sigmoid, description="1 / (1 + exp(-x)) (Rumelhart et al. 1986)"),
     "hardswish": ActivationEntry(
-        build=_hardswish, description="x relu6(x + 3) / 6, Swish in straight pieces (Howard et al. 2019)"
+        build=_hardswish, description="x relu6(x + 3) / 6, a piecewise approximation of Swish (Howard et al. 2019)"
     ),
 }

@@ -1,4 +1,4 @@
-"""The networks: one entry is a frozen configuration, a builder, a line of description.
+"""The networks; a new one is one entry of MODELS, with its configuration in `config` and a module for its builder.
 
 Builders import torch when called.
 """
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from objectives.models.network import Network
 
 
-def _any_image(config: object, image_shape: ImageShape) -> None:
-    """Whatever the configuration, images of every shape will do."""
+def _accept_any_image(config: object, image_shape: ImageShape) -> None:
+    """Accept images of every shape."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +28,11 @@ class ModelEntry(Technique):
     config: type[Any]
     build: Callable[[Any, ImageShape, int], Network]
     sizes: tuple[str, ...] = ()
-    """The configuration's fields that a rule about sizes depends on, its own rules or those of `check`."""
-    check: Callable[[Any, ImageShape], None] = _any_image
-    """`check(config, image_shape)` raises ObjectiveError where the image is too small for the network."""
+    """The configuration's fields that a rule about sizes depends on, including the rule of `check`."""
+    check: Callable[[Any, ImageShape], None] = _accept_any_image
+    """`check(config, image_shape)` raises `ObjectiveError` if the image is too small for the network."""
     defaults: Mapping[str, object] = field(default_factory=dict)
-    """Fields of the training configuration that this network wants, unless the space says otherwise."""
+    """Defaults of training fields for this network, which the space may replace."""
 
 
 def _mlp(config: MlpConfig, image_shape: ImageShape, classes: int) -> Network:
@@ -78,7 +78,7 @@ MODELS: dict[str, ModelEntry] = {
         space=Space(depth=standard.depth(3, 9), width=standard.width(8, 96), pool_rounds=_POOL_ROUNDS),
         sizes=("depth", "pool_rounds"),
         check=_check_pooling,
-        description="`depth` 3x3 blocks, max pooling that doubles the width (Simonyan & Zisserman 2015)",
+        description="`depth` 3x3 blocks; the width doubles at each max pooling (Simonyan & Zisserman 2015)",
     ),
     "resnet": ModelEntry(
         config=CnnConfig,
@@ -97,7 +97,7 @@ MODELS: dict[str, ModelEntry] = {
             cell=Categorical("rnn", "gru", "lstm"),
             bidirectional=Categorical(False, True),
         ),
-        # One long step through a steep part of the loss undoes many (Pascanu et al. 2013).
+        # One long step in a steep part of the loss undoes many others (Pascanu et al. 2013).
         defaults={"clipping": Choice("clip_norm", {"max_norm": 1.0})},
         description="`depth` layers of RNN, GRU or LSTM over an image's rows (Hochreiter & Schmidhuber 1997)",
     ),

@@ -1,4 +1,4 @@
-"""Activations that torch has no module for. B: batch, F: features."""
+"""Activation modules that torch does not have. B: batch, F: features."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from torch import Tensor, nn
 
 
 class Swish(nn.Module):
-    """x * sigmoid(beta x) (Ramachandran et al. 2017); where `learned`, one beta for the layer is a parameter."""
+    """x * sigmoid(beta x) (Ramachandran et al. 2017); if `learned`, beta is one parameter per layer."""
 
     def __init__(self, beta: float = 1.0, learned: bool = False) -> None:
         super().__init__()
-        # Without dimensions it leaves half-precision inputs in half precision.
+        # A tensor without dimensions keeps half-precision inputs in half precision.
         self.beta = nn.Parameter(torch.tensor(float(beta))) if learned else beta
 
     def forward(self, x: Tensor) -> Tensor:
         return x * torch.sigmoid(self.beta * x)
 
     def extra_repr(self) -> str:
-        """What `print` shows: a learned beta as it is now."""
+        """Return what `print` shows: beta, with its current value if it is learned."""
         if isinstance(self.beta, Tensor):
             return f"beta={self.beta.detach().item():g}, learned=True"
         return f"beta={self.beta:g}, learned=False"

@@ -1,6 +1,6 @@
-"""The initializers: how a layer's weights start; biases start at zero.
+"""The initializers of a layer's weights; a new one is one entry of INITIALIZERS next to its function.
 
-`fill(weight)` works in place on a weight of shape (out, in, ...); fans count the kernel's area.
+The functions fill a weight of shape (out, in, ...) in place; fans include the kernel's area. Biases start at zero.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class InitializerEntry(Technique):
-    """One initializer: `fill(weight, slope, <options>)`, where `slope` is a leaky activation's (0 otherwise)."""
+    """One initializer: `fill(weight, slope, <options>)`, where `slope` is that of a leaky activation, else 0."""
 
     fill: Callable[..., object]
 

@@ -1,4 +1,4 @@
-"""The form that all shipped networks have. B: batch, K: classes, F: features."""
+"""The common structure of all shipped networks. B: batch, C: channels, H, W: size, K: classes, F: features."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 
 class Network(nn.Module):
-    """Stages from the input upwards, then pooling to one vector an image, then a linear output layer.
+    """Stages from the input upwards, then pooling to one vector per image, then a linear output layer.
 
-    Takes images (B, C, H, W), gives logits (B, K). `stages` are what may be reused, frozen and counted: the
-    hidden layers of a multilayer perceptron, the blocks of a convolutional network, the layers of a recurrent one.
+    Takes images (B, C, H, W) and returns logits (B, K). `stages` are the parts that can be reused and frozen, and that
+    `depth` counts: the hidden layers of a multilayer perceptron, the blocks of a convolutional network, the layers of
+    a recurrent network.
     """
 
     def __init__(self, *, prepare: nn.Module, stages: Sequence[nn.Module], pool: nn.Module, output: nn.Linear) -> None:
@@ -22,7 +23,7 @@ class Network(nn.Module):
         self.output = output
 
     def features(self, x_BCHW: Tensor) -> Tensor:
-        """What the output layer sees, (B, F)."""
+        """Return the inputs of the output layer, (B, F)."""
         x: Tensor = self.prepare(x_BCHW)
         for stage in self.stages:
             x = stage(x)

@@ -1,4 +1,4 @@
-"""The normalizations of a hidden layer, before or after its activation.
+"""The normalizations of a hidden layer; a new one is one entry of NORMALIZATIONS next to its builder.
 
 Builders import torch when called.
 """
@@ -22,13 +22,13 @@ Position = Literal["before", "after"]
 class NormalizationEntry(Technique):
     """One normalization: `build(features, image, at, <options>) -> list[Module]`.
 
-    The list has what stands `at` this position to the activation: one module where `position` says so, none
-    otherwise. `image` tells (B, features, H, W) from (B, features).
+    `at` is a position relative to the activation: the list has one module if the normalization's position is the
+    same, else none. `image` is True for inputs (B, features, H, W) and False for (B, features).
     """
 
     build: Callable[..., list[Module]]
     replaces_bias: bool = False
-    """Whether the layer right in front of it needs no bias: it would be subtracted again."""
+    """Whether the layer directly before it needs no bias, because the normalization would subtract it."""
 
 
 def _none(features: int, image: bool, at: Position) -> list[Module]:
@@ -48,7 +48,7 @@ def _layer_norm(features: int, image: bool, at: Position, *, position: Position 
 
     if at != position:
         return []
-    # One group is all of an image's features; LayerNorm itself would fix the height and width.
+    # One group has all of an image's features; LayerNorm itself would fix the height and width.
     return [GroupNorm(1, features) if image else LayerNorm(features)]
 
 
@@ -60,11 +60,11 @@ NORMALIZATIONS: dict[str, NormalizationEntry] = {
         build=_batch_norm,
         space=Space(position=_POSITION),
         replaces_bias=True,
-        description="each feature to mean 0, variance 1 over the batch (Ioffe & Szegedy 2015)",
+        description="each feature scaled to mean 0 and variance 1 over the batch (Ioffe & Szegedy 2015)",
     ),
     "layer_norm": NormalizationEntry(
         build=_layer_norm,
         space=Space(position=_POSITION),
-        description="each example's features to mean 0, variance 1 (Ba et al. 2016)",
+        description="each example's features scaled to mean 0 and variance 1 (Ba et al. 2016)",
     ),
 }

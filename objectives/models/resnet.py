@@ -7,12 +7,18 @@ from functools import partial
 from torch import Tensor, nn
 
 from objectives.models.config import CnnConfig, ImageShape, check_pooling
-from objectives.models.layers import build_affine_part, build_image_network, build_nonlinear_part, count_widening, stage
+from objectives.models.layers import (
+    build_affine_part,
+    build_image_network,
+    build_nonlinear_part,
+    build_stage,
+    count_widening,
+)
 from objectives.models.network import Network
 
 
 class Residual(nn.Module):
-    """activation(branch(x) + shortcut(x))."""
+    """A residual block: activation(branch(x) + shortcut(x))."""
 
     def __init__(self, *, branch: nn.Sequential, shortcut: nn.Module, activation: nn.Sequential) -> None:
         super().__init__()
@@ -26,31 +32,32 @@ class Residual(nn.Module):
 
 
 def build_resnet(config: CnnConfig, image_shape: ImageShape, classes: int) -> Network:
-    """A 3x3 convolution, then `depth` residual blocks of two; `pool_rounds` blocks halve and widen the image.
+    """Return a 3x3 convolution followed by `depth` residual blocks of two 3x3 convolutions.
 
-    One block is one stage, and the first convolution belongs to the first. Where a block changes the shape, its
-    shortcut is a 1x1 convolution (the paper's option B); with a gated activation that is everywhere (option C).
+    `pool_rounds` of the blocks halve the image and double the width. One block is one stage, and the first convolution
+    belongs to the first stage. If a block changes the shape, its shortcut is a 1x1 convolution (the paper's option B);
+    a gated activation changes it in every block (option C).
 
     Raises:
-        ObjectiveError: the image is too small for so many halvings; an unknown name or option.
+        ObjectiveError: the image is too small for this many halvings; or a name or option is unknown.
     """
     check_pooling(config.pool_rounds, image_shape)
     strided = strided_blocks(config.depth, config.pool_rounds)
-    stem = stage(partial(nn.Conv2d, image_shape[0], kernel_size=3, padding=1), config.width, config)
+    stem = build_stage(partial(nn.Conv2d, image_shape[0], kernel_size=3, padding=1), config.width, config)
     stages: list[nn.Module] = []
     channels = config.width
     for block in range(config.depth):
         units = channels * 2 if block in strided else channels
-        residual = _residual(channels, units, 2 if block in strided else 1, config)
+        residual = _build_residual(channels, units, 2 if block in strided else 1, config)
         stages.append(residual if stages else nn.Sequential(stem, residual))
         channels = units
     return build_image_network(stages, channels, config, classes)
 
 
 def strided_blocks(depth: int, rounds: int) -> frozenset[int]:
-    """The 0-based blocks that begin with stride 2: they part `depth` blocks into `rounds` + 1 equal groups.
+    """Return the 0-based blocks that start with stride 2: they divide `depth` blocks into `rounds` + 1 equal groups.
 
-    Only where every block halves the image is the first one among them.
+    The first block is one of them only if every block halves the image.
 
     >>> sorted(strided_blocks(9, 2))
     [3, 6]
@@ -58,7 +65,7 @@ def strided_blocks(depth: int, rounds: int) -> frozenset[int]:
     return frozenset(index * depth // (rounds + 1) for index in range(1, rounds + 1))
 
 
-def _residual(channels: int, units: int, stride: int, config: CnnConfig) -> Residual:
+def _build_residual(channels: int, units: int, stride: int, config: CnnConfig) -> Residual:
     first = partial(nn.Conv2d, channels, kernel_size=3, stride=stride, padding=1)
     second = partial(nn.Conv2d, units, kernel_size=3, padding=1)
     branch = nn.Sequential(

@@ -13,14 +13,14 @@ CELLS: dict[Cell, type[nn.RNN | nn.GRU | nn.LSTM]] = {"rnn": nn.RNN, "gru": nn.G
 
 
 class Rows(nn.Module):
-    """An image's rows as steps, from the top: (B, C, H, W) becomes (B, H, C * W)."""
+    """An image's rows as time steps, from the top: (B, C, H, W) becomes (B, H, C * W)."""
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         return x_BCHW.transpose(1, 2).flatten(2)
 
 
 class Recurrent(nn.Module):
-    """One recurrent layer: a sequence (B, T, F) becomes that of its states, both directions side by side."""
+    """One recurrent layer: a sequence (B, T, F) becomes the sequence of its states, both directions concatenated."""
 
     def __init__(self, cell: Cell, features: int, units: int, bidirectional: bool) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Recurrent(nn.Module):
 
 
 class FinalStates(nn.Module):
-    """What each direction ends with, (B, T, F) to (B, F): the last step's state, and the backward one's first."""
+    """The final state of each direction, (B, T, F) to (B, F): the last step forwards, the first step backwards."""
 
     def __init__(self, units: int) -> None:
         super().__init__()
@@ -44,10 +44,10 @@ class FinalStates(nn.Module):
 
 
 def build_rnn(config: RnnConfig, image_shape: ImageShape, classes: int) -> Network:
-    """`depth` stages of a recurrent layer and dropout over an image's rows; the final states are classified.
+    """Return a network that reads an image's rows in `depth` recurrent layers and classifies the final states.
 
     Raises:
-        ObjectiveError: an unknown name or option.
+        ObjectiveError: a name or an option is unknown.
     """
     channels, _, width = image_shape
     features = channels * width

@@ -1,1 +1,1 @@
-"""Optimizers that a study can choose from."""
+"""The optimizers and gradient clipping that a study can choose from."""

@@ -1,7 +1,7 @@
-"""The optimizers. A name means what the textbooks mean by it: `sgd` has no momentum.
+"""The optimizers; a new one is one entry of OPTIMIZERS next to its builder.
 
-One entry is one builder over torch's own class, its options with default ranges, and a line of description.
-Builders import torch when called, so that reading the registry stays cheap.
+A name has its textbook meaning: `sgd` has no momentum. A builder is named after its entry, takes the entry's options
+as keyword arguments, and imports torch when called, so that reading the registry is cheap.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from spaces import Fixed, Float, Space, standard
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
-# Parameter groups as torch.optim takes them, each with two flags: "decays", whether it takes weight decay (no
-# biases, no norms), and "hidden", whether it has weights of hidden layers (see groups.py).
+# Parameter groups of torch.optim with two more flags: "decays", whether they take weight decay (not biases and norms),
+# and "hidden", whether they are weights of hidden layers (see groups.py).
 Groups = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerEntry(Technique):
-    """One optimizer: `build(groups, learning_rate=..., <options>)`, its options' ranges, what it is."""
+    """One optimizer: `build(groups, learning_rate=..., <options>) -> Optimizer`."""
 
     build: Callable[..., Optimizer]
     decays_weights: bool = False
+    """Whether it has decoupled weight decay, the option `weight_decay`."""
 
 
 def _sgd(groups: Groups, *, learning_rate: float) -> Optimizer:
@@ -44,7 +45,7 @@ def _momentum(groups: Groups, *, learning_rate: float, momentum: float = 0.9) ->
 def _nesterov(groups: Groups, *, learning_rate: float, momentum: float = 0.9) -> Optimizer:
     from torch.optim import SGD
 
-    # Without momentum there is nothing to look ahead with, and torch refuses to.
+    # torch refuses Nesterov's method without momentum.
     return SGD(groups, lr=learning_rate, momentum=momentum, nesterov=momentum > 0)
 
 
@@ -95,7 +96,7 @@ def _adamw(
 ) -> Optimizer:
     from torch.optim import AdamW
 
-    return AdamW(_decayed(groups, weight_decay), lr=learning_rate, betas=(beta1, beta2), eps=epsilon)
+    return AdamW(_add_weight_decay(groups, weight_decay), lr=learning_rate, betas=(beta1, beta2), eps=epsilon)
 
 
 def _muon(
@@ -113,22 +114,22 @@ def _muon(
     from objectives.optimizers.flattened_kernels import FlattenedKernels
     from objectives.optimizers.optimizer_pair import OptimizerPair
 
-    decayed = _decayed(groups, weight_decay)
+    decayed = _add_weight_decay(groups, weight_decay)
     hidden = [group for group in decayed if group["hidden"]]
     others = [group for group in decayed if not group["hidden"]]
     adamw = AdamW(others, lr=learning_rate, betas=(beta1, beta2), eps=epsilon)
-    if not hidden:  # one or two layers
+    if not hidden:  # the network has one or two layers
         return adamw
 
-    def matrices(groups: Groups) -> Optimizer:
-        # Steps as large as AdamW's, so that one rate and one weight decay fit both (Liu et al. 2025, eq. 4).
+    def build_muon(groups: Groups) -> Optimizer:
+        # Scales steps like AdamW's, so that one rate and one weight decay suit both (Liu et al. 2025, eq. 4).
         return Muon(groups, lr=learning_rate, momentum=momentum, adjust_lr_fn="match_rms_adamw")
 
-    return OptimizerPair(FlattenedKernels(hidden, matrices), adamw)
+    return OptimizerPair(FlattenedKernels(hidden, build_muon), adamw)
 
 
-def _decayed(groups: Groups, weight_decay: float) -> Groups:
-    """The groups with their weight decay, that of biases and norms being 0."""
+def _add_weight_decay(groups: Groups, weight_decay: float) -> Groups:
+    """Return the groups with their weight decay, which is 0 for biases and norms."""
     return [{**group, "weight_decay": weight_decay if group["decays"] else 0.0} for group in groups]
 
 
@@ -180,7 +181,7 @@ OPTIMIZERS: dict[str, OptimizerEntry] = {
     "adamax": OptimizerEntry(
         build=_adamax,
         space=Space(learning_rate=standard.learning_rate(2e-4, 2e-2), **_BETAS),
-        description="Adam over the largest gradient of late, not the mean one (Kingma & Ba 2015, section 7)",
+        description="Adam scaled by the largest recent gradient, not by a mean (Kingma & Ba 2015, section 7)",
     ),
     "nadam": OptimizerEntry(
         build=_nadam,
@@ -201,7 +202,7 @@ OPTIMIZERS: dict[str, OptimizerEntry] = {
             momentum=Fixed(0.95, domain=standard.momentum(0.8, 0.99)),
             **_BETAS,
         ),
-        description="orthogonalized momentum for hidden matrices and kernels, else AdamW (Jordan et al. 2024)",
+        description="orthogonalized momentum for hidden matrices and kernels, AdamW for the rest (Jordan et al. 2024)",
         decays_weights=True,
     ),
 }

@@ -1,4 +1,4 @@
-"""Gradient clipping, between the backward pass and the step."""
+"""Gradient clipping, between backward pass and step; a new way is one entry of CLIPPINGS next to its builder."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from spaces import Float, Space
 if TYPE_CHECKING:
     from torch.nn import Parameter
 
-# Changes the gradients of these parameters in place; those without a gradient are left alone.
+# Changes the gradients of these parameters in place; parameters without a gradient are skipped.
 Clip = Callable[["Iterable[Parameter]"], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClippingEntry(Technique):
-    """One way to clip: `build(<options>)` gives what clips."""
+    """One way to clip gradients: `build(<options>) -> Clip`."""
 
     build: Callable[..., Clip]
 
@@ -50,11 +50,11 @@ CLIPPINGS: dict[str, ClippingEntry] = {
     "clip_norm": ClippingEntry(
         build=_clip_norm,
         space=Space(max_norm=Float(0.1, 10.0, log=True, at_least=1e-6, at_most=1e6)),
-        description="all gradients scaled down together to an l2 norm of at most `max_norm` (Pascanu et al. 2013)",
+        description="all gradients scaled down together to a total l2 norm of at most `max_norm` (Pascanu et al. 2013)",
     ),
     "clip_value": ClippingEntry(
         build=_clip_value,
         space=Space(limit=Float(0.01, 1.0, log=True, at_least=1e-9, at_most=1e6)),
-        description="each component of the gradients kept within -limit and limit (Mikolov 2012)",
+        description="each component of the gradients limited to the range from -limit to limit (Mikolov 2012)",
     ),
 }

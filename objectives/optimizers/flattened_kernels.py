@@ -1,4 +1,4 @@
-"""Convolution kernels for an optimizer that takes matrices alone."""
+"""Convolution kernels as matrices, for an optimizer that only accepts matrices."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-Groups = list[dict[str, Any]]  # as torch.optim takes them
+Groups = list[dict[str, Any]]  # of torch.optim
 
 
 class FlattenedKernels(Optimizer):
-    """An optimizer of matrices over kernels as well, each as the matrix (outputs, inputs * height * width).
+    """An optimizer of matrices that also takes kernels, each as the matrix (outputs, inputs * height * width).
 
-    `param_groups` and `state` are by kernel, though a momentum has the shape of its matrix. What `build` returns
-    works on copies, as a kernel in channels-last memory has no view of that shape; 2-D weights go in as they are.
+    `param_groups` and `state` refer to kernels, but a momentum has the shape of its matrix. The optimizer that `build`
+    returns works on copies, because a kernel in channels-last memory has no view of that shape; 2-D weights are passed
+    to it as they are.
     """
 
     def __init__(self, groups: Groups, build: Callable[[Groups], Optimizer]) -> None:
@@ -28,12 +29,12 @@ class FlattenedKernels(Optimizer):
 
     @torch.no_grad()
     def step(self) -> None:  # type: ignore[override]
-        """One step of every weight that has a gradient, with the rates that the groups have now."""
+        """Take a step for every weight that has a gradient, with the groups' current learning rates."""
         for inner, group in zip(self.inner.param_groups, self.param_groups, strict=True):
             inner.update({**group, "params": inner["params"]})
         learning = {weight: matrix for weight, matrix in self.matrices.items() if weight.grad is not None}
         for weight, matrix in learning.items():
-            self.inner.state[matrix] = self.state[weight]  # one dict, which either of the two may fill
+            self.inner.state[matrix] = self.state[weight]  # a shared dict, which either of the two may fill
             if matrix is not weight and weight.grad is not None:
                 matrix.copy_(weight.flatten(1))
                 matrix.grad = weight.grad.flatten(1)
@@ -41,4 +42,4 @@ class FlattenedKernels(Optimizer):
         for weight, matrix in learning.items():
             if matrix is not weight:
                 weight.copy_(matrix.view_as(weight))
-                matrix.grad = None  # or a kernel frozen later would seem to have one
+                matrix.grad = None  # otherwise a kernel that is frozen later would seem to have a gradient

@@ -13,30 +13,31 @@ from spaces import Choice
 
 
 def trainable_weights(model: nn.Module) -> list[nn.Parameter]:
-    """The weights that are trained at this moment (`requires_grad`), from the input upwards.
+    """Return the weights that are trained at this moment (`requires_grad`), from the input upwards.
 
-    What has fewer than two dimensions is none (biases, norms, learned slopes), nor are biases and norms that have.
+    Parameters with fewer than two dimensions are not weights (biases, norms, learned slopes), and neither are biases
+    and norms with more.
     """
     return [weight for _, _, weight in _named_weights(model) if weight.requires_grad]
 
 
 def build_optimizer(model: nn.Module, choice: Choice) -> Optimizer:
-    """The chosen optimizer over all parameters of the network, those that are frozen at this moment included.
+    """Return the chosen optimizer over all parameters of the network, including those that are frozen at this moment.
 
-    A parameter without a gradient is left as it is in every step, so that freezing is a matter of `requires_grad`.
-    Biases and norms take no weight decay.
+    A step leaves parameters without a gradient unchanged, so `requires_grad` alone freezes them. Biases and norms have
+    no weight decay.
 
     Raises:
-        ObjectiveError: unknown optimizer or option, or a value beyond its limits.
+        ObjectiveError: the optimizer or an option is unknown, or a value is beyond its limits.
     """
     entry, options = resolve(OPTIMIZERS, choice, "optimizer")
-    return entry.build([group for group in _groups(model) if group["params"]], **options)
+    return entry.build([group for group in _group_parameters(model) if group["params"]], **options)
 
 
-def _groups(model: nn.Module) -> Groups:
-    """Every parameter in one of three groups, marked as `catalogue.Groups` has it."""
+def _group_parameters(model: nn.Module) -> Groups:
+    """Return every parameter in one of three groups, with the flags of `catalogue.Groups`."""
     every = [weight for _, _, weight in _named_weights(model)]
-    hidden = set(_hidden(model))
+    hidden = set(_hidden_weights(model))
     known = set(every)
     return [
         {"params": [p for p in every if p in hidden], "decays": True, "hidden": True},
@@ -45,25 +46,25 @@ def _groups(model: nn.Module) -> Groups:
     ]
 
 
-def _hidden(model: nn.Module) -> Iterator[nn.Parameter]:
-    """The weights between the input layer and the output layer, in the order of definition.
+def _hidden_weights(model: nn.Module) -> Iterator[nn.Parameter]:
+    """Yield the weights between the input layer and the output layer, in the order of definition.
 
-    Muon is for these: input and output layers do better with AdamW although they are matrices as well, and so do
-    the first kernels of a convolutional network (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon,
-    "Empirical considerations"; https://github.com/KellerJordan/Muon, "Usage").
+    Muon is only for these: input and output layers are matrices as well, but do better with AdamW, and so do the first
+    kernels of a convolutional network (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon, "Empirical
+    considerations"; https://github.com/KellerJordan/Muon, "Usage").
     """
     named = list(_named_weights(model))
     if not named:
         return
     entrance, first, _ = named[0]
     for module, name, weight in named[:-1]:
-        # A recurrent layer has a second input matrix where it reads in both directions, weight_ih_l0_reverse.
+        # A bidirectional recurrent layer has a second input matrix, weight_ih_l0_reverse.
         if not (module is entrance and name.startswith(first)):
             yield weight
 
 
 def _named_weights(model: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Parameter]]:
-    """Every weight once, with the module that owns it and its name there, in the order of `parameters()`."""
+    """Yield every weight once, with the module that owns it and its name there, in the order of `parameters()`."""
     seen: set[nn.Parameter] = set()
     for module in model.modules():
         for name, parameter in module.named_parameters(recurse=False):

@@ -10,11 +10,10 @@ from torch.optim import Optimizer
 
 
 class OptimizerPair(Optimizer):
-    """Two optimizers over different parameters that look like one.
+    """Two optimizers over different parameters, used as one.
 
-    `param_groups` has the groups of the first, then those of the second, and `state` the state of both: the very
-    objects that the two work with, so that setting a group's "lr" reaches them. `state_dict` is in torch's own
-    form.
+    `param_groups` has the groups of the first, then those of the second, and `state` the state of both. They are the
+    same objects that the two use, so that setting a group's "lr" affects them. `state_dict` has torch's own format.
     """
 
     def __init__(self, first: Optimizer, second: Optimizer) -> None:
@@ -29,7 +28,7 @@ class OptimizerPair(Optimizer):
         first.state = second.state = self.state
 
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """One step of each; returns the closure's loss where there is one."""
+        """Take a step of each; return the closure's loss if there is a closure."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -39,6 +38,6 @@ class OptimizerPair(Optimizer):
         return loss
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from what `state_dict()` of another pair over equal parameters returned."""
+        """Continue from what `state_dict()` of another pair over equal parameters returned."""
         super().load_state_dict(state_dict)
         self._share()

@@ -1,1 +1,1 @@
-"""Regularizers, and the other single numbers of a configuration that a study may search."""
+"""Regularizers, and other single values of a configuration that a study may search."""

@@ -1,8 +1,8 @@
-"""Regularizers and other single numbers: one entry is one field of the network's or the training's configuration.
+"""Regularizers and other single values; a new one is one entry of REGULARIZERS, whose field a configuration has.
 
-An entry is named as its field, which switches it on by a value that is not zero, False or None. Its space has
-the field itself and, Fixed, those that say how: `Space(**REGULARIZERS["dropout"].space.domains, ...)` puts all
-of them into a study.
+An entry has the name of its field in the network's or the training's configuration, which switches it on by any value
+except zero, False and None. Its space has that field and, Fixed, the fields that go with it:
+`Space(**REGULARIZERS["dropout"].space.domains, ...)` adds all of them to a study.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _PENALTY = Float(1e-7, 1e-3, log=True, at_least=0.0, at_most=10.0)
 
 REGULARIZERS: dict[str, Technique] = {
     "dropout": Technique(
-        description="hidden units dropped at random while training (Srivastava et al. 2014)",
+        description="hidden units dropped at random during training (Srivastava et al. 2014)",
         space=Space(
             dropout=standard.dropout(),
             dropout_layers=Fixed(0, domain=Int(0, 3, at_least=0, at_most=64)),
@@ -31,29 +31,29 @@ REGULARIZERS: dict[str, Technique] = {
         conditions=(needs("model", "mlp"), needs("activation", "selu")),
     ),
     "max_norm": Technique(
-        description="each unit's incoming weights rescaled to an l2 norm of at most r (Srebro et al. 2005)",
+        description="each unit's incoming weights scaled down to an l2 norm of at most this (Srebro et al. 2005)",
         space=Space(max_norm=Float(0.5, 4.0, log=True, at_least=0.0, at_most=1e6)),
     ),
     "l1": Technique(
-        description="a loss term of l1 times the sum of |w| over weights (Tibshirani 1996)",
+        description="a loss term, l1 times the sum of |w| over all weights (Tibshirani 1996)",
         space=Space(l1=_PENALTY),
     ),
     "l2": Technique(
-        description="a loss term of l2 times the sum of w^2 over weights (Krogh & Hertz 1992)",
+        description="a loss term, l2 times the sum of w^2 over all weights (Krogh & Hertz 1992)",
         space=Space(l2=_PENALTY),
     ),
     "weight_decay": Technique(
-        description="weights shrunk in each step, apart from the loss (Loshchilov & Hutter 2019)",
+        description="weights shrunk in each step, independently of the loss (Loshchilov & Hutter 2019)",
         space=Space(weight_decay=standard.weight_decay()),
         conditions=(needs("optimizer", *(name for name, entry in OPTIMIZERS.items() if entry.decays_weights)),),
     ),
     "early_stopping": Technique(
-        description="an end after so many epochs without a better validation accuracy (Prechelt 1998)",
+        description="training ends after this many epochs without a better validation accuracy (Prechelt 1998)",
         space=Space(early_stopping=Int(3, 10, at_least=0, at_most=1000)),
         conditions=(needs("validation", True),),
     ),
     "label_smoothing": Technique(
-        description="a share of the target spread over all classes (Szegedy et al. 2016)",
+        description="this fraction of the target spread over all classes (Szegedy et al. 2016)",
         space=Space(label_smoothing=Float(0.0, 0.2, at_least=0.0, at_most=standard.BELOW_ONE)),
     ),
     "flip": Technique(
@@ -61,19 +61,19 @@ REGULARIZERS: dict[str, Technique] = {
         space=Space(flip=Categorical(False, True)),
     ),
     "crop": Technique(
-        description="images moved by up to so many pixels, black coming in (He et al. 2015)",
+        description="images moved by up to this many pixels, black filling the gap (He et al. 2015)",
         space=Space(crop=Int(1, 4, at_least=0, at_most=64)),
     ),
     "cutout": Technique(
-        description="a square of so many pixels wiped out in each image (DeVries & Taylor 2017)",
+        description="a square with sides of this many pixels blanked in each image (DeVries & Taylor 2017)",
         space=Space(cutout=Int(4, 16, at_least=0, at_most=512)),
     ),
     "output_scale": Technique(
-        description="the output layer's first weights scaled down, for a first loss near ln(classes)",
+        description="factor of the output layer's initial weights, for an initial loss near ln(classes)",
         space=Space(output_scale=Fixed(0.1, domain=Float(0.1, 1.0, log=True, at_least=1e-6, at_most=100.0))),
     ),
     "warmup_epochs": Technique(
-        description="the learning rate raised linearly before any schedule (Goyal et al. 2017)",
+        description="the learning rate raised linearly before the schedule starts (Goyal et al. 2017)",
         space=Space(
             warmup_epochs=Int(1, 3, at_least=0, at_most=1000),
             warmup_start=Fixed(0.1, domain=Float(0.01, 0.5, log=True, at_least=1e-6, at_most=1.0)),
@@ -88,10 +88,9 @@ REGULARIZERS: dict[str, Technique] = {
 
 
 def check_fields(config: Any) -> None:
-    """Check the fields of a configuration that are entries, or go with one, against their limits.
+    """Raise `ObjectiveError` if a field that is in a registered space is beyond its limits.
 
-    Raises:
-        ObjectiveError: naming the field, the rule and the value.
+    The message names the field, the rule and the value.
     """
     limits = {name: domain for entry in REGULARIZERS.values() for name, domain in entry.space.domains.items()}
     for field in fields(config):

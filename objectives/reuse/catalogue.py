@@ -1,4 +1,4 @@
-"""The ways to reuse what was learned elsewhere; a new one is one entry of REUSES beside its builder.
+"""The ways to reuse what was learned elsewhere; a new one is one entry of REUSES next to its builder.
 
 A builder changes a new network in place. All of them keep the initial weights of the upper stages and the output
 layer, freeze the reused stages for `freeze_epochs` epochs, and then train everything at `unfreeze_factor` times the

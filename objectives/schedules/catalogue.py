@@ -1,6 +1,7 @@
-"""The learning-rate schedules: factors that multiply the initial learning rate.
+"""The learning-rate schedules; a new one is one entry of SCHEDULES, with its functions in `factors`.
 
-All but `plateau` are pure functions of the time `t`, in epochs, and the total `T`, in epochs (see factors.py).
+A schedule is a factor of the initial learning rate. All but `plateau` are pure functions of the time `t` and the total
+`T`, both in epochs.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from spaces import Fixed, Float, Int, Space, standard
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleEntry(Technique):
-    """One schedule: `factor(t, T, <options>)`, or for `needs_metric` `factor(number of reductions, T, <options>)`.
+    """One schedule: `factor(t, T, <options>)`, or `factor(reductions, T, <options>)` if it `needs_metric`.
 
-    interval: whether t is whole epochs only, or moves with every `step`.
-    momentum: `momentum(t, T, <options>)`, where the schedule moves the optimizer's momentum as well.
-    dips: `dips(T, <options>)`, the times at which the learning rate is at a minimum, in epochs and in order.
+    interval: whether t changes with every `epoch` only, or with every `step`.
+    momentum: `momentum(t, T, <options>)`, if the schedule changes the optimizer's momentum as well.
+    dips: `dips(T, <options>)`, the ascending times, in epochs, at which the learning rate has a minimum.
     """
 
     factor: Callable[..., float]
@@ -37,26 +38,26 @@ SCHEDULES: dict[str, ScheduleEntry] = {
     "exponential": ScheduleEntry(
         factor=factors.exponential,
         space=Space(final_fraction=standard.final_fraction()),
-        description="the same factor every epoch, to a last fraction of the first",
+        description="the same factor every epoch, down to `final_fraction` of the first rate",
     ),
     "step": ScheduleEntry(
         factor=factors.step,
         space=Space(gamma=Float(0.1, 0.5, at_least=1e-6, at_most=1.0), drops=Int(2, 4, at_least=1, at_most=100)),
-        description="a few equal drops",
+        description="a few drops by the same factor",
     ),
     "cosine": ScheduleEntry(
         factor=factors.cosine,
         dips=factors.cosine_end,
         space=Space(final_fraction=_COSINE_END),
         interval="step",
-        description="half a cosine down to nothing (Loshchilov & Hutter 2017)",
+        description="half a cosine wave down to about zero (Loshchilov & Hutter 2017)",
     ),
     "cosine_dips": ScheduleEntry(
         factor=factors.cosine_dips,
         dips=factors.cosine_dip_times,
         space=Space(dips=Int(2, 3, at_least=1, at_most=1000), final_fraction=_COSINE_END),
         interval="step",
-        description="a cosine down and up again, `dips` times down, the last at the end (Izmailov et al. 2018)",
+        description="a cosine wave with `dips` minima, the last one at the end (Izmailov et al. 2018)",
     ),
     "cosine_restarts": ScheduleEntry(
         factor=factors.cosine_restarts,
@@ -67,7 +68,7 @@ SCHEDULES: dict[str, ScheduleEntry] = {
             final_fraction=_COSINE_END,
         ),
         interval="step",
-        description="SGDR: a cosine begun anew after T_0, T_0 t_mult, ... epochs (Loshchilov & Hutter 2017)",
+        description="SGDR: a cosine that restarts after T_0, T_0 t_mult, ... epochs (Loshchilov & Hutter 2017)",
     ),
     "plateau": ScheduleEntry(
         factor=factors.plateau,
@@ -76,7 +77,7 @@ SCHEDULES: dict[str, ScheduleEntry] = {
             patience=Int(1, 3, at_least=1, at_most=1000),
             threshold=Fixed(factors.THRESHOLD, domain=Float(0.0, 0.1, at_least=0.0, at_most=standard.BELOW_ONE)),
         ),
-        description="a drop after `patience` epochs without a better validation loss",
+        description="a drop after every `patience` epochs without a better validation loss",
         conditions=(needs("validation", True),),
         needs_metric=True,
     ),
@@ -88,6 +89,6 @@ SCHEDULES: dict[str, ScheduleEntry] = {
             final_fraction=Fixed(0.01, domain=Float(1e-4, 1e-2, log=True, at_least=1e-9, at_most=0.01)),
         ),
         interval="step",
-        description="up to the learning rate and down again, momentum the other way, then far below (Smith 2018)",
+        description="up to the learning rate and back, then far lower; momentum moves the other way (Smith 2018)",
     ),
 }

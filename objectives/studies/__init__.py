@@ -1,1 +1,1 @@
-"""The shipped objectives, one file each; a file's name with dashes is the objective's name."""
+"""The shipped objectives, one file each; the objective's name is the file's name with dashes."""

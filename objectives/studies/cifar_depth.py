@@ -1,4 +1,4 @@
-"""Deep multilayer perceptrons on CIFAR-10: which initialization and activation keep gradients alive?"""
+"""Deep multilayer perceptrons on CIFAR-10: which initialization and activation prevent vanishing gradients?"""
 
 from objectives.base.registry import choose
 from objectives.core.objective import Objective

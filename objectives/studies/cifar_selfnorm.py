@@ -1,4 +1,4 @@
-"""Twenty layers of 100 units on CIFAR-10: what keeps so deep a perceptron trainable?"""
+"""Twenty layers of 100 units on CIFAR-10: what keeps such a deep perceptron trainable?"""
 
 from objectives.base.registry import choose
 from objectives.core.objective import Objective
@@ -6,7 +6,7 @@ from objectives.optimizers.catalogue import OPTIMIZERS
 from objectives.schedules.catalogue import SCHEDULES
 from spaces import Categorical, Fixed, Float, Space, standard
 
-# Values that belong together: SELU keeps mean and variance only where nothing else touches them.
+# Values that belong together: SELU keeps mean and variance only if nothing else changes them.
 RECIPES = Categorical(
     {
         "swish": Space(activation=Fixed("silu"), initializer=Fixed("he_normal"), dropout=standard.dropout(0.0, 0.2)),
@@ -23,7 +23,7 @@ RECIPES = Categorical(
 )
 
 OBJECTIVE = Objective(
-    description="a 20 x 100 MLP: Swish and He against SELU and LeCun against batch norm, with and without 1cycle",
+    description="a 20 x 100 MLP: Swish and He, SELU and LeCun, or batch norm; with and without 1cycle",
     data="cifar10",
     model="mlp",
     epochs=20,

@@ -1,4 +1,4 @@
-"""Every activation with every initialization and normalization that it goes with, on Fashion-MNIST."""
+"""Every activation with every initialization and normalization that suits it, on Fashion-MNIST."""
 
 from objectives.base.registry import choose
 from objectives.core.objective import Objective

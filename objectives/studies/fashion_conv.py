@@ -1,4 +1,4 @@
-"""A convolutional network for Fashion-MNIST; how often to pool is a hyperparameter."""
+"""A convolutional network for Fashion-MNIST, with the number of pooling rounds as a hyperparameter."""
 
 from objectives.base.registry import choose
 from objectives.core.objective import Objective

@@ -1,4 +1,4 @@
-"""Eight classes of Fashion-MNIST, all but T-shirt/top and Pullover: the source of fashion-transfer."""
+"""Eight classes of Fashion-MNIST, all except T-shirt/top and Pullover: the source of fashion-transfer."""
 
 from objectives.base.registry import choose
 from objectives.core.objective import Objective
@@ -7,7 +7,7 @@ from objectives.schedules.catalogue import SCHEDULES
 from spaces import Fixed, Space, standard
 
 OBJECTIVE = Objective(
-    description="learning rate, dropout, schedule and optimizer of an MLP whose stages are to be reused",
+    description="learning rate, dropout, schedule and optimizer of an MLP whose stages fashion-transfer reuses",
     data="fashion-mnist",
     classes=("Trouser", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     model="mlp",

@@ -1,4 +1,4 @@
-"""Every optimizer on one network, each over learning rates of its own, with and without gradient clipping."""
+"""Every optimizer on one network, each with its own range of learning rates, with and without gradient clipping."""
 
 from objectives.base.registry import choose
 from objectives.core.objective import Objective
@@ -8,7 +8,7 @@ from objectives.schedules.catalogue import SCHEDULES
 from spaces import Fixed, Space, standard
 
 OBJECTIVE = Objective(
-    description="every optimizer with learning rates, momentum and decay of its own, and gradient clipping",
+    description="every optimizer with its own learning rates, momentum and decay, and gradient clipping",
     data="fashion-mnist",
     model="mlp",
     epochs=10,

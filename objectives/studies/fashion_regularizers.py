@@ -1,4 +1,4 @@
-"""What keeps a wide multilayer perceptron from learning Fashion-MNIST by heart?"""
+"""What keeps a wide multilayer perceptron from overfitting Fashion-MNIST?"""
 
 from objectives.base.registry import choose
 from objectives.core.objective import Objective

@@ -1,4 +1,4 @@
-"""One network, one learning rate, every schedule: what does the schedule alone do on Fashion-MNIST?"""
+"""Every schedule with one network and one learning rate: how much does the schedule matter on Fashion-MNIST?"""
 
 from objectives.base.registry import choose
 from objectives.core.objective import Objective

@@ -1,4 +1,4 @@
-"""Networks that survive pruning: l1 against l2 on Fashion-MNIST, to be pruned at the final step."""
+"""Networks that are pruned at the final step: l1 against l2 on Fashion-MNIST."""
 
 from objectives.base.registry import choose
 from objectives.core.objective import Objective

@@ -1,13 +1,13 @@
-"""T-shirt/top or Pullover, from 20 labelled images: is it worth while to reuse what was learned elsewhere?
+"""T-shirt/top or Pullover, from 20 labelled images: does it help to reuse what was learned elsewhere?
 
-All weights from chance, against the lowest stages of the network that fashion-eight ended with (run and score that
-study first), of an autoencoder, and of a network that tells rotations; the latter two learn from the images of the
-training side without their labels.
+Compares random initial weights with the lowest stages of three networks: the final network of fashion-eight (run and
+score that study first), an autoencoder, and a network that tells rotations. The last two learn from the training
+images without their labels.
 
-Validation has 1,200 labelled images, which somebody with 20 labels does not have: here they serve to tell the ways
-apart, which a few of the 20 could not do. No network is trained on them, the final one neither.
+Validation has 1,200 labelled images, more than somebody with 20 labels would have. They serve to compare the ways
+reliably, which a few of the 20 could not. No network is trained on them, not even the final one.
 
-An epoch is four steps, too few to end a trial by: search run --study fashion-transfer --pruner none
+An epoch has only four steps, too few for pruning: search run --study fashion-transfer --pruner none
 """
 
 from objectives.base.registry import choose
@@ -16,7 +16,7 @@ from objectives.reuse.catalogue import REUSES
 from spaces import Fixed, Int, Space, standard
 
 OBJECTIVE = Objective(
-    description="from chance, transfer, autoencoder or rotations; stages reused, epochs frozen, learning rates",
+    description="random weights, transfer, autoencoder or rotations; stages reused, epochs frozen, learning rates",
     data="fashion-mnist",
     classes=("T-shirt/top", "Pullover"),
     train_examples=20,

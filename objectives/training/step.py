@@ -11,7 +11,7 @@ from objectives.base.registry import resolve
 from objectives.optimizers.clipping import CLIPPINGS
 from objectives.optimizers.groups import build_optimizer, trainable_weights
 from objectives.regularizers.max_norm import constrain_
-from objectives.regularizers.penalties import penalty
+from objectives.regularizers.penalties import compute_penalty
 from objectives.training.config import TrainingConfig
 
 
@@ -38,7 +38,7 @@ class Step:
             loss = F.cross_entropy(self.model(x_BCHW), y_B, label_smoothing=config.label_smoothing)
         learning = trainable_weights(self.model) if config.l1 or config.l2 or config.max_norm else []
         if config.l1 or config.l2:
-            loss = loss + penalty(learning, config.l1, config.l2)
+            loss = loss + compute_penalty(learning, config.l1, config.l2)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.clip(self.model.parameters())

@@ -1,1 +1,1 @@
-"""What may be done to a trained network before it predicts."""
+"""Variants: changes that can be made to a trained network before it predicts."""

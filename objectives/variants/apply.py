@@ -1,4 +1,4 @@
-"""Several variants, one after another."""
+"""Applying several variants in sequence."""
 
 from __future__ import annotations
 
@@ -15,22 +15,21 @@ if TYPE_CHECKING:
 
 
 def check_variants(variants: Sequence[Choice]) -> None:
-    """Refuse what can be no variant of any network.
+    """Raise `ObjectiveError` if the variants cannot be applied to any network.
 
-    Raises:
-        ObjectiveError: an unknown name or option, a value beyond its limits, or something after what must be last.
+    Reasons are an unknown name or option, a value beyond its limits, or a variant after one that must be last.
     """
     for position, variant in enumerate(variants, start=1):
         entry, _ = resolve(VARIANTS, variant, "variant")
         if entry.last and position < len(variants):
             raise ObjectiveError(
                 f"variant {variant.name!r} must be the last, but {variants[position].name!r} comes after it; "
-                "put it at the end"
+                "move it to the end"
             )
 
 
 def apply_one_by_one(model: Module, variants: Sequence[Choice]) -> Iterator[Module]:
-    """The network as it is, then with the first variant, with the first two, up to all of them.
+    """Yield the network as it is, then with the first variant, with the first two, up to all of them.
 
     Raises:
         ObjectiveError: a variant does not fit the network.
@@ -44,7 +43,7 @@ def apply_one_by_one(model: Module, variants: Sequence[Choice]) -> Iterator[Modu
 
 
 def apply_variants(model: Module, variants: Sequence[Choice]) -> Module:
-    """The network with all variants applied in their order; the given one stays as it is.
+    """Return the network with all variants applied in order; the given network is not changed.
 
     Raises:
         ObjectiveError: a variant does not fit the network.

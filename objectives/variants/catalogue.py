@@ -1,6 +1,6 @@
-"""The variants of a trained network that the final step may score instead of the network itself.
+"""The variants of a trained network that the final step may score; a new one is one entry of VARIANTS.
 
-Builders import torch when called; none of them changes the network that it is given.
+Builders import torch when called, and return a new network without changing the given one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class VariantEntry(Technique):
     """One variant: `build(model, <options>) -> Module`, from images (B, C, H, W) to logits or log-probabilities.
 
-    last: whether nothing may come after it, because it is no longer a network whose weights can be changed.
+    last: whether no other variant may follow, because its result has no weights that can be changed.
     """
 
     build: Callable[..., Module]
@@ -57,22 +57,22 @@ VARIANTS: dict[str, VariantEntry] = {
     "mc_dropout": VariantEntry(
         build=_mc_dropout,
         space=Space(samples=Fixed(50, domain=Int(10, 100, at_least=1, at_most=10_000))),
-        description="dropout kept on, the mean probabilities of so many predictions (Gal & Ghahramani 2016)",
+        description="mean probabilities of `samples` predictions with dropout (Gal & Ghahramani 2016)",
         last=True,
     ),
     "prune_unstructured": VariantEntry(
         build=_prune_unstructured,
         space=Space(amount=_AMOUNT),
-        description="this share of the whole network's weights, the smallest, set to zero (Han et al. 2015)",
+        description="the smallest weights of the whole network set to zero, this fraction (Han et al. 2015)",
     ),
     "prune_structured": VariantEntry(
         build=_prune_structured,
         space=Space(amount=_AMOUNT),
-        description="the weights of this share of each layer's units, by l2 norm, set to zero (Li et al. 2017)",
+        description="the units with the smallest l2 norms of each layer set to zero, this fraction (Li et al. 2017)",
     ),
     "fold_batch_norm": VariantEntry(
         build=_fold_batch_norm,
-        description="batch norm multiplied into the layer in front, with equal outputs (Jacob et al. 2018)",
+        description="batch norm merged into the layer before it, with the same outputs (Jacob et al. 2018)",
         conditions=(needs("normalization", "batch_norm"),),
     ),
 }

@@ -1,4 +1,4 @@
-"""The copies that variants are made of."""
+"""The copy of a network that a variant changes."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from torch import nn
 
 
 def copy_for_prediction(model: nn.Module) -> nn.Module:
-    """A copy of a network in evaluation mode; the network itself stays as it is."""
+    """Return a copy of a network in evaluation mode; the network itself is not changed."""
     return copy.deepcopy(model).eval()

@@ -14,14 +14,14 @@ from objectives.variants.copying import copy_for_prediction
 
 
 class McDropout(nn.Module):
-    """A network that predicts with its dropout kept on: the mean probabilities of `samples` predictions.
+    """A network that predicts with dropout: the mean probabilities of `samples` predictions.
 
-    Everything else, batch norm above all, predicts as usual. Each call draws from a generator seeded anew with
-    `seed`, so that two predictions agree, and leaves torch's global random state as it was
-    (Gal & Ghahramani 2016, equation 6, with probabilities as the outputs).
+    All other modules, such as batch norm, are in evaluation mode. Each call seeds its random numbers with `seed`, so
+    that two predictions agree, and does not change torch's global random state (Gal & Ghahramani 2016, equation 6,
+    with probabilities as the outputs).
 
     Raises:
-        ObjectiveError: the network drops nothing out.
+        ObjectiveError: the network has no dropout.
     """
 
     def __init__(self, model: nn.Module, *, samples: int, seed: int = 0) -> None:
@@ -29,27 +29,27 @@ class McDropout(nn.Module):
         self.model = copy_for_prediction(model)
         self.samples = samples
         self.seed = seed
-        if not any(map(_drops, self.model.modules())):
+        if not any(map(_has_dropout, self.model.modules())):
             raise ObjectiveError(
-                "mc_dropout needs a network with dropout above 0, but this one has none; leave the variant out"
+                "mc_dropout needs a network with dropout above 0, but this one has none; remove the variant"
             )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """The logarithm of the mean probabilities, (B, K)."""
-        mean_BK, _ = self.moments(x_BCHW)
-        # A probability too small for a float would become minus infinity.
+        """Return the logarithm of the mean probabilities, (B, K)."""
+        mean_BK, _ = self.predict_moments(x_BCHW)
+        # The logarithm of a probability that rounds to 0 would be minus infinity.
         return mean_BK.clamp_min(torch.finfo(mean_BK.dtype).tiny).log()
 
     @torch.no_grad()
-    def moments(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-        """The mean of the samples' probabilities and their standard deviation, (B, K) each."""
+    def predict_moments(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean and the standard deviation of the samples' probabilities, (B, K) each."""
         self.model.eval()
-        for module in filter(_drops, self.model.modules()):
+        for module in filter(_has_dropout, self.model.modules()):
             module.training = True
-        with _seeded(self.seed, x_BCHW.device):
+        with _seed_device(self.seed, x_BCHW.device):
             mean_BK = self._sample(x_BCHW)
             squares_BK = torch.zeros_like(mean_BK)
-            for count in range(2, self.samples + 1):  # Welford's algorithm: no sum of squares that cancels
+            for count in range(2, self.samples + 1):  # Welford's algorithm avoids cancellation
                 sample_BK = self._sample(x_BCHW)
                 step_BK = sample_BK - mean_BK
                 mean_BK = mean_BK + step_BK / count
@@ -61,18 +61,18 @@ class McDropout(nn.Module):
         return logits_BK.float().softmax(dim=1)
 
 
-def _drops(module: nn.Module) -> bool:
-    """Whether a module drops units out while it trains, and does nothing else that evaluation does not."""
+def _has_dropout(module: nn.Module) -> bool:
+    """Return whether dropout is the only thing that a module does differently in training mode."""
     if isinstance(module, nn.RNNBase):
         return module.dropout > 0
     return isinstance(module, _DropoutNd) and module.p > 0
 
 
 @contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Draws on the device come from this seed within the block, and as before after it.
+def _seed_device(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed the device's random numbers within the block, and restore its random state afterwards.
 
-    Not `torch.manual_seed`, which would seed every other device for good.
+    `torch.manual_seed` would seed all other devices as well, without restoring them.
     """
     if device.type == "cuda":
         with torch.random.fork_rng([device], device_type="cuda"), torch.cuda.device(device):

@@ -1,4 +1,4 @@
-"""Batch norm folded into the layer in front of it."""
+"""Folding: batch norm merged into the layer before it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from objectives.variants.copying import copy_for_prediction
 
 
 def fold_batch_norm(model: nn.Module) -> nn.Module:
-    """A copy without the batch norms that directly follow a Linear or Conv2d in an nn.Sequential, anywhere in it.
+    """Return a copy with every batch norm that directly follows a Linear or Conv2d in an nn.Sequential folded in.
 
-    Each becomes an nn.Identity; outputs are equal but for rounding.
+    Each such batch norm becomes an nn.Identity; outputs are equal up to rounding.
 
     Raises:
         ObjectiveError: there is no such batch norm.
@@ -24,17 +24,17 @@ def fold_batch_norm(model: nn.Module) -> nn.Module:
     if not found:
         raise ObjectiveError(
             "fold_batch_norm needs a batch norm directly after a linear or convolutional layer, but this network "
-            "has none; leave the variant out"
+            "has none; remove the variant"
         )
     return folded
 
 
 def _fold(sequence: nn.Sequential) -> int:
-    """Fold every pair of neighbours; returns how many there were."""
+    """Fold every pair of a layer and a batch norm in place; return how many there were."""
     pairs = list(pairwise(sequence.named_children()))
     count = 0
     for (name, layer), (following, norm) in pairs:
-        fused = _fused(layer, norm)
+        fused = _fuse(layer, norm)
         if fused is not None:
             setattr(sequence, name, fused)
             setattr(sequence, following, nn.Identity())
@@ -42,10 +42,10 @@ def _fold(sequence: nn.Sequential) -> int:
     return count
 
 
-def _fused(layer: nn.Module, norm: nn.Module) -> nn.Module | None:
-    """A new layer that does what both do; None where they are no such pair.
+def _fuse(layer: nn.Module, norm: nn.Module) -> nn.Module | None:
+    """Return a new layer that does what both do, or None if they are not such a pair.
 
-    A class derived from one of these may compute something else, and is left alone.
+    A subclass may compute something else, so it is not fused.
     """
     if not isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d) or norm.running_mean is None or not norm.affine:
         return None

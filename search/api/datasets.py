@@ -79,5 +79,5 @@ def describe(name: str, settings: Settings) -> DataSet:
     """Return a data set's description and whether its training part is here; no file of it is opened."""
     dataset = find_dataset(name, settings.data)
     places = [locate(layout, data_dir=settings.data, cache_dir=settings.cache) for layout in dataset.training_layouts]
-    here = name == "digits" or any(found.present() for found in places)
+    here = name == "digits" or any(found.exists() for found in places)
     return DataSet(name=name, here=here, what=dataset.description)

@@ -18,7 +18,7 @@ from search.api.datasets import describe
 from search.connection import open_storage
 from search.errors import SearchError
 from search.settings import Settings
-from search.study.provenance import package_versions
+from search.study.provenance import find_package_versions
 from search.workers import devices, recovery
 from storage import url
 from storage.blob_stores import open_store
@@ -97,7 +97,7 @@ def _repair(database: Database, settings: Settings) -> list[str]:
 
 
 def _installation() -> str:
-    return ", ".join(f"{name} {number}" for name, number in package_versions().items()) + f" ({sys.prefix})"
+    return ", ".join(f"{name} {number}" for name, number in find_package_versions().items()) + f" ({sys.prefix})"
 
 
 def _writable(folder: Path) -> str:
@@ -133,7 +133,7 @@ def _storage(settings: Settings, url_in_flag: str | None) -> str:
         )
     with open_storage(settings) as database, database.engine.connect() as connection:
         version = connection.exec_driver_sql("SHOW server_version").scalar()
-        count = len(studies.names(database.engine))
+        count = len(studies.list_names(database.engine))
         where = "embedded" if settings.storage is None else url.mask_password(database.url)
     return f"Postgres {version} ({where}), {count} studies"
 

@@ -100,7 +100,7 @@ def _show(action: Action) -> Outcome:
         }
     else:
         with open_storage(settings) as database:
-            facts["studies"] = len(studies.names(database.engine))
+            facts["studies"] = len(studies.list_names(database.engine))
     return Outcome(facts=facts)
 
 

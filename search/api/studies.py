@@ -24,4 +24,4 @@ def list_studies(*, storage: str | None = None) -> tuple[Status, ...]:
 def read_studies(settings: Settings) -> tuple[Status, ...]:
     """Return the state of every study in the storage that the settings name, the oldest first."""
     with open_storage(settings) as database:
-        return tuple(StudyView(database, name).status() for name in studies.names(database.engine))
+        return tuple(StudyView(database, name).status() for name in studies.list_names(database.engine))

@@ -109,7 +109,7 @@ class Study:
             storage, data: See `create`.
 
         Raises:
-            UnknownStudy: There is no such study; the message has names that are close.
+            UnknownStudy: There is no such study; its `known` has the names of those in the storage.
             StorageError: The storage cannot be reached.
         """
         from search.api.arguments import open_named

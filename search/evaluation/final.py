@@ -59,7 +59,7 @@ def measure_study(task: FinalTask) -> MeasuredVariants:
 
 
 def _find_openings(task: FinalTask) -> list[Opening]:
-    return ledger.openings(task.database.engine, task.view.record.uuid, task.view.spec.dataset)
+    return ledger.list_openings(task.database.engine, task.view.record.uuid, task.view.spec.dataset)
 
 
 def _check_request(task: FinalTask, openings: Sequence[Opening]) -> Reopening | None:
@@ -92,9 +92,9 @@ def _score_now(task: FinalTask, reopening: Reopening | None) -> Score:
         _complete_folder(task, score)
         return score
     _write_card(task, score)
-    if (task.request.out / model_card.WEIGHTS_FILE).stat().st_size > networks.LARGEST:
+    if (task.request.out / model_card.WEIGHTS_FILE).stat().st_size > networks.LARGEST_BYTES:
         task.tell(
-            f"note: weights of more than {networks.LARGEST // 2**20} MiB are not kept in the storage; "
+            f"note: weights of more than {networks.LARGEST_BYTES // 2**20} MiB are not kept in the storage; "
             "no other study can reuse this network"
         )
     return score

@@ -114,7 +114,7 @@ def retrain(final_step: FinalStep, winner: Winner, earlier: Claim | None) -> Ret
         claimed = _load_claimed(final_step, model, data, earlier)
         if claimed is None:
             # Nothing is written: the folder may still have the claimed file under another name.
-            raise ledger.refusal(final_step.spec.dataset, earlier.weights_sha256, sha256)
+            raise ledger.build_refusal(final_step.spec.dataset, earlier.weights_sha256, sha256)
         return claimed
     model_card.write_whole(final_step.out / model_card.WEIGHTS_FILE, weights)
     return RetrainedNetwork(model=model, data=data, weights=weights, sha256=sha256)

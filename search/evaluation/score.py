@@ -53,9 +53,9 @@ def score_once(final_step: FinalStep) -> Score:
     """
     engine, record, settings = final_step.engine, final_step.record, final_step.settings
     dataset, claimed = final_step.spec.dataset, Event()
-    seal.install(seal.sealed_paths(settings.data, settings.cache), until=claimed)
+    seal.install(seal.find_sealed_paths(settings.data, settings.cache), until=claimed)
     with ledger.hold_turn(engine, record.uuid, dataset) as connection:
-        openings = ledger.openings(engine, record.uuid, dataset)
+        openings = ledger.list_openings(engine, record.uuid, dataset)
         attempt = next_attempt(openings[-1] if openings else None, final_step.reopening)
         if attempt is not None:
             check_scored_here(studies.get(engine, record.name))  # it may have moved while this process waited

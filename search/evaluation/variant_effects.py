@@ -12,7 +12,7 @@ from objectives.data import seal
 from objectives.data.batches.examples import TrainValidation
 from objectives.training.loop import evaluate
 from objectives.variants.apply import apply_one_by_one, apply_variants
-from objectives.variants.pruning import sparsity
+from objectives.variants.pruning import measure_sparsity
 from search.evaluation.final_step import FinalStep
 from search.evaluation.results.claimed import ClaimedWinner
 from search.evaluation.results.variants import MeasuredVariants, VariantEffect
@@ -31,7 +31,7 @@ def measure_variants(final_step: FinalStep) -> MeasuredVariants:
         ObjectiveError: a variant does not fit the winner's network.
     """
     record, settings = final_step.record, final_step.settings
-    seal.install(seal.sealed_paths(settings.data, settings.cache))
+    seal.install(seal.find_sealed_paths(settings.data, settings.cache))
     winner = find_winner(final_step, _find_claimed_trial(final_step))
     variants = final_step.variants or ()
     return MeasuredVariants(
@@ -63,7 +63,7 @@ def measure_effects(final_step: FinalStep, winner: Winner, variants: Sequence[Ch
 
 def _find_claimed_trial(final_step: FinalStep) -> int | None:
     """Return the trial that the test set is claimed for; None without a claim, or if a reopening makes another one."""
-    claim = ledger.open_claim(final_step.engine, final_step.record.uuid, final_step.spec.dataset)
+    claim = ledger.find_claim(final_step.engine, final_step.record.uuid, final_step.spec.dataset)
     if claim is None or final_step.reopening is not None:
         return None
     return ClaimedWinner.from_json(claim.winner).trial
@@ -76,6 +76,6 @@ def _measure(variant: str | None, model: nn.Module, data: TrainValidation, preci
         validation_accuracy=found["accuracy"],
         # Neither JSON nor the storage can hold infinity or NaN.
         validation_loss=found["loss"] if math.isfinite(found["loss"]) else None,
-        zeros=sparsity(model),
+        zeros=measure_sparsity(model),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
     )

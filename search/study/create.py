@@ -1,4 +1,4 @@
-"""Creating a study, or opening the one that exists, and letting its workers start."""
+"""Creating a study, opening one that exists, and letting its workers start."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from storage.errors import StudyExists, UnknownStudy
 from storage.records import studies
 from storage.records.studies import StudyRecord
 
-# A study tries what others found best with at most this share of its trials.
+# The largest share of its trials that a study spends on what earlier studies found best.
 STARTING_SHARE = 1 / 3
 
 
@@ -33,8 +33,8 @@ def create_or_continue(
         return resume_study(database, request, settings, progress)
     except UnknownStudy:
         plan = attach_sources(database, resolve_new(request, settings, progress))
-        learnt = prior_studies.choose_prior_studies(database.engine, plan.found.objective.space, request.experience)
-        plan = replace(plan, spec=replace(plan.spec, experience=learnt))
+        experience = prior_studies.choose_prior_studies(database.engine, plan.found.objective.space, request.experience)
+        plan = replace(plan, spec=replace(plan.spec, experience=experience))
         trials = request.trials or plan.found.objective.trials
         starts = propose_starting_points(database, plan, trials)
         try:
@@ -44,7 +44,7 @@ def create_or_continue(
         except StudyExists:  # another `run` was quicker
             return resume_study(database, request, settings, progress)
         record = studies.get(database.engine, request.study)
-        return record, replace(plan, notes=list_warnings(plan, trials))
+        return record, replace(plan, notes=warn_about_plan(plan, trials))
 
 
 def resume_study(
@@ -94,18 +94,18 @@ def start_study(database: Database, study_id: int, timeout: float | None) -> Non
 
 
 def attach_sources(database: Database, plan: ResolvedStudy) -> ResolvedStudy:
-    """Return the plan of a new study with the networks that its trials reuse."""
+    """Return the plan of a new study with the networks that its trials reuse in its record."""
     objective, image_shape = plan.found.objective, plan.prepared.image_shape
     return replace(plan, spec=source_networks.bind_sources(database.engine, plan.spec, objective, image_shape))
 
 
 def propose_starting_points(database: Database, plan: ResolvedStudy, trials: int) -> list[dict[str, Any]]:
-    """Return parameters for a new study's first trials, from the studies that it learns from; [] without any."""
+    """Return the parameters of a new study's first trials; empty unless it learns from earlier studies."""
     setting = prior_studies.build_setting(database.engine, plan)
     sampler, _ = policy.build_strategies(plan.spec.sampler, plan.spec.pruner, setting)
     return policy.propose_starting_points(sampler)[: int(trials * STARTING_SHARE)]
 
 
-def list_warnings(plan: ResolvedStudy, trials: int) -> list[str]:
-    """Return what may go wrong with a plan, one sentence each."""
+def warn_about_plan(plan: ResolvedStudy, trials: int) -> list[str]:
+    """Return a sentence for each part of a study's plan that cannot work with this budget of trials."""
     return plan_warnings.warn_about_plan(plan.spec.sampler, plan.spec.pruner, trials=trials, epochs=plan.spec.epochs)

@@ -30,32 +30,33 @@ FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 def fork_study(
     database: Database, request: StudyRequest, settings: Settings, progress: Progress | None = None
 ) -> tuple[StudyRecord, ResolvedStudy]:
-    """The study `request.fork`, made as `request.study` is but for what the request asks for; that one stays.
+    """Create the study `request.fork` from `request.study`, which stays as it is.
 
-    Trials are carried over where the same parameters mean the same training, and count as finished ones of the
-    new study; otherwise it learns from them. `--trials` is how many more it is to have.
+    The new study has the old one's values, except those that the request sets. If the same parameters mean the same
+    training in both, trials that fit the new space are carried over as finished trials of the new study; otherwise it
+    learns from them. `request.trials` is the number of further trials.
 
     Raises:
-        UnknownStudy: there is nothing to fork.
+        UnknownStudy: there is no study to fork.
         StudyExists: the new name is taken.
     """
     assert request.fork is not None
     old = studies.get(database.engine, request.study)
-    if request.fork in studies.names(database.engine):  # before anything is decoded
+    if request.fork in studies.list_names(database.engine):  # before anything is decoded
         raise StudyExists(f"a study {request.fork!r} is kept here already; choose another name")
     stored = StudySpec.from_json(old.spec)
     plan = create.attach_sources(database, _resolve(request, stored, settings, progress))
-    finished = _finished(database, old)
+    finished = _read_finished_trials(database, old)
     differences = stored.differences_of_trials(plan.spec)
     space = plan.found.objective.space
     carried = [] if differences else _select_copies(finished, old, stored, space)
-    learnt = prior_studies.choose_prior_studies(
+    experience = prior_studies.choose_prior_studies(
         database.engine, space, request.experience, parent=old, carried=bool(carried)
     )
-    plan = replace(plan, spec=replace(plan.spec, experience=learnt))
+    plan = replace(plan, spec=replace(plan.spec, experience=experience))
     more = request.trials or plan.found.objective.trials
     trials = len(carried) + more
-    # A study with many trials knows better than others where to go on.
+    # With this many trials of its own, the study needs no configurations from others to start with.
     starts = create.propose_starting_points(database, plan, more) if len(carried) < FEWEST_TRIALS else []
     with studies.create_atomically(database, request.fork, plan.spec.to_json(), trials) as draft:
         copy_trials(draft.connection, get_study_id(draft.study), carried, space.distributions())
@@ -64,14 +65,15 @@ def fork_study(
     made = studies.get(database.engine, request.fork)
     notes = [
         *_describe_fork(old, stored, plan, len(finished), len(carried), differences),
-        *create.list_warnings(plan, trials),
+        *create.warn_about_plan(plan, trials),
     ]
     return made, replace(plan, notes=notes)
 
 
 def _resolve(request: StudyRequest, stored: StudySpec, settings: Settings, progress: Progress | None) -> ResolvedStudy:
-    """The new study's plan: the old one's, with what is asked for in its place."""
-    asked = replace(fill_from_stored(request, stored), overrides=_overrides(stored.overrides, request.overrides or ()))
+    """Return the new study's plan: the old one's values, except those that the request sets."""
+    overrides = _merge_overrides(stored.overrides, request.overrides or ())
+    asked = replace(fill_from_stored(request, stored), overrides=overrides)
     if request.objective is not None:
         return resolve_new(asked, settings, progress)
     return resolve_with_objective(
@@ -79,13 +81,16 @@ def _resolve(request: StudyRequest, stored: StudySpec, settings: Settings, progr
     )
 
 
-def _overrides(before: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:
-    """Both, but of what is set anew only the new: an old choice of some would hide the others."""
-    anew = {text.partition("=")[0].strip() for text in asked}
-    return (*(text for text in before if text.partition("=")[0].strip() not in anew), *asked)
+def _merge_overrides(before: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:
+    """Return both, without the old overrides of names that have a new one.
+
+    Applied first, an old override such as `optimizer=sgd,adam` would leave a new one no other choices.
+    """
+    renewed = {text.partition("=")[0].strip() for text in asked}
+    return (*(text for text in before if text.partition("=")[0].strip() not in renewed), *asked)
 
 
-def _finished(database: Database, record: StudyRecord) -> list[FrozenTrial]:
+def _read_finished_trials(database: Database, record: StudyRecord) -> list[FrozenTrial]:
     study = optuna.load_study(study_name=record.name, storage=database.optuna)
     return study.get_trials(deepcopy=False, states=FINISHED)
 
@@ -93,9 +98,9 @@ def _finished(database: Database, record: StudyRecord) -> list[FrozenTrial]:
 def _select_copies(
     finished: Sequence[FrozenTrial], old: StudyRecord, stored: StudySpec, space: Space
 ) -> list[TrialCopy]:
-    """The trials that fit, as they are to be in the new study."""
-    fitting = Compatibility(stored.read_space(), space)
-    fitted = ((trial, fitting.parameters(trial.params)) for trial in finished)
+    """Return the trials that fit the new space, with their parameters there."""
+    compatibility = Compatibility(stored.read_space(), space)
+    fitted = ((trial, compatibility.parameters(trial.params)) for trial in finished)
     return [
         TrialCopy(trial_id=get_trial_id(trial), parameters=parameters, origin=f"{old.name} #{trial.number}")
         for trial, parameters in fitted
@@ -111,18 +116,21 @@ def _describe_fork(
     carried: int,
     differences: Sequence[str],
 ) -> list[str]:
-    """What became of the old study's trials, in sentences."""
+    """Return sentences about what became of the old study's trials."""
     learns = old.uuid in (plan.spec.experience or {})
     use = "the new study only learns from them" if learns else "the new study does not learn from them either"
     if differences:
         why = "; ".join(differences)
-        return [f"no trial of study {old.name!r} is carried over, for trials are others now ({why}); {use}"]
+        return [
+            f"no trial of study {old.name!r} is carried over, because the same parameters are another training now "
+            f"({why}); {use}"
+        ]
     if not carried:
         return [f"none of the {finished} finished trials of study {old.name!r} fits the new space; {use}"]
-    told = [f"{carried} of {finished} finished trials of study {old.name!r} are carried over"]
+    notes = [f"{carried} of {finished} finished trials of study {old.name!r} are carried over"]
     if stored.objective_hash != plan.spec.objective_hash:
-        told.append(
-            f"the file of objective {stored.objective!r} has changed since study {old.name!r} was made, whose "
+        notes.append(
+            f"the file of objective {stored.objective!r} has changed since study {old.name!r} was created, whose "
             "trials are carried over as if it still trained the same; start a study of another name if it does not"
         )
-    return told
+    return notes

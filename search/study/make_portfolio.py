@@ -1,4 +1,4 @@
-"""Make a study of the portfolio out of studies of one's own storage:
+"""Make a study of the portfolio from studies of a storage:
 
 python -m search.study.make_portfolio --name fashion-depth --study NAME --study NAME ... --storage URL
 """
@@ -19,15 +19,16 @@ from search.study.spec import StudySpec
 from storage.database import Database
 from storage.records import finished_trials, studies
 
-MOST = 60
+MOST_TRIALS = 60
+# Significant digits of parameters, decimal places of accuracies.
 DIGITS = 6
 
 Trial = tuple[Mapping[str, Any], Sequence[float]]
 
 
 def main() -> None:
-    """Write the file."""
-    arguments = _parsed()
+    """Write the file of the new study."""
+    arguments = _parse_arguments()
     with open_storage(load(storage=arguments.storage)) as database:
         document = collect(database, arguments.study)
     path: Path = arguments.out / f"{arguments.name}.json"
@@ -36,12 +37,12 @@ def main() -> None:
 
 
 def collect(database: Database, names: Sequence[str]) -> dict[str, Any]:
-    """The trials of these studies of one objective, the best and some of the others, and where they come from."""
+    """Return the best trials of these studies of one objective, some of the others, and where they come from."""
     records = [studies.get(database.engine, name) for name in names]
     specs = [StudySpec.from_json(record.spec) for record in records]
     first = specs[0]
     if any((spec.objective, spec.epochs) != (first.objective, first.epochs) for spec in specs):
-        raise SystemExit(f"the studies must be of one objective and as many epochs, but got {', '.join(names)}")
+        raise SystemExit(f"the studies must have the same objective and epochs, but got {', '.join(names)}")
     trials: list[Trial] = []
     for record in records:
         trials += finished_trials.read_trials(
@@ -54,35 +55,35 @@ def collect(database: Database, names: Sequence[str]) -> dict[str, Any]:
         "dataset": first.dataset,
         "epochs": first.epochs,
         "versions": dict(first.versions),
-        "trials": [_rounded(trial) for trial in thin_out(trials, MOST)],
+        "trials": [_round_trial(trial) for trial in thin_out(trials, MOST_TRIALS)],
     }
 
 
 def thin_out(trials: Sequence[Trial], most: int) -> list[Trial]:
-    """The better half of so many, the best first, and of the others every so-manieth."""
+    """Return at most `most` trials: half of them the best, best first, then others at equal distances in rank."""
     ranked = sorted(trials, key=lambda trial: -best_value(dict(enumerate(trial[1]))))
     best, others = ranked[: most // 2], ranked[most // 2 :]
     step = max(1, -(-len(others) // (most - len(best))))
     return [*best, *others[::step]]
 
 
-def _rounded(trial: Trial) -> dict[str, Any]:
+def _round_trial(trial: Trial) -> dict[str, Any]:
     values, curve = trial
     return {
-        "parameters": {name: _short(value) for name, value in values.items()},
+        "parameters": {name: _round_value(value) for name, value in values.items()},
         "accuracies": [round(accuracy, DIGITS) for accuracy in curve],
     }
 
 
-def _short(value: Any) -> Any:
+def _round_value(value: Any) -> Any:
     return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
 
 
-def _parsed() -> argparse.Namespace:
+def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m search.study.make_portfolio", description="Make a study of the portfolio."
     )
-    parser.add_argument("--name", required=True, help="what it is called there")
+    parser.add_argument("--name", required=True, help="name of the new study")
     parser.add_argument("--study", action="append", required=True, help="a study to take trials of; repeatable")
     parser.add_argument("--storage", help="Postgres URL; default as for every command")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder; default: this package's")

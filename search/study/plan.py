@@ -1,4 +1,4 @@
-"""From flags to a study: what is asked for, what it resolves to, and whether it is what the study has."""
+"""From flags to a study: the request, what it resolves to on this machine, and the comparison with a stored study."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from search.settings import Settings
 from search.strategies.policy import describe_policy
 from search.study import objective_files
 from search.study.options import StudyOptions, check_positive
-from search.study.provenance import find_git_commit, package_versions
+from search.study.provenance import find_git_commit, find_package_versions
 from search.study.spec import StudySpec
 from spaces import override
 from storage.records.studies import StudyRecord
@@ -57,26 +57,22 @@ class ResolvedStudy:
     split: Split
     spec: StudySpec
     notes: Sequence[str] = ()
-    """What its user should know, in sentences; of a study that has just been made."""
+    """Sentences for the user about a study that has just been created."""
 
 
 def check_name(name: str) -> None:
-    """Raise `UsageError` for a name that cannot be a study's (and a folder's)."""
+    """Raise `UsageError` unless the name can be a study's and a folder's."""
     printable = name.isprintable() and not name.startswith((".", "-")) and not set(name) & set("/\\\"'")
-    # Names that are printable can be encoded; of a file's name, systems take 255 bytes.
+    # Printable names can be encoded; file systems allow names of 255 bytes.
     if not (printable and name.strip() == name and 0 < len(name.encode()) <= 200):
         raise UsageError(
-            "a study's name has 1 to 200 printable characters (fewer where they are not plain ASCII), no slashes "
-            f"or quotes, but got {name[:60]!r}"
+            "a study's name has 1 to 200 printable characters (fewer if they are not plain ASCII) and no slashes or "
+            f"quotes, but got {name[:60]!r}"
         )
 
 
 def check_scored_here(record: StudyRecord) -> None:
-    """Refuse to score a study that went on to another storage.
-
-    Raises:
-        NothingToDo: it is to be scored there.
-    """
+    """Raise `NothingToDo` if the study was moved to another storage, where it is scored."""
     if record.control == "moved":
         raise NothingToDo(f"study {record.name!r} was {record.reason}; score it there")
 
@@ -89,10 +85,10 @@ def resolve_stored(
     *,
     searches: bool = True,
 ) -> ResolvedStudy:
-    """The plan of a stored study, from what this machine has and what the request insists on.
+    """Return the plan of a stored study, from what this machine has and what the request sets.
 
     Args:
-        searches: Whether it is for training trials: only then the search policy must be the study's own.
+        searches: whether it is for training trials: only then must the search policy be the study's own.
 
     Raises:
         UsageError: something differs from what the study was created with.
@@ -104,14 +100,14 @@ def resolve_stored(
     else:
         found = find_objective(request.objective)
     if found.objective.data != stored.dataset:
-        # Said before that data set is looked for, or downloaded.
+        # Refused before the other data set is looked for or downloaded.
         raise UsageError(
             f"study {record.name!r} was created with objective {stored.objective!r} on {stored.dataset!r} and "
             f"cannot continue with {found.name!r} on {found.objective.data!r}; drop --objective, start a "
             "study of another name, or one that learns from this with --fork NAME"
         )
     plan = resolve_with_objective(found, asked, settings, progress)
-    # Networks to reuse and studies to learn from are in the storage: they are compared where that is at hand.
+    # The networks to reuse and the studies to learn from are in the storage: who has it open compares them.
     plan = replace(plan, spec=replace(plan.spec, sources=stored.sources, experience=stored.experience))
     stored.check_same(record.name, plan.spec)
     if searches:
@@ -126,7 +122,7 @@ def fill_from_stored(request: StudyRequest, stored: StudySpec) -> StudyRequest:
 
 
 def resolve_new(request: StudyRequest, settings: Settings, progress: Progress | None = None) -> ResolvedStudy:
-    """The plan of a new study."""
+    """Return the plan of a new study, without what only the storage knows (sources, experience)."""
     found = find_objective(request.objective or request.study)
     objective_files.remember(settings.home, found)
     return resolve_with_objective(found, request, settings, progress)
@@ -135,8 +131,8 @@ def resolve_new(request: StudyRequest, settings: Settings, progress: Progress | 
 def resolve_with_objective(
     found: FoundObjective, request: StudyRequest, settings: Settings, progress: Progress | None = None
 ) -> ResolvedStudy:
-    """The plan of a new study of this objective; what is in the storage is still missing in it."""
-    # A changed space is held against the same conditions as the one that was declared.
+    """Return the plan of a new study of this objective, without what only the storage knows (sources, experience)."""
+    # `replace` checks the changed space against the conditions of the objective's techniques.
     space = override(found.objective.space, request.overrides or ())
     objective = replace(found.objective, space=space)
     found = replace(found, objective=objective)
@@ -158,7 +154,7 @@ def resolve_with_objective(
         data_fingerprint=prepared.fingerprint,
         split_fingerprint=parts.fingerprint,
         policy=describe_policy(options.sampler, options.pruner),
-        versions=package_versions(),
+        versions=find_package_versions(),
         git_commit=find_git_commit(found.path.parent),
     )
     return ResolvedStudy(found=found, prepared=prepared, split=parts, spec=spec)
@@ -171,15 +167,16 @@ def split_data(
     train_examples: int | None,
     classes: Sequence[str] | None = None,
 ) -> Split:
-    """The train/validation split of a study, of the examples of `classes` only where these are named.
+    """Split the training examples of a study into train and validation.
 
-    train_examples: trains on a stratified part of the training side; the whole of it stays the split's pool.
+    classes: only their examples are used; None for all. train_examples: size of the stratified part of the training
+    side that is trained on, while the whole of it stays the split's pool; None for all.
 
     Raises:
         DataError: the classes are not the data set's, or have too few examples.
     """
     labels = prepared.labels()
-    # By the data set's own numbers: the order in which classes are named does not change the split.
+    # Labels are the data set's own numbers, so the order in which classes are named does not change the split.
     parts = split_examples(
         labels, validation_fraction, seed, find_members(prepared.name, labels, prepared.classes, classes)
     )

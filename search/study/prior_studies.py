@@ -1,7 +1,7 @@
-"""The earlier studies that a new one learns from, of its storage and those that ship: which, and how much of each.
+"""The earlier studies that a new one learns from, both of its storage and shipped ones, and how many trials of each.
 
-That is settled when a study is made and kept in its record, so that every worker learns from the same trials,
-however many the earlier studies have by then.
+The choice is made when a study is created and stored in its record, so that every worker learns from the same trials
+even if the earlier studies have more by then.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from storage.records.studies import StudyRecord
 ALL = "all"
 SHIPPED = "shipped"
 NONE = "none"
-HALF = 0.5
+# The smallest share of a new study's parameters that another study must have to be learned from without being named.
+SHARED_PARAMETERS = 0.5
 
-# Before the name of a study that ships, where one of the storage has its UUID.
+# The key of a shipped study in `StudySpec.experience`: this and its name. The key of one of the storage is its UUID.
 PREFIX = "portfolio:"
 
 _log = logging.getLogger(__name__)
@@ -41,37 +42,37 @@ def choose_prior_studies(
     parent: StudyRecord | None = None,
     carried: bool = False,
 ) -> Mapping[str, int] | None:
-    """What a new study in `space` learns from, as its record has it: the oldest study first.
+    """Choose what a new study in `space` learns from; return it as `StudySpec.experience`, the oldest study first.
 
-    asked: names with commas between, `none`, `shipped`, or `all` (also None): those that ship, and the latest
-    studies of the storage with enough trials and at least half of the parameters. parent: the study that is
-    forked, which always counts as one of them and as the latest, or not at all where its trials are carried over:
-    they would count twice.
+    asked: names with commas between, `none`, `shipped`, or `all` (the same as None), which means the shipped studies
+    and the latest ones of the storage that have enough trials and at least half of the parameters. parent: the study
+    that is forked, which is always among them, as the latest. carried: whether its trials are carried over, in which
+    case it is left out, because they would count twice.
 
     Raises:
-        UsageError: a study that was named is not here or can teach nothing, or too many are named.
+        UsageError: a named study is not in the storage or has no trial to learn from, or too many are named.
     """
     if asked == NONE:
         return None
     names = space.distributions().keys()
     if asked == SHIPPED:
-        return _shipped(names, MOST_STUDIES)
+        return _choose_shipped(names, MOST_STUDIES)
     if asked not in (None, ALL):
-        return _settle(engine, _named(engine, asked or ""), names)
+        return _count_find_named(engine, _find_named(engine, asked or ""), names)
     found: dict[str, int] = {}
     if parent is not None and not carried:
-        found |= _count_teachable(engine, parent, names, share=0.0, fewest=1)
+        found |= _count_usable_trials(engine, parent, names, share=0.0, fewest=1)
     for record in reversed(studies.list_records(engine)):
         if len(found) < MOST_STUDIES and (parent is None or record.uuid != parent.uuid):
-            found |= _count_teachable(engine, record, names, share=HALF, fewest=FEWEST_TRIALS)
-    shipped = _shipped(names, MOST_STUDIES - len(found))
+            found |= _count_usable_trials(engine, record, names, share=SHARED_PARAMETERS, fewest=FEWEST_TRIALS)
+    shipped = _choose_shipped(names, MOST_STUDIES - len(found))
     return {**shipped, **dict(reversed(found.items()))}
 
 
 def check_unchanged(engine: Engine, record: StudyRecord, asked: str | None) -> None:
-    """Refuse to go on with other experience than the study was created with, where any is asked for.
+    """Refuse to continue with other experience than the study was created with.
 
-    `all` means what `all` was then: the storage may have more by now.
+    asked: as for `choose_prior_studies`; None accepts any, and `all` accepts what `all` was when the study was created.
 
     Raises:
         UsageError: with the difference.
@@ -86,32 +87,32 @@ def check_unchanged(engine: Engine, record: StudyRecord, asked: str | None) -> N
     elif asked == ALL:
         same = stored is not None
     else:
-        same = {study.uuid for study in _named(engine, asked)} == set(stored or {})
+        same = {study.uuid for study in _find_named(engine, asked)} == set(stored or {})
     if not same:
         before = ", ".join(study.name for study in _find_present(engine, stored)) or NONE
         raise refuse_other_values(record.name, [f"~ experience: {before} -> {asked}"])
 
 
 def list_names(engine: Engine, spec: StudySpec) -> list[str]:
-    """The names of the studies that a study learns from; says in the log how many of them are gone."""
-    present, shipped = _find_present(engine, spec.experience), _at_hand(spec.experience)
+    """Return the names of the studies that a study learns from; log a warning if some no longer exist."""
+    present, shipped = _find_present(engine, spec.experience), _list_shipped_sources(spec.experience)
     gone = len(spec.experience or ()) - len(present) - len(shipped)
     if gone:
-        _log.warning("%d of the earlier studies that this one learnt from are no longer in the storage", gone)
+        _log.warning("%d of the earlier studies that this one learned from are no longer in the storage", gone)
     return [*(f"{name} (shipped)" for name in shipped), *(record.name for record in present)]
 
 
 def load_prior_studies(engine: Engine, spec: StudySpec) -> list[PriorStudy]:
-    """The studies to learn from with their trials, the oldest first; those that are gone are left out."""
+    """Read the studies that a study learns from, the oldest first; those that no longer exist are left out."""
     counts = spec.experience or {}
-    return [portfolio.read_shipped(name) for name in _at_hand(counts)] + [
+    return [portfolio.read_shipped(name) for name in _list_shipped_sources(counts)] + [
         PriorStudy(name=record.name, trials=finished_trials.read_trials(engine, record.study_id, counts[record.uuid]))
         for record in _find_present(engine, counts)
     ]
 
 
 def build_setting(engine: Engine, plan: ResolvedStudy) -> StrategySetting:
-    """What a study's sampler and pruner are given."""
+    """Return what a study gives its sampler and pruner."""
     return StrategySetting(
         space=plan.found.objective.space,
         epochs=plan.spec.epochs,
@@ -127,50 +128,53 @@ def _find_present(engine: Engine, experience: Mapping[str, int] | None) -> list[
     return [living[uuid] for uuid in experience if uuid in living]
 
 
-def _shipped(wanted: Collection[str], most: int) -> dict[str, int]:
-    """Those studies that ship with at least half of the parameters, at most so many."""
+def _choose_shipped(wanted: Collection[str], most: int) -> dict[str, int]:
+    """Return at most `most` shipped studies that have at least half of the parameters, with their trials' number."""
     found: dict[str, int] = {}
-    for study in map(portfolio.read_shipped, portfolio.shipped_names()):
+    for study in map(portfolio.read_shipped, portfolio.list_shipped()):
         known = {name for parameters, _ in study.trials for name in parameters}
-        if 0 < len(known.intersection(wanted)) >= HALF * len(wanted) and len(found) < most:
+        if 0 < len(known.intersection(wanted)) >= SHARED_PARAMETERS * len(wanted) and len(found) < most:
             found[PREFIX + study.name] = len(study.trials)
     return found
 
 
-def _at_hand(experience: Mapping[str, int] | None) -> list[str]:
-    """The names of the studies that ship, of those that a study learns from; another version may have others."""
+def _list_shipped_sources(experience: Mapping[str, int] | None) -> list[str]:
+    """Return the names of the shipped studies that a study learns from, without those of other program versions."""
     named = [key.removeprefix(PREFIX) for key in experience or () if key.startswith(PREFIX)]
-    return [name for name in named if name in portfolio.shipped_names()]
+    return [name for name in named if name in portfolio.list_shipped()]
 
 
-def _count_teachable(
+def _count_usable_trials(
     engine: Engine, record: StudyRecord, wanted: Collection[str], *, share: float, fewest: int
 ) -> dict[str, int]:
-    """The trials of a study that can be learnt from, if it has so many, and such a share of the parameters."""
+    """Return {UUID: number of trials to learn from}; empty if there are fewer than `fewest`.
+
+    share: of the wanted parameters that the study must have, too, 0 to 1; it must have one in any case.
+    """
     described = {entry.name for entry in StudySpec.from_json(record.spec).read_space().entries()}
     if not 0 < len(described.intersection(wanted)) >= share * len(wanted):
-        return {}  # without a look at its trials
+        return {}  # known without reading its trials
     extent = finished_trials.measure_extent(engine, record.study_id)
     shared = extent.parameters.intersection(wanted)
     fits = 0 < len(shared) >= share * len(wanted) and extent.trials >= fewest
     return {record.uuid: extent.trials} if fits else {}
 
 
-def _settle(engine: Engine, records: list[StudyRecord], wanted: Collection[str]) -> dict[str, int]:
+def _count_find_named(engine: Engine, records: list[StudyRecord], wanted: Collection[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for record in records:
-        taught = _count_teachable(engine, record, wanted, share=0.0, fewest=1)
-        if not taught:
+        counted = _count_usable_trials(engine, record, wanted, share=0.0, fewest=1)
+        if not counted:
             raise UsageError(
                 f"--experience {record.name!r} has no finished trial with a parameter of this space "
                 f"({', '.join(wanted) or 'which has none'}); leave it out"
             )
-        found |= taught
+        found |= counted
     return found
 
 
-def _named(engine: Engine, asked: str) -> list[StudyRecord]:
-    """The studies of a list of names, in the order in which they were made."""
+def _find_named(engine: Engine, asked: str) -> list[StudyRecord]:
+    """Return the studies of a list of names, in the order in which they were created."""
     wanted = list(dict.fromkeys(name.strip() for name in asked.split(",")))
     if len(wanted) > MOST_STUDIES:
         raise UsageError(f"--experience takes at most {MOST_STUDIES} studies, but got {len(wanted)}; name fewer")

@@ -1,4 +1,4 @@
-"""What software a study was made with."""
+"""The software that a study was created with."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 PACKAGES = ("depthsearch", "torch", "optuna", "numpy", "torchmetrics")
 
 
-def package_versions() -> dict[str, str]:
-    """Versions of Python and of the packages that a result depends on; nothing is imported for it."""
+def find_package_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that a result depends on, without importing any."""
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 
 def find_git_commit(folder: Path) -> str | None:
-    """The commit checked out where `folder` lies, with `+` where files have changed; None outside of git."""
+    """Return the commit that is checked out in `folder`, with `+` if files have changed; None outside of git."""
     try:
         command = ["git", "-C", str(folder), "describe", "--always", "--abbrev=40", "--dirty=+"]
         shown = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)

@@ -18,11 +18,11 @@ from storage.records import networks
 
 
 def bind_sources(engine: Engine, spec: StudySpec, objective: Objective, image_shape: ImageShape) -> StudySpec:
-    """A new study's record with its sources' networks in it, so that no others can take their place later.
+    """Return a new study's record with the hashes of its sources' networks, so that no others can replace them later.
 
     Raises:
-        NothingToDo: a source has no network here.
-        ObjectiveError: a source's network is not of the form of those that the objective's space gives.
+        NothingToDo: a source has no network in the storage.
+        ObjectiveError: a source's network does not fit the networks of the objective's space.
     """
     if objective.train is None:
         check_layers(objective.space)
@@ -34,11 +34,11 @@ def bind_sources(engine: Engine, spec: StudySpec, objective: Objective, image_sh
 
 
 def fetch_sources(engine: Engine, study: str, spec: StudySpec, objective: Objective) -> dict[str, TrainedNetwork]:
-    """The networks that the study's trials reuse, by their studies' names: those that it was created with.
+    """Return the networks that the study was created to reuse, by the names of their studies.
 
     Raises:
-        NothingToDo: one is no longer here.
-        UsageError: another one has its name now.
+        NothingToDo: one is no longer in the storage.
+        UsageError: another network has its name now.
     """
     found = _load(engine, objective)
     spec.check_same(study, replace(spec, sources=_hashes(found)))
@@ -46,12 +46,12 @@ def fetch_sources(engine: Engine, study: str, spec: StudySpec, objective: Object
 
 
 def _load(engine: Engine, objective: Objective) -> dict[str, TrainedNetwork]:
-    # A training of the user's own reads its space as it likes.
+    # What a space means to a user's own training is the user's business.
     names = list_sources(objective.space) if objective.train is None else []
-    return {name: _network(engine, name) for name in names}
+    return {name: _read_network(engine, name) for name in names}
 
 
-def _network(engine: Engine, study: str) -> TrainedNetwork:
+def _read_network(engine: Engine, study: str) -> TrainedNetwork:
     hint = ""
     try:
         kept = networks.find_for_study(engine, study)

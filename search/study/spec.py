@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Never
 
 from search.errors import UsageError
-from search.study.earlier_versions import upgrade_spec
 from search.study.options import OPTIONS, StudyOptions
 from spaces import Space
+from spaces.described import convert_rows
 from spaces.space import diff_descriptions
 
 
@@ -45,11 +45,13 @@ class StudySpec(StudyOptions[Never]):
         """Return a stored record.
 
         What an earlier version did not store is filled in: an option by its `before`, the space and the sources as
-        empty, anything else by None. What a later version added is ignored.
+        empty, anything else by None. What a later version added is ignored. A space of schema version 3 is converted.
         """
         values: dict[str, Any] = {each.name: None for each in fields(cls)}
         values |= {"space": {}, "sources": {}, **{name: option.before for name, option in OPTIONS.items()}}
-        values |= {name: value for name, value in upgrade_spec(stored).items() if name in values and value is not None}
+        values |= {name: value for name, value in stored.items() if name in values and value is not None}
+        if isinstance(values["space"], list):
+            values["space"] = convert_rows(values["space"])
         return cls(**values)
 
     def read_space(self) -> Space:

@@ -64,7 +64,7 @@ class CheckpointManager:
     def sweep(self) -> None:
         """Remove what earlier workers wrote and did not live to register."""
         try:
-            self.store.tidy(self.record.uuid, checkpoints.keys(self.database.engine, self.record.study_id))
+            self.store.tidy(self.record.uuid, checkpoints.list_keys(self.database.engine, self.record.study_id))
         except StoreFailed as error:
             _log.warning("unregistered checkpoints were not removed: %s", error)
 

@@ -22,7 +22,7 @@ def check_stale(engine: Engine, lease_seconds: float) -> str:
         SearchError: dead workers hold trials of a study that no living worker serves.
     """
     stuck = []
-    names = studies.names(engine)
+    names = studies.list_names(engine)
     for name in names:
         study_id = studies.get(engine, name).study_id
         stale = recovery.find_stale(engine, study_id, workers.find_dead(engine, study_id), lease_seconds)
@@ -36,7 +36,7 @@ def check_stale(engine: Engine, lease_seconds: float) -> str:
 def repair_all(engine: Engine, lease_seconds: float) -> list[str]:
     """Release what dead workers hold, in every study; return one line per study in which there was something."""
     lines = []
-    for name in studies.names(engine):
+    for name in studies.list_names(engine):
         done = _repair_study(engine, studies.get(engine, name).study_id, lease_seconds)
         if done:
             lines.append(f"study {name}: {'; '.join(done)}")

@@ -52,7 +52,7 @@ def run_worker(job: WorkerJob) -> None:
     torch.set_num_threads(job.threads)
     with closing(with_retries(connect, url.parse(job.storage))) as database:
         # First of all: to read the objective's file is to run it.
-        seal.install(seal.sealed_paths(job.settings.data, job.settings.cache))
+        seal.install(seal.find_sealed_paths(job.settings.data, job.settings.cache))
         record = with_retries(studies.get, database.engine, job.study)
         plan = resolve_stored(record, StudyRequest(study=job.study, objective=job.objective), job.settings)
         name = workers.new_worker_id()

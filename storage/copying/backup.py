@@ -1,4 +1,4 @@
-"""Backing a database up into one file, and restoring it, with Postgres's own pg_dump and pg_restore."""
+"""Back up a database to one file, and restore it, with Postgres's own pg_dump and pg_restore."""
 
 import os
 import re
@@ -25,11 +25,11 @@ TABLES = """
 
 
 def backup(url: str, path: Path) -> None:
-    """Write the database into a file of pg_dump's custom format, replacing the file once it is whole.
+    """Write the database to a file in pg_dump's custom format, which replaces an older file when it is complete.
 
     Raises:
         BadURL: the URL is not a Postgres URL.
-        Unreachable: the server does not let us in.
+        Unreachable: the server cannot be reached, or refuses the user.
         StorageError: pg_dump is missing or fails, or the file cannot be written.
     """
     location = parse(url)
@@ -39,27 +39,27 @@ def backup(url: str, path: Path) -> None:
             _run("pg_dump", location, ["--format=custom", f"--file={partial}"])
     except OSError as error:
         raise StorageError(
-            f"The backup cannot be written to {path} ({error.strerror}): name a file in a folder that "
-            "exists, can be written and has room."
+            f"the backup cannot be written to {path} ({error.strerror}); name a file in a folder that exists, can be "
+            "written and has room"
         ) from error
 
 
 def restore(url: str, path: Path) -> None:
-    """Read a backup into an empty database, whole or not at all.
+    """Restore a backup into an empty database, completely or not at all.
 
     Raises:
         BadURL: the URL is not a Postgres URL.
-        Unreachable: the server does not let us in.
-        StorageError: the database is not empty, the file is no backup, pg_restore is missing or fails.
+        Unreachable: the server cannot be reached, or refuses the user.
+        StorageError: the database is not empty, the file is not a backup, or pg_restore is missing or fails.
     """
     location = parse(url)
     _check_file(path)
     if tables := _count_tables(location):
         raise StorageError(
-            f"A backup is restored into an empty database only, but {mask_password(location)} has {tables} tables "
-            "or sequences: create a new database and name that one."
+            f"a backup is restored into an empty database only, but {mask_password(location)} has {tables} tables "
+            "or sequences; create a new database and name that one"
         )
-    # As one transaction, and owned by whoever restores: the roles of the old server may not exist here.
+    # In one transaction, and owned by the user who restores: the roles of the old server may not exist here.
     _run(
         "pg_restore",
         location,
@@ -73,10 +73,12 @@ def _check_file(path: Path) -> None:
             start = file.read(len(MAGIC))
     except OSError as error:
         raise StorageError(
-            f"The backup {path} cannot be read ({error.strerror}): name a file made by a backup."
+            f"the backup {path} cannot be read ({error.strerror}); name a file that `search storage backup` wrote"
         ) from error
     if start != MAGIC:
-        raise StorageError(f"The file {path} is no backup in pg_dump's custom format: name a file made by a backup.")
+        raise StorageError(
+            f"{path} is not a backup in pg_dump's custom format; name a file that `search storage backup` wrote"
+        )
 
 
 def _count_tables(url: URL) -> int:
@@ -86,8 +88,8 @@ def _count_tables(url: URL) -> int:
             row = cursor.fetchone()
     except psycopg2.OperationalError as error:
         raise Unreachable(
-            f"The database {mask_password(url)} does not let us in ({_reason(str(error))}): check that it "
-            "runs, and its address, user, password and name."
+            f"the database {mask_password(url)} cannot be opened ({_reason(str(error))}); check that its server runs, "
+            "and the address, user, password and name"
         ) from error
     return int(row[0]) if row else 0
 
@@ -97,7 +99,7 @@ def _run(name: str, url: URL, options: list[str]) -> None:
     arguments = connect_args(url)
     password = str(arguments.pop("password", ""))
     if "sslpassword" in arguments:
-        raise StorageError(f"{name} cannot be given an sslpassword: use a client key without a passphrase.")
+        raise StorageError(f"{name} cannot be given an sslpassword; use a client key without a passphrase")
     target = psycopg2.extensions.make_dsn(**{key: str(value) for key, value in arguments.items()})
     command = [_program(name, arguments), "--no-password", f"--dbname={target}", *options]
     environment = dict(os.environ) | ({"PGPASSWORD": password} if password else {})
@@ -113,7 +115,7 @@ def _run(name: str, url: URL, options: list[str]) -> None:
 def _program(name: str, arguments: dict[str, str | int]) -> str:
     """Return the client program: the bundled one on this machine, the system's for a server elsewhere.
 
-    The bundled programs are built without TLS; over a network they would quietly send data in the clear.
+    The bundled programs are built without TLS: over a network they would send the data unencrypted.
     """
     local = str(arguments.get("host", "")) in LOOPBACK or str(arguments.get("host")).startswith("/")
     if not local and (found := shutil.which(name)):
@@ -125,8 +127,8 @@ def _program(name: str, arguments: dict[str, str | int]) -> str:
             if found := shutil.which(name):
                 return found
     raise StorageError(
-        f"There is no {name} here that speaks TLS: install Postgres's client programs (postgresql-client), "
-        "or add ?sslmode=disable to the URL if the network is trusted."
+        f"there is no {name} here that supports TLS; install Postgres's client programs (postgresql-client), or add "
+        "?sslmode=disable to the URL if the network is trusted"
     )
 
 

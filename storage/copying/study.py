@@ -17,22 +17,22 @@ from storage.url import mask_password
 
 CHUNK = 1000
 
-# What a row of the ledger is known by in any storage.
+# The columns that identify a row of the ledger in any storage.
 OPENING = ("study_uuid", "dataset", "opening")
 
 
 def copy_study(source: Database, target: Database, name: str) -> int:
-    """Copy the study: trials, curves, budget, confirmations, test scores, network; returns the number of trials.
+    """Copy a study with its trials, curves, budget, confirmations, test scores and network; return how many trials.
 
-    Numbers, parameters and curves stay, and so does the UUID, under which a test set stays scored. The study
-    goes on there and ends here: a trial that is running here is taken over there.
+    Numbers, parameters and curves stay the same, and so does the UUID, under which a test set stays scored. The
+    study continues there and ends here: a trial that is running here is taken over there.
 
     Raises:
         UnknownStudy: the source has no such study.
         StudyExists: the target has one of that name already.
     """
     record = studies.get(source.engine, name)
-    # Nobody scores it meanwhile: a claim that were copied could be scored on both sides.
+    # Nobody may score it meanwhile: a claim that is copied could be scored in both storages.
     with ledger.hold_turn(source.engine, record.uuid, str(record.spec.get("dataset"))):
         return _copy(source, target, record)
 
@@ -45,7 +45,7 @@ def _copy(source: Database, target: Database, record: StudyRecord) -> int:
         copied = optuna.load_study(study_name=name, storage=target.optuna)
         trials = original.get_trials(deepcopy=False)
         pairs = {
-            # One that runs has no lease there, and so is taken over.
+            # A running trial has no lease there, and so is taken over.
             get_trial_id(trial): add_trial(copied, trial)
             for trial in trials
         }
@@ -57,7 +57,7 @@ def _copy(source: Database, target: Database, record: StudyRecord) -> int:
     except BaseException:
         optuna.delete_study(study_name=made.name, storage=target.optuna)
         raise
-    # One study has one row of test scores, so only one of the two goes on.
+    # The two have one row of test scores between them, so only one may continue.
     studies.set_control(source.engine, record.study_id, "moved", f"copied to {mask_password(target.url)}")
     return len(pairs)
 
@@ -71,10 +71,10 @@ def _copy_curves(reading: Connection, writing: Connection, pairs: dict[int, int]
 
 
 def _copy_scores(source: Engine, target: Engine, name: str, uuid: str) -> None:
-    rows = ledger.rows_of(source, uuid)
+    rows = ledger.read_rows(source, uuid)
     network = networks.find_for_study(source, name)
     arriving = insert(scores)
-    # A study that comes back finds its old rows; a claim that was scored meanwhile is no open claim any more.
+    # A study that comes back finds its old rows: a claim of then may have been scored meanwhile.
     content = [column.name for column in scores.c if column.name not in ("score_id", *OPENING)]
     newer = arriving.on_conflict_do_update(
         index_elements=OPENING,

@@ -1,6 +1,6 @@
-"""Carrying finished trials over to another study of the same storage: Optuna's part and ours.
+"""Copy finished trials to another study of the same storage: Optuna's rows and ours.
 
-Row by row, in one transaction: through Optuna's own calls, a thousand trials take minutes.
+In few statements and one transaction: through Optuna's own calls, a thousand trials take minutes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from storage.optuna_adapter import (
 from storage.schema import epochs
 
 ORIGIN = "forked_from"
-# Each with the rows of it that are copied as they are.
+# The tables whose rows are copied unchanged, each with a condition on the rows.
 COPIED: tuple[tuple[Table, ColumnElement[bool] | None], ...] = (
     (VALUES, None),
     (INTERMEDIATE_VALUES, None),
@@ -37,7 +37,7 @@ COPIED: tuple[tuple[Table, ColumnElement[bool] | None], ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class TrialCopy:
-    """A finished trial as it is to be in the other study: its id in its own, its parameters as they are there."""
+    """A finished trial to copy: its id, its parameters as the new study has them, and the text that names it there."""
 
     trial_id: int
     parameters: Mapping[str, Any]
@@ -50,12 +50,12 @@ def copy_trials(
     carried: Sequence[TrialCopy],
     distributions: Mapping[str, BaseDistribution],
 ) -> None:
-    """Give a study without trials these, numbered from 0, with curves, values and attributes."""
+    """Copy trials with curves, values and attributes to a study that has none; they are numbered from 0."""
     if not carried:
         return
     pairs = _create_trials(connection, study_id, [trial.trial_id for trial in carried])
     for table, condition in COPIED:
-        _copy(connection, table, condition, pairs)
+        _copy_rows(connection, table, condition, pairs)
     rows = [
         {
             "trial_id": pairs[trial.trial_id],
@@ -75,7 +75,7 @@ def copy_trials(
 
 
 def _create_trials(connection: Connection, study_id: int, trial_ids: Sequence[int]) -> dict[int, int]:
-    """The ids of new trials, by those of the trials that they repeat."""
+    """Create a trial for each of these and return the new ids by the old ones."""
     wanted = values(column("old", Integer), column("number", Integer), name="wanted").data(
         [(old, number) for number, old in enumerate(trial_ids)]
     )
@@ -91,12 +91,12 @@ def _create_trials(connection: Connection, study_id: int, trial_ids: Sequence[in
     return {trial_ids[row.number]: row.trial_id for row in made}
 
 
-def _copy(
+def _copy_rows(
     connection: Connection, table: Table, condition: ColumnElement[bool] | None, pairs: Mapping[int, int]
 ) -> None:
-    """Copy the rows of the old trials to the new ones; ids of rows are given anew."""
+    """Copy the rows of the old trials to the new ones; each gets a new id of its own."""
     pair = values(column("old", Integer), column("new", Integer), name="pair").data(list(pairs.items()))
-    # A key of one column is a row's id; ours is the trial's with the epoch's.
+    # A primary key of one column is a row's id; ours has two, the trial and the epoch.
     ids = {"trial_id", *(table.primary_key.columns.keys() if len(table.primary_key) == 1 else ())}
     kept = [found for found in table.c if found.name not in ids]
     rows = select(pair.c.new, *kept).join_from(pair, table, table.c.trial_id == pair.c.old)

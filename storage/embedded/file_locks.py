@@ -9,14 +9,14 @@ from pathlib import Path
 
 
 def open_lock(path: Path) -> int:
-    """Open a lock file, creating it where missing, and return its descriptor, which closes on exec."""
+    """Open a lock file, which is created if it is missing, and return its descriptor, which closes on exec."""
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
 def try_exclusive(descriptor: int) -> bool:
-    """Lock a file exclusively if nobody else holds it, without waiting; return whether that worked.
+    """Lock a file exclusively if no other process holds a lock, without waiting; return whether that worked.
 
-    A shared lock of this descriptor's own is lost when it does not.
+    If it did not, a shared lock that this descriptor held is lost.
     """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -26,7 +26,7 @@ def try_exclusive(descriptor: int) -> bool:
 
 
 def is_locked(path: Path) -> bool:
-    """Return whether anybody holds a lock on a file, which is created where missing."""
+    """Return whether any process holds a lock on a file, which is created if it is missing."""
     descriptor = open_lock(path)
     try:
         return not try_exclusive(descriptor)
@@ -35,7 +35,7 @@ def is_locked(path: Path) -> bool:
 
 
 def count_holders(path: Path) -> int | None:
-    """Return how many open files hold a lock on a file; None where the system does not tell (not Linux)."""
+    """Return how many open files hold a lock on a file; None if the system does not tell (only Linux does)."""
     try:
         lines = Path("/proc/locks").read_text().splitlines()
         inode = path.stat().st_ino

@@ -1,4 +1,4 @@
-"""Making the folder of an embedded server: who may enter it, its data and its password."""
+"""Create the folder of an embedded server: who may enter it, its data and its password."""
 
 import os
 import pwd
@@ -13,7 +13,7 @@ from storage.embedded.cluster import HOST, NAME, Cluster, hand_over, tail
 from storage.errors import EmbeddedServerError
 from storage.files import PRIVATE, flush, write_file
 
-# The builtin locale sorts the same under every C library, so an upgraded machine reads its indexes rightly.
+# The builtin locale sorts alike under every C library, so that indexes stay valid when the machine is upgraded.
 OPTIONS = (
     *("--auth=scram-sha-256", f"--username={NAME}", "--encoding=UTF8", "--no-instructions"),
     *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
@@ -21,12 +21,12 @@ OPTIONS = (
 
 
 def make_folder(cluster: Cluster) -> None:
-    """Create the cluster's folder where it is missing, and check that it is nobody else's.
+    """Create the cluster's folder if it is missing, and check that it belongs to this user.
 
-    Folders that exist keep their modes; for root, new ones can be passed through by the server's user.
+    Folders that exist keep their modes; the server's user may pass through those that root creates.
 
     Raises:
-        EmbeddedServerError: the folder is another user's, or open to other writers.
+        EmbeddedServerError: the folder belongs to another user, or others may write to it.
     """
     folder = cluster.folder
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
@@ -39,24 +39,24 @@ def make_folder(cluster: Cluster) -> None:
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
         raise EmbeddedServerError(
-            f"The folder {folder} must belong to user id {os.geteuid()} with no other writers, but it has "
-            f"owner {found.st_uid} and mode {found.st_mode & 0o777:o}: set SEARCH_HOME to a folder of your "
-            "own or give --storage URL."
+            f"the folder {folder} must belong to user id {os.geteuid()} with no other writers, but it has owner "
+            f"{found.st_uid} and mode {found.st_mode & 0o777:o}; set SEARCH_HOME to a folder that belongs to you, or "
+            "give --storage URL"
         )
 
 
 def check_entrance(cluster: Cluster) -> None:
-    """Check that the user who runs the server can enter the folder; nobody's folder is opened for it.
+    """Check that the user who runs the server can enter the folder; no permission is changed.
 
     Raises:
-        EmbeddedServerError: a folder on the way is closed; the message names it.
+        EmbeddedServerError: that user may not enter one of the folders above; the message names it.
     """
     for path in [*reversed(cluster.folder.parents), cluster.folder]:
         if cluster.account and not _can_enter(path, cluster.account):
             raise EmbeddedServerError(
                 f"Postgres runs as user {cluster.account.name} because it refuses to run as root, but {path} "
-                "is closed to that user: set SEARCH_HOME to a folder that others may pass through, such as "
-                "/var/lib/depthsearch, or give --storage URL."
+                "is closed to that user; set SEARCH_HOME to a folder that others may pass through, such as "
+                "/var/lib/depthsearch, or give --storage URL"
             )
 
 
@@ -65,10 +65,10 @@ def _can_enter(path: Path, account: Account) -> bool:
 
 
 def initialize(cluster: Cluster) -> None:
-    """Make the data folder and its password, whole or not at all.
+    """Create the data folder and its password, completely or not at all.
 
     Raises:
-        EmbeddedServerError: initdb fails, or would because this user id has no name.
+        EmbeddedServerError: initdb fails, or would fail because this user id has no name.
     """
     _check_user(cluster)
     partial, password_file = cluster.folder / "data.partial", cluster.folder / "password.partial"
@@ -92,19 +92,19 @@ def _check_user(cluster: Cluster) -> None:
         pwd.getpwuid(cluster.account.uid if cluster.account else os.geteuid())
     except KeyError:
         raise EmbeddedServerError(
-            f"Postgres's initdb needs a user with a name, but id {os.geteuid()} has none in /etc/passwd: run "
-            "as a user that has one (or as root), or give --storage URL."
+            f"Postgres's initdb needs a user with a name, but id {os.geteuid()} has none in /etc/passwd; run "
+            "as a user that has one (or as root), or give --storage URL"
         ) from None
 
 
 def _run_initdb(cluster: Cluster, folder: Path, password_file: Path) -> None:
-    program = cluster.install() / "bin" / "initdb"
+    program = cluster.find_install() / "bin" / "initdb"
     command: list[str | Path] = [program, *OPTIONS, f"--pwfile={password_file}", f"--pgdata={folder}"]
     finished = binaries.run(command, cluster.account)
     if finished.returncode != 0:
         raise EmbeddedServerError(
-            f"The embedded database cannot be made in {cluster.folder}: set SEARCH_HOME to another folder or "
-            f"give --storage URL. initdb says:\n{tail(finished.stderr)}"
+            f"the embedded database cannot be created in {cluster.folder}; set SEARCH_HOME to another folder or "
+            f"give --storage URL; initdb says:\n{tail(finished.stderr)}"
         )
 
 

@@ -1,9 +1,9 @@
 """The embedded Postgres: started by the first command that needs it, stopped by the last one that leaves.
 
-Three files are locked with flock, which the kernel lets go of when their holder dies, however it dies:
-`start.lock` exclusively, to enter or to leave; `use.lock` shared, by every command that uses the server;
-`server.lock` by the server itself, all of whose processes inherit it. A free `server.lock` therefore means
-that no process of the server is left, whatever process numbers say.
+Three files are locked with flock, which the kernel releases when their holder dies, however it dies: `start.lock`
+exclusively, to enter or to leave; `use.lock` shared, by every command that uses the server; `server.lock` by the
+server itself, all of whose processes inherit it. A free `server.lock` therefore means that no process of the server
+is left, whatever process numbers say.
 """
 
 import fcntl
@@ -26,26 +26,25 @@ PORT_TRIES = 3
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddedStatus:
-    """What is known of the embedded server without starting it.
-
-    users counts the processes that use it, None where the system does not tell; kept says that it stays
-    when the last of them ends; version is the server's ("18.4"), or the data's ("18") while it is stopped.
-    """
+    """What is known about the embedded server without starting it."""
 
     running: bool
     kept: bool
+    """Whether it keeps running when the last command that uses it ends."""
     port: int | None
     pid: int | None
     folder: Path
     version: str | None
+    """The server's version ("18.4") or, while it is stopped, that of the data ("18")."""
     users: int | None
+    """The number of processes that use it; None if the system does not tell."""
     size_bytes: int
 
 
 class EmbeddedServer:
-    """The Postgres server whose data live in a home folder, shared by all processes that name that folder.
+    """The Postgres server whose data are in a home folder, shared by all processes that name that folder.
 
-    As a context manager it acquires, gives the URL, and releases.
+    As a context manager it acquires the server, yields the URL, and releases it.
     """
 
     def __init__(self, home: Path) -> None:
@@ -55,30 +54,30 @@ class EmbeddedServer:
 
     @property
     def is_initialized(self) -> bool:
-        """Whether the data have been made, by whatever command was first."""
+        """Whether any command has created the data."""
         with self._explained():
             return self._cluster.is_initialized
 
     def acquire(self) -> str:
-        """Start the server or join it, and return its SQLAlchemy URL (without a password).
+        """Start or join the server, and return its SQLAlchemy URL (without a password).
 
-        Each call wants one `release`; while one is outstanding, the server is not stopped by anybody else's.
+        Each call needs one `release`, until which no other process's `release` stops the server.
 
         Raises:
-            EmbeddedServerError: the server cannot be made, started or reached.
+            EmbeddedServerError: the server cannot be created, started or reached.
         """
         with self._exclusive():
             return self._enter()
 
     def release(self) -> None:
-        """Undo one `acquire`; the server is stopped if nobody uses it any more."""
+        """Undo one `acquire`; stop the server if nothing uses it any more."""
         assert self._count > 0, "release() without acquire()"
         with self._exclusive():
             self._leave()
             self._stop_if_unused()
 
     def start_detached(self) -> str:
-        """Start the server, to stay until `stop`, and return its URL.
+        """Start the server, which then runs until `stop`, and return its URL.
 
         Raises:
             EmbeddedServerError: as `acquire`.
@@ -90,10 +89,13 @@ class EmbeddedServer:
             return url
 
     def stop(self, *, force: bool = False) -> bool:
-        """Stop the server, and return whether it was running; force stops it under those who use it.
+        """Stop the server, and return whether it was running.
+
+        Args:
+            force: Stop it even if others use it.
 
         Raises:
-            EmbeddedServerError: others use it and force is False, or it does not stop.
+            EmbeddedServerError: others use it and `force` is False, or it does not stop.
         """
         with self._exclusive():
             if self._await_answer() is None:
@@ -101,17 +103,17 @@ class EmbeddedServer:
                 return False
             if not force and self._is_used():
                 raise EmbeddedServerError(
-                    f"Other commands use the embedded server in {self._cluster.folder}: wait until they end, "
-                    "or stop it with --force."
+                    f"other commands use the embedded server in {self._cluster.folder}; wait until they end, or end "
+                    "them"
                 )
             self._kept.unlink(missing_ok=True)
             self._stop()
             return True
 
     def status(self) -> EmbeddedStatus:
-        """Look, without starting, joining or creating anything."""
+        """Return what is known about the server, without starting, joining or creating anything."""
         with self._explained():
-            answer, data = self._cluster.answer(), self._cluster.data
+            answer, data = self._cluster.ask(), self._cluster.data
             made = (data / "PG_VERSION").read_text().strip() if self._cluster.is_initialized else None
             return EmbeddedStatus(
                 running=answer is not None,
@@ -138,13 +140,13 @@ class EmbeddedServer:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turn what the file system refuses into a sentence."""
+        """Turn errors of the file system into one sentence."""
         try:
             yield
         except OSError as error:
             raise EmbeddedServerError(
-                f"The embedded database cannot use {self._cluster.folder} ({error.strerror or error}): set "
-                "SEARCH_HOME to a writable folder with free space on a local disk, or give --storage URL."
+                f"the embedded database cannot use {self._cluster.folder} ({error.strerror or error}); set "
+                "SEARCH_HOME to a writable folder with free space on a local disk, or give --storage URL"
             ) from error
 
     @contextmanager
@@ -156,7 +158,7 @@ class EmbeddedServer:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 yield
             finally:
-                # Not by closing alone: a child that another thread forked holds the same open file.
+                # Closing is not enough: a child that another thread forked holds the same open file.
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
                 os.close(descriptor)
 
@@ -170,7 +172,7 @@ class EmbeddedServer:
         self._count += 1
         try:
             answer = self._await_answer()
-            return self._cluster.url(answer.port if answer else self._start())
+            return self._cluster.build_url(answer.port if answer else self._start())
         except BaseException as error:
             self._leave()
             if not isinstance(error, EmbeddedServerError):
@@ -185,7 +187,7 @@ class EmbeddedServer:
             self._use = None
 
     def _is_used(self) -> bool:
-        """Whether anybody but this object uses the server; nobody enters while the caller is exclusive."""
+        """Return whether anything but this object uses the server; the caller must hold the exclusive lock."""
         if self._use is None:
             return file_locks.is_locked(self._cluster.folder / "use.lock")
         alone = file_locks.try_exclusive(self._use)
@@ -205,23 +207,23 @@ class EmbeddedServer:
             time.sleep(0.01)
 
     def _is_serving(self) -> bool:
-        """Whether any process of the server lives, here or in another container or machine."""
+        """Return whether any process of the server lives, here or in another container or on another machine."""
         return file_locks.is_locked(self._cluster.folder / "server.lock")
 
     def _await_answer(self) -> Answer | None:
-        """Wait while a living server starts up, recovers or ends; None when there is none."""
+        """Wait while a server starts, recovers or stops; return its answer, or None if there is no server."""
         deadline = time.monotonic() + ANSWER_TIMEOUT_SECONDS
-        while (answer := self._cluster.answer()) is None and self._is_serving():
+        while (answer := self._cluster.ask()) is None and self._is_serving():
             where = (self._cluster.folder / "server.lock").read_text()
             if where not in ("", file_locks.machine_name()):
                 raise EmbeddedServerError(
-                    f"The embedded server in {self._cluster.folder} runs on another machine or container "
-                    f"({where.split()[0]}) and serves that one only: give both one Postgres by --storage URL."
+                    f"the embedded server in {self._cluster.folder} runs on another machine or container "
+                    f"({where.split()[0]}) and serves only that one; give both the same Postgres with --storage URL"
                 )
             if time.monotonic() > deadline:
                 raise EmbeddedServerError(
-                    f"The embedded server in {self._cluster.folder} runs but does not let us in after "
-                    f"{ANSWER_TIMEOUT_SECONDS} s: look into {self._cluster.log}, or end its process and try again."
+                    f"the embedded server in {self._cluster.folder} runs but accepts no connection after "
+                    f"{ANSWER_TIMEOUT_SECONDS} s; read {self._cluster.log}, or end its process and try again"
                 )
             time.sleep(0.02)
         return answer

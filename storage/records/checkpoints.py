@@ -1,7 +1,7 @@
-"""Which checkpoint a trial is to go on from: registered under the trial's lease, with the hash of its bytes.
+"""The checkpoint that a trial resumes from, registered under the trial's lease with the hash of its bytes.
 
-The bytes are in a store, whose files nobody trusts: only what was registered counts, and only with its very hash.
-A worker that lost its lease may still write a file, but cannot register it.
+The bytes are in a store, whose files are not trusted: a file counts only if it is registered and has the registered
+hash. A worker that has lost its lease may still write a file, but cannot register it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from storage.schema import checkpoints
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A registered checkpoint. `epoch` is the 0-based one that it goes on with."""
+    """A registered checkpoint. Training resumes with the 0-based `epoch`; `size` is in bytes."""
 
     trial_id: int
     epoch: int
@@ -42,13 +42,14 @@ def save(
     *,
     ended: bool = False,
 ) -> None:
-    """Write the bytes, register them, and remove those that they replace.
+    """Write a checkpoint, register it, and remove the one that it replaces.
 
-    ended: `hold` is the lease under which the trial has been ended, which nobody can have after that.
+    Args:
+        ended: Whether the trial has finished under `lease`, which nobody else can hold any more.
 
     Raises:
-        StoreFailed: they could not be written; what was registered stays.
-        LeaseLost: the trial is another worker's now; what was registered stays.
+        StoreFailed: it could not be written; the registered one stays.
+        LeaseLost: another worker has the trial; the registered one stays.
     """
     store.write(key, content)
     with engine.begin() as connection:
@@ -71,7 +72,7 @@ def save(
 
 
 def find(engine: Engine, trial_id: int) -> Checkpoint | None:
-    """The trial's registered checkpoint; None without one."""
+    """Return the trial's registered checkpoint; None if there is none."""
     with engine.begin() as connection:
         row = connection.execute(select(checkpoints).where(checkpoints.c.trial_id == trial_id)).first()
     if row is None:
@@ -80,27 +81,27 @@ def find(engine: Engine, trial_id: int) -> Checkpoint | None:
 
 
 def load(store: BlobStore, checkpoint: Checkpoint) -> bytes:
-    """The bytes of a checkpoint.
+    """Return the bytes of a checkpoint.
 
     Raises:
-        StoreFailed: they are not there, or are not the ones that were registered.
+        StoreFailed: the file is missing, or its bytes are not those that were registered.
     """
     content = store.read(checkpoint.key)
     if hashlib.sha256(content).hexdigest() != checkpoint.sha256:
         raise StoreFailed(
-            f"{checkpoint.key} has {len(content)} bytes that are not the {checkpoint.size} that were saved"
+            f"{checkpoint.key} was changed: its {len(content)} bytes are not the {checkpoint.size} that were saved"
         )
     return content
 
 
 def tidy(engine: Engine, store: BlobStore, study_id: int, best: int) -> None:
-    """Remove the checkpoints of finished trials, but for those of the `best` completed ones.
+    """Remove the checkpoints of finished trials, except those of the `best` completed ones.
 
     Raises:
-        StoreFailed: a file could not be removed, the last one of them; all are no longer registered.
+        StoreFailed: one or more files could not be removed; none of them is registered any longer.
     """
     failed = None
-    for key in _superseded(engine, study_id, best):
+    for key in _unregister_finished(engine, study_id, best):
         try:
             store.remove(key)
         except StoreFailed as error:
@@ -109,21 +110,21 @@ def tidy(engine: Engine, store: BlobStore, study_id: int, best: int) -> None:
         raise failed
 
 
-def keys(engine: Engine, study_id: int) -> Sequence[str]:
-    """The keys of all of a study's registered checkpoints."""
+def list_keys(engine: Engine, study_id: int) -> Sequence[str]:
+    """Return the keys of a study's registered checkpoints."""
     with engine.begin() as connection:
         return connection.scalars(select(checkpoints.c.key).where(checkpoints.c.study_id == study_id)).all()
 
 
-def _superseded(engine: Engine, study_id: int, best: int) -> Sequence[str]:
+def _unregister_finished(engine: Engine, study_id: int, best: int) -> Sequence[str]:
     with engine.begin() as connection:
-        ended = _ended(connection, study_id, best)
+        ended = _find_finished(connection, study_id, best)
         removed = delete(checkpoints).where(checkpoints.c.trial_id.in_(ended)).returning(checkpoints.c.key)
         return connection.scalars(removed).all() if ended else []
 
 
-def _ended(connection: Connection, study_id: int, best: int) -> Sequence[int]:
-    """The finished trials with a checkpoint that are not among the best; of equals, the earlier is better."""
+def _find_finished(connection: Connection, study_id: int, best: int) -> Sequence[int]:
+    """Return the finished trials with a checkpoint that are not among the best; of equals, the earlier is better."""
     return connection.scalars(
         text(
             "SELECT c.trial_id FROM depthsearch.checkpoints c JOIN trials t ON t.trial_id = c.trial_id "

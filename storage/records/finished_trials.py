@@ -1,6 +1,6 @@
-"""The finished trials of a study with their curves, read at once: what another study can learn from.
+"""The finished trials of a study with their curves, read in one query: what another study can learn from.
 
-Optuna's own reading builds every trial with all that is known of it, which takes seconds for thousands of them.
+Optuna's own reading builds every trial with everything that is stored about it, which takes seconds for thousands.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 from optuna.distributions import BaseDistribution, json_to_distribution
 from sqlalchemy import Connection, Engine, text
 
-# A trial that broke has no curve that says how good its configuration is.
+# The curve of a trial that broke does not tell how good its configuration is.
 BROKEN = ('"diverged"', '"out of memory"')
 
-# Every trial with a curve; `ended` is the moment of its last epoch, by the database's clock.
+# Every trial with a curve; `ended` is the time of its last epoch, by the database's clock.
 _CURVES = (
     "WITH curves AS (SELECT t.trial_id, t.number, t.state, max(e.reported_at) AS ended, "
     "count(*) = max(e.epoch) + 1 AS whole, "
@@ -31,17 +31,17 @@ _CURVES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Extent:
-    """How many trials of a study can be learnt from, and which parameters they have."""
+    """The number of a study's trials that another study can learn from, and their parameters."""
 
     trials: int
     parameters: frozenset[str]
 
 
 def measure_extent(engine: Engine, study_id: int) -> Extent:
-    """How many trials there are to learn from now, such that they remain the first so many for ever.
+    """Count the trials that another study can learn from and that will always be the first ones.
 
-    They are counted in the order of their last epochs, up to that of the first trial that is not over: when that
-    one ends, it comes after them.
+    The order is that of their last epochs. Trials that ended after the last epoch of one that is still running are
+    not counted: that one will come before some of them.
     """
     with engine.begin() as connection:
         row = connection.execute(
@@ -57,17 +57,17 @@ def measure_extent(engine: Engine, study_id: int) -> Extent:
 
 
 def read_trials(engine: Engine, study_id: int, count: int) -> list[tuple[dict[str, Any], list[float]]]:
-    """Parameters and accuracies, one an epoch, of the first `count` trials that can be learnt from."""
+    """Return the parameters and the accuracy of each epoch, for the first `count` trials of `measure_extent`."""
     with engine.begin() as connection:
         rows = connection.execute(
             text(f"{_CURVES} SELECT trial_id, curve FROM past ORDER BY ended, number LIMIT :count"),
             {"study": study_id, "broken": list(BROKEN), "count": count},
         ).all()
-        parameters = _parameters(connection, [row.trial_id for row in rows])
+        parameters = _read_parameters(connection, [row.trial_id for row in rows])
     return [(parameters[row.trial_id], row.curve) for row in rows]
 
 
-def _parameters(connection: Connection, trial_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+def _read_parameters(connection: Connection, trial_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     found: dict[int, dict[str, Any]] = defaultdict(dict)
     rows = connection.execute(
         text(
@@ -77,11 +77,11 @@ def _parameters(connection: Connection, trial_ids: Sequence[int]) -> dict[int, d
         {"trials": list(trial_ids)},
     )
     for trial_id, name, value, distribution in rows:
-        found[trial_id][name] = _distribution(distribution).to_external_repr(value)
+        found[trial_id][name] = _parse_distribution(distribution).to_external_repr(value)
     return found
 
 
 @cache
-def _distribution(written: str) -> BaseDistribution:
-    # A study has a handful of them, and thousands of rows.
+def _parse_distribution(written: str) -> BaseDistribution:
+    # A study has few distributions and thousands of rows.
     return json_to_distribution(written)

@@ -1,7 +1,7 @@
-"""The ledger: which study has scored which test set, with which weights, and the reason for every further score.
+"""The ledger: which study has scored which test set, with which weights, and why if it did so again.
 
-A row is claimed before the test files are opened, and completed by the score. Rows outlive their studies. The first
-row of a study and a test set is opening number 1; every further one has a reason in words.
+A row is claimed before the test files are opened, and completed with the score. Rows stay when their study is
+deleted. The first row of a study and a test set is its opening number 1; every later one has a reason in words.
 """
 
 from __future__ import annotations
@@ -29,30 +29,29 @@ POLL_SECONDS = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A test set claimed for one network: the hash of its weights, and which trial it came from."""
+    """A test set claimed for one network: the hash of its weights, and the trial that it came from."""
 
     weights_sha256: str
     winner: Mapping[str, Any]
-    """The trial and how its network is scored, as JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Opening:
-    """One row of the ledger: a test set claimed for a study, and its score once it has one."""
+    """One row of the ledger: a test set claimed for a study, and its score if there is one."""
 
     number: int
-    """1 for the study's first."""
+    """1 for the first opening of the test set for the study."""
     reason: str | None
     """Why the test set is scored again; None for the first opening."""
     claim: Claim
     claimed_at: datetime
     look: int | None
-    """The number of the score among all that any study made of this test set; None before the score."""
+    """How many scores of this test set the storage has had, of any study and with this one; None before the score."""
     result: Mapping[str, Any] | None
     """The score as JSON; None before the score."""
 
     def summary(self) -> dict[str, Any]:
-        """Return what a study's score tells of each opening, as JSON."""
+        """Return what a report of the study's score shows of each opening; None for what is missing."""
         result = self.result or {}
         return {
             "opening": self.number,
@@ -66,14 +65,14 @@ class Opening:
 
 @contextmanager
 def hold_turn(engine: Engine, study_uuid: str, dataset: str) -> Iterator[Connection]:
-    """Wait for the exclusive right to score this test set for this study, and hold it during the block.
+    """Wait for, then hold, the exclusive right to score this test set for this study.
 
-    The right is a lock of the connection that is yielded. Only what is claimed and completed through that connection
-    is protected: if it is lost, so is the right, and both fail.
+    The right ends with the connection that is yielded: what is claimed and completed through it is either done
+    under this right, or fails.
     """
     key = {"key": f"{study_uuid}/{dataset}", "seed": STUDY_LOCK_KEY}
     with engine.connect() as connection:
-        # Polled, because no signal reaches this process while a statement waits in the server.
+        # Polled: a statement that waits in the server keeps signals from this process.
         while not connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended(:key, :seed))"), key):
             connection.commit()
             time.sleep(POLL_SECONDS)
@@ -81,25 +80,25 @@ def hold_turn(engine: Engine, study_uuid: str, dataset: str) -> Iterator[Connect
         try:
             yield connection
         finally:
-            with contextlib.suppress(DBAPIError):  # a lost connection has released the lock already
+            with contextlib.suppress(DBAPIError):  # a lost connection has released it already
                 connection.rollback()
                 connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:key, :seed))"), key)
                 connection.commit()
 
 
-def openings(engine: Engine, study_uuid: str, dataset: str) -> list[Opening]:
+def list_openings(engine: Engine, study_uuid: str, dataset: str) -> list[Opening]:
     """Return every opening of this test set for this study, scored or not, oldest first."""
     with engine.begin() as connection:
-        return _openings(connection, study_uuid, dataset)
+        return _read_openings(connection, study_uuid, dataset)
 
 
-def result(engine: Engine, study_uuid: str, dataset: str) -> dict[str, Any] | None:
-    """Return the newest score as JSON; None if this test set has not been scored for this study.
+def find_result(engine: Engine, study_uuid: str, dataset: str) -> dict[str, Any] | None:
+    """Return the newest stored result; None if this test set has not been scored for this study.
 
-    Its `openings` summarize every opening, and its `looks` count how often any study here has scored this test set.
+    Its `openings` holds a summary of each opening, its `looks` how often any study here has scored this test set.
     """
     with engine.begin() as connection:
-        found = _openings(connection, study_uuid, dataset)
+        found = _read_openings(connection, study_uuid, dataset)
         counted = count_looks(connection, dataset)
     scored = [opening.result for opening in found if opening.result is not None]
     if not scored:
@@ -107,9 +106,9 @@ def result(engine: Engine, study_uuid: str, dataset: str) -> dict[str, Any] | No
     return {**scored[-1], "openings": [opening.summary() for opening in found], "looks": counted}
 
 
-def open_claim(engine: Engine, study_uuid: str, dataset: str) -> Claim | None:
-    """Return the newest claim of the test set, scored or not; None without a claim."""
-    found = openings(engine, study_uuid, dataset)
+def find_claim(engine: Engine, study_uuid: str, dataset: str) -> Claim | None:
+    """Return the last claim of the test set for the study, scored or not; None if there is none."""
+    found = list_openings(engine, study_uuid, dataset)
     return found[-1].claim if found else None
 
 
@@ -123,10 +122,10 @@ def claim(
     opening: int = 1,
     reason: str | None = None,
 ) -> None:
-    """Claim the one score of an opening; a claim without a score may be repeated with the same weights.
+    """Claim the one score of an opening; a claim that is not scored yet may be repeated with the same weights.
 
     Raises:
-        ScoreRefused: the opening is claimed for other weights.
+        ScoreRefused: it is claimed for other weights.
     """
     with connection.begin():
         connection.execute(
@@ -142,13 +141,13 @@ def claim(
             )
             .on_conflict_do_nothing()
         )
-        held = connection.execute(_rows(study_uuid, dataset).where(scores.c.opening == opening)).one()
+        held = connection.execute(_select(study_uuid, dataset).where(scores.c.opening == opening)).one()
     if held.weights_sha256 != wanted.weights_sha256:
-        raise refusal(dataset, held.weights_sha256, wanted.weights_sha256)
+        raise build_refusal(dataset, held.weights_sha256, wanted.weights_sha256)
 
 
-def refusal(dataset: str, claimed: str, offered: str) -> ScoreRefused:
-    """Return the error to raise for weights that the test set is not claimed for."""
+def build_refusal(dataset: str, claimed: str, offered: str) -> ScoreRefused:
+    """Return the error for weights that the test set is not claimed for."""
     return ScoreRefused(
         f"the test set of {dataset!r} was claimed for weights {claimed[:12]}, and these are {offered[:12]}; "
         "give --out the folder whose model.safetensors has the claimed ones, or, if they are lost, --reopen REASON"
@@ -165,16 +164,19 @@ def complete(
     predictions: bytes,
     network: Network | None = None,
 ) -> dict[str, Any]:
-    """Store the score of the newest claim, with the number of this look at the test set; return what is stored.
+    """Store the score of the newest claim, with the number of this look at the test set, and return what is stored.
 
-    That is `outcome` with `look` and `scored_at` added. A claim that was scored before keeps its score. The scored
-    network is kept for reuse in the same transaction.
+    A claim that is scored already stays as it is. The network that was scored is stored for reuse in the same
+    transaction.
+
+    Args:
+        outcome: The score; what is stored has `look` and `scored_at`, too.
     """
     with connection.begin():
-        if network is not None:  # before taking the lock that every command needs, as this may take seconds
+        if network is not None:  # takes seconds: before the lock that every command waits for
             networks.keep(connection, network.sha256, network.description, network.weights)
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": STUDY_LOCK_KEY})
-        newest = _rows(study_uuid, dataset).order_by(scores.c.opening.desc()).limit(1)
+        newest = _select(study_uuid, dataset).order_by(scores.c.opening.desc()).limit(1)
         row = connection.execute(newest).one()
         if row.result is not None:
             return dict(row.result)
@@ -198,24 +200,24 @@ def count_looks(connection: Connection, dataset: str) -> int:
     return int(count or 0)
 
 
-def rows_of(engine: Engine, study_uuid: str) -> list[dict[str, Any]]:
-    """Return every row of a study as it is stored, oldest first, to copy the study elsewhere."""
+def read_rows(engine: Engine, study_uuid: str) -> list[dict[str, Any]]:
+    """Return every row of a study as it is stored, oldest first, for copying the study to another storage."""
     wanted = select(scores).where(scores.c.study_uuid == study_uuid).order_by(scores.c.opening)
     with engine.begin() as connection:
         found = connection.execute(wanted).mappings().all()
     return [{key: value for key, value in row.items() if key != "score_id"} for row in found]
 
 
-def _rows(study_uuid: str, dataset: str) -> Any:
+def _select(study_uuid: str, dataset: str) -> Any:
     return select(scores).where(scores.c.study_uuid == study_uuid, scores.c.dataset == dataset)
 
 
-def _openings(connection: Connection, study_uuid: str, dataset: str) -> list[Opening]:
+def _read_openings(connection: Connection, study_uuid: str, dataset: str) -> list[Opening]:
     columns = (
         *(scores.c.opening, scores.c.reason, scores.c.weights_sha256, scores.c.winner),
         *(scores.c.claimed_at, scores.c.look, scores.c.result),
     )
-    ordered = _rows(study_uuid, dataset).with_only_columns(*columns).order_by(scores.c.opening)
+    ordered = _select(study_uuid, dataset).with_only_columns(*columns).order_by(scores.c.opening)
     return [_opening(row) for row in connection.execute(ordered)]
 
 

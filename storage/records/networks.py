@@ -1,4 +1,4 @@
-"""The networks of finished studies, kept where every worker on every machine can reuse them."""
+"""The networks of finished studies, stored where every worker on every machine can reuse them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sqlalchemy.dialects.postgresql import insert
 from storage.records import studies
 from storage.schema import network_parts, networks, scores
 
-LARGEST = 256 * 2**20
-"""The most bytes of weights that are kept: every reader gets them whole, through the database."""
+LARGEST_BYTES = 256 * 2**20
+"""The largest weights that are stored: every reader loads them whole, through the database."""
 
-# Postgres takes a statement of less than 1 GiB, in which bytes are written as text, in several copies.
-PART = 16 * 2**20
+# A statement must be smaller than 1 GiB, and the client holds several copies of its bytes as text.
+PART_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,22 +31,23 @@ class Network:
 
 
 def keep(connection: Connection, sha256: str, description: Mapping[str, Any], weights: bytes) -> bool:
-    """Keep a network in the caller's transaction; one that is kept already stays as it is.
+    """Store a network in the caller's transaction, unless it is stored already.
 
-    Returns whether it is kept: one of more than `LARGEST` bytes is not.
+    Returns:
+        Whether it is stored; False if its weights have more than `LARGEST_BYTES`.
     """
-    if len(weights) > LARGEST:
+    if len(weights) > LARGEST_BYTES:
         return False
     row = insert(networks).values(sha256=sha256, description=dict(description)).on_conflict_do_nothing()
     if connection.execute(row.returning(networks.c.sha256)).first() is not None:
-        for part, start in enumerate(range(0, len(weights), PART)):
-            piece = weights[start : start + PART]
+        for part, start in enumerate(range(0, len(weights), PART_BYTES)):
+            piece = weights[start : start + PART_BYTES]
             connection.execute(insert(network_parts).values(sha256=sha256, part=part, weights=piece))
     return True
 
 
 def find_for_study(engine: Engine, study_name: str) -> Network | None:
-    """The network that a study's final step scored; None where it has not, or the network was too large to keep.
+    """Return the network that a study's final step scored; None if it has not, or if the network was too large.
 
     Raises:
         UnknownStudy: there is no such study.
@@ -58,11 +59,11 @@ def find_for_study(engine: Engine, study_name: str) -> Network | None:
         row = connection.execute(wanted.order_by(scores.c.score_id.desc())).first()
         if row is None:
             return None
-        return Network(sha256=row.sha256, description=row.description, weights=_weights(connection, row.sha256))
+        return Network(sha256=row.sha256, description=row.description, weights=_read_weights(connection, row.sha256))
 
 
-def _weights(connection: Connection, sha256: str) -> bytes:
-    """The parts put together, fetched one by one: no answer is larger than a part."""
+def _read_weights(connection: Connection, sha256: str) -> bytes:
+    """Fetch the parts one by one, so that no answer is larger than a part, and join them."""
     own = network_parts.c.sha256 == sha256
     parts = connection.scalars(select(network_parts.c.part).where(own).order_by(network_parts.c.part)).all()
     pieces = (select(network_parts.c.weights).where(own, network_parts.c.part == part) for part in parts)

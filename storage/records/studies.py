@@ -1,4 +1,4 @@
-"""Our record of a study: what it was created with, its budget, and whether it may go on."""
+"""Our record of a study: what it was created with, its budget, and whether it may continue."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Control = Literal["run", "stop", "failed", "moved"]
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRecord:
-    """One study. `spec` is what it was created with and never changes; the budget may be raised."""
+    """One study. `spec` is what it was created with and never changes; `trials`, its budget, may be raised."""
 
     study_id: int
     uuid: str
@@ -41,7 +41,7 @@ class StudyRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyDraft:
-    """A study that is being made: what is added to it through `study` or `connection` appears with it."""
+    """A study that is being created: what is added through `study` or `connection` becomes visible with it."""
 
     study: optuna.Study
     connection: Connection
@@ -55,7 +55,10 @@ def create(
     *,
     uuid_: str | None = None,
 ) -> StudyRecord:
-    """Make a study, in Optuna's tables and ours; `uuid_` is given where a study is copied.
+    """Create a study, in Optuna's tables and ours.
+
+    Args:
+        uuid_: The UUID of a study that is copied; None for a new one.
 
     Raises:
         StudyExists: the name is taken.
@@ -69,7 +72,7 @@ def create(
 def create_atomically(
     database: Database, name: str, spec: Mapping[str, Any], trials: int, *, uuid_: str | None = None
 ) -> Iterator[StudyDraft]:
-    """Make a study and whatever the block adds to it, all in one transaction: others see the whole or nothing.
+    """Create a study and what the block adds to it in one transaction: others see all of it or nothing.
 
     Raises:
         StudyExists: the name is taken.
@@ -98,7 +101,7 @@ def create_atomically(
 
 
 def get(engine: Engine, name: str) -> StudyRecord:
-    """The study called `name`.
+    """Return the study called `name`.
 
     Raises:
         UnknownStudy: there is no study of that name.
@@ -108,27 +111,27 @@ def get(engine: Engine, name: str) -> StudyRecord:
         row = connection.execute(_select().where(studies.c.name == name)).first()
         if row is not None:
             return _record(row)
-        names = _names(connection)
+        names = _list_names(connection)
         foreign = connection.scalar(text("SELECT 1 FROM studies WHERE study_name = :name"), {"name": name})
     if foreign:
         raise ForeignStudy(name)
     raise UnknownStudy(name, names)
 
 
-def names(engine: Engine) -> list[str]:
-    """The names of all our studies, oldest first."""
+def list_names(engine: Engine) -> list[str]:
+    """Return the names of all our studies, oldest first."""
     with engine.begin() as connection:
-        return _names(connection)
+        return _list_names(connection)
 
 
 def list_records(engine: Engine) -> list[StudyRecord]:
-    """All our studies, oldest first."""
+    """Return all our studies, oldest first."""
     with engine.begin() as connection:
         return _list_records(connection)
 
 
 def raise_budget(engine: Engine, study_id: int, trials: int) -> None:
-    """Let the study have `trials` finished trials if that is more than it had."""
+    """Raise the study's budget to `trials` finished trials; a higher one stays."""
     with engine.begin() as connection:
         connection.execute(
             update(studies).where(studies.c.study_id == study_id).values(trials=func.greatest(studies.c.trials, trials))
@@ -136,20 +139,20 @@ def raise_budget(engine: Engine, study_id: int, trials: int) -> None:
 
 
 def set_deadline(engine: Engine, study_id: int, seconds: float | None) -> None:
-    """End the study `seconds` from now, by the database's clock; None lifts the deadline."""
+    """End the study `seconds` from now, by the database's clock; None removes the deadline."""
     moment = None if seconds is None else func.now() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
     with engine.begin() as connection:
         connection.execute(update(studies).where(studies.c.study_id == study_id).values(deadline=moment))
 
 
 def set_control(engine: Engine, study_id: int, control: Control, reason: str | None = None) -> None:
-    """Tell every worker of the study, wherever it runs, to go on or to end."""
+    """Tell every worker of the study, on any machine, to continue or to end; `reason` is for people."""
     with engine.begin() as connection:
         connection.execute(update(studies).where(studies.c.study_id == study_id).values(control=control, reason=reason))
 
 
 def _select() -> Any:
-    # A study deleted with one of Optuna's tools leaves our row behind: only living ones count.
+    # A study that was deleted with one of Optuna's tools leaves our row behind, which does not count.
     overdue = func.coalesce(studies.c.deadline < func.now(), False).label("overdue")
     return select(studies, overdue).where(text(ALIVE))
 
@@ -158,7 +161,7 @@ def _list_records(connection: Connection) -> list[StudyRecord]:
     return [_record(row) for row in connection.execute(_select().order_by(studies.c.study_id))]
 
 
-def _names(connection: Connection) -> list[str]:
+def _list_names(connection: Connection) -> list[str]:
     return [record.name for record in _list_records(connection)]
 
 

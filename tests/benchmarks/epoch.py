@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from objectives.data.batches.examples import Examples, TrainValidation
-from objectives.data.batches.pixel_statistics import moments
+from objectives.data.batches.pixel_statistics import compute_pixel_statistics
 from objectives.data.cache import prepare
 from objectives.data.splits.split import split_examples
 from objectives.models.catalogue import MODELS
@@ -42,7 +42,7 @@ Metrics = Mapping[str, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """What both sides start from: images (uint8, N H W C), labels, which train and which validate, moments."""
+    """What both sides start from: images (uint8, N H W C), labels, which train and which validate, pixel statistics."""
 
     images_NHWC: Tensor
     labels_N: Tensor
@@ -56,7 +56,7 @@ def material(data: Path | None, examples: int) -> Material:
     """`examples` real images from the folder `data`, or random ones."""
     images, labels = _real(data, examples) if data else _random(examples)
     sides = split_examples(labels, 0.1, 0)
-    (mean,), (std,) = moments(images, sides.train)
+    (mean,), (std,) = compute_pixel_statistics(images, sides.train)
     return Material(
         images_NHWC=torch.from_numpy(images),
         labels_N=torch.from_numpy(labels),

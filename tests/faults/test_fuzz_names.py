@@ -68,5 +68,5 @@ def test_accepted_names_are_kept_and_make_folders(database_url: str, tmp_path: P
             (tmp_path / name).mkdir()
 
         keep()
-        assert studies.names(database.engine) == accepted
+        assert studies.list_names(database.engine) == accepted
         assert len(accepted) >= 30

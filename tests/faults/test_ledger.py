@@ -115,7 +115,7 @@ def test_of_many_claims_at_once_one_is_made(database: Database, opening: int) ->
         thread.start()
     for thread in threads:
         thread.join()
-    openings = ledger.openings(database.engine, UUID, "digits")
+    openings = ledger.list_openings(database.engine, UUID, "digits")
     assert [each.number for each in openings] == list(range(1, opening + 1))
     assert {openings[-1].claim.weights_sha256} == set(offered) - set(refused)
     assert len(refused) == RACERS - 1
@@ -143,7 +143,7 @@ def test_a_killed_scorer_leaves_its_claim_and_frees_the_turn(database: Database,
     with scorer(database_url) as process:
         process.kill()
     with ledger.hold_turn(database.engine, UUID, "digits") as connection:
-        [left] = ledger.openings(database.engine, UUID, "digits")
+        [left] = ledger.list_openings(database.engine, UUID, "digits")
         assert (left.result, left.claim.weights_sha256) == (None, "a" * 64)
         with pytest.raises(ScoreRefused):
             ledger.claim(connection, UUID, "s", "digits", Claim(weights_sha256="b" * 64, winner={}))
@@ -165,7 +165,7 @@ def test_a_scorer_that_is_killed_while_it_stores_stores_nothing(database: Databa
         connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": STUDY_LOCK_KEY})
         connection.commit()
     with ledger.hold_turn(database.engine, UUID, "digits"):  # free once the server has noticed
-        assert ledger.result(database.engine, UUID, "digits") is None
+        assert ledger.find_result(database.engine, UUID, "digits") is None
         assert kept(database) == 0
     assert complete(database, 0.5)["look"] == 1
 
@@ -182,8 +182,8 @@ def test_a_server_that_is_killed_between_claim_and_score_has_the_claim() -> None
                 with pytest.raises(DBAPIError):
                     ledger.complete(connection, UUID, "digits", {}, test_sha256="t", predictions=b"p")
             with EmbeddedServer(folder):
-                assert ledger.open_claim(database.engine, UUID, "digits") == wanted
-                assert ledger.result(database.engine, UUID, "digits") is None
+                assert ledger.find_claim(database.engine, UUID, "digits") == wanted
+                assert ledger.find_result(database.engine, UUID, "digits") is None
                 claim(database)
                 assert complete(database, 0.5)["look"] == 1
 
@@ -221,4 +221,4 @@ def test_what_the_dashboard_deletes_or_renames_frees_no_test_set(database: Datab
     with database.engine.begin() as connection:
         assert ledger.count_looks(connection, "digits") == 3
     for uuid, accuracy in ((first.uuid, 0.9), (second.uuid, 0.8), (third.uuid, 0.7)):
-        assert (ledger.result(database.engine, uuid, "digits") or {})["test_accuracy"] == accuracy
+        assert (ledger.find_result(database.engine, uuid, "digits") or {})["test_accuracy"] == accuracy

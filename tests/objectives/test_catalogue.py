@@ -28,7 +28,7 @@ from objectives.training.callbacks import TrainingCallback
 from objectives.training.loop import NULL_CALLBACK
 from objectives.variants.catalogue import VARIANTS
 from spaces import Categorical, Choice, Configuration, Domain, Fixed, Scalar, Space, corners, ends, find_broken_limit
-from tests.objectives.training.made import Curve, Leaving, left_and_resumed
+from tests.objectives.training.made import Curve, StoppingCallback, run_to_the_end
 
 BATCH = 128
 CASES = [pytest.param(group, name, entry, id=f"{group.kind}-{name}") for group, name, entry in entries()]
@@ -117,10 +117,10 @@ def donor() -> Mapping[str, TrainedNetwork]:
 def trained(
     model: str, config: Configuration, *, epochs: int = 4, callback: TrainingCallback = NULL_CALLBACK
 ) -> tuple[nn.Module, Curve]:
-    """Train on the one batch: every epoch is a step. Where the watcher leaves, go on as another process would."""
+    """Train on one batch, so that every epoch is a step; if the callback stops it, resume as another process would."""
     curve = Curve()
     sources = donor() if config.get("reuse") and config.reuse.name == "transfer" else {}
-    network = left_and_resumed(
+    network = run_to_the_end(
         lambda: train(
             objective(model), config, one_batch(), curve, epochs=epochs, seed=3, sources=sources, callback=callback
         )
@@ -158,7 +158,7 @@ def test_left_and_gone_on_with_it_gives_the_same_numbers(group: Group, name: str
     """Left within an epoch, before its validation ends, and at its end: the same curve and weights."""
     model, config = using(group, name, entry)
     network, curve = trained(model, config)
-    callback = Leaving(1, 4, 7)
+    callback = StoppingCallback(1, 4, 7)
     resumed, resumed_curve = trained(model, config, callback=callback)
     assert len(callback.states) >= 2
     assert not callback.refusals
@@ -226,7 +226,7 @@ def test_some_shipped_study_searches_it(group: Group, name: str, entry: Techniqu
         defaults = {**it.defaults, **(getattr(it.network, "config", object).__dict__ if it.network else {})}
         if any(group.uses({**defaults, **corner}.get(field), name) for corner in corners(it.space, {field})):
             return
-    # What is in use where nothing is said.
+    # What is used by default.
     assert name == "none", f"no shipped study searches over {group.kind} {name}"
 
 

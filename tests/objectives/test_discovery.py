@@ -96,7 +96,7 @@ def test_what_a_file_defines_has_the_same_module_in_every_process(own: Path) -> 
     assert result.stdout.strip() == b"Net"
 
 
-def test_edited_file_is_read_anew_with_another_hash(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_edited_file_is_read_again_with_another_hash(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The edit has the same length and the same date: cached bytecode would not notice."""
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     first = find_objective(str(own))

@@ -22,7 +22,7 @@ def _wobble(
 ) -> Optimizer:
     from torch.optim import RAdam
 
-    return RAdam(_decayed(groups, weight_decay), lr=learning_rate * factor, decoupled_weight_decay=True)
+    return RAdam(_add_weight_decay(groups, weight_decay), lr=learning_rate * factor, decoupled_weight_decay=True)
 
 
 OPTIMIZERS: dict[str, OptimizerEntry] = {

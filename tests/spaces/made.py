@@ -68,3 +68,19 @@ def _wider(inner: st.SearchStrategy[Space]) -> st.SearchStrategy[Space]:
 def spaces() -> st.SearchStrategy[Space]:
     """Spaces of up to three levels."""
     return st.recursive(st.dictionaries(NAMES, plain(), max_size=4).map(Space), _wider, max_leaves=4)
+
+
+# Every kind of domain, and choices that look like something else.
+EVERYTHING = Space(
+    whole=Int(-3, 7, step=2),
+    log=Int(1, 64, log=True),
+    grid=Float(0.0, 1.0, step=0.25),
+    small=Float(1e-7, 1e-3, log=True),
+    huge=Float(1.0, 1e300),
+    words=Categorical("relu", "lambda", "two words", "it's", 'a "b"', "a,b", "1", "None", "1:4"),
+    plain=Categorical(None, True, -2, 0.5, 1e-9),
+    fixed=Fixed("x, y"),
+    number=Fixed(1.0),
+    choice=Categorical({"a": Space(deep=Categorical({"a": Space(end=Int(1, 2)), "b": Space()})), "c": Space()}),
+    single=Categorical("only"),
+)

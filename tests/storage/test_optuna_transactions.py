@@ -109,7 +109,7 @@ def test_a_new_trial_locks_the_row_of_its_study(other: Engine, study: optuna.Stu
 
     def look() -> None:
         try:
-            ask(other, "SELECT study_id FROM studies FOR UPDATE NOWAIT")
+            ask(other, "SELECT study_id FROM studies FOR SHARE NOWAIT")
         except OperationalError as error:
             refused.append(isinstance(error.orig, LockNotAvailable))
 

@@ -1,19 +1,20 @@
-"""Which random changes training images go through; how they are made is in `pixels`."""
+"""Which random changes are made to training images; `random_changes` makes them."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """Random changes of training images, drawn anew for every image in every epoch; none by default.
+    """Random changes of training images, drawn again for every image in every epoch; none by default.
 
-    flip: mirrors half of the images left to right.
-    crop: moves an image by up to so many pixels along each side, black coming in (He et al. 2015); 0 for none.
-    cutout: side in pixels of a square that is wiped out of an image (DeVries and Taylor 2017); 0 for none. Its
-    centre is any pixel, so parts of it may fall outside; it takes the mean colour of what is trained on, which
-    is 0 after normalization: as in the paper, so that it hardly moves the statistics of a batch.
+    flip: whether to mirror half of the images left to right.
+    crop: the most pixels that an image is moved along each axis, with black filling the gap (He et al. 2015).
+    cutout: side, in pixels, of a square that is set to the mean colour (DeVries and Taylor 2017). Its centre is any
+    pixel, so parts of it may fall outside the image. The mean colour of the training images is 0 after
+    normalization, so that, as in the paper, the square hardly changes the statistics of a batch.
 
-    Raises ValueError: crop or cutout is negative.
+    Raises:
+        ValueError: crop or cutout is negative.
     """
 
     flip: bool = False
@@ -23,15 +24,15 @@ class Augmentation:
     def __post_init__(self) -> None:
         for name, pixels in self._sizes.items():
             if pixels < 0:
-                raise ValueError(f"{name} must be at least 0 pixels, but got {name}={pixels}.")
+                raise ValueError(f"{name} must be at least 0 pixels, but got {name}={pixels}")
 
     def check(self, height: int, width: int) -> None:
-        """Raises ValueError where a crop or cutout is as large as images of so many pixels."""
+        """Raise `ValueError` if a crop or cutout is as large as images of height x width pixels."""
         for name, pixels in self._sizes.items():
             if pixels >= min(height, width):
                 raise ValueError(
                     f"{name} must be smaller than the images, but got {name}={pixels} for images of "
-                    f"{height} x {width} pixels: choose {min(height, width) - 1} at most."
+                    f"{height} x {width} pixels; use {min(height, width) - 1} at most"
                 )
 
     @property

@@ -1,4 +1,4 @@
-"""Labelled examples on a device, and all that an objective gets to see of a data set.
+"""Labelled examples on a device, and everything of a data set that an objective may see.
 
 Shapes: B examples of a batch, N of the data set, C channels, H height, W width.
 """
@@ -12,21 +12,24 @@ from torch import Tensor
 
 from objectives.data.batches.augmentation import UNCHANGED, Augmentation
 from objectives.data.batches.images import Images
-from objectives.data.batches.pixel_statistics import moments
+from objectives.data.batches.pixel_statistics import compute_pixel_statistics
 from objectives.data.files.errors import ImpossibleSplit
 from objectives.data.files.prepared import Prepared
 from objectives.data.splits.classes import NOT_CHOSEN, choose_classes, renumber
 from objectives.data.splits.split import Indices, Split
 
-# One move of this many bytes bounds the memory that a data set takes on its way to another device.
-_MOVE_BYTES = 64 * 2**20
+# Images are copied to another device in pieces of this size, which bounds the memory of the copy.
+_COPY_BYTES = 64 * 2**20
 
 
 class Examples(Images):
     """Images with their labels.
 
-    images_NHWC, indices, mean, std: as of `Images`. labels_N: int64, the class of each of the N images, of which
-    those of `indices` are kept as `labels`. All tensors are on one device.
+    images_NHWC, indices, mean, std: as in `Images`. labels_N: int64, the class of each of the N images; `labels` keeps
+    those of `indices`. All tensors are on one device.
+
+    Raises:
+        ValueError: the images are not uint8 with four dimensions, or the numbers of channels differ.
     """
 
     def __init__(
@@ -38,7 +41,7 @@ class Examples(Images):
         std: tuple[float, ...],
         indices: Tensor | None = None,
     ) -> None:
-        """Raises ValueError: the images are not uint8 in four dimensions, or the channels do not match."""
+
         super().__init__(images_NHWC=images_NHWC, mean=mean, std=std, indices=indices)
         self.labels = labels_N[self.indices]
 
@@ -50,9 +53,9 @@ class Examples(Images):
         augment: Augmentation = UNCHANGED,
         drop_last: bool = False,
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """One epoch: pairs of images (float32, B C H W, channels last, normalized) and labels (int64, B).
+        """Return one epoch as pairs of images (float32, B C H W, channels last, normalized) and labels (int64, B).
 
-        Arguments and errors are those of `Images.images`, and so are the images of one seed.
+        The arguments, the errors and the images that a seed gives are those of `Images.images`.
         """
         epoch = self._batches(batch_size, order_seed, augment, drop_last)
         return ((x_BCHW, self.labels[chosen_B]) for x_BCHW, chosen_B in epoch)
@@ -60,13 +63,13 @@ class Examples(Images):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrainValidation:
-    """All that an objective gets to see of a data set.
+    """Everything of a data set that an objective may see.
 
-    train: what is trained on. validation: what a trial's value is measured on.
-    unlabelled: the images of the training side, those too whose labels are not trained on; for unsupervised
-    training, and without labels. All three are normalized as `train` is.
+    train: the examples to train on. validation: the examples that a trial's value is measured on.
+    unlabelled: all images of the training side, without labels, for unsupervised training; there are more than in
+    `train` if a study uses few labels. All three are normalized by the statistics of `train`.
     classes: names in the order of the labels. image_shape: (channels, height, width). device: where batches are.
-    merged: whether the validation examples are trained on as well, so that nothing may be chosen by them.
+    merged: whether the validation examples are trained on as well, so that no choice may depend on them.
     """
 
     train: Examples
@@ -86,24 +89,27 @@ def load(
     classes: Sequence[str] | None = None,
     merge_validation: bool = False,
 ) -> TrainValidation:
-    """The parts of a split on a device, normalized by the mean and deviation of what is trained on.
+    """Return the parts of a split on a device, normalized by the mean and deviation of the training examples.
 
-    On the CPU all are views of the mapped file, whatever the number of processes. To another device the images
-    of train and validation are moved once; where the unlabelled ones are more, these come batch by batch.
+    On the CPU they are views of the memory-mapped file, which all processes share. To another device the images of
+    train and validation are copied once; if there are more unlabelled images, these are copied batch by batch.
 
-    classes: the names that the split was made for, numbered from 0 in this order (default: all of them).
-    merge_validation: adds the validation part to train and unlabelled, for the final retraining; validation
-    stays the part it was.
+    Args:
+        classes: the classes that the split was made for, numbered from 0 in this order; None for all.
+        merge_validation: adds the validation part to train and unlabelled, for the final retraining; validation
+            stays as it is.
 
-    Raises ImpossibleClasses: `classes` are unknown, named twice or fewer than two. ImpossibleSplit: the split has
-    examples of other classes.
+    Raises:
+        ImpossibleClasses: a class is unknown or named twice, or there are fewer than two.
+        ImpossibleSplit: the split has examples of other classes.
     """
     device = torch.device(device)
     names = choose_classes(prepared.name, prepared.classes, classes)
     added = split.validation if merge_validation else split.validation[:0]
     trained, pool = np.union1d(split.train, added), np.union1d(split.pool, added)
-    images, labels_N, kept = _placed(prepared, _labels(prepared, split, names), trained, split.validation, device)
-    mean, std = moments(prepared.images(), trained)
+    labels = _number_labels(prepared, split, names)
+    images, labels_N, kept = _place_on_device(prepared, labels, trained, split.validation, device)
+    mean, std = compute_pixel_statistics(prepared.images(), trained)
 
     def part(indices: Indices) -> Examples:
         rows = torch.from_numpy(np.searchsorted(kept, indices)).to(device)
@@ -126,28 +132,29 @@ def load(
     )
 
 
-def _labels(prepared: Prepared, split: Split, names: Sequence[str]) -> Indices:
+def _number_labels(prepared: Prepared, split: Split, names: Sequence[str]) -> Indices:
+    """Return the labels numbered in the order of `names`."""
     labels = renumber(prepared.labels(), prepared.classes, names)
     if (labels[split.pool] == NOT_CHOSEN).any() or (labels[split.validation] == NOT_CHOSEN).any():
-        raise ImpossibleSplit(f"The split has examples of other classes than {', '.join(names)}: split these only.")
+        raise ImpossibleSplit(f"the split has examples of other classes than {', '.join(names)}; split only these")
     return labels
 
 
-def _placed(
+def _place_on_device(
     prepared: Prepared, labels: Indices, trained: Indices, validation: Indices, device: torch.device
 ) -> tuple[Tensor, Tensor, Indices]:
-    """Images and labels on the device, and which examples they are, ascending."""
+    """Return images and labels on the device, and the ascending indices of these examples."""
     if device.type == "cpu":
         images = torch.from_numpy(prepared.images(writable=True))
         return images, torch.from_numpy(labels), np.arange(prepared.examples)
     used = np.union1d(trained, validation)
-    return _moved(prepared, used, device), torch.from_numpy(labels[used]).to(device), used
+    return _copy_to_device(prepared, used, device), torch.from_numpy(labels[used]).to(device), used
 
 
-def _moved(prepared: Prepared, indices: Indices, device: torch.device) -> Tensor:
+def _copy_to_device(prepared: Prepared, indices: Indices, device: torch.device) -> Tensor:
     source = prepared.images()
     target = torch.empty((len(indices), *source.shape[1:]), dtype=torch.uint8, device=device)
-    step = max(1, _MOVE_BYTES // max(1, source[0].size))
+    step = max(1, _COPY_BYTES // max(1, source[0].size))
     for start in range(0, len(indices), step):
         target[start : start + step].copy_(torch.from_numpy(source[indices[start : start + step]]))
     return target

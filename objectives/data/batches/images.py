@@ -1,4 +1,4 @@
-"""Images on a device, normalized and served in batches, without labels.
+"""Unlabelled images on a device, normalized and served in batches.
 
 Shapes: B images of a batch, N of the data set, C channels, H height, W width, P = H * W * C.
 """
@@ -13,11 +13,15 @@ from objectives.data.batches.random_changes import Draws, draw
 
 
 class Images:
-    """Some images of a shared array, in an order of their own, with the normalization of their pixels.
+    """Some images of a shared array, in a given order, with the normalization of their pixels.
 
-    images_NHWC: uint8, shared with other views and never written to. indices: int64, on the array's device,
-    which of the N images, in order (default: all). mean, std: by channel, of pixels from 0 to 1. device: where
-    the batches come out (default: where the array is).
+    images_NHWC: uint8, shared with other views and never written to.
+    indices: int64, on the array's device: which of the N images, in order; None for all.
+    mean, std: one number for each channel, for pixels from 0 to 1.
+    device: where batches are returned; None for the array's device.
+
+    Raises:
+        ValueError: the images are not uint8 with four dimensions, or the numbers of channels differ.
     """
 
     def __init__(
@@ -29,17 +33,17 @@ class Images:
         indices: Tensor | None = None,
         device: torch.device | None = None,
     ) -> None:
-        """Raises ValueError: the images are not uint8 in four dimensions, or the channels do not match."""
+
         if images_NHWC.dtype != torch.uint8 or images_NHWC.ndim != 4:
-            raise ValueError(f"Images must be uint8 N,H,W,C, but got {images_NHWC.dtype} {images_NHWC.shape}.")
+            raise ValueError(f"images must be uint8 N,H,W,C, but got {images_NHWC.dtype} {images_NHWC.shape}")
         if not len(mean) == len(std) == images_NHWC.shape[3]:
-            raise ValueError(f"mean={mean} and std={std} must have {images_NHWC.shape[3]} numbers each.")
+            raise ValueError(f"mean and std need {images_NHWC.shape[3]} numbers each, but got mean={mean}, std={std}")
         self.device = images_NHWC.device if device is None else device
         self.mean, self.std = mean, std
         everything = torch.arange(len(images_NHWC), device=images_NHWC.device)
         self.indices = everything if indices is None else indices
         self._images_NHWC = images_NHWC
-        # One row of pixels: a scale by channel, repeated, makes normalizing one pass over contiguous memory.
+        # The channels' scales, repeated for every pixel, normalize an image in one pass over contiguous memory.
         pixels = images_NHWC.shape[1] * images_NHWC.shape[2]
         scale = torch.tensor([1 / (255 * s) for s in std], dtype=torch.float64).repeat(pixels)
         shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)], dtype=torch.float64)
@@ -47,11 +51,11 @@ class Images:
         self._shift_P = shift.repeat(pixels).to(torch.float32).to(self.device)
 
     def __len__(self) -> int:
-        """How many images an epoch has."""
+        """Return how many images an epoch has."""
         return len(self.indices)
 
     def steps(self, batch_size: int, *, drop_last: bool = False) -> int:
-        """How many batches an epoch has."""
+        """Return how many batches an epoch has."""
         whole, rest = divmod(len(self), batch_size)
         return max(whole, 1) if drop_last or not rest else whole + 1
 
@@ -63,34 +67,36 @@ class Images:
         augment: Augmentation = UNCHANGED,
         drop_last: bool = False,
     ) -> Iterator[Tensor]:
-        """One epoch of images only: float32, B C H W, channels last, normalized.
+        """Return one epoch of images without labels: float32, B C H W, channels last, normalized.
 
-        order_seed: of the order and of the augmentation, which are the same on every device; None keeps the
-        order. augment: the random changes, which leave the order as it is. drop_last: leaves out a last batch
-        that is not full, unless it is the only one.
+        Args:
+            order_seed: seed of the order and of the augmentation, which are the same on every device; None keeps
+                the stored order.
+            augment: random changes of the images; they do not change the order.
+            drop_last: skips an incomplete last batch, unless it is the only one.
 
-        Raises ValueError: batch_size < 1, augmentation without order_seed, or a crop or cutout as large as the
-        images.
+        Raises:
+            ValueError: batch_size < 1, augmentation without order_seed, or a crop or cutout as large as the images.
         """
         return (x_BCHW for x_BCHW, _ in self._batches(batch_size, order_seed, augment, drop_last))
 
     def _batches(
         self, batch_size: int, order_seed: int | None, augment: Augmentation, drop_last: bool
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """What `images` gives, each batch with the positions of its images among `indices`; checks at once."""
+        """Check the arguments, and return the batches with the positions of their images among `indices`."""
         if batch_size < 1:
-            raise ValueError(f"batch_size >= 1 must hold, but got batch_size={batch_size}.")
+            raise ValueError(f"batch_size must be at least 1, but got batch_size={batch_size}")
         if augment != UNCHANGED and order_seed is None:
-            raise ValueError(f"{augment} draws at random and needs order_seed, but got None.")
+            raise ValueError(f"{augment} draws at random and needs order_seed, but got None")
         _, height, width, _ = self._images_NHWC.shape
         augment.check(height, width)
         count = self.steps(batch_size, drop_last=drop_last)
-        return self._epoch(range(0, count * batch_size, batch_size), batch_size, order_seed, augment)
+        return self._generate_batches(range(0, count * batch_size, batch_size), batch_size, order_seed, augment)
 
-    def _epoch(
+    def _generate_batches(
         self, starts: range, size: int, order_seed: int | None, augment: Augmentation
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        order, draws = self._drawn(order_seed, augment)
+        order, draws = self._draw_epoch(order_seed, augment)
         for start in starts:
             batch = slice(start, start + size)
             chosen_B = order[batch]
@@ -103,11 +109,11 @@ class Images:
                 x_BHWC = draws.wipe(x_BHWC, batch)
             yield x_BHWC.permute(0, 3, 1, 2), chosen_B
 
-    def _drawn(self, order_seed: int | None, augment: Augmentation) -> tuple[Tensor, Draws | None]:
-        """An epoch's order, as positions among `indices`, and the numbers of its augmentation."""
+    def _draw_epoch(self, order_seed: int | None, augment: Augmentation) -> tuple[Tensor, Draws | None]:
+        """Return an epoch's order, as positions among `indices`, and the random numbers of its augmentation."""
         if order_seed is None:
             return torch.arange(len(self), device=self.indices.device), None
-        # On the CPU, for the same numbers on every device; the order first, whatever else is drawn.
+        # On the CPU, for the same numbers on every device; the order first, so that it does not depend on the rest.
         generator = torch.Generator().manual_seed(order_seed)
         order = torch.randperm(len(self), generator=generator).to(self.indices.device)
         if augment == UNCHANGED:

@@ -1,4 +1,4 @@
-"""Mean and standard deviation of pixels by channel, from exact integer sums."""
+"""Mean and standard deviation of pixels, from exact integer sums."""
 
 import math
 
@@ -7,15 +7,15 @@ from numpy.typing import NDArray
 
 _CHUNK = 1024
 
-Moments = tuple[tuple[float, ...], tuple[float, ...]]
+PixelStatistics = tuple[tuple[float, ...], tuple[float, ...]]
 
 
-def moments(images: NDArray[np.uint8], indices: NDArray[np.int64]) -> Moments:
-    """Mean and standard deviation of every channel over the chosen images, pixels counted from 0 to 1.
+def compute_pixel_statistics(images: NDArray[np.uint8], indices: NDArray[np.int64]) -> PixelStatistics:
+    """Return the mean and standard deviation of every channel over the chosen images, for pixels from 0 to 1.
 
     images: uint8, (N, height, width, channels). indices: which images; not empty.
-    The sums are integers, so the result depends neither on the order of the images nor on the machine. A
-    channel that is constant has the standard deviation 1, so that dividing by it changes nothing.
+    The sums are integers, so the result depends neither on the order of the images nor on the machine. A constant
+    channel gets the standard deviation 1, so that dividing by it changes nothing.
     """
     channels = images.shape[3]
     width = math.prod(images.shape[1:])
@@ -30,10 +30,10 @@ def moments(images: NDArray[np.uint8], indices: NDArray[np.int64]) -> Moments:
         squares.reshape(-1, channels).sum(axis=0).tolist(),
         strict=True,
     )
-    pairs = [_mean_and_deviation(total, square, count) for total, square in by_channel]
+    pairs = [_compute_mean_and_deviation(total, square, count) for total, square in by_channel]
     return tuple(mean for mean, _ in pairs), tuple(deviation for _, deviation in pairs)
 
 
-def _mean_and_deviation(total: int, square: int, count: int) -> tuple[float, float]:
+def _compute_mean_and_deviation(total: int, square: int, count: int) -> tuple[float, float]:
     variance = (count * square - total * total) / (count * count * 255 * 255)
     return total / (count * 255), math.sqrt(variance) if variance > 0 else 1.0

@@ -1,7 +1,7 @@
-"""Random changes of images: what is drawn for an epoch, and what each drawn number does to a batch.
+"""Random changes of images: the numbers that are drawn for an epoch, and what they do to a batch.
 
-The changes are functions of a batch (uint8 or float) and numbers drawn before; they write to nothing they are
-given. Shapes: B images of a batch, N of an epoch, C channels, H height, W width.
+The changes are pure functions of a batch (uint8 or float) and of numbers drawn before.
+Shapes: B images of a batch, N of an epoch, C channels, H height, W width.
 """
 
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from objectives.data.batches.augmentation import Augmentation
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Draws:
-    """The random numbers of one epoch, one row an image, in the order of the epoch.
+    """The random numbers of one epoch, one row for each image, in the order of the epoch.
 
-    flip_N: bool, whether to mirror. offset_N2: int64, where a crop's window begins, 0 to 2 * augment.crop.
+    flip_N: bool, whether to mirror. offset_N2: int64, the top left corner of a crop's window, 0 to 2 * augment.crop.
     centre_N2: int64, row and column of a cutout's centre.
     """
 
@@ -26,24 +26,24 @@ class Draws:
     centre_N2: Tensor
 
     def move(self, x_BHWC: Tensor, batch: slice) -> Tensor:
-        """The images of `batch` cropped and flipped as drawn; on raw pixels, of which 0 is black."""
+        """Return the images of `batch`, cropped and flipped as drawn; the pixels are raw, and 0 is black."""
         if self.augment.crop:
             x_BHWC = crop(x_BHWC, self.offset_N2[batch], self.augment.crop)
         return flip(x_BHWC, self.flip_N[batch]) if self.augment.flip else x_BHWC
 
     def wipe(self, x_BHWC: Tensor, batch: slice) -> Tensor:
-        """The images of `batch` with their squares cut out; on normalized pixels, of which 0 is the mean."""
+        """Return the images of `batch` with their squares cut out; the pixels are normalized, and 0 is the mean."""
         side = self.augment.cutout
-        return cutout(x_BHWC, self.centre_N2[batch], side) if side else x_BHWC
+        return cut_out(x_BHWC, self.centre_N2[batch], side) if side else x_BHWC
 
 
 def draw(
     augment: Augmentation, count: int, height: int, width: int, generator: torch.Generator, device: torch.device
 ) -> Draws:
-    """The numbers for `count` images of height x width pixels, from a generator on the CPU.
+    """Draw the numbers for `count` images of height x width pixels, from a generator on the CPU.
 
-    Each is drawn whether it is used or not: a change is the same whichever others are on, and, as the numbers
-    come from the CPU, on every device.
+    All numbers are drawn, even for changes that are switched off, so that a change does not depend on the others.
+    Numbers from the CPU are the same on every device.
     """
     uniform = torch.rand((count, 5), generator=generator, dtype=torch.float64)
     sides = torch.tensor([height, width])
@@ -56,7 +56,7 @@ def draw(
 
 
 def flip(x_BHWC: Tensor, flip_B: Tensor) -> Tensor:
-    """The images, those of `flip_B` (bool) mirrored left to right."""
+    """Return the images, mirrored left to right where `flip_B` (bool) says so."""
     B, H, W, C = x_BHWC.shape
     kept = torch.arange(W * C, device=x_BHWC.device)
     mirrored = kept.view(W, C).flip(0).flatten()
@@ -65,30 +65,30 @@ def flip(x_BHWC: Tensor, flip_B: Tensor) -> Tensor:
 
 
 def crop(x_BHWC: Tensor, offset_B2: Tensor, padding: int) -> Tensor:
-    """A window of the images' own size out of each, padded by zeros on every side.
+    """Return a window of the image's own size from each image, padded with zeros on every side.
 
-    offset_B2: int64, the window's top and left in the padded image, 0 to 2 * padding; at `padding` both, nothing
-    moves. padding: pixels.
+    offset_B2: int64, the window's top and left in the padded image, 0 to 2 * padding; if both equal `padding`,
+    nothing moves. padding: pixels.
     """
     B, H, W, C = x_BHWC.shape
     p = padding
     padded = torch.nn.functional.pad(x_BHWC, (0, 0, p, p, p, p))
     image, row, column, channel = padded.stride()
-    # Every window of every image as a view, of which one an image is copied: no index a pixel.
+    # A view of all windows of every image, of which one is copied; this needs no index for each pixel.
     shape, stride = (B, 2 * p + 1, 2 * p + 1, H, W, C), (image, row, column, row, column, channel)
     windows = padded.as_strided(shape, stride)
     return windows[torch.arange(B, device=x_BHWC.device), offset_B2[:, 0], offset_B2[:, 1]]
 
 
-def cutout(x_BHWC: Tensor, centre_B2: Tensor, side: int) -> Tensor:
-    """The images, each with a square of zeros, or as much of it as lies inside.
+def cut_out(x_BHWC: Tensor, centre_B2: Tensor, side: int) -> Tensor:
+    """Return the images, each with a square of zeros, or the part of it that lies inside.
 
-    centre_B2: int64, row and column of a pixel of the image: the square's centre, of four the lower right one.
+    centre_B2: int64, row and column of the square's central pixel; the lower right one of four if `side` is even.
     side: pixels, 1 or more.
     """
     B, H, W, _ = x_BHWC.shape
     image_B, from_centre = (torch.arange(count, device=x_BHWC.device) for count in (B, side))
-    # What falls outside is moved to the edge, which belongs to the square wherever something falls outside.
+    # Pixels outside are clamped to the edge, which is part of the square whenever some of it falls outside.
     row_BS = (centre_B2[:, :1] + from_centre - side // 2).clamp_(0, H - 1)
     column_BS = (centre_B2[:, 1:] + from_centre - side // 2).clamp_(0, W - 1)
     wiped = x_BHWC.clone()

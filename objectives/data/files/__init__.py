@@ -1,1 +1,1 @@
-"""How data sets lie on disk, and how their files are read and decoded."""
+"""The layouts of data sets on disk, and how their files are read and decoded."""

@@ -1,4 +1,4 @@
-"""From a layout on disk to labels, class names and image blocks; no file but the layout's is touched."""
+"""Decoding: from a layout on disk to labels, class names and image blocks, opening no other files."""
 
 import zipfile
 from collections.abc import Iterator
@@ -14,27 +14,28 @@ from objectives.data.files.folders import decode_folder
 from objectives.data.files.idx import read_idx
 from objectives.data.files.layouts import ArrayFile, CifarBatches, ClassFolder, IdxFiles, Location
 
-_BLOCK = 4096
+_BLOCK_IMAGES = 4096
 
 
 def decode(
-    place: Location,
+    location: Location,
     *,
     classes: tuple[str, ...] | None,
     channels: int | None = None,
     image_size: int | None = None,
 ) -> Decoded:
-    """One part of a data set.
+    """Return one part of a data set; its images are read when the blocks are iterated.
 
-    classes: names in the order of the labels; None, for class folders alone, takes the sorted names of the
-    folders.
-    channels: for class folders, 1 or 3; None takes 1 where every image is grayscale, else 3.
-    image_size: pixels; resizes the shorter side and crops the centre; None leaves the images as they are.
+    Args:
+        classes: names in the order of the labels; None, only for class folders, for the folders' sorted names.
+        channels: for class folders, 1 or 3; None for 1 if every image is grayscale, else 3.
+        image_size: pixels; the shorter side is resized to it and the centre is cropped; None for images as they are.
 
-    Raises UnreadableData: a file is not what its layout says; the message names it.
+    Raises:
+        UnreadableData: a file is not what its layout says; the message names it.
     """
-    files = place.files()
-    match place.layout:
+    files = location.files()
+    match location.layout:
         case ClassFolder():
             return decode_folder(files[0], classes=classes, channels=channels, image_size=image_size)
         case IdxFiles():
@@ -47,10 +48,10 @@ def decode(
         case ArrayFile():
             images, labels = _read_arrays(files[0])
     assert classes is not None
-    return _from_arrays(images, check_labels(labels, classes, len(images), files[-1]), classes, image_size)
+    return _wrap_arrays(images, check_labels(labels, classes, len(images), files[-1]), classes, image_size)
 
 
-def _from_arrays(images: Images, labels: Labels, classes: tuple[str, ...], image_size: int | None) -> Decoded:
+def _wrap_arrays(images: Images, labels: Labels, classes: tuple[str, ...], image_size: int | None) -> Decoded:
     height, width = images.shape[1:3] if image_size is None else (image_size, image_size)
     return Decoded(
         labels=labels,
@@ -58,13 +59,13 @@ def _from_arrays(images: Images, labels: Labels, classes: tuple[str, ...], image
         height=height,
         width=width,
         channels=images.shape[3],
-        blocks=_blocks(images, image_size),
+        blocks=_iterate_blocks(images, image_size),
     )
 
 
-def _blocks(images: Images, image_size: int | None) -> Iterator[Images]:
-    for start in range(0, len(images), _BLOCK):
-        block = images[start : start + _BLOCK]
+def _iterate_blocks(images: Images, image_size: int | None) -> Iterator[Images]:
+    for start in range(0, len(images), _BLOCK_IMAGES):
+        block = images[start : start + _BLOCK_IMAGES]
         yield block if image_size is None else image_files.fit_block(block, image_size)
 
 
@@ -76,11 +77,11 @@ def _read_arrays(path: Path) -> tuple[Images, Labels]:
         raise
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UnreadableData(
-            f"{path} cannot be read ({one_line(error)}): remove it, and it is written again."
+            f"{path} cannot be read ({one_line(error)}); remove it, and it will be written again"
         ) from error
     if images.dtype != np.uint8 or images.ndim != 4 or labels.dtype != np.int64 or labels.ndim != 1:
         raise UnreadableData(
-            f"{path} must hold uint8 images in four dimensions and int64 labels in one: remove it, "
-            "and it is written again."
+            f"{path} must have uint8 images with four dimensions and int64 labels with one; remove it, "
+            "and it will be written again"
         )
     return images, labels

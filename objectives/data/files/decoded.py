@@ -1,4 +1,4 @@
-"""What every layout is decoded to: labels, class names and image blocks, and the hash of all of it."""
+"""The decoded form of every layout (labels, class names and image blocks), and the hash of its content."""
 
 import hashlib
 import json
@@ -18,10 +18,10 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Decoded:
-    """One part of a data set, with its images yet to be read.
+    """One part of a data set, whose images have not been read yet.
 
     labels: int64, N. classes: names in the order of the labels. height, width: pixels. channels: 1 or 3.
-    blocks: the images in order, uint8 arrays (n, height, width, channels) that together hold N; read once.
+    blocks: the N images in order, as uint8 arrays (n, height, width, channels); can be iterated once.
     """
 
     labels: Labels
@@ -32,10 +32,10 @@ class Decoded:
     blocks: Iterator[Images]
 
 
-def fingerprint(images_sha256: str, labels: Labels, classes: tuple[str, ...], shape: tuple[int, ...]) -> str:
-    """SHA-256 of the decoded content: the same on every machine, whatever the files' names and dates.
+def compute_fingerprint(images_sha256: str, labels: Labels, classes: tuple[str, ...], shape: tuple[int, ...]) -> str:
+    """Return the SHA-256 of the decoded content, which does not depend on the machine or the files' names and dates.
 
-    images_sha256: of all pixels in order. shape: (N, height, width, channels).
+    images_sha256: hash of all pixels in order. shape: (N, height, width, channels).
     """
     labels_sha256 = hashlib.sha256(np.ascontiguousarray(labels, dtype="<i8").tobytes()).hexdigest()
     content = {"classes": classes, "images": images_sha256, "labels": labels_sha256, "shape": shape}
@@ -43,17 +43,18 @@ def fingerprint(images_sha256: str, labels: Labels, classes: tuple[str, ...], sh
 
 
 def check_labels(labels: Labels, classes: tuple[str, ...], examples: int, path: Path) -> Labels:
-    """The labels of `path`, if there is one for each image and each names a class.
+    """Return the labels of `path` if there is one for each image and each is the number of a class.
 
-    Raises UnreadableData otherwise.
+    Raises:
+        UnreadableData: otherwise.
     """
     if len(labels) != examples:
-        raise UnreadableData(f"{path} holds {len(labels)} labels for {examples} images; the numbers must be equal.")
+        raise UnreadableData(f"{path} must have one label for each image, but has {len(labels)} for {examples} images")
     if len(labels) == 0:
-        raise UnreadableData(f"{path} holds no examples.")
+        raise UnreadableData(f"{path} has no examples")
     low, high = int(labels.min()), int(labels.max())
     if not 0 <= low <= high < len(classes):
         raise UnreadableData(
-            f"{path}: 0 <= label < {len(classes)} must hold, but it holds labels from {low} to {high}."
+            f"0 <= label < {len(classes)} must hold in {path}, but its labels are from {low} to {high}"
         )
     return labels

@@ -1,9 +1,9 @@
-"""What can go wrong with data, each message one sentence for the user.
+"""The errors of data sets; each message is one sentence for the user.
 
 DataError
 ├── UnknownDataset    no data set has this name
-├── MissingData       the data set is known, but its files are not there and could not be downloaded
-├── UnreadableData    a file is there and is not what its layout says
+├── MissingData       the data set is known, but its files are missing and could not be downloaded
+├── UnreadableData    a file exists, but is not what its layout says
 ├── CacheError        the decoded copy could not be written
 ├── ImpossibleSplit   the examples cannot be divided as asked (also a ValueError)
 ├── ImpossibleClasses the classes asked for are unknown, named twice or too few (also a ValueError)
@@ -12,7 +12,7 @@ DataError
 
 
 class DataError(Exception):
-    """The root of every error of this package."""
+    """The base class of every error about data."""
 
 
 class UnknownDataset(DataError):
@@ -20,7 +20,7 @@ class UnknownDataset(DataError):
 
 
 class MissingData(DataError):
-    """The files of a known data set are not there and could not be had."""
+    """The files of a known data set are missing and could not be downloaded."""
 
 
 class UnreadableData(DataError):
@@ -44,5 +44,5 @@ class SealedTestSet(DataError, PermissionError):
 
 
 def one_line(error: Exception) -> str:
-    """What a library said of a file, in one line: some of what they say has several, or none."""
+    """Return an error's message in one line, or its type if it has no message; libraries' messages may have several."""
     return " ".join(str(error).split()) or type(error).__name__

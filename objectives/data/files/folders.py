@@ -1,4 +1,4 @@
-"""Class folders: `<folder>/<class>/*` image files, read with Pillow in threads."""
+"""Class folders: image files `<folder>/<class>/*`, read by Pillow in threads."""
 
 import os
 from collections import deque
@@ -17,65 +17,69 @@ from objectives.data.files.layouts import IMAGE_SUFFIXES
 
 _BLOCK_BYTES = 8 * 2**20
 
-# Below about 224x224 pixels most of a decode is Python, and threads would only wait for each other.
+# Below about 224x224 pixels, decoding is mostly Python code, and threads would only wait for each other.
 _THREADS_FROM_PIXELS = 224 * 224
 
 
 def list_images(folder: Path) -> dict[str, list[str]]:
-    """The image files of every class, both sorted by name; hidden files and files of other kinds are left
-    out.
+    """Return the image files of every class, sorted by name, without hidden files and files of other types.
 
-    Raises UnreadableData: the folder cannot be listed, has no class, or a class has no image.
+    Raises:
+        UnreadableData: the folder cannot be listed, has no class, or a class has no image.
     """
     try:
-        names = sorted(entry.name for entry in _visible(folder) if entry.is_dir())
-        images = {name: _images(folder / name) for name in names}
+        names = sorted(entry.name for entry in _list_visible(folder) if entry.is_dir())
+        images = {name: _list_image_names(folder / name) for name in names}
     except DataError:
         raise
     except OSError as error:
-        raise UnreadableData(f"{folder} cannot be listed ({error.strerror}).") from error
+        raise UnreadableData(f"{folder} cannot be listed ({error.strerror})") from error
     if not images:
-        raise UnreadableData(f"{folder} is empty: it must hold one folder a class, {folder}/<class>/*.png.")
+        raise UnreadableData(f"{folder} is empty; it must have one folder for each class, {folder}/<class>/*.png")
     for name, files in images.items():
         if not files:
             raise UnreadableData(
-                f"The class folder {folder / name} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))}): "
-                "add images to it or remove it."
+                f"the class folder {folder / name} has no image ({', '.join(sorted(IMAGE_SUFFIXES))}); "
+                "add images to it, or remove it"
             )
     return images
 
 
 def scan_images(folder: Path) -> list[tuple[str, int, int]]:
-    """Relative path, bytes and modification time (ns) of every image, without opening one.
+    """Return the relative path, size (bytes) and modification time (ns) of every image, without opening any.
 
-    Raises UnreadableData: as `list_images`.
+    Raises:
+        UnreadableData: as in `list_images`.
     """
     paths = [f"{name}/{file}" for name, files in list_images(folder).items() for file in files]
     try:
         stats = [os.stat(f"{folder}/{path}") for path in paths]
     except OSError as error:
-        raise UnreadableData(f"{error.filename} cannot be read ({error.strerror}).") from error
+        raise UnreadableData(f"{error.filename} cannot be read ({error.strerror})") from error
     return [(path, stat.st_size, stat.st_mtime_ns) for path, stat in zip(paths, stats, strict=True)]
 
 
 def decode_folder(
     folder: Path, *, classes: tuple[str, ...] | None, channels: int | None, image_size: int | None
 ) -> Decoded:
-    """The images of `folder` in the order of their classes and names.
+    """Return the images of `folder` in the order of their classes and names.
 
-    classes: names in the order of the labels; None takes the folders' sorted names. channels: 1 or 3; None
-    takes 1 where every image is grayscale, else 3. image_size: see `pictures.read`; None demands that all
-    images have one size.
+    Args:
+        classes: names in the order of the labels; None for the folders' sorted names.
+        channels: 1 or 3; None for 1 if every image is grayscale, else 3.
+        image_size: as in `image_files.read`; None requires that all images have one size.
 
-    Raises UnreadableData: as `list_images`; a folder that is none of `classes`; an image that cannot be
-    decoded.
+    Raises:
+        UnreadableData: as in `list_images`; or a folder is not one of `classes`; or an image cannot be decoded.
     """
     images = list_images(folder)
     classes = classes or tuple(images)
     extra = sorted(set(images) - set(classes))
     if extra:
-        raise UnreadableData(f"{folder / extra[0]} is no class of this data set; its classes are {', '.join(classes)}.")
-    # Strings: opening 50,000 images through Path objects takes half as long again.
+        raise UnreadableData(
+            f"{folder / extra[0]} is not a class of this data set; its classes are {', '.join(classes)}"
+        )
+    # Strings, because opening 50,000 images through Path objects takes 1.5 times as long.
     files = [f"{folder}/{name}/{file}" for name in classes for file in images.get(name, ())]
     if channels is None:
         channels = 1 if all(image_files.is_grayscale(file) for file in files) else 3
@@ -87,21 +91,22 @@ def decode_folder(
         height=first.shape[0],
         width=first.shape[1],
         channels=channels,
-        blocks=_blocks(files, first.shape, image_size),
+        blocks=_read_blocks(files, first.shape, image_size),
     )
 
 
-def _visible(folder: Path) -> list[os.DirEntry[str]]:
+def _list_visible(folder: Path) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
         return [entry for entry in entries if not entry.name.startswith(".")]
 
 
-def _images(folder: Path) -> list[str]:
-    return sorted(entry.name for entry in _visible(folder) if os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES)
+def _list_image_names(folder: Path) -> list[str]:
+    names = [entry.name for entry in _list_visible(folder)]
+    return sorted(name for name in names if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES)
 
 
-def _blocks(files: Sequence[str], shape: tuple[int, ...], image_size: int | None) -> Iterator[NDArray[np.uint8]]:
-    """Blocks of about eight megabytes in order, a few of them being read ahead."""
+def _read_blocks(files: Sequence[str], shape: tuple[int, ...], image_size: int | None) -> Iterator[NDArray[np.uint8]]:
+    """Yield blocks of about eight megabytes in order, reading a few ahead."""
     height, width, channels = shape
     size = max(1, _BLOCK_BYTES // (height * width * channels))
 
@@ -112,8 +117,8 @@ def _blocks(files: Sequence[str], shape: tuple[int, ...], image_size: int | None
             image = image_files.read(file, channels, image_size)
             if image.shape != block.shape[1:]:
                 raise UnreadableData(
-                    f"All images must have one size, but {files[0]} has {width}x{height} and {file} has "
-                    f"{image.shape[1]}x{image.shape[0]}: set image_size to resize them all."
+                    f"all images must have one size, but {files[0]} has {width}x{height} and {file} has "
+                    f"{image.shape[1]}x{image.shape[0]}; set image_size to resize them all"
                 )
             block[k] = image
         return block

@@ -1,4 +1,4 @@
-"""One image file or array to pixels of a given number of channels and size."""
+"""Image files and arrays as pixels of a given size and number of channels."""
 
 import struct
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 from objectives.data.files.errors import DataError, UnreadableData, one_line
 
-# Of layouts.IMAGE_SUFFIXES. Pillow would take others for an image, too, and call Ghostscript for some.
+# The formats of layouts.IMAGE_SUFFIXES. Pillow accepts more, and calls Ghostscript for some of them.
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "PPM", "TIFF")
 _GRAYSCALE = frozenset({"1", "L"})
 _PILLOW_RAISES = (
@@ -23,9 +23,10 @@ _PILLOW_RAISES = (
 
 
 def is_grayscale(path: str) -> bool:
-    """Whether an image file declares one channel without alpha or palette; only its header is read.
+    """Return whether an image file declares one channel without alpha or palette; only its header is read.
 
-    Raises UnreadableData: not an image.
+    Raises:
+        UnreadableData: the file is not an image.
     """
     try:
         with Image.open(path, formats=_FORMATS) as image:
@@ -33,35 +34,38 @@ def is_grayscale(path: str) -> bool:
     except DataError:
         raise
     except _PILLOW_RAISES as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable_error(path, error) from error
 
 
 def read(path: str, channels: int, image_size: int | None) -> NDArray[np.uint8]:
-    """The pixels of an image file: uint8, (height, width, channels).
+    """Return the pixels of an image file: uint8, (height, width, channels).
 
-    channels: 1 or 3. Alpha is dropped, of an animation the first picture is taken, EXIF orientation is left
-    alone.
-    image_size: pixels; see `fit`.
+    Alpha is dropped, the first picture of an animation is read, and EXIF orientation is ignored.
 
-    Raises UnreadableData: not an image, truncated, or more than eight bits a channel.
+    Args:
+        channels: 1 or 3.
+        image_size: pixels, as in `fit`.
+
+    Raises:
+        UnreadableData: the file is not an image, is truncated, or has more than 8 bits per channel.
     """
     try:
         with Image.open(path, formats=_FORMATS) as image:
             if image.mode.startswith(("I", "F")):
-                raise UnreadableData(f"{path} has more than 8 bits a channel (mode {image.mode}): convert it to 8.")
+                raise UnreadableData(f"{path} has more than 8 bits per channel (mode {image.mode}); convert it to 8")
             if image.mode == "P" and "transparency" in image.info:
-                return _pixels(fit(image.convert("RGBA"), image_size), channels)
-            return _pixels(fit(image, image_size), channels)
+                return _to_pixels(fit(image.convert("RGBA"), image_size), channels)
+            return _to_pixels(fit(image, image_size), channels)
     except DataError:
         raise
     except _PILLOW_RAISES as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable_error(path, error) from error
 
 
 def fit(image: Image.Image, size: int | None) -> Image.Image:
-    """The image with its shorter side resized to `size` pixels (bilinear), then its central square.
+    """Resize the image's shorter side to `size` pixels (bilinear), and return the central square.
 
-    A size of None, or the one it has, leaves it alone.
+    If `size` is None or the image's own size, return the image as it is.
     """
     if size is None or image.size == (size, size):
         return image
@@ -75,16 +79,16 @@ def fit(image: Image.Image, size: int | None) -> Image.Image:
 
 
 def fit_block(block: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """`fit` for every image of an array (n, height, width, channels)."""
+    """Apply `fit` to every image of an array (n, height, width, channels)."""
     channels = block.shape[-1]
     images = (Image.fromarray(image[..., 0] if channels == 1 else image) for image in block)
-    return np.stack([_pixels(fit(image, size), channels) for image in images])
+    return np.stack([_to_pixels(fit(image, size), channels) for image in images])
 
 
-def _pixels(image: Image.Image, channels: int) -> NDArray[np.uint8]:
+def _to_pixels(image: Image.Image, channels: int) -> NDArray[np.uint8]:
     pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     return pixels[..., None] if channels == 1 else pixels
 
 
-def _unreadable(path: str, error: Exception) -> UnreadableData:
-    return UnreadableData(f"{path} cannot be decoded as an image ({one_line(error)}): replace it or remove it.")
+def _unreadable_error(path: str, error: Exception) -> UnreadableData:
+    return UnreadableData(f"{path} cannot be decoded as an image ({one_line(error)}); replace or remove it")

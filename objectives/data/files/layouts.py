@@ -1,7 +1,7 @@
-"""How a data set's files may lie on disk: frozen descriptors, one a layout.
+"""The layouts that a data set's files may have on disk, each a frozen descriptor.
 
-Every path is relative to the data folder, except that of an `ArrayFile`, which is relative to the cache
-folder. A descriptor knows names only; it never looks at the disk unless a function below is handed a folder.
+Every path is relative to the data folder, except that of an `ArrayFile`, which is relative to the cache folder. A
+descriptor only holds names; a `Location` joins it with a folder and looks at the disk.
 """
 
 import os
@@ -31,7 +31,7 @@ class CifarBatches:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassFolder:
-    """One folder a class with image files in it: `<folder>/<class>/*.png`."""
+    """One folder of image files for each class: `<folder>/<class>/*.png`."""
 
     folder: str
 
@@ -48,13 +48,13 @@ Layout = IdxFiles | CifarBatches | ClassFolder | ArrayFile
 
 @dataclass(frozen=True, kw_only=True)
 class Location:
-    """A layout and the absolute paths of what it names."""
+    """A layout, and the folder that its paths are relative to."""
 
     layout: Layout
     root: Path
 
     def files(self) -> list[Path]:
-        """The files of the layout as they would lie here; for class folders, the folder alone."""
+        """Return the paths of the layout's files here, which may not exist; for class folders, only the folder."""
         match self.layout:
             case IdxFiles(folder=folder, images=images, labels=labels):
                 return [_plain_or_gzipped(self.root / folder / name) for name in (images, labels)]
@@ -65,15 +65,15 @@ class Location:
             case ArrayFile(file=file):
                 return [self.root / file]
 
-    def present(self) -> bool:
-        """Whether every file (for class folders: the folder) exists."""
+    def exists(self) -> bool:
+        """Return whether every file (for class folders, the folder) exists."""
         if isinstance(self.layout, ClassFolder):
             return os.path.isdir(self.files()[0])
-        # Unlike a path's own method, this one says no of a name that is too long.
+        # Unlike `Path.is_file`, this is False for a name that is too long.
         return all(os.path.isfile(file) for file in self.files())
 
     def describe(self) -> str:
-        """What is expected here, as a path pattern for an error message."""
+        """Return what is expected here, as a path pattern for an error message."""
         if isinstance(self.layout, ClassFolder):
             return f"{self.files()[0]}/<class>/*.png"
         first, *others = (str(file) for file in self.files())
@@ -81,7 +81,7 @@ class Location:
 
 
 def locate(layout: Layout, *, data_dir: Path, cache_dir: Path) -> Location:
-    """Where the files of `layout` lie, given the two folders."""
+    """Return the location of a layout, given the two folders."""
     return Location(layout=layout, root=cache_dir if isinstance(layout, ArrayFile) else data_dir)
 
 

@@ -1,16 +1,16 @@
-"""A data set decoded on disk: three files in a folder of their own, which every worker maps."""
+"""The decoded copy of a data set on disk: a folder with three files, which every worker maps into memory."""
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.data.files.decoded import Decoded, Progress, fingerprint
+from objectives.base.files import write_whole
+from objectives.data.files.decoded import Decoded, Progress, compute_fingerprint
 
 IMAGES_FILE = "images.npy"
 LABELS_FILE = "labels.npy"
@@ -19,14 +19,13 @@ META_FILE = "meta.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """The decoded training part of a data set; plain values, so that it can be sent to another process.
+    """The decoded training part of a data set; only plain values, so that it can be sent to another process.
 
-    folder: absolute, holds images.npy, labels.npy and meta.json.
+    folder: absolute; has images.npy, labels.npy and meta.json.
     name: the data set's identity.
-    fingerprint: SHA-256 of pixels, labels and class names, in hexadecimal; the same wherever the content is
-    the same.
+    fingerprint: SHA-256 of pixels, labels and class names, in hexadecimal; equal for equal content.
     classes: names in the order of the labels.
-    examples: how many there are.
+    examples: the number of images.
     image_shape: (channels, height, width).
     """
 
@@ -38,43 +37,41 @@ class Prepared:
     image_shape: tuple[int, int, int]
 
     def images(self, *, writable: bool = False) -> NDArray[np.uint8]:
-        """All images, (N, height, width, channels), mapped from disk: one copy for all processes.
+        """Return all images, (N, height, width, channels), mapped from disk: one copy for all processes.
 
-        writable: what is written to the array stays in it (copy on write); torch wants its memory so.
+        writable: makes the array writable, without changing the file (copy on write); torch requires it.
         """
         mode: Literal["r", "c"] = "c" if writable else "r"
         images: NDArray[np.uint8] = np.load(self.folder / IMAGES_FILE, mmap_mode=mode, allow_pickle=False)
         return images
 
     def labels(self) -> NDArray[np.int64]:
-        """The class number of every image, int64, N."""
+        """Return the class number of every image, int64, N."""
         labels: NDArray[np.int64] = np.load(self.folder / LABELS_FILE, allow_pickle=False)
         return labels
 
 
 def write(folder: Path, name: str, decoded: Decoded, progress: Progress | None) -> None:
-    """Writes a decoded data set into an empty folder, block by block, and waits until the disk has it.
+    """Write a decoded data set into an empty folder, block by block, and wait until it is on the disk.
 
-    progress: called with the numbers of images written and in all.
+    progress: called with the number of images written and the number of all images.
     """
     shape = (len(decoded.labels), decoded.height, decoded.width, decoded.channels)
     images_sha256 = _write_images(folder / IMAGES_FILE, decoded, shape, progress)
-    with (folder / LABELS_FILE).open("wb") as file:
+    with write_whole(folder / LABELS_FILE) as file:
         np.save(file, decoded.labels, allow_pickle=False)
-        _sync(file)
     meta = {
         "name": name,
-        "fingerprint": fingerprint(images_sha256, decoded.labels, decoded.classes, shape),
+        "fingerprint": compute_fingerprint(images_sha256, decoded.labels, decoded.classes, shape),
         "classes": decoded.classes,
         "shape": shape,
     }
-    with (folder / META_FILE).open("wb") as file:
+    with write_whole(folder / META_FILE) as file:
         file.write(json.dumps(meta, indent=1).encode() + b"\n")
-        _sync(file)
 
 
 def read(folder: Path) -> Prepared | None:
-    """What lies in `folder`, or None where a file is missing, truncated or of another shape than declared."""
+    """Return the data set in `folder`, or None if a file is missing, truncated or has not the declared shape."""
     try:
         meta = json.loads((folder / META_FILE).read_text(encoding="utf-8"))
         examples, height, width, channels = meta["shape"]
@@ -94,9 +91,9 @@ def read(folder: Path) -> Prepared | None:
 
 
 def _write_images(path: Path, decoded: Decoded, shape: tuple[int, ...], progress: Progress | None) -> str:
-    """Writes the images as one `.npy` without ever holding them all; gives the SHA-256 of the pixels."""
+    """Write the images as one `.npy` without holding all of them in memory; return the SHA-256 of the pixels."""
     digest, done = hashlib.sha256(), 0
-    with path.open("wb") as file:
+    with write_whole(path) as file:
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         for block in decoded.blocks:
@@ -106,11 +103,5 @@ def _write_images(path: Path, decoded: Decoded, shape: tuple[int, ...], progress
             done += len(block)
             if progress is not None:
                 progress(done, shape[0])
-        _sync(file)
-    assert done == shape[0], f"{done} images were decoded, {shape[0]} announced"
+    assert done == shape[0], f"{done} images were decoded, but {shape[0]} were announced"
     return digest.hexdigest()
-
-
-def _sync(file: IO[bytes]) -> None:
-    file.flush()
-    os.fsync(file.fileno())

@@ -1,1 +1,1 @@
-"""Where data sets come from: downloads, and data that ship with installed packages."""
+"""The sources of data sets: downloads, and data in installed packages."""

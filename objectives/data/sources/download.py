@@ -1,13 +1,10 @@
-"""Downloads what is missing of a known data set, checked by MD5 sum, each file whole or not at all.
+"""Downloads of known data sets: only missing files, checked by MD5 sum, each written whole or not at all.
 
-Nothing of torchvision is imported: its addresses and sums are in the catalogue (a test compares them), and
-its own download of a data set would fetch, open and check the held-out files together with the training
-files.
+torchvision is not imported: its addresses and sums are in the catalogue (a test compares them), and its own download
+would fetch, open and check the held-out files together with the training files.
 """
 
 import hashlib
-import os
-import secrets
 import sys
 import tarfile
 import urllib.request
@@ -17,27 +14,29 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import IO
 
+from objectives.base.files import write_whole
 from objectives.data.files.errors import DataError, MissingData
 from objectives.data.files.layouts import Location
 from objectives.data.sources.remotes import Bundled, RemoteArchive, RemoteFile, RemoteFiles, Source
 
-_CHUNK = 2**18
-_TIMEOUT_S = 30.0
+_CHUNK_BYTES = 2**18
+_TIMEOUT_SECONDS = 30.0
 
 Advance = Callable[[int], None]
 
 
 def obtain(name: str, source: Source | None, expected: Sequence[Location], *, data_dir: Path, cache_dir: Path) -> None:
-    """Brings one part of the data set `name` from its source.
+    """Download or write one part of the data set `name` from its source.
 
-    expected: the layouts any of which would have done, named in the error message.
+    expected: the locations that were looked at, which the error message names.
 
-    Raises MissingData: there is no source, no network, no space, or the mirrors hold other bytes.
+    Raises:
+        MissingData: there is no source, no network or no space, or the mirrors have other content.
     """
     try:
         match source:
             case None:
-                raise OSError("it is not known where to download it from")
+                raise OSError("no download address is known")
             case Bundled(write=write):
                 write(cache_dir)
             case RemoteFiles():
@@ -47,9 +46,9 @@ def obtain(name: str, source: Source | None, expected: Sequence[Location], *, da
     except DataError:
         raise
     except (OSError, HTTPException, EOFError, KeyError, tarfile.TarError) as error:
-        layouts = ", or ".join(place.describe() for place in expected)
+        layouts = ", or ".join(location.describe() for location in expected)
         raise MissingData(
-            f"{name} is not in {data_dir}, and could not be downloaded ({_reason(error)}): put there {layouts}."
+            f"{name} is not in {data_dir}, and could not be downloaded ({_describe_error(error)}); provide {layouts}"
         ) from error
 
 
@@ -61,7 +60,7 @@ def _fetch_files(source: RemoteFiles, data_dir: Path) -> None:
 
 
 def _fetch_members(source: RemoteArchive, data_dir: Path) -> None:
-    """Extracts only the members of one part; the others are passed over unread."""
+    """Extract the members of one part; the others are skipped unread."""
     archive = data_dir / source.file.name
     if not archive.is_file():
         _fetch(source.file, source.mirrors, data_dir)
@@ -71,13 +70,13 @@ def _fetch_members(source: RemoteArchive, data_dir: Path) -> None:
             if info.name in missing:
                 content = tar.extractfile(info)
                 if content is None:
-                    raise OSError(f"{archive} holds no file {info.name}")
-                with content, _whole(data_dir / info.name) as file:
+                    raise OSError(f"{info.name} in {archive} is not a file")
+                with content, write_whole(data_dir / info.name) as file:
                     _copy(content, file, lambda _: None)
                 missing.remove(info.name)
             if not missing:
                 return
-    raise OSError(f"{archive} has no {missing[0]}; remove it, and it is downloaded again")
+    raise OSError(f"{archive} has no {missing[0]}; remove it, and it will be downloaded again")
 
 
 def _fetch(file: RemoteFile, mirrors: Sequence[str], folder: Path) -> None:
@@ -86,46 +85,33 @@ def _fetch(file: RemoteFile, mirrors: Sequence[str], folder: Path) -> None:
         try:
             return _fetch_from(mirror + file.name, file, folder)
         except (OSError, HTTPException) as error:
-            failures.append(f"{mirror}: {_reason(error)}")
+            failures.append(f"{mirror}: {_describe_error(error)}")
     raise OSError("; ".join(failures))
 
 
 def _fetch_from(url: str, file: RemoteFile, folder: Path) -> None:
-    # MD5 finds a broken download; it is what torchvision publishes, and protects from nobody.
+    # MD5 detects a broken download, but not an attack; it is the only sum that torchvision publishes.
     digest = hashlib.md5(usedforsecurity=False)
-    # An opener of its own: the one that urlopen shares keeps the proxies of its first use.
+    # A new opener, because the one that urlopen shares keeps the proxies of its first use.
     opener = urllib.request.build_opener()
-    with opener.open(url, timeout=_TIMEOUT_S) as answer, _whole(folder / file.name) as part:
+    with opener.open(url, timeout=_TIMEOUT_SECONDS) as answer, write_whole(folder / file.name) as part:
         size = int(answer.headers.get("Content-Length") or 0)
-        with _progress(file.name, size) as advance:
+        with _show_progress(file.name, size) as advance:
             _copy(answer, part, advance, digest.update)
         if digest.hexdigest() != file.md5:
-            raise OSError(f"{file.name} has the MD5 sum {digest.hexdigest()}, not {file.md5}")
+            raise OSError(f"{file.name} must have the MD5 sum {file.md5}, but has {digest.hexdigest()}")
 
 
 def _copy(source: IO[bytes], target: IO[bytes], advance: Advance, update: Callable[[bytes], object] = len) -> None:
-    while chunk := source.read(_CHUNK):
+    while chunk := source.read(_CHUNK_BYTES):
         target.write(chunk)
         update(chunk)
         advance(len(chunk))
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write that takes the name `path` when all went well, and is removed otherwise."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with part.open("wb") as file:
-            yield file
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-@contextmanager
-def _progress(label: str, size: int) -> Iterator[Advance]:
-    """A bar on standard error where that is a terminal."""
+def _show_progress(label: str, size: int) -> Iterator[Advance]:
+    """Show a progress bar on standard error if that is a terminal."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -138,8 +124,8 @@ def _progress(label: str, size: int) -> Iterator[Advance]:
         yield lambda n: bar.advance(task, n)
 
 
-def _reason(error: Exception) -> str:
-    """The innermost words of an error: urllib wraps those of the operating system."""
+def _describe_error(error: Exception) -> str:
+    """Return the innermost message of an error: urllib wraps those of the operating system."""
     reason = getattr(error, "reason", None)
     if isinstance(reason, OSError):
         return reason.strerror or str(reason)

@@ -1,4 +1,4 @@
-"""Where a part of a known data set comes from; addresses and MD5 sums are those of torchvision's classes."""
+"""Descriptors of where a part of a data set comes from; addresses and MD5 sums are those of torchvision's classes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class RemoteFile:
 
 @dataclass(frozen=True, kw_only=True)
 class RemoteFiles:
-    """Files downloaded one by one into `folder`, each from the first of `mirrors` (URLs) that has it."""
+    """Files that are downloaded one by one into `folder`, each from the first of `mirrors` (URLs) that has it."""
 
     mirrors: tuple[str, ...]
     folder: str
@@ -24,7 +24,7 @@ class RemoteFiles:
 
 @dataclass(frozen=True, kw_only=True)
 class RemoteArchive:
-    """One gzipped tar, downloaded into the data folder and kept there, and the members to extract from it."""
+    """A gzipped tar, which is downloaded into the data folder and kept there, and the members to extract from it."""
 
     mirrors: tuple[str, ...]
     file: RemoteFile
@@ -33,7 +33,7 @@ class RemoteArchive:
 
 @dataclass(frozen=True, kw_only=True)
 class Bundled:
-    """Data that come with an installed package: `write(cache_dir)` writes the files that are not there."""
+    """Data of an installed package: `write(cache_dir)` writes the missing files."""
 
     package: str
     write: Callable[[Path], None]

@@ -1,1 +1,1 @@
-"""Which examples train and which validate, and which classes take part."""
+"""Splits: which examples are for training and which for validation, and which classes a study uses."""

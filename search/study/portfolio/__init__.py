@@ -1,7 +1,6 @@
-"""Studies that ship with the package: what the first study of a new storage learns from.
+"""Studies that ship with the package, for the first studies of a new storage to learn from.
 
-They were run on data that anybody may use, and hold validation accuracies only. CONTRIBUTING.md says how they are
-made.
+They were run on freely usable data and contain validation accuracies only. CONTRIBUTING.md says how to make one.
 """
 
 from __future__ import annotations
@@ -14,16 +13,16 @@ from search.strategies.gp.prior_models import PriorStudy
 FOLDER = Path(__file__).parent
 
 
-def shipped_names() -> list[str]:
-    """The names of the studies that ship, in alphabetical order."""
+def list_shipped() -> list[str]:
+    """Return the names of the shipped studies, in alphabetical order."""
     return sorted(path.stem for path in FOLDER.glob("*.json"))
 
 
 def read_shipped(name: str) -> PriorStudy:
-    """One of them, with its trials.
+    """Return the shipped study of this name, with its trials.
 
     Raises:
-        FileNotFoundError: there is none of that name.
+        FileNotFoundError: there is none.
     """
     stored = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     trials = [(trial["parameters"], trial["accuracies"]) for trial in stored["trials"]]

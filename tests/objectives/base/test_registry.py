@@ -79,6 +79,6 @@ def test_resolve_gives_the_entry_and_its_options() -> None:
         (Choice("other", {"power": 2.5}), "power of thing 'other' must be a whole number, but got 2.5"),
     ],
 )
-def test_resolve_refuses_what_nobody_reads_and_what_cannot_be_meant(choice: Choice, message: str) -> None:
+def test_resolve_refuses_unread_options_and_values_beyond_limits(choice: Choice, message: str) -> None:
     with pytest.raises(ObjectiveError, match=message):
         resolve(MADE, choice, "thing")

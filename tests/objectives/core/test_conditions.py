@@ -127,7 +127,7 @@ def test_what_looks_at_validation_needs_some(domains: dict[str, Domain], what: s
 def test_pooling_below_one_pixel_is_refused_with_both_sizes() -> None:
     objective = replace(CNN, space=_space(depth=Fixed(6), pool_rounds=Int(1, 5)))
     objective.check_images((3, 32, 32))
-    with pytest.raises(ObjectiveError, match=r"5 rounds of pooling would shrink 28x28 images below 1x1; .*=4 at most"):
+    with pytest.raises(ObjectiveError, match=r"pool_rounds=5 is too much for 28x28 images; .*=4 at most"):
         objective.check_images((1, 28, 28))
 
 

@@ -53,7 +53,7 @@ def test_broken_rule_is_told(change: dict[str, Any], message: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["dropuot", "pool_round", "learning_rates"])
-def test_name_that_nobody_reads_is_refused(name: str) -> None:
+def test_unread_name_is_refused(name: str) -> None:
     with pytest.raises(ObjectiveError, match=f"neither model 'mlp' nor the training reads '{name}'; they read"):
         replace(OBJECTIVE, space=SPACE.replace(**{name: Float(0, 1)}))
 

@@ -1,4 +1,4 @@
-"""One decode, whoever asks, and whatever happened to the last one."""
+"""A data set is decoded once, by however many processes, and after whatever happened to the last attempt."""
 
 import json
 import os
@@ -125,7 +125,7 @@ def test_a_damaged_copy_is_written_again(
 
 def test_a_single_class_is_refused(data_dir: Path, cache_dir: Path) -> None:
     made.write_folders(data_dir / "one" / "train", made.part(1, 3, (4, 4, 1)), ["only"])
-    with pytest.raises(UnreadableData, match="one/train holds a single class"):
+    with pytest.raises(UnreadableData, match="one/train has a single class"):
         prepare("one", data_dir, cache_dir)
 
 

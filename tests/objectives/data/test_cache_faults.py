@@ -76,7 +76,8 @@ def test_a_disk_that_fills_up_is_one_sentence_and_leaves_nothing(mine: Path, cac
     process.join()
     assert isinstance(error, CacheError)
     assert str(error) == (
-        f"mine cannot be kept decoded under {cache_dir} (File too large): free the space or name another cache folder."
+        f"the decoded copy of mine cannot be written to {cache_dir} (File too large); free space there, or use another "
+        "cache folder"
     )
     assert list((cache_dir / "data").glob(".*.part")) == []
     assert prepare("mine", mine, cache_dir).examples == 12
@@ -84,7 +85,7 @@ def test_a_disk_that_fills_up_is_one_sentence_and_leaves_nothing(mine: Path, cac
 
 def test_a_cache_that_cannot_be_written_is_one_sentence(mine: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(CacheError, match=r"cannot be kept decoded under .*/file/cache \(Not a directory\)"):
+    with pytest.raises(CacheError, match=r"cannot be written to .*/file/cache \(Not a directory\)"):
         prepare("mine", mine, tmp_path / "file" / "cache")
 
 
@@ -96,7 +97,7 @@ def test_a_read_only_cache_is_one_sentence(mine: Path, tmp_path: Path) -> None:
 
 
 def announced(side: int) -> Decoded:
-    """Two images of this height and width that nobody reads."""
+    """Return two images of this height and width, which are never read."""
     labels = np.array([0, 1])
     return Decoded(labels=labels, classes=("a", "b"), height=side, width=side, channels=3, blocks=iter(()))
 

@@ -91,7 +91,7 @@ def test_an_unknown_name_gets_close_matches_the_list_and_the_layout(data_dir: Pa
         find_dataset("cifar-10", data_dir)
     message = str(error.value)
     assert "'cifar-10'" in message
-    assert "Did you mean cifar10" in message
+    assert "did you mean cifar10" in message
     for name in (*DATASETS, "flowers", f"{data_dir}/<name>/train/<class>/*.png"):
         assert name in message
 
@@ -106,7 +106,7 @@ def test_names_that_are_no_folder_of_their_own_are_unknown(name: str, data_dir: 
 
 def test_a_folder_of_another_set_cannot_go_by_a_known_name(data_dir: Path, cache_dir: Path) -> None:
     made.write_folders(data_dir / "cifar10" / "train", made.part(3, 2, (4, 4, 3)), ["cat", "dog", "fox"])
-    with pytest.raises(Exception, match=r"cifar10 has 10 classes, but .* has 3: give the folder a name of its own"):
+    with pytest.raises(Exception, match=r"cifar10 has 10 classes, but .* has 3; rename the folder"):
         prepare("cifar10", data_dir, cache_dir)
 
 

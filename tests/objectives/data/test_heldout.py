@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from objectives.data.catalogue import DATASETS
-from objectives.data.files.decoded import fingerprint
+from objectives.data.files.decoded import compute_fingerprint
 from objectives.data.files.errors import ImpossibleClasses, MissingData, UnreadableData
 from objectives.data.heldout import open_heldout
 from tests.objectives.data import made
@@ -32,7 +32,7 @@ def test_labels_are_numbered_as_in_training_though_a_class_is_missing(mine: Path
 
 def test_a_class_that_training_has_not_is_refused(mine: Path, cache_dir: Path) -> None:
     made.write_folders(mine / "mine" / "test", made.part(2, 2, (6, 4, 3)), ["a", "d"])
-    with pytest.raises(UnreadableData, match=r"mine/test/d is no class of this data set; its classes are a, b, c"):
+    with pytest.raises(UnreadableData, match=r"mine/test/d is not a class of this data set; its classes are a, b, c"):
         open_heldout("mine", mine, cache_dir)
 
 
@@ -78,7 +78,7 @@ def test_chosen_classes_are_renumbered_in_the_order_given(mine: Path, cache_dir:
     np.testing.assert_array_equal(result.images, held_out.images[[0, 1, 4, 5]])
     assert result.name == "mine"
     pixels = hashlib.sha256(result.images.tobytes()).hexdigest()
-    assert result.fingerprint == fingerprint(pixels, result.labels, ("c", "a"), (4, 6, 4, 3))
+    assert result.fingerprint == compute_fingerprint(pixels, result.labels, ("c", "a"), (4, 6, 4, 3))
 
 
 def test_the_fingerprint_is_of_what_is_scored(mine: Path, cache_dir: Path) -> None:
@@ -98,5 +98,5 @@ def test_classes_that_are_not_there_are_refused(mine: Path, cache_dir: Path) -> 
     with pytest.raises(ImpossibleClasses, match="mine has no class 'd'"):
         open_heldout("mine", mine, cache_dir, classes=("a", "d"))
     made.write_folders(mine / "mine" / "test", made.part(1, 2, (6, 4, 3)), CLASSES)
-    with pytest.raises(UnreadableData, match="The held-out part of mine has no example of b, c"):
+    with pytest.raises(UnreadableData, match="the held-out part of mine has no example of b, c"):
         open_heldout("mine", mine, cache_dir, classes=("b", "c"))

@@ -18,7 +18,7 @@ from tests.objectives.data.made import EVERYTHING, normalized
 
 
 def few(parts: Split, labelled: int) -> Split:
-    """The split with so many labels, of every kind alike; the others are in the pool only."""
+    """Return the split with this many labels, equally many of each class; the others are in the pool only."""
     step = len(parts.train) // labelled
     return replace(parts, train=parts.train[::step][:labelled])
 
@@ -139,10 +139,10 @@ def test_chosen_classes_are_numbered_in_the_order_given(four: Prepared, device: 
 
 
 def test_a_split_of_other_classes_is_refused(four: Prepared) -> None:
-    with pytest.raises(ImpossibleSplit, match="examples of other classes than d, b: split these only"):
+    with pytest.raises(ImpossibleSplit, match="examples of other classes than d, b; split only these"):
         load(four, split_examples(four.labels(), 0.3, 0), "cpu", classes=("d", "b"))
     other_pool = Split(train=np.array([10, 30]), validation=np.array([11, 31]), pool=np.array([0, 10, 30]))
-    with pytest.raises(ImpossibleSplit, match="examples of other classes than d, b: split these only"):
+    with pytest.raises(ImpossibleSplit, match="examples of other classes than d, b; split only these"):
         load(four, other_pool, "cpu", classes=("d", "b"))
     with pytest.raises(ImpossibleClasses, match="four has no class 'e'"):
         load(four, split_examples(four.labels(), 0.3, 0), "cpu", classes=("a", "e"))

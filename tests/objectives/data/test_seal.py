@@ -11,20 +11,20 @@ import pytest
 from objectives.data.cache import prepare
 from objectives.data.catalogue import DATASETS
 from objectives.data.files.layouts import ArrayFile, locate
-from objectives.data.seal import sealed_paths
+from objectives.data.seal import find_sealed_paths
 from objectives.data.sources.remotes import RemoteArchive
 from tests.objectives.data import made
 
 ROOT = Path(__file__).parents[3]
 
-# Tries each road in a forked process of its own, as one interpreter a road would take a minute.
+# Tries each way in a forked process, because one interpreter for each would take a minute.
 SCRIPT = """
 import io, json, os, shutil, sys, timeit, traceback
 from pathlib import Path
 import numpy as np
 from PIL import Image
 from objectives.data.files.errors import DataError, SealedTestSet
-from objectives.data.seal import install, sealed_paths
+from objectives.data.seal import install, find_sealed_paths
 
 top = Path(sys.argv[1])
 data, cache = top / "sets", top / "cache"
@@ -46,7 +46,7 @@ def attempt(road):
 for name, road in json.load(sys.stdin).items():
     if os.fork() == 0:
         if sys.argv[2] == "sealed":
-            install(sealed_paths(data, cache))
+            install(find_sealed_paths(data, cache))
         answer = attempt(road)
         os.write(1, json.dumps([name, answer]).encode() + b"\\n")
         os._exit(0)
@@ -108,7 +108,7 @@ ROADS = {
     "digits": "np.load(cache / 'digits' / 'digits-held-out.npz')",
     "scikit-learn's digits": "from sklearn.datasets import load_digits; load_digits()",
     "after a fork": "os._exit(0) if os.fork() else open(image)",
-    "a second install": "install(sealed_paths(top, top)); open(image)",
+    "a second install": "install(find_sealed_paths(top, top)); open(image)",
     "swallowed once": "try:\n    open(image)\nexcept OSError:\n    open(image)",
 }
 
@@ -203,20 +203,20 @@ def test_the_files_of_every_entry_are_sealed_and_its_training_files_are_not(
 ) -> None:
     dataset = DATASETS[name]
     made.write_both(dataset, cache_dir if isinstance(dataset.training[0], ArrayFile) else data_dir, each=1)
-    sealed = sealed_paths(data_dir, cache_dir)
+    sealed = find_sealed_paths(data_dir, cache_dir)
     for layouts, held_out in ((dataset.held_out_layouts, True), (dataset.training_layouts, False)):
         for layout in layouts:
             for file in locate(layout, data_dir=data_dir, cache_dir=cache_dir).files():
-                assert (sealed.rule(str(file)) is not None) == held_out, file
+                assert (sealed.find_rule(str(file)) is not None) == held_out, file
     if isinstance(dataset.held_out_source, RemoteArchive):
-        assert sealed.rule(str(data_dir / dataset.held_out_source.file.name)) is not None
+        assert sealed.find_rule(str(data_dir / dataset.held_out_source.file.name)) is not None
 
 
 def test_the_message_names_the_path_and_the_rule(refused: dict[str, str], top: Path) -> None:
     sets = top / "sets"
     assert refused["open"] == (
         f"refused: {sets}/mine/test/a/00000.png is sealed in this process: {sets}/<name>/test is the held-out "
-        "part of a data set; `search final` alone scores test sets."
+        "part of a data set; only `search final` scores test sets"
     )
 
 

@@ -11,7 +11,7 @@ from objectives.base.errors import ObjectiveError
 from objectives.core.conditions import check_conditions
 from objectives.models.activations import ACTIVATIONS, ActivationEntry
 from objectives.models.custom_activations import SquaredRelu, Swish
-from objectives.models.layers import activation, count_widening, slope
+from objectives.models.layers import build_activation, count_widening, find_slope
 from spaces import Categorical, Choice, Domain, Fixed, Float, Space
 from tests.objectives.models.made import network
 
@@ -58,7 +58,7 @@ DEFAULTS: dict[str, Callable[[float], float]] = {
 
 
 def _values(choice: Choice | str, dtype: torch.dtype) -> list[float]:
-    module = activation(choice).to(dtype).eval()
+    module = build_activation(choice).to(dtype).eval()
     values: list[float] = module(torch.tensor([POINTS], dtype=dtype))[0].tolist()
     return values
 
@@ -76,7 +76,7 @@ def test_formula(name: str) -> None:
 def test_swiglu_splits_the_features_in_two_halves() -> None:
     assert count_widening("swiglu") == 2
     assert {count_widening(name) for name in ACTIVATIONS if name != "swiglu"} == {1}
-    module = activation("swiglu")
+    module = build_activation("swiglu")
     gates_BF = torch.tensor([POINTS, POINTS[::-1]], dtype=torch.float64)
     values_BF = torch.arange(2 * len(POINTS), dtype=torch.float64).reshape(2, -1) - 7.3
     expected = [
@@ -93,10 +93,10 @@ def test_swiglu_splits_the_features_in_two_halves() -> None:
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_half_precision_stays_half(name: str) -> None:
-    """A trial in bfloat16 meets activations with parameters of their own in float32."""
+    """In a bfloat16 trial, activations have float32 parameters."""
     choices = [Choice(name), *([Choice("swish", {"learned": True})] if name == "swish" else [])]
     for choice in choices:
-        network = nn.Sequential(nn.Linear(6, 8), activation(choice))
+        network = nn.Sequential(nn.Linear(6, 8), build_activation(choice))
         with torch.autocast("cpu", dtype=torch.bfloat16):
             out = network(torch.randn(4, 6))
         assert out.dtype == torch.bfloat16
@@ -105,7 +105,7 @@ def test_half_precision_stays_half(name: str) -> None:
 
 
 def test_random_slope_is_random_in_training_only() -> None:
-    module = activation(Choice("rrelu", {"lower": 0.1, "upper": 0.5}))
+    module = build_activation(Choice("rrelu", {"lower": 0.1, "upper": 0.5}))
     x = -torch.ones(1, 10_000)
     slopes = -module(x)
     assert 0.1 <= slopes.min() < 0.11
@@ -116,7 +116,7 @@ def test_random_slope_is_random_in_training_only() -> None:
 def test_random_slope_has_limits_that_keep_lower_below_upper() -> None:
     for option, value in (("lower", 0.3), ("upper", 0.2)):
         with pytest.raises(ObjectiveError, match=f"{option} of activation 'rrelu' must be at .* 0.25, but got"):
-            activation(Choice("rrelu", {option: value}))
+            build_activation(Choice("rrelu", {option: value}))
 
 
 def _fitted(module: nn.Module, target: Callable[[torch.Tensor], torch.Tensor]) -> float:
@@ -137,17 +137,17 @@ def _fitted(module: nn.Module, target: Callable[[torch.Tensor], torch.Tensor]) -
 
 
 def test_learned_beta_learns() -> None:
-    module = activation(Choice("swish", {"beta": 0.5, "learned": True}))
+    module = build_activation(Choice("swish", {"beta": 0.5, "learned": True}))
     assert next(module.parameters()).item() == 0.5
     assert _fitted(module, lambda x: x * torch.sigmoid(2.5 * x)) == pytest.approx(2.5, abs=1e-3)
     assert repr(module).startswith("Swish(beta=2.")
     assert repr(module).endswith(", learned=True)")
-    assert list(activation(Choice("swish", {"beta": 0.5})).parameters()) == []
+    assert list(build_activation(Choice("swish", {"beta": 0.5})).parameters()) == []
     assert repr(Swish(0.5)) == "Swish(beta=0.5, learned=False)"
 
 
 def test_learned_slope_learns() -> None:
-    learned = _fitted(activation("prelu"), lambda x: torch.where(x > 0, x, 0.6 * x))
+    learned = _fitted(build_activation("prelu"), lambda x: torch.where(x > 0, x, 0.6 * x))
     assert learned == pytest.approx(0.6, abs=1e-3)
 
 
@@ -162,16 +162,16 @@ def test_each_layer_learns_its_own(name: str) -> None:
 
 def test_unknown_name_or_option_is_refused() -> None:
     with pytest.raises(ObjectiveError, match="unknown activation 'rleu'; did you mean relu"):
-        activation("rleu")
+        build_activation("rleu")
     with pytest.raises(ObjectiveError, match="activation 'relu' has no option 'slope'"):
-        activation(Choice("relu", {"slope": 0.1}))
+        build_activation(Choice("relu", {"slope": 0.1}))
 
 
 def test_slope_is_that_of_leaky_activations() -> None:
     leaky = {"leaky_relu": 0.01, "rrelu": (1 / 8 + 1 / 3) / 2, "prelu": 0.25}
-    assert {name: slope(name) for name in ACTIVATIONS} == {name: leaky.get(name, 0.0) for name in ACTIVATIONS}
-    assert slope(Choice("leaky_relu", {"slope": 0.2})) == 0.2
-    assert slope(Choice("rrelu", {"lower": 0.2, "upper": 0.4})) == pytest.approx(0.3)
+    assert {name: find_slope(name) for name in ACTIVATIONS} == {name: leaky.get(name, 0.0) for name in ACTIVATIONS}
+    assert find_slope(Choice("leaky_relu", {"slope": 0.2})) == 0.2
+    assert find_slope(Choice("rrelu", {"lower": 0.2, "upper": 0.4})) == pytest.approx(0.3)
 
 
 ALONE: dict[str, Domain] = {"activation": Fixed("selu"), "initializer": Fixed("lecun_normal")}

@@ -39,7 +39,7 @@ def test_images_too_small_are_refused_before_anything_is_built(model: str) -> No
     entry = MODELS[model]
     config = entry.config(depth=4, width=4, pool_rounds=4)
     entry.check(config, (1, 16, 20))
-    with pytest.raises(ObjectiveError, match=r"4 rounds of pooling would shrink 8x20 .* pool_rounds=3 at most"):
+    with pytest.raises(ObjectiveError, match=r"pool_rounds=4 is too much for 8x20 .* pool_rounds=3 at most"):
         entry.check(config, (1, 8, 20))
     assert set(entry.sizes) == {"depth", "pool_rounds"}
 

@@ -66,6 +66,6 @@ def test_pooling_below_one_pixel_is_refused(model: str, shape: Shape, most: int)
     with pytest.raises(ObjectiveError) as caught:
         network(model, shape, depth=6, width=2, pool_rounds=most + 1)
     assert str(caught.value) == (
-        f"{most + 1} rounds of pooling would shrink {shape[1]}x{shape[2]} images below 1x1; "
-        f"use pool_rounds={most} at most"
+        f"pooling must leave at least 1x1 pixels, but pool_rounds={most + 1} is too much for {shape[1]}x{shape[2]} "
+        f"images; use pool_rounds={most} at most"
     )

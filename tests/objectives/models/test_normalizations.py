@@ -1,4 +1,4 @@
-"""Normalizations: where they stand, what they compute, which layers lose their bias."""
+"""Normalizations: their position, what they compute, which layers lose their bias."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""What holds for every optimizer: it learns, it reads its options, it goes on from its state."""
+"""What holds for every optimizer: it learns, reads its options, and continues from its state."""
 
 import inspect
 import math
@@ -40,7 +40,7 @@ def test_three_steps_on_digits_lower_the_loss(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_state_goes_on_bit_for_bit(name: str) -> None:
+def test_restored_state_continues_bit_for_bit(name: str) -> None:
     model, other = network(), network(seed=1)
     optimizer, fresh = optimizer_of(model, name), optimizer_of(other, name, learning_rate=RATE / 2)
     steps(model, optimizer, 2)

@@ -64,7 +64,7 @@ def test_kernels_move_as_equal_matrices_do() -> None:
     assert kernel.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_a_kernel_that_changed_between_steps_goes_on_from_there() -> None:
+def test_a_kernel_that_changed_between_steps_continues_from_there() -> None:
     model = _network()
     optimizer = optimizer_of(model, "muon", learning_rate=1e-4)
     steps(model, optimizer, 1)
@@ -132,7 +132,7 @@ def test_three_steps_lower_the_loss(build: Callable[..., nn.Module]) -> None:
 
 
 @NETWORKS
-def test_state_goes_on_bit_for_bit(build: Callable[..., nn.Module]) -> None:
+def test_restored_state_continues_bit_for_bit(build: Callable[..., nn.Module]) -> None:
     model, other = _network(build), _network(build, seed=1)
     optimizer, fresh = optimizer_of(model, "muon"), optimizer_of(other, "muon", learning_rate=RATE / 2)
     steps(model, optimizer, 2)

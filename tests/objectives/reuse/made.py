@@ -27,7 +27,7 @@ PIXELS = 64
 
 @cache
 def digits(labelled: int | None = None) -> TrainValidation:
-    """The training part of the digits, a fifth of it for validation; of the rest, so many labelled or all."""
+    """Return the digits' training part, a fifth of it for validation; of the rest, this many are labelled, or all."""
     with TemporaryDirectory() as folder:
         prepared = prepare("digits", Path(folder) / "data", Path(folder) / "cache")
         parts = split_examples(prepared.labels(), 0.2, 0)

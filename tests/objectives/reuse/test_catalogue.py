@@ -68,7 +68,7 @@ def test_the_reused_stages_change_and_all_above_stays_as_it_came(name: str, laye
 
 
 @pytest.mark.parametrize("name", WAYS)
-def test_chance_goes_on_as_without_reuse(name: str) -> None:
+def test_random_numbers_are_the_same_as_without_reuse(name: str) -> None:
     """Two ways of one seed differ by what was learned, not by the order of batches or dropped units."""
     given = reusing(source(network(seed=1)))
     model = network()

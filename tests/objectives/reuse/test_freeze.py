@@ -45,7 +45,7 @@ def test_then_everything_learns_statistics_included() -> None:
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
-def test_a_training_that_goes_on_later_finds_its_epoch() -> None:
+def test_a_resumed_training_finds_its_epoch() -> None:
     model = network()
     freeze = Freeze(stages=tuple(model.stages), epochs=3, rate_factor=0.1)
     freeze.apply(2)

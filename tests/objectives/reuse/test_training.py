@@ -18,7 +18,7 @@ from objectives.reuse.catalogue import REUSES
 from objectives.reuse.trained_network import TrainedNetwork
 from spaces import Choice, Configuration, Fixed, Space
 from tests.objectives.reuse.made import digits, same, source, state
-from tests.objectives.training.made import Curve, Leaving
+from tests.objectives.training.made import Curve, StoppingCallback
 
 WAYS = [name for name in REUSES if name != "none"]
 
@@ -73,7 +73,7 @@ def test_the_same_seed_gives_the_same_curve(name: str) -> None:
     assert first[1] != other[1]
 
 
-def test_the_learning_rate_falls_when_the_stages_are_let_go() -> None:
+def test_the_learning_rate_falls_when_the_stages_are_unfrozen() -> None:
     """With a factor that stops everything, nothing moves after the freeze."""
     donor, _ = _trained("mlp", "none", epochs=1, seed=1)
     options = {"freeze_epochs": 1, "unfreeze_factor": 1e-6}
@@ -92,7 +92,7 @@ SCHEDULES_TRIED = ["constant", Choice("plateau", {"patience": 1, "factor": 0.5, 
 @pytest.mark.parametrize("model", ["mlp", "rnn"])
 def test_reported_learning_rate_is_the_optimizers(model: str, schedule: Choice | str) -> None:
     """The state of every epoch has the rates of its last step."""
-    callback, data = Leaving(every_epoch=True), digits(40)
+    callback, data = StoppingCallback(every_epoch=True), digits(40)
     objective = Objective(data="digits", model=model, space=Space(depth=Fixed(3), width=Fixed(8)))
     reuse = _choice("pretrain", freeze_epochs=2, unfreeze_factor=0.25)
     values = {"depth": 3, "width": 8, "optimizer": Choice("muon", {"learning_rate": 0.01}), "batch_size": 10}
@@ -130,7 +130,7 @@ def test_recorded_losses_repeat_a_training_with_its_factor_once() -> None:
     assert curve.of("learning_rate")[4] < curve.of("learning_rate")[1] == 0.0025
 
 
-def test_a_network_of_ones_own_cannot_reuse() -> None:
+def test_a_users_network_cannot_reuse() -> None:
     objective = Objective(
         data="digits",
         build_model=lambda config: nn.Sequential(nn.Flatten(), nn.Linear(64, 10)),

@@ -16,7 +16,7 @@ from tests.objectives.reuse.made import built, network, reusing, same, source, s
 
 
 def _trained(**sizes: Any) -> Network:
-    """A network with batch norm statistics of its own."""
+    """Return a network whose batch norm statistics are not the initial ones."""
     model = network(seed=1, **sizes)
     model(torch.randn(64, 1, 8, 8))
     return model
@@ -98,6 +98,6 @@ def test_a_form_that_differs_above_leaves_the_stages_below_alone() -> None:
 
 
 @pytest.mark.parametrize("name", ["transfer", "pretrain", "auxiliary"])
-def test_a_network_of_ones_own_has_no_stages(name: str) -> None:
+def test_a_users_network_has_no_stages(name: str) -> None:
     with pytest.raises(ObjectiveError, match=r"only a network of MODELS has stages.*builds a Sequential"):
         built(name, nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), reusing())

@@ -36,11 +36,11 @@ TABLES: dict[str, list[float]] = {
     "cosine_restarts": [1.0, 0.9045085, 0.6545085, 0.3454915, 0.0954915] * 2,
     # No reduction where no loss was seen.
     "plateau": [1.0] * 10,
-    # From 0.1 to 1 in 4.5 epochs, so 0.2 an epoch, and back; the last epoch goes on from 0.1 to 0.001.
+    # From 0.1 to 1 in 4.5 epochs, so 0.2 an epoch, and back; the last epoch falls from 0.1 to 0.001.
     "one_cycle": [0.1, 0.3, 0.5, 0.7, 0.9, 0.9, 0.7, 0.5, 0.3, 0.1],
 }
 
-# With options of their own.
+# With other options than the defaults.
 OPTIONS: list[tuple[Choice, list[float]]] = [
     # (2^-10)^(t/10)
     (Choice("exponential", {"final_fraction": 2**-10}), [2.0**-t for t in range(10)]),

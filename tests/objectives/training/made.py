@@ -71,8 +71,8 @@ class TableRates(StatelessRates):
         return False
 
 
-class Leaving:
-    """A watcher that leaves after the beats of the given numbers, counted over all runs, and keeps every state."""
+class StoppingCallback:
+    """A callback that stops training after the beats of the given numbers, counted over all runs; keeps every state."""
 
     def __init__(self, *beats: int, every_epoch: bool = False) -> None:
         self.beats, self.every_epoch = beats, every_epoch
@@ -98,8 +98,8 @@ class Leaving:
         self.states.append((epoch, state))
 
 
-def left_and_resumed(run: Callable[[], nn.Module]) -> nn.Module:
-    """Run again and again, as other processes would, until it is not left any more."""
+def run_to_the_end(run: Callable[[], nn.Module]) -> nn.Module:
+    """Run again and again, as other processes would, until training is no longer stopped."""
     while True:
         try:
             return run()

@@ -93,7 +93,7 @@ def test_early_stopping_counts_epochs_without_a_better_one() -> None:
     assert len(trained(config=still.replace(early_stopping=0), epochs=5)[1].rows) == 5
 
 
-def test_early_stopping_waits_anew_after_a_better_epoch() -> None:
+def test_a_better_epoch_restarts_the_patience_of_early_stopping() -> None:
     _, curve = trained(config=CONFIG.replace(early_stopping=2), epochs=6)
     accuracies = curve.of("accuracy")
     best = accuracies.index(max(accuracies))

@@ -1,4 +1,4 @@
-"""A training that is left and gone on with: in the middle of an epoch, at its end, and from what is no good."""
+"""A training that is stopped and resumed: in the middle of an epoch, at its end, and from an unusable state."""
 
 import io
 import os
@@ -20,10 +20,10 @@ from tests.objectives.training.made import (
     CONFIG,
     OBJECTIVE,
     Curve,
-    Leaving,
+    StoppingCallback,
     digits,
     equal,
-    left_and_resumed,
+    run_to_the_end,
     trained,
 )
 
@@ -44,9 +44,9 @@ RICH = CONFIG.replace(
 PLATEAU = CONFIG.replace(schedule=Choice("plateau", {"patience": 1, "factor": 0.5}), early_stopping=2)
 
 
-def curve_of(callback: Leaving, config: Configuration, epochs: int = EPOCHS) -> tuple[nn.Module, list[Any]]:
+def curve_of(callback: StoppingCallback, config: Configuration, epochs: int = EPOCHS) -> tuple[nn.Module, list[Any]]:
     curve = Curve()
-    network = left_and_resumed(
+    network = run_to_the_end(
         lambda: train(OBJECTIVE, config, digits(), curve, epochs=epochs, seed=7, callback=callback)
     )
     return network, [{name: value for name, value in row.items() if name != "seconds"} for row in curve.rows]
@@ -54,10 +54,10 @@ def curve_of(callback: Leaving, config: Configuration, epochs: int = EPOCHS) -> 
 
 @pytest.mark.parametrize("config", [RICH, PLATEAU], ids=["rich", "plateau"])
 def test_left_at_any_moment_it_comes_to_the_same_numbers(config: Configuration) -> None:
-    whole = Leaving()
+    whole = StoppingCallback()
     network, curve = curve_of(whole, config)
     beats = random.Random(0).sample(range(1, whole.count), 12)
-    left = Leaving(*beats, every_epoch=True)
+    left = StoppingCallback(*beats, every_epoch=True)
     resumed, resumed_curve = curve_of(left, config)
     assert len(left.states) >= 12
     assert not left.refusals
@@ -71,7 +71,7 @@ def test_an_early_stop_is_remembered() -> None:
     _, curve = trained(config=config, epochs=30)
     length = len(curve.rows)
     assert length < 30
-    callback, rows = Leaving(), []
+    callback, rows = StoppingCallback(), []
 
     def report(epoch: int, metrics: object) -> None:
         rows.append(epoch)
@@ -87,10 +87,10 @@ def test_an_early_stop_is_remembered() -> None:
 def test_pretraining_that_is_left_begins_again_and_training_that_was_does_not_pretrain() -> None:
     reuse = Choice("pretrain", {"layers": 1, "pretrain_epochs": 1, "freeze_epochs": 1})
     config = CONFIG.replace(reuse=reuse)
-    whole = Leaving()
+    whole = StoppingCallback()
     network, curve = curve_of(whole, config, epochs=2)
     pretraining = len(digits().unlabelled) // 128
-    left = Leaving(3, 3 + pretraining + 5)
+    left = StoppingCallback(3, 3 + pretraining + 5)
     resumed, resumed_curve = curve_of(left, config, epochs=2)
     assert (resumed_curve, equal(resumed, network)) == (curve, True)
     assert left.count == whole.count + 3  # the three batches of pretraining alone were done twice
@@ -100,14 +100,14 @@ def test_pretraining_that_is_left_begins_again_and_training_that_was_does_not_pr
 @pytest.fixture(scope="module")
 def state() -> bytes:
     """A state from the middle of a training."""
-    callback = Leaving(100)
+    callback = StoppingCallback(100)
     with pytest.raises(StopTraining):
         train(OBJECTIVE, CONFIG, digits(), lambda epoch, metrics: None, epochs=EPOCHS, seed=7, callback=callback)
     return callback.states[0][1]
 
 
-class Held(Leaving):
-    """A watcher that has got a state from somewhere."""
+class Held(StoppingCallback):
+    """A callback that has a state from somewhere."""
 
     def __init__(self, state: bytes) -> None:
         super().__init__()
@@ -162,7 +162,7 @@ def test_a_state_that_would_run_code_is_refused(zipped: bool, tmp_path: Path) ->
     assert not trap.exists()
 
 
-def test_every_source_of_chance_goes_on_where_it_was() -> None:
+def test_every_random_generator_continues_where_it_was() -> None:
     """A network of a user's own may draw from any of them."""
 
     class Drawing(nn.Module):
@@ -179,7 +179,7 @@ def test_every_source_of_chance_goes_on_where_it_was() -> None:
     config = Configuration({"optimizer": Choice("sgd", {"learning_rate": 0.01}), "batch_size": 64})
     whole, left = Curve(), Curve()
     network = train(objective, config, digits(), whole, epochs=2, seed=7)
-    callback = Leaving(5, 20)
-    resumed = left_and_resumed(lambda: train(objective, config, digits(), left, epochs=2, seed=7, callback=callback))
+    callback = StoppingCallback(5, 20)
+    resumed = run_to_the_end(lambda: train(objective, config, digits(), left, epochs=2, seed=7, callback=callback))
     assert whole.of("loss") == left.of("loss")
     assert equal(resumed, network)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from objectives.base.errors import ObjectiveError
-from objectives.variants import chain
+from objectives.variants import apply
 from objectives.variants.catalogue import VARIANTS
 from spaces import Choice, Fixed
 from tests.objectives.variants.made import CLASSES, dense, images, states_equal
@@ -53,26 +53,26 @@ def test_the_registry_is_read_without_torch() -> None:
 def test_prefixes_are_each_one_variant_longer() -> None:
     model = dense()
     wanted = [Choice("prune_unstructured", {"amount": 0.8}), Choice("fold_batch_norm")]
-    plain, pruned, folded = chain.apply_one_by_one(model, wanted)
+    plain, pruned, folded = apply.apply_one_by_one(model, wanted)
     assert plain is model
     expected = VARIANTS["prune_unstructured"].build(model, amount=0.8)
     assert states_equal(pruned, expected)
     assert states_equal(folded, VARIANTS["fold_batch_norm"].build(expected))
-    assert states_equal(chain.apply_variants(model, wanted), folded)
-    assert chain.apply_variants(model, []) is model
+    assert states_equal(apply.apply_variants(model, wanted), folded)
+    assert apply.apply_variants(model, []) is model
 
 
 def test_the_order_matters_and_is_kept() -> None:
     model = dense()
     prune, fold = Choice("prune_unstructured", {"amount": 0.5}), Choice("fold_batch_norm")
-    assert not states_equal(chain.apply_variants(model, [prune, fold]), chain.apply_variants(model, [fold, prune]))
+    assert not states_equal(apply.apply_variants(model, [prune, fold]), apply.apply_variants(model, [fold, prune]))
 
 
 def test_mc_dropout_comes_last() -> None:
     mc, fold = Choice("mc_dropout", {"samples": 3}), Choice("fold_batch_norm")
-    chain.check_variants([fold, mc])
+    apply.check_variants([fold, mc])
     with pytest.raises(ObjectiveError, match="'mc_dropout' must be the last, but 'fold_batch_norm' comes after"):
-        chain.check_variants([mc, fold])
+        apply.check_variants([mc, fold])
 
 
 @pytest.mark.parametrize(
@@ -86,4 +86,4 @@ def test_mc_dropout_comes_last() -> None:
 )
 def test_what_can_be_no_variant_is_refused(variant: Choice, message: str) -> None:
     with pytest.raises(ObjectiveError, match=message):
-        chain.check_variants([variant])
+        apply.check_variants([variant])

@@ -30,7 +30,7 @@ def test_it_is_the_mean_of_the_probabilities(build: Callable[[], nn.Module]) -> 
     x_BCHW = images()
     logits_SBK = by_hand(build(), x_BCHW, seed=5)
     probabilities_SBK = logits_SBK.double().softmax(dim=2)
-    mean_BK, deviation_BK = McDropout(build(), samples=SAMPLES, seed=5).moments(x_BCHW)
+    mean_BK, deviation_BK = McDropout(build(), samples=SAMPLES, seed=5).predict_moments(x_BCHW)
     torch.testing.assert_close(mean_BK.double(), probabilities_SBK.mean(0), atol=1e-6, rtol=0)
     expected = probabilities_SBK.std(0, correction=0)
     torch.testing.assert_close(deviation_BK.double(), expected, atol=1e-6, rtol=0)
@@ -81,12 +81,12 @@ def test_the_dropout_of_recurrent_layers_and_selu_counts() -> None:
             logits_BK: Tensor = self.output(self.rows(x_BCHW.permute(0, 2, 3, 1).flatten(2))[0][:, -1])
             return logits_BK
 
-    _, deviation_BK = McDropout(Rows(0.5), samples=4).moments(images())
+    _, deviation_BK = McDropout(Rows(0.5), samples=4).predict_moments(images())
     assert deviation_BK.min() > 0
     with pytest.raises(ObjectiveError, match="dropout above 0"):
         McDropout(Rows(0.0), samples=4)
     selu = nn.Sequential(nn.Flatten(), nn.AlphaDropout(0.2), nn.Linear(192, 3))
-    assert McDropout(selu, samples=4).moments(images())[1].min() > 0
+    assert McDropout(selu, samples=4).predict_moments(images())[1].min() > 0
 
 
 @pytest.mark.parametrize("model", [nn.Linear(2, 2), nn.Sequential(nn.Dropout(0.0), nn.Linear(2, 2))])
@@ -97,6 +97,6 @@ def test_a_network_that_drops_nothing_out_is_refused(model: nn.Module) -> None:
 
 def test_one_sample_has_no_deviation() -> None:
     model = dense()
-    mean_BK, deviation_BK = McDropout(model, samples=1, seed=3).moments(images())
+    mean_BK, deviation_BK = McDropout(model, samples=1, seed=3).predict_moments(images())
     assert torch.equal(deviation_BK, torch.zeros_like(mean_BK))
     assert states_equal(model, dense())

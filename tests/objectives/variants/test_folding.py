@@ -18,7 +18,7 @@ def norms(model: nn.Module) -> int:
 
 
 class Residual(nn.Module):
-    """A block below other modules, its norms in a Sequential of its own."""
+    """A block below other modules, with its norms in another Sequential."""
 
     def __init__(self) -> None:
         super().__init__()

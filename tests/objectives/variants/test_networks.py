@@ -12,7 +12,7 @@ from objectives.base.errors import ObjectiveError
 from objectives.models.catalogue import MODELS
 from objectives.variants.dropout import McDropout
 from objectives.variants.folding import fold_batch_norm
-from objectives.variants.pruning import prune_structured, prune_unstructured, sparsity
+from objectives.variants.pruning import measure_sparsity, prune_structured, prune_unstructured
 from tests.objectives.variants.made import CLASSES, IMAGE, images, lived_in
 
 NORMALIZED = [name for name, entry in MODELS.items() if hasattr(entry.config(depth=2, width=8), "normalization")]
@@ -46,7 +46,7 @@ def test_without_batch_norm_there_is_nothing_to_fold(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_network_samples_its_dropout(name: str) -> None:
-    mean_BK, deviation_BK = McDropout(built(name, dropout=0.5), samples=5).moments(images())
+    mean_BK, deviation_BK = McDropout(built(name, dropout=0.5), samples=5).predict_moments(images())
     torch.testing.assert_close(mean_BK.sum(1), torch.ones(len(mean_BK)))
     assert deviation_BK.max() > 0.01
     with pytest.raises(ObjectiveError, match="dropout above 0"):
@@ -57,7 +57,7 @@ def test_every_network_samples_its_dropout(name: str) -> None:
 def test_every_network_is_pruned(name: str) -> None:
     model = built(name)
     pruned = prune_unstructured(model, 0.75)
-    assert sparsity(pruned) == pytest.approx(0.75, abs=1e-3)
+    assert measure_sparsity(pruned) == pytest.approx(0.75, abs=1e-3)
     assert pruned(images()).isfinite().all()
     assert not torch.equal(pruned(images()), model(images()))
 
@@ -66,7 +66,7 @@ def test_every_network_is_pruned(name: str) -> None:
 def test_units_go_and_classes_stay(name: str) -> None:
     model = built(name)
     if name == "rnn":  # a recurrent unit's weights are in several places
-        with pytest.raises(ObjectiveError, match="beside the output layer"):
+        with pytest.raises(ObjectiveError, match="besides the output layer"):
             prune_structured(model, 0.5)
         return
     pruned = prune_structured(model, 0.5)

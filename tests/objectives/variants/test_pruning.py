@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from objectives.base.errors import ObjectiveError
-from objectives.variants.pruning import prune_structured, prune_unstructured, sparsity
+from objectives.variants.pruning import measure_sparsity, prune_structured, prune_unstructured
 from tests.objectives.variants.made import convolutional, dense, states_equal
 
 
@@ -24,7 +24,7 @@ def test_the_share_is_exact_and_the_smallest_go(build: Callable[[], nn.Module], 
     model = build()
     pruned = prune_unstructured(model, amount)
     total = len(weights(model))
-    assert sparsity(pruned) == round(amount * total) / total
+    assert measure_sparsity(pruned) == round(amount * total) / total
     named = dict(pruned.named_parameters())
     before = torch.cat([p.detach().reshape(-1) for p in model.parameters() if p.ndim >= 2])
     after = torch.cat([named[name].detach().reshape(-1) for name, p in model.named_parameters() if p.ndim >= 2])
@@ -39,8 +39,8 @@ def test_layers_are_compared_with_one_another() -> None:
     nn.init.constant_(small.weight, 0.1)
     nn.init.constant_(large.weight, -0.2)
     pruned = prune_unstructured(nn.Sequential(small, large), 0.5)
-    assert sparsity(pruned.get_submodule("0")) == 1.0
-    assert sparsity(pruned.get_submodule("1")) == 0.0
+    assert measure_sparsity(pruned.get_submodule("0")) == 1.0
+    assert measure_sparsity(pruned.get_submodule("1")) == 0.0
 
 
 @pytest.mark.parametrize("prune", [prune_unstructured, prune_structured])
@@ -75,8 +75,8 @@ def test_the_output_keeps_its_classes_wherever_it_is_defined() -> None:
             self.hidden = nn.Linear(4, 6)
 
     pruned = prune_structured(Upside(), 0.5)
-    assert sparsity(pruned.get_submodule("output")) == 0.0
-    assert sparsity(pruned.get_submodule("hidden")) == 0.5
+    assert measure_sparsity(pruned.get_submodule("output")) == 0.0
+    assert measure_sparsity(pruned.get_submodule("hidden")) == 0.5
 
 
 def test_no_layer_loses_all_its_units() -> None:
@@ -92,7 +92,7 @@ def test_shared_weights_count_once_and_stay_shared() -> None:
     weight = pruned.get_parameter("0.weight")
     assert weight is pruned.get_parameter("1.weight")
     assert int((weight == 0).sum()) == 8  # a quarter of 32, not of 48 in pairs
-    assert sparsity(pruned) == 0.25
+    assert measure_sparsity(pruned) == 0.25
 
 
 def test_recurrent_weights_are_pruned_in_what_they_compute() -> None:
@@ -108,6 +108,6 @@ def test_recurrent_weights_are_pruned_in_what_they_compute() -> None:
 def test_what_has_nothing_to_prune_is_refused() -> None:
     with pytest.raises(ObjectiveError, match="needs a network with weights"):
         prune_unstructured(nn.ReLU(), 0.5)
-    with pytest.raises(ObjectiveError, match="beside the output layer"):
+    with pytest.raises(ObjectiveError, match="besides the output layer"):
         prune_structured(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), 0.5)
-    assert sparsity(nn.ReLU()) == 0.0
+    assert measure_sparsity(nn.ReLU()) == 0.0

@@ -8,7 +8,7 @@ from torch import nn
 
 from objectives.optimizers.groups import trainable_weights
 from objectives.training.loop import evaluate
-from objectives.variants.pruning import prune_unstructured, sparsity
+from objectives.variants.pruning import measure_sparsity, prune_unstructured
 from spaces import Choice
 from tests.objectives.training.made import CONFIG, digits, trained
 
@@ -31,7 +31,7 @@ def _zeros_that_cost_a_point(model: nn.Module) -> float:
     whole = _accuracy(model)
     amounts = [step / 50 for step in range(1, 50)]
     pruned = {amount: prune_unstructured(model, amount) for amount in amounts}
-    return max(sparsity(network) for network in pruned.values() if _accuracy(network) >= whole - 0.01)
+    return max(measure_sparsity(network) for network in pruned.values() if _accuracy(network) >= whole - 0.01)
 
 
 def test_both_learn() -> None:

@@ -233,11 +233,11 @@ def test_a_changed_file_is_said_and_its_trials_are_carried(database: Database, t
 def test_a_fork_that_breaks_off_leaves_nothing(database: Database) -> None:
     make(database, planned("old"), "old", random_trials(SPACE, 3))
     execute(database.url.render_as_string(hide_password=False), "ALTER TABLE depthsearch.epochs RENAME TO away")
-    before = studies.names(database.engine)
+    before = studies.list_names(database.engine)
     with pytest.raises(Exception, match="epochs"):
         forked(database)
     execute(database.url.render_as_string(hide_password=False), "ALTER TABLE depthsearch.away RENAME TO epochs")
-    assert studies.names(database.engine) == before
+    assert studies.list_names(database.engine) == before
     assert optuna.get_all_study_names(database.optuna) == ["old"]
     assert len(database.optuna.get_all_trials(studies.get(database.engine, "old").study_id)) == 3
     forked(database)
@@ -251,7 +251,7 @@ def test_a_taken_name_and_a_missing_study(database: Database) -> None:
         fork_study(database, StudyRequest(study="nothing like it", fork="new"), load())
     with pytest.raises(UsageError):
         StudyRequest(study="old", fork="a/b")
-    assert studies.names(database.engine) == ["old"]
+    assert studies.list_names(database.engine) == ["old"]
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from objectives.discovery import find_objective
 from search.strategies.gp.encoding import Encoding
 from search.strategies.gp.prior_models import FEWEST_TRIALS, fit_prior_models
 from search.study import portfolio, prior_studies
-from search.study.make_portfolio import MOST, collect, thin_out
+from search.study.make_portfolio import MOST_TRIALS, collect, thin_out
 from storage import url
 from storage.database import Database, open_database
 from tests.search.earlier import OBJECTIVE, make, planned, random_trials
@@ -29,16 +29,16 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 def test_something_ships() -> None:
-    assert "digits-depth" in portfolio.shipped_names()
+    assert "digits-depth" in portfolio.list_shipped()
 
 
-@pytest.mark.parametrize("name", portfolio.shipped_names())
+@pytest.mark.parametrize("name", portfolio.list_shipped())
 def test_what_ships_lies_in_its_objective_s_space_and_teaches_it(name: str) -> None:
     stored = json.loads((portfolio.FOLDER / f"{name}.json").read_text())
     objective = find_objective(stored["objective"]).objective
     assert (stored["dataset"], stored["epochs"]) == (objective.data, objective.epochs)
     study = portfolio.read_shipped(name)
-    assert FEWEST_TRIALS <= len(study.trials) <= MOST
+    assert FEWEST_TRIALS <= len(study.trials) <= MOST_TRIALS
     for parameters, curve in study.trials:
         objective.space.replay(parameters)
         assert 1 <= len(curve) <= objective.epochs

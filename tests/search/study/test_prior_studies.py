@@ -199,7 +199,7 @@ def test_a_study_that_learns_begins_with_what_others_found_best(database: Databa
     assert [trial.state for trial in waiting] == [TrialState.WAITING] * 2  # a third of the budget
     for trial in waiting:
         SPACE.replay(trial.system_attrs["fixed_params"])
-    assert (made.trials, [text[:11] for text in plan.notes]) == (6, ["the first 6"])  # and doubts are told
+    assert (made.trials, [text[:16] for text in plan.notes]) == (6, ["--sampler curves"])  # a warning
     _, again = create.create_or_continue(database, StudyRequest(study="new", trials=7), load())
     assert (again.notes, again.spec) == ((), replace(plan.spec, versions=again.spec.versions))
 
@@ -209,7 +209,7 @@ def test_a_study_that_cannot_be_filled_is_not_made(database: Database) -> None:
         with create_atomically(database, "s", {}, 1) as draft:
             draft.study.enqueue_trial({"depth": 1})
             with open_database(database.url) as other:  # nobody sees it before it is done
-                assert studies.names(other.engine) == []
+                assert studies.list_names(other.engine) == []
                 assert optuna.get_all_study_names(other.optuna) == []
             raise ZeroDivisionError
 
@@ -229,7 +229,7 @@ def test_what_cannot_be_learnt_from_is_a_usage_error(database: Database) -> None
     assert refused.code == 2, refused.err
     assert "no 'zzz'" in refused.err
     assert len(refused.err.strip().splitlines()) == 1, refused.err
-    assert studies.names(database.engine) == ["old-depth", "empty"]
+    assert studies.list_names(database.engine) == ["old-depth", "empty"]
 
 
 @pytest.mark.slow

@@ -11,28 +11,15 @@ import pytest
 from objectives.discovery import find_objective, objective_names
 from search.errors import UsageError
 from search.study.compatibility import Compatibility
-from search.study.earlier_versions import convert_rows, upgrade_spec
 from search.study.options import OPTIONS, StudyOptions
 from search.study.plan import StudyRequest
 from search.study.spec import StudySpec
-from spaces import Categorical, Fixed, Float, Int, Space, override
+from spaces import Space, override
+from spaces.described import convert_rows
 from tests.search.earlier import planned
+from tests.spaces.made import EVERYTHING
 
-SPACES = {
-    **{name: find_objective(name).objective.space for name in objective_names()},
-    "everything": Space(
-        whole=Int(-3, 7, step=2),
-        log=Int(1, 64, log=True),
-        grid=Float(0.0, 1.0, step=0.25),
-        small=Float(1e-7, 1e-3, log=True),
-        words=Categorical("relu", "lambda", "two words", "it's", 'a "b"', "a,b", "1", "None", "1:4"),
-        plain=Categorical(None, True, -2, 0.5, 1e-9),
-        fixed=Fixed("x, y"),
-        number=Fixed(1.0),
-        choice=Categorical({"a": Space(deep=Categorical({"a": Space(end=Int(1, 2)), "b": Space()})), "c": Space()}),
-        single=Categorical("only"),
-    ),
-}
+SPACES = {name: find_objective(name).objective.space for name in objective_names()}
 
 
 @cache
@@ -62,10 +49,10 @@ def test_a_space_of_version_3_is_read_as_it_was_shown(name: str) -> None:
 
 
 def test_trials_of_a_version_3_study_are_carried_over_as_those_of_a_new_one() -> None:
-    space = SPACES["everything"]
+    space = EVERYTHING
     old = Space.from_json(convert_rows([list(row) for row in space.describe()]))
     trial = {name: distribution.to_external_repr(0) for name, distribution in space.distributions().items()}
-    trial |= {"whole": 1, "log": 2, "grid": 0.5, "small": 1e-5, "a.a.end": 1}
+    trial |= {"whole": 1, "log": 2, "grid": 0.5, "small": 1e-5, "huge": 2.0, "a.a.end": 1}
     for changes, fits in ([(), True], [("number=2",), False], [("words=relu",), True], [("whole=3:7",), False]):
         now = override(space, changes)
         found = [Compatibility(before, now).parameters(trial) for before in (space, old)]
@@ -86,7 +73,6 @@ def test_what_an_earlier_version_did_not_store_is_filled_in() -> None:
     empty = StudySpec.from_json({})
     assert (empty.audit, empty.sources, empty.space, empty.experience, empty.epochs) == (0.0, {}, {}, None, None)
     assert StudySpec.from_json({**spec().to_json(), "invented_later": 1}) == spec()
-    assert upgrade_spec({"epochs": 3}) == {"epochs": 3}
 
 
 def test_every_option_is_asked_for_stored_and_compared() -> None:

@@ -100,7 +100,7 @@ class Place:
         """What is stored of every study."""
         with open_database(url.parse(self.address)) as database:
             engine = database.engine
-            return {name: studies.get(engine, name) for name in studies.names(engine)}
+            return {name: studies.get(engine, name) for name in studies.list_names(engine)}
 
 
 @pytest.fixture(scope="module")
@@ -133,9 +133,8 @@ def test_a_source_of_another_form_makes_no_study(place: Place) -> None:
     place.train_source(0)
     refused = place.search(*place.run("digits_two"), "--set", "width=16")
     assert refused.code == 2
-    assert (
-        "'digits-eight' was trained with width=24, but this space may give width=16; use --set width=24" in refused.err
-    )
+    told = "'digits-eight' was trained with width=24, but this space may give width=16; use --set width=24"
+    assert told in refused.err
     assert list(place.studies()) == ["digits-eight"]
 
 

@@ -31,7 +31,7 @@ def remote(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def status() -> dict[str, Any]:
     """Return what `search status --json` prints, without the second that its start takes."""
     with open_database(url.parse(os.environ["SEARCH_STORAGE"])) as database:
-        if not studies.names(database.engine):
+        if not studies.list_names(database.engine):
             return {"states": {"complete": 0, "pruned": 0}, "epochs_trained": 0, "workers": []}
         return StudyView(database, "digits-depth").status().to_json()
 

@@ -52,7 +52,7 @@ def test_a_backup_restores_into_an_empty_database(study_url: str, empty_database
     assert rows(empty_database_url) == rows(study_url)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [path]
-    # The restored database goes on where the old one was: its sequences were restored too.
+    # The restored database continues where the old one was: its sequences were restored, too.
     study = optuna.load_study(study_name="digits-mlp", storage=empty_database_url)
     study.optimize(lambda trial: trial.suggest_float("learning_rate", 1e-5, 1, log=True), n_trials=1)
     assert [trial.number for trial in study.trials] == [0, 1, 2, 3]
@@ -121,7 +121,7 @@ def test_a_torn_backup_changes_nothing(study_url: str, empty_database_url: str, 
 
 def test_what_is_no_backup_is_refused(empty_database_url: str, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("CREATE TABLE notes ()")
-    with pytest.raises(StorageError, match="no backup in pg_dump's custom format"):
+    with pytest.raises(StorageError, match="not a backup in pg_dump's custom format"):
         restore(empty_database_url, tmp_path / "notes.txt")
     with pytest.raises(StorageError, match="No such file"):
         restore(empty_database_url, tmp_path / "missing.dump")

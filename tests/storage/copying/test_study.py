@@ -51,7 +51,7 @@ def _fill(database: Database) -> None:
     trial.suggest_float("x", 0, 1)
 
 
-def test_everything_arrives_and_goes_on(
+def test_everything_arrives_and_continues(
     database: Database, database_url: str, record: StudyRecord, target: Database
 ) -> None:
     fill(database_url)
@@ -72,13 +72,15 @@ def test_everything_arrives_and_goes_on(
         assert (one.params, one.intermediate_values) == (other.params, other.intermediate_values)
         assert one.user_attrs == other.user_attrs
         assert epochs.read_curve(database.engine, one._trial_id) == epochs.read_curve(target.engine, other._trial_id)
-    assert [row["result"] and row["result"]["a"] for row in ledger.rows_of(target.engine, record.uuid)] == [
+    assert [row["result"] and row["result"]["a"] for row in ledger.read_rows(target.engine, record.uuid)] == [
         1,
         2,
         None,
     ]
-    assert ledger.rows_of(target.engine, record.uuid) == ledger.rows_of(database.engine, record.uuid)
-    assert ledger.result(target.engine, record.uuid, "digits") == ledger.result(database.engine, record.uuid, "digits")
+    assert ledger.read_rows(target.engine, record.uuid) == ledger.read_rows(database.engine, record.uuid)
+    assert ledger.find_result(target.engine, record.uuid, "digits") == ledger.find_result(
+        database.engine, record.uuid, "digits"
+    )
     assert studies.get(database.engine, "s").control == "moved"
     # The running one has nobody there: it is taken over at once.
     assert leases.take_over(target.engine, copied.study_id, "w", 60.0) == leases.Lease(there[3]._trial_id, 1)
@@ -95,13 +97,13 @@ def test_a_study_that_comes_back_has_the_score_that_it_got_elsewhere(
         ledger.complete(connection, record.uuid, "digits", {"a": 1}, test_sha256="t", predictions=b"p")
     optuna.delete_study(study_name="s", storage=database.optuna)
     copy_study(target, database, "s")
-    assert ledger.rows_of(database.engine, record.uuid) == ledger.rows_of(target.engine, record.uuid)
+    assert ledger.read_rows(database.engine, record.uuid) == ledger.read_rows(target.engine, record.uuid)
     # And what is scored here stays, whatever an older copy says.
     with target.engine.begin() as connection:
         connection.execute(schema.scores.update().values(look=None, result=None))
     optuna.delete_study(study_name="s", storage=database.optuna)
     copy_study(target, database, "s")
-    assert (ledger.result(database.engine, record.uuid, "digits") or {})["a"] == 1
+    assert (ledger.find_result(database.engine, record.uuid, "digits") or {})["a"] == 1
 
 
 def test_a_name_that_is_taken_is_left_alone(database: Database, record: StudyRecord, target: Database) -> None:
@@ -114,4 +116,4 @@ def test_a_name_that_is_taken_is_left_alone(database: Database, record: StudyRec
 def test_an_unknown_study_makes_nothing(database: Database, target: Database) -> None:
     with pytest.raises(UnknownStudy):
         copy_study(database, target, "s")
-    assert studies.names(target.engine) == []
+    assert studies.list_names(target.engine) == []

@@ -153,7 +153,7 @@ def _text(path: Path) -> str:
 
 
 def test_a_detached_server_stays_until_it_is_stopped(home: Path) -> None:
-    # The pipe must end with the command although the server goes on: `search storage start | cat`.
+    # The pipe must end with the command although the server keeps running: `search storage start | cat`.
     finished = subprocess.run(
         [sys.executable, "-c", USER, str(home), "start_detached", "0"],
         stdin=subprocess.DEVNULL,
@@ -179,9 +179,9 @@ def test_a_detached_server_stays_until_it_is_stopped(home: Path) -> None:
 def test_a_server_in_use_is_stopped_by_force_only(home: Path) -> None:
     server = EmbeddedServer(home)
     with using(home):
-        with pytest.raises(EmbeddedServerError, match="--force"):
+        with pytest.raises(EmbeddedServerError, match="wait until they end, or end them"):
             server.stop()
-        with server, pytest.raises(EmbeddedServerError, match="--force"):
+        with server, pytest.raises(EmbeddedServerError, match="wait until they end, or end them"):
             server.stop()
         assert server.status().running
         assert server.stop(force=True)

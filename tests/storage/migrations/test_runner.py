@@ -87,7 +87,7 @@ def test_what_is_stored_is_read_as_before(old: str) -> None:
         assert [curve for _, curve in found] == [trial["accuracies"] for trial in curves.values()]
         assert [parameters for parameters, _ in found] == [trial["params"] for trial in curves.values()]
         assert epochs.count_epochs(database.engine, scored.study_id) == 6
-        result = ledger.result(database.engine, scored.uuid, "digits")
+        result = ledger.find_result(database.engine, scored.uuid, "digits")
         assert result is not None
         assert result["test_accuracy"] == EXPECTED["final"]["test_accuracy"]
         assert [opening["look"] for opening in result["openings"]] == [1, 2]

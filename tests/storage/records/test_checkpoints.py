@@ -54,7 +54,7 @@ def test_the_last_one_counts_and_the_one_before_goes(scene: Scene) -> None:
     assert (found.key, found.epoch, found.size) == ("s/0/b", 4, 6)
     assert checkpoints.load(scene.store, found) == b"second"
     assert scene.files() == ["s/0/b"]
-    assert checkpoints.keys(scene.engine, scene.record.study_id) == ["s/0/b"]
+    assert checkpoints.list_keys(scene.engine, scene.record.study_id) == ["s/0/b"]
 
 
 def test_a_lost_lease_registers_nothing_and_removes_nothing(scene: Scene) -> None:
@@ -112,7 +112,7 @@ def test_finished_trials_go_but_for_the_best(scene: Scene) -> None:
     assert scene.files() == ["best"]
     checkpoints.tidy(scene.engine, scene.store, scene.record.study_id, best=0)
     assert scene.files() == []
-    assert checkpoints.keys(scene.engine, scene.record.study_id) == []
+    assert checkpoints.list_keys(scene.engine, scene.record.study_id) == []
 
 
 @pytest.mark.parametrize("state", [TrialState.PRUNED, TrialState.FAIL])

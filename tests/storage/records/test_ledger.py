@@ -38,7 +38,7 @@ def reclaim(database: Database, uuid: str, opening: int, weights: str = OTHER, r
 
 def summaries(database: Database, uuid: str) -> list[dict[str, object]]:
     """The openings as `result` tells them, without the moments."""
-    found = ledger.result(database.engine, uuid, "digits")
+    found = ledger.find_result(database.engine, uuid, "digits")
     assert found is not None
     moments = ("claimed_at", "scored_at")
     return [{name: opening[name] for name in opening if name not in moments} for opening in found["openings"]]
@@ -46,13 +46,13 @@ def summaries(database: Database, uuid: str) -> list[dict[str, object]]:
 
 def test_a_claim_binds_the_weights(database: Database, record: StudyRecord) -> None:
     engine = database.engine
-    assert ledger.open_claim(engine, record.uuid, "digits") is None
+    assert ledger.find_claim(engine, record.uuid, "digits") is None
     claim(database, record.uuid)
-    claim(database, record.uuid)  # after a crash: the same weights may go on
+    claim(database, record.uuid)  # after a crash: the same weights may continue
     with pytest.raises(ScoreRefused, match="claimed for weights aaaaaaaaaaaa"):
         claim(database, record.uuid, OTHER)
-    assert ledger.open_claim(engine, record.uuid, "digits") == ledger.Claim(weights_sha256=WEIGHTS, winner={"trial": 4})
-    assert ledger.result(engine, record.uuid, "digits") is None
+    assert ledger.find_claim(engine, record.uuid, "digits") == ledger.Claim(weights_sha256=WEIGHTS, winner={"trial": 4})
+    assert ledger.find_result(engine, record.uuid, "digits") is None
 
 
 def test_a_score_is_stored_once(database: Database, record: StudyRecord) -> None:
@@ -60,7 +60,7 @@ def test_a_score_is_stored_once(database: Database, record: StudyRecord) -> None
     first = complete(database, record.uuid, 0.9)
     assert first["look"] == 1
     assert complete(database, record.uuid, 0.1) == first
-    [row] = ledger.rows_of(database.engine, record.uuid)
+    [row] = ledger.read_rows(database.engine, record.uuid)
     assert (row["test_sha256"], bytes(row["predictions"])) == ("t", b"\x00")
     opening = {
         "opening": 1,
@@ -70,7 +70,7 @@ def test_a_score_is_stored_once(database: Database, record: StudyRecord) -> None
         "scored_at": first["scored_at"],
         "claimed_at": row["claimed_at"].isoformat(timespec="seconds"),
     }
-    found = ledger.result(database.engine, record.uuid, "digits")
+    found = ledger.find_result(database.engine, record.uuid, "digits")
     assert found == {**first, "openings": [opening], "looks": 1}
 
 
@@ -81,17 +81,17 @@ def test_a_test_set_that_is_opened_again_keeps_every_score(database: Database, r
     unscored = {"opening": 2, "reason": REASON, "look": None, "test_accuracy": None}
     scored = {"opening": 1, "reason": None, "look": 1, "test_accuracy": 0.9}
     assert summaries(database, record.uuid) == [scored, unscored]
-    assert (ledger.result(database.engine, record.uuid, "digits") or {})["test_accuracy"] == 0.9
+    assert (ledger.find_result(database.engine, record.uuid, "digits") or {})["test_accuracy"] == 0.9
     with pytest.raises(ScoreRefused, match="claimed for weights bbbbbbbbbbbb"):
         reclaim(database, record.uuid, 2, WEIGHTS)
-    claimed = ledger.open_claim(database.engine, record.uuid, "digits")
+    claimed = ledger.find_claim(database.engine, record.uuid, "digits")
     assert claimed == ledger.Claim(weights_sha256=OTHER, winner={"trial": 5})
     second = complete(database, record.uuid, 0.8)
     assert (second["look"], complete(database, record.uuid, 0.7)) == (2, second)
     assert summaries(database, record.uuid) == [scored, {**unscored, "look": 2, "test_accuracy": 0.8}]
-    one, other = ledger.openings(database.engine, record.uuid, "digits")
+    one, other = ledger.list_openings(database.engine, record.uuid, "digits")
     assert (one.result, other.result) == (first, second)
-    assert (ledger.result(database.engine, record.uuid, "digits") or {})["look"] == 2
+    assert (ledger.find_result(database.engine, record.uuid, "digits") or {})["look"] == 2
 
 
 def test_a_claim_that_was_never_scored_is_no_look(database: Database, record: StudyRecord) -> None:
@@ -118,11 +118,11 @@ def test_scores_outlive_the_study(database: Database, record: StudyRecord) -> No
     complete(database, record.uuid, 0.9)
     optuna.delete_study(study_name="s", storage=database.optuna)
     again = studies.create(database, "s", {}, 3)
-    assert ledger.result(database.engine, again.uuid, "digits") is None
+    assert ledger.find_result(database.engine, again.uuid, "digits") is None
     claim(database, again.uuid)
     assert complete(database, again.uuid, 0.9)["look"] == 2  # the name does not matter, the study does
     assert len(summaries(database, record.uuid)) == len(summaries(database, again.uuid)) == 1
-    assert (ledger.result(database.engine, record.uuid, "digits") or {})["looks"] == 2
+    assert (ledger.find_result(database.engine, record.uuid, "digits") or {})["looks"] == 2
 
 
 def test_turns_are_taken_one_after_another(database: Database, record: StudyRecord) -> None:
@@ -155,4 +155,4 @@ def test_a_turn_that_lost_its_connection_claims_nothing(database: Database, reco
             other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": backend})
         with ledger.hold_turn(database.engine, record.uuid, "digits"), pytest.raises(DBAPIError):
             ledger.claim(connection, record.uuid, "s", "digits", wanted)
-    assert ledger.open_claim(database.engine, record.uuid, "digits") is None
+    assert ledger.find_claim(database.engine, record.uuid, "digits") is None

@@ -14,7 +14,6 @@ from storage.errors import UnknownStudy
 from storage.records import ledger, networks
 from storage.records.networks import Network
 from storage.records.studies import StudyRecord, create
-from tests.conftest import execute
 
 NETWORK = Network(
     sha256="a" * 64,
@@ -62,12 +61,12 @@ def test_the_network_is_kept_with_the_score(database: Database, record: StudyRec
 def test_large_weights_are_stored_in_parts(
     database: Database, record: StudyRecord, target: Database, monkeypatch: pytest.MonkeyPatch, part: int
 ) -> None:
-    monkeypatch.setattr(networks, "PART", part)
+    monkeypatch.setattr(networks, "PART_BYTES", part)
     claim(database, record.uuid)
     complete(database, record.uuid)
     assert networks.find_for_study(database.engine, "s") == NETWORK
     assert kept(database) == 1 + -(-len(NETWORK.weights) // part)
-    monkeypatch.setattr(networks, "PART", 3)  # another version of this program
+    monkeypatch.setattr(networks, "PART_BYTES", 3)  # another version of this program
     complete(database, record.uuid)
     copy_study(database, target, "s")
     assert networks.find_for_study(database.engine, "s") == networks.find_for_study(target.engine, "s") == NETWORK
@@ -77,7 +76,7 @@ def test_without_the_score_there_is_no_network(database: Database, record: Study
     claim(database, record.uuid)
     with pytest.raises(StatementError, match="not JSON serializable"):
         complete(database, record.uuid, outcome=object())
-    assert ledger.result(database.engine, record.uuid, "digits") is None
+    assert ledger.find_result(database.engine, record.uuid, "digits") is None
     assert kept(database) == 0
 
 
@@ -104,11 +103,11 @@ def test_one_that_is_too_large_is_not_kept(
     database: Database, record: StudyRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claim(database, record.uuid)
-    monkeypatch.setattr(networks, "LARGEST", len(NETWORK.weights) - 1)
+    monkeypatch.setattr(networks, "LARGEST_BYTES", len(NETWORK.weights) - 1)
     complete(database, record.uuid)
-    assert ledger.result(database.engine, record.uuid, "digits") is not None
+    assert ledger.find_result(database.engine, record.uuid, "digits") is not None
     assert networks.find_for_study(database.engine, "s") is None
-    monkeypatch.setattr(networks, "LARGEST", len(NETWORK.weights))
+    monkeypatch.setattr(networks, "LARGEST_BYTES", len(NETWORK.weights))
     with database.engine.begin() as connection:
         assert networks.keep(connection, NETWORK.sha256, NETWORK.description, NETWORK.weights)
     assert networks.find_for_study(database.engine, "s") == NETWORK
@@ -134,11 +133,3 @@ def test_a_study_without_a_score_moves_without_a_network(
     copy_study(database, target, "s")
     assert networks.find_for_study(target.engine, "s") is None
     assert kept(target) == 0
-
-
-def test_a_storage_from_before_gets_the_table(database_url: str) -> None:
-    with open_database(url.parse(database_url)) as database:
-        create(database, "s", {}, 1)
-    execute(database_url, "DROP TABLE depthsearch.networks, depthsearch.network_parts")
-    with open_database(url.parse(database_url)) as database:
-        assert networks.find_for_study(database.engine, "s") is None

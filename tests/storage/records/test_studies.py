@@ -33,7 +33,7 @@ def test_names_are_unique_and_an_unknown_one_comes_with_the_known(database: Data
     with pytest.raises(UnknownStudy, match="there is no study 'cifar-dept' in this storage") as caught:
         studies.get(database.engine, "cifar-dept")
     assert (caught.value.name, caught.value.known) == ("cifar-dept", ("s", "cifar-depth"))
-    assert studies.names(database.engine) == ["s", "cifar-depth"]
+    assert studies.list_names(database.engine) == ["s", "cifar-depth"]
 
 
 def test_a_study_of_another_program_is_left_alone(database: Database, database_url: str) -> None:
@@ -42,7 +42,7 @@ def test_a_study_of_another_program_is_left_alone(database: Database, database_u
         studies.get(database.engine, "theirs")
     with pytest.raises(StudyExists):
         studies.create(database, "theirs", {}, 1)
-    assert studies.names(database.engine) == []
+    assert studies.list_names(database.engine) == []
 
 
 def test_a_study_deleted_with_an_optuna_tool_is_gone_and_its_name_free(

@@ -19,5 +19,5 @@ def test_a_size_below_zero_is_refused(name: str) -> None:
 @pytest.mark.parametrize(("height", "width"), [(5, 7), (7, 5)])
 def test_a_size_as_large_as_the_image_is_refused_with_both(name: str, height: int, width: int) -> None:
     Augmentation(**{name: 4}).check(height, width)
-    with pytest.raises(ValueError, match=rf"{name}=5 for images of {height} x {width} pixels: choose 4 at most"):
+    with pytest.raises(ValueError, match=rf"{name}=5 for images of {height} x {width} pixels; use 4 at most"):
         Augmentation(**{name: 5}).check(height, width)

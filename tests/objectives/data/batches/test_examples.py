@@ -139,7 +139,7 @@ def test_images_come_in_the_order_and_with_the_changes_of_their_seed(loaded: Tra
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": 0}, "batch_size >= 1 must hold, but got batch_size=0"),
+        ({"batch_size": 0}, "batch_size must be at least 1, but got batch_size=0"),
         ({"batch_size": 4, "augment": Augmentation(flip=True)}, r"Augmentation\(flip=True.* needs order_seed"),
         ({"batch_size": 4, "augment": Augmentation(crop=1), "order_seed": 1}, "crop=1 for images of 1 x 1 pixels"),
         ({"batch_size": 4, "augment": Augmentation(cutout=2), "order_seed": 1}, "cutout=2 for images of 1 x 1 pixels"),
@@ -156,5 +156,5 @@ def test_wrong_images_are_refused() -> None:
     with pytest.raises(ValueError, match="must be uint8 N,H,W,C"):
         Examples(images_NHWC=torch.zeros(2, 4, 4, 1), labels_N=labels, mean=(0.0,), std=(1.0,))
     images = torch.zeros(2, 4, 4, 3, dtype=torch.uint8)
-    with pytest.raises(ValueError, match="must have 3 numbers each"):
+    with pytest.raises(ValueError, match="need 3 numbers each"):
         Examples(images_NHWC=images, labels_N=labels, mean=(0.0,), std=(1.0,))

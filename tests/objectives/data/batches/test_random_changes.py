@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from objectives.data.batches.augmentation import Augmentation
-from objectives.data.batches.random_changes import Draws, crop, cutout, draw, flip
+from objectives.data.batches.random_changes import Draws, crop, cut_out, draw, flip
 from tests.objectives.data import made
 
 SHAPES = [(7, 5, 3), (6, 6, 1)]
@@ -59,7 +59,7 @@ def test_a_crop_by_hand(nine: Tensor, offset: tuple[int, int], expected: list[li
     ],
 )
 def test_a_cutout_by_hand(nine: Tensor, side: int, centre: tuple[int, int], expected: list[list[int]]) -> None:
-    wiped = cutout(nine, torch.tensor([centre]), side)
+    wiped = cut_out(nine, torch.tensor([centre]), side)
     assert rows(wiped) == expected
     assert wiped.dtype == nine.dtype
     assert rows(nine) == [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
@@ -85,7 +85,7 @@ def test_cutout_is_what_a_loop_gives(shape: tuple[int, int, int], side: int) -> 
     height, width, _ = shape
     centres = [(row, column) for row in range(height) for column in range(width)]
     x_BHWC = torch.from_numpy(made.part(1, len(centres), shape).images)
-    wiped = cutout(x_BHWC, torch.tensor(centres), side)
+    wiped = cut_out(x_BHWC, torch.tensor(centres), side)
     for k, (row, column) in enumerate(centres):
         expected = x_BHWC[k].numpy().copy()
         top, left = row - side // 2, column - side // 2

@@ -42,7 +42,7 @@ def test_a_pickle_that_would_run_code_is_refused_and_named(tmp_path: Path) -> No
     made_by_it = tmp_path / "made by the pickle"
     content = pickle.dumps({"data": Order(os.mkdir, str(made_by_it)), "labels": []})
     path = made.write_file(tmp_path / "data_batch_1", content)
-    with pytest.raises(UnreadableData, match=r"data_batch_1 .* asks for posix\.mkdir, which no CIFAR batch needs"):
+    with pytest.raises(UnreadableData, match=r"data_batch_1 .* asks for posix\.mkdir, which no CIFAR batch does"):
         read_batch(path, "labels")
     assert not made_by_it.exists()
 
@@ -62,9 +62,9 @@ def test_nothing_but_what_builds_arrays_is_allowed(call: Callable[..., Any], tmp
         (b"\x80\x02garbage", "cannot be read as a CIFAR batch"),
         (pickle.dumps([1]), "must be a dict with 'data' and 'labels'"),
         (pickle.dumps({"data": ROWS}), "must be a dict with 'data' and 'labels'"),
-        (pickle.dumps({"data": ROWS[:, 1:], "labels": []}), "must be bytes of the shape (N, 3072)"),
-        (pickle.dumps({"data": ROWS.astype(np.int32), "labels": []}), "must be bytes of the shape (N, 3072)"),
-        (pickle.dumps({"data": b"bytes", "labels": []}), "must be bytes of the shape (N, 3072)"),
+        (pickle.dumps({"data": ROWS[:, 1:], "labels": []}), "must be uint8 of shape (N, 3072)"),
+        (pickle.dumps({"data": ROWS.astype(np.int32), "labels": []}), "must be uint8 of shape (N, 3072)"),
+        (pickle.dumps({"data": b"bytes", "labels": []}), "must be uint8 of shape (N, 3072)"),
         (pickle.dumps({"data": ROWS, "labels": ["a"] * 6}), "must be a list of integers"),
     ],
 )

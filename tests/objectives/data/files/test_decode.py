@@ -7,7 +7,7 @@ import pytest
 
 from objectives.data.catalogue import DATASETS
 from objectives.data.files.decode import decode
-from objectives.data.files.decoded import fingerprint
+from objectives.data.files.decoded import compute_fingerprint
 from objectives.data.files.errors import UnreadableData
 from objectives.data.files.layouts import ArrayFile, IdxFiles, Layout, Location
 from tests.objectives.data import made
@@ -25,18 +25,18 @@ def written(layout: Layout, root: Path, content: made.Part) -> Location:
 def test_labels_must_be_as_many_as_images(tmp_path: Path) -> None:
     content = made.part(3, 2, (4, 4, 1))
     place = written(IDX, tmp_path, made.Part(images=content.images, labels=content.labels[:-1]))
-    with pytest.raises(UnreadableData, match="raw/labels holds 5 labels for 6 images"):
+    with pytest.raises(UnreadableData, match="has 5 for 6 images"):
         decode(place, classes=CLASSES)
 
 
 def test_labels_must_name_classes(tmp_path: Path) -> None:
     place = written(IDX, tmp_path, made.part(4, 2, (4, 4, 1)))
-    with pytest.raises(UnreadableData, match="0 <= label < 3 must hold, but it holds labels from 0 to 3"):
+    with pytest.raises(UnreadableData, match=r"0 <= label < 3 must hold in .*, but its labels are from 0 to 3"):
         decode(place, classes=CLASSES)
 
 
 def test_a_part_without_examples_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableData, match="holds no examples"):
+    with pytest.raises(UnreadableData, match="has no examples"):
         decode(written(IDX, tmp_path, made.part(3, 0, (4, 4, 1))), classes=CLASSES)
 
 
@@ -70,19 +70,19 @@ def test_a_broken_array_file_is_refused_and_named(damage: str, tmp_path: Path) -
             np.savez(path, images=content.images.astype(float), labels=content.labels)
         case "pickled":
             np.savez(path, images=np.array([{}], dtype=object), labels=content.labels)
-    with pytest.raises(UnreadableData, match=r"part\.npz .*remove it, and it is written again"):
+    with pytest.raises(UnreadableData, match=r"part\.npz .*remove it, and it will be written again"):
         decode(place, classes=CLASSES)
 
 
 def test_the_fingerprint_sees_every_part_of_the_content() -> None:
     labels = np.array([0, 1])
-    base = fingerprint("a" * 64, labels, ("x", "y"), (2, 1, 1, 1))
+    base = compute_fingerprint("a" * 64, labels, ("x", "y"), (2, 1, 1, 1))
     others = [
-        fingerprint("b" * 64, labels, ("x", "y"), (2, 1, 1, 1)),
-        fingerprint("a" * 64, labels[::-1], ("x", "y"), (2, 1, 1, 1)),
-        fingerprint("a" * 64, labels, ("y", "x"), (2, 1, 1, 1)),
-        fingerprint("a" * 64, labels, ("x", "y"), (2, 1, 1, 3)),
+        compute_fingerprint("b" * 64, labels, ("x", "y"), (2, 1, 1, 1)),
+        compute_fingerprint("a" * 64, labels[::-1], ("x", "y"), (2, 1, 1, 1)),
+        compute_fingerprint("a" * 64, labels, ("y", "x"), (2, 1, 1, 1)),
+        compute_fingerprint("a" * 64, labels, ("x", "y"), (2, 1, 1, 3)),
     ]
     assert len({base, *others}) == 5
-    assert base == fingerprint("a" * 64, labels.astype(">i4"), ("x", "y"), (2, 1, 1, 1))
+    assert base == compute_fingerprint("a" * 64, labels.astype(">i4"), ("x", "y"), (2, 1, 1, 1))
     assert set(DATASETS) >= {"digits", "mnist", "fashion-mnist", "cifar10", "cifar100"}

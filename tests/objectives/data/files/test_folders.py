@@ -109,7 +109,7 @@ def test_mixed_sizes_name_two_files_and_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(UnreadableData) as error:
         pixels(decoded(tmp_path))
     assert str(error.value) == (
-        f"All images must have one size, but {first} has 4x6 and {second} has 5x4: set image_size to resize them all."
+        f"all images must have one size, but {first} has 4x6 and {second} has 5x4; set image_size to resize them all"
     )
 
 
@@ -135,16 +135,16 @@ def test_sixteen_bit_images_are_refused_instead_of_clipped(tmp_path: Path) -> No
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         Image.fromarray(np.full((4, 4), 40_000, dtype=np.uint16)).save(tmp_path / name / "1.png")
-    with pytest.raises(UnreadableData, match=r"a/1.png has more than 8 bits a channel"):
+    with pytest.raises(UnreadableData, match=r"a/1.png has more than 8 bits per channel"):
         pixels(decoded(tmp_path))
 
 
 def test_an_empty_folder_and_an_empty_class_are_named(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableData, match=f"{tmp_path} is empty: it must hold one folder a class"):
+    with pytest.raises(UnreadableData, match=f"{tmp_path} is empty; it must have one folder for each class"):
         list_images(tmp_path)
     save(tmp_path / "a/1.png")
     (tmp_path / "b").mkdir()
-    with pytest.raises(UnreadableData, match=f"The class folder {tmp_path}/b holds no image"):
+    with pytest.raises(UnreadableData, match=f"the class folder {tmp_path}/b has no image"):
         list_images(tmp_path)
     with pytest.raises(UnreadableData, match="nowhere cannot be listed"):
         list_images(tmp_path / "nowhere")
@@ -154,5 +154,5 @@ def test_given_classes_keep_their_numbers_and_exclude_others(tmp_path: Path) -> 
     save(tmp_path / "c/1.png")
     part = decode_folder(tmp_path, classes=("a", "b", "c"), channels=3, image_size=None)
     assert part.labels.tolist() == [2]
-    with pytest.raises(UnreadableData, match=r"/c is no class of this data set; its classes are a, b\."):
+    with pytest.raises(UnreadableData, match=r"/c is not a class of this data set; its classes are a, b"):
         decode_folder(tmp_path, classes=("a", "b"), channels=3, image_size=None)

@@ -44,5 +44,5 @@ def test_a_lost_file_is_written_again_the_same(cache_dir: Path) -> None:
 def test_a_damaged_training_file_names_the_remedy(data_dir: Path, cache_dir: Path) -> None:
     prepare("digits", data_dir, cache_dir)
     (cache_dir / digits.TRAINING_FILE).write_bytes(b"")
-    with pytest.raises(Exception, match=r"train\.npz cannot be read .* remove it, and it is written again"):
+    with pytest.raises(Exception, match=r"train\.npz cannot be read .* remove it, and it will be written again"):
         prepare("digits", data_dir, cache_dir)

@@ -32,10 +32,10 @@ def test_classes_are_numbered_in_the_order_given() -> None:
             "clothes has no class 'pulover'; did you mean 'Pullover'? its classes are T-shirt",
         ),
         (("t-shirt", "Trouser"), "clothes has no class 't-shirt'; did you mean 'T-shirt/top'? its classes are"),
-        (("Trouser", "zzz"), "clothes has no class 'zzz'; its classes are T-shirt/top, Trouser, Pullover, Dress."),
+        (("Trouser", "zzz"), "clothes has no class 'zzz'; its classes are T-shirt/top, Trouser, Pullover, Dress"),
         (("Dress", "Trouser", "Dress"), "named once, but 'Dress' is in ['Dress', 'Trouser', 'Dress'] twice"),
-        (("Dress",), "at least two classes to tell apart, but got ['Dress']; its classes are T-shirt/top, "),
-        ((), "at least two classes to tell apart, but got []"),
+        (("Dress",), "at least two classes, but got ['Dress']; its classes are T-shirt/top, "),
+        ((), "at least two classes, but got []"),
     ],
 )
 def test_impossible_classes_are_refused_in_a_sentence(wanted: tuple[str, ...], message: str) -> None:
@@ -52,6 +52,6 @@ def test_a_number_for_a_name_is_told_the_name() -> None:
 
 def test_a_class_without_examples_cannot_be_asked_for() -> None:
     some = np.array([0, 0, 1])
-    with pytest.raises(ImpossibleClasses, match="clothes has no example of class 'Pullover'"):
+    with pytest.raises(ImpossibleClasses, match="clothes has no training example of class 'Pullover'"):
         find_members("clothes", some, KNOWN, ("Trouser", "Pullover"))
     assert find_members("clothes", some, KNOWN, None).tolist() == [0, 1, 2]

@@ -1,10 +1,13 @@
-"""Study records as earlier versions stored them, in today's form."""
+"""Spaces as storages of schema version 3 keep them: the rows that `Space.describe` gave, read as structured data.
+
+The texts are those of that version and do not change with `Space.describe`.
+"""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 _NUMBER = r"-?[0-9.]+(?:e[+-]?[0-9]+)?"
@@ -13,18 +16,8 @@ RANGE = re.compile(rf"({_NUMBER}):({_NUMBER})( log)?(?: step ({_NUMBER}))?")
 CHOICE = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^,]+""")
 
 
-def upgrade_spec(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a stored record in today's form.
-
-    Storages of schema version 3 keep a space as the rows that `search space` shows, [name, range, condition] each;
-    today it is kept as `Space.to_json` gives it. What a record lacks is left out: `StudySpec.from_json` fills it in.
-    """
-    space = stored.get("space")
-    return {**stored, "space": convert_rows(space)} if isinstance(space, list) else dict(stored)
-
-
 def convert_rows(rows: Sequence[Sequence[str]]) -> dict[str, Any]:
-    """Return what `Space.to_json` gives for the space that `Space.describe` described by these rows.
+    """Return what `Space.to_json` gives for the space of these rows, [name, range, condition] each.
 
     Recipes (inline choices) come back as choices with spaces of their own, which have the same parameters.
     """
