@@ -72,9 +72,9 @@ def end_on_first(numbers: tuple[signal.Signals, ...] = ENDING) -> None:
 def end_block_on_first() -> Iterator[None]:
     """Within the block, handle signals as `end_on_first` does; then restore what handled them before.
 
-    A signal that ended the block is passed on to its former handler, which raises KeyboardInterrupt for SIGINT unless
-    somebody has set another; if that handler returns, so does the block. SIGTERM without a handler raises
-    SystemExit(143). A signal that was ignored stays ignored.
+    A signal that ended the block is passed on to its former handler. Python's own for SIGINT raises KeyboardInterrupt;
+    if a handler returns, so does the block. SIGTERM without a handler raises SystemExit(143). A signal that was
+    ignored stays ignored.
 
     The block is left as it is if the process handles signals by `end_on_first` already, or in any thread but the
     main one, where Python can set no handler.
