@@ -1,4 +1,4 @@
-"""What stands between a browser and optuna-dashboard, which has no login, no read-only mode, no Host check."""
+"""A guard between the browser and optuna-dashboard, which has no login, no read-only mode and no Host check."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 READING = ("GET", "HEAD", "OPTIONS")
 LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
-# Another site must not show the dashboard in a frame of its own, under buttons of its own.
+# Another site must not show the dashboard in a frame, hidden under its own buttons.
 PROTECTION = [("X-Frame-Options", "SAMEORIGIN"), ("X-Content-Type-Options", "nosniff")]
 
 
 class DashboardGuard:
-    """A WSGI application in front of another.
+    """A WSGI application in front of another, which it protects.
 
-    Refuses: a wrong or missing password (401), a Host that is not this machine's on loopback (421, against DNS
-    rebinding), a request to change something from another site, or at all unless `writable` (403).
+    It refuses a wrong or missing password (401), on loopback a Host that is not this machine's (421, against DNS
+    rebinding), and requests that change something: from another site always, from its own unless `writable` (403).
     """
 
     def __init__(self, application: Application, *, password: str | None, writable: bool, any_host: bool) -> None:
@@ -51,16 +51,16 @@ class DashboardGuard:
     def _refusal(self, environ: Environ) -> tuple[str, str] | None:
         host = str(environ.get("HTTP_HOST", ""))
         if not self._any_host and _name(host) not in LOCAL_NAMES:
-            return "421 Misdirected Request", "this dashboard answers to 127.0.0.1 and localhost only"
+            return "421 Misdirected Request", "this dashboard answers only under the names 127.0.0.1 and localhost"
         if self._password is not None and not self._allowed(str(environ.get("HTTP_AUTHORIZATION", ""))):
-            return "401 Unauthorized", "a password is needed; any user name will do"
+            return "401 Unauthorized", "a password is needed; the user name does not matter"
         if environ["REQUEST_METHOD"] in READING:
             return None
         if not self._writable:
-            return "403 Forbidden", "read-only: start the dashboard with --writable to change things"
+            return "403 Forbidden", "read-only; start the dashboard with --writable to change things"
         origin = environ.get("HTTP_ORIGIN")
         if origin is not None and str(origin).partition("://")[2] != host:
-            return "403 Forbidden", "changes are taken from the dashboard's own pages only"
+            return "403 Forbidden", "only the dashboard's own pages may change things"
         return None
 
     def _allowed(self, header: str) -> bool:
@@ -80,7 +80,7 @@ def _name(host: str) -> str:
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
-    # Browsers open half a dozen connections at once, and the default of 5 holds that of one browser only.
+    # A browser opens half a dozen connections at once, and the default queue of 5 is too short for two browsers.
     request_queue_size = 128
 
 
@@ -90,11 +90,11 @@ class _Server6(_Server):
 
 class _Handler(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
-        """Requests are not logged: the dashboard asks every few seconds."""
+        """Log nothing: the dashboard sends requests every few seconds."""
 
 
 def make_server(host: str, port: int, application: Application) -> WSGIServer:
-    """A server, one thread a request; `server_port` tells the port where 0 was asked for.
+    """Return a server with one thread per request; its `server_port` is the real one if `port` is 0.
 
     Raises:
         OSError: the address cannot be listened on.

@@ -1,4 +1,4 @@
-"""An error in one sentence, fit to show to a user."""
+"""Errors as one sentence for users."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ OURS = (SearchError, ObjectiveError, TrainingError, DataError, SpaceError, Stora
 
 
 def user_message(error: Exception) -> str:
-    """The message of an error of ours; of another, its first line, without the SQL that follows it."""
+    """Return the message of an error of ours; of any other, its first line, without the SQL that follows it."""
     if isinstance(error, UnknownStudy) and not isinstance(error, ForeignStudy):
         return f"{error}; {suggest(error.name, error.known, otherwise='see `search list`')}"
     if isinstance(error, OURS):
         return str(error)
     if is_outage(error):
-        return "the storage does not answer; see that its server runs, then give the same command again"
+        return "the storage does not answer; check that its server is running, then run the same command again"
     cause = error.__cause__ or error
     return f"{type(cause).__name__}: {first_line(cause)} (this looks like a bug; `search --debug ...` shows where)"

@@ -1,8 +1,8 @@
 """Exit codes, and the exceptions that only this package raises.
 
 SearchError               exit 1
-├── UsageError            exit 2: a flag or a combination of flags breaks a rule
-└── NothingToDo           exit 3: there is nothing to do that for
+├── UsageError            exit 2: an argument or a combination of arguments breaks a rule
+└── NothingToDo           exit 3: there is nothing to work on
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """What the process's exit code means; a contract."""
+    """The exit codes of the command line; a contract."""
 
     DONE = 0
     FAILED = 1
@@ -22,22 +22,22 @@ class Exit(IntEnum):
 
 
 class SearchError(Exception):
-    """The command failed; its message is one sentence and a remedy."""
+    """The operation failed; the message is one sentence with a remedy."""
 
     code = Exit.FAILED
 
 
 class UsageError(SearchError):
-    """A flag, an override or a combination of flags breaks a rule."""
+    """An argument, an override or a combination of arguments breaks a rule."""
 
     code = Exit.USAGE
 
 
 class NothingToDo(SearchError):
-    """The command has nothing to work on: no such study, no completed trial."""
+    """There is nothing to work on: no such study, no completed trial."""
 
     code = Exit.NOTHING
 
 
 class Interrupted(BaseException):
-    """A signal asked this process to end; not an Exception, so that no objective swallows it."""
+    """A signal asked this process to end; not an Exception, so that an objective cannot swallow it."""

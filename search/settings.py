@@ -71,7 +71,13 @@ class Settings(BaseSettings):
 
 
 def load(
-    *, storage: str | None = None, data: Path | None = None, device: str | None = None, workers: int | None = None
+    *,
+    storage: str | None = None,
+    data: Path | None = None,
+    device: str | None = None,
+    workers: int | None = None,
+    home: Path | None = None,
+    cache: Path | None = None,
 ) -> Settings:
     """Return the settings; arguments that are not None override the environment and the file.
 
@@ -82,7 +88,8 @@ def load(
     if FILE_VARIABLE in os.environ and not os.path.isfile(file):  # a name that no file can have, too
         raise UsageError(f"{FILE_VARIABLE} names {file}, which is not a file; correct it or unset it")
     Settings.file = file
-    settings = _build({"storage": storage, "data": data, "device": device, "workers": workers})
+    given = {"storage": storage, "data": data, "device": device, "workers": workers, "home": home, "cache": cache}
+    settings = _build(given)
     if settings.storage is None:
         return settings.model_copy(update={"storage": url.resolve_url(None, os.environ)})
     return settings

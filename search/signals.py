@@ -1,4 +1,4 @@
-"""Signals: the first SIGINT or SIGTERM ends the process in order, the second one quickly.
+"""Signals: the first SIGINT or SIGTERM ends the process cleanly, the second one quickly.
 
 A process has one set of signal handlers, so this module holds one state for them.
 """
@@ -16,7 +16,7 @@ from typing import Any
 from search.errors import Exit, Interrupted
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
-AGAIN_SECONDS = 0.05
+RAISE_AGAIN_SECONDS = 0.05
 
 
 @dataclass
@@ -57,7 +57,7 @@ def end_on_first(numbers: tuple[signal.Signals, ...] = ENDING) -> None:
 
     def dropped(unraisable: Any) -> None:
         if isinstance(unraisable.exc_value, Interrupted):
-            signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
+            signal.setitimer(signal.ITIMER_REAL, RAISE_AGAIN_SECONDS)
         else:
             sys.__unraisablehook__(unraisable)
 
@@ -72,9 +72,9 @@ def end_on_first(numbers: tuple[signal.Signals, ...] = ENDING) -> None:
 def end_block_on_first() -> Iterator[None]:
     """Within the block, handle signals as `end_on_first` does; then restore what handled them before.
 
-    A signal that ended the block is passed on to its former handler, which raises KeyboardInterrupt for SIGINT unless
-    somebody has set another; if that handler returns, so does the block. SIGTERM without a handler raises
-    SystemExit(143). A signal that was ignored stays ignored.
+    A signal that ended the block is passed on to its former handler. Python's own for SIGINT raises KeyboardInterrupt;
+    if a handler returns, so does the block. SIGTERM without a handler raises SystemExit(143). A signal that was
+    ignored stays ignored.
 
     The block is left as it is if the process handles signals by `end_on_first` already, or in any thread but the
     main one, where Python can set no handler.

@@ -11,8 +11,11 @@ from types import ModuleType
 from objectives import studies
 from objectives.core.objective import Objective
 from objectives.discovery import ATTRIBUTE, ENTRY_POINTS, stop_if_reading
+from search.api.session import Session, open_session
+from search.error_messages import user_message
 from search.errors import UsageError
 from search.settings import Settings, load
+from storage.errors import UnknownStudy
 
 
 def load_settings(storage: str | None, data: str | Path | None) -> Settings:
@@ -57,6 +60,22 @@ def find_reference(objective: str | Path | Objective | None) -> str | None:
         if (point.module, point.attr or ATTRIBUTE) == (home.__name__, ATTRIBUTE):
             return point.name
     return str(Path(home.__file__ or "").resolve())
+
+
+def open_named(
+    name: str, objective: str | Path | Objective | None, storage: str | None, data: str | Path | None
+) -> Session:
+    """Open a study that exists.
+
+    Raises:
+        UnknownStudy: there is no such study; the message has names that are close.
+        UsageError: an argument breaks a rule.
+    """
+    settings = load_settings(storage, data)
+    try:
+        return open_session(name, settings, find_reference(objective))
+    except UnknownStudy as error:
+        raise UnknownStudy(error.name, error.known, user_message(error)) from None
 
 
 def list_overrides(overrides: Mapping[str, object] | Sequence[str] | None) -> tuple[str, ...] | None:

@@ -23,8 +23,7 @@ if TYPE_CHECKING:  # what methods return; each method imports what it needs
 class Study:
     """A search of one objective, kept in a storage; make one with `create` or `open`.
 
-    The embedded Postgres server, if the storage is that one, runs until `close`, the end of a `with` block, or the end
-    of the program.
+    The embedded server, if used, runs until `close`, the end of a `with` block, or the end of the program.
     """
 
     def __init__(self, session: Session) -> None:
@@ -32,7 +31,7 @@ class Study:
         self._close = weakref.finalize(self, session.close)
         self.name: str = session.record.name
         self.notes: tuple[str, ...] = tuple(session.plan.notes if session.plan is not None else ())
-        """What speaks against the plan of a study that was just created, in sentences."""
+        """Warnings about the plan of a study that was just created, one sentence each."""
 
     @classmethod
     def create(
@@ -113,11 +112,9 @@ class Study:
             UnknownStudy: There is no such study; its `known` has the names of those in the storage.
             StorageError: The storage cannot be reached.
         """
-        from search.api.arguments import find_reference, load_settings
-        from search.api.session import open_session
+        from search.api.arguments import open_named
 
-        settings = load_settings(storage, data)
-        return cls(open_session(name, settings, find_reference(objective)))
+        return cls(open_named(name, objective, storage, data))
 
     def run(
         self,

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from search import commands
-from search.cli.error_handling import guarded
+from search.cli.error_handling import run_guarded
 from search.commands.command import Command
 
 
@@ -53,4 +53,4 @@ def _configure(
 
 def main() -> int:
     """Run the command line and return its exit code."""
-    return guarded(build_app())
+    return run_guarded(build_app())

@@ -1,4 +1,4 @@
-"""Errors become one sentence and an exit code; a traceback only with --debug."""
+"""Errors as one sentence and an exit code; with a traceback only if --debug is given."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from search.errors import Exit, Interrupted, SearchError
 from search.signals import end_on_first
 
 
-def guarded(app: typer.Typer) -> int:
-    """Run the application; return the exit code that its end, however it came, stands for."""
+def run_guarded(app: typer.Typer) -> int:
+    """Run the application and return its exit code; an error is printed on stderr as one line."""
     end_on_first()
     try:
         code = app(standalone_mode=False)
@@ -22,28 +22,28 @@ def guarded(app: typer.Typer) -> int:
     except typer.Exit as error:
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        return _said("interrupted", Exit.INTERRUPTED)
+        return _print_error("interrupted", Exit.INTERRUPTED)
     except Interrupted as error:
         terminated = error.args[:1] == (signal.SIGTERM,)
-        return _said("terminated" if terminated else "interrupted", _signal_code(terminated))
+        return _print_error("terminated" if terminated else "interrupted", _signal_code(terminated))
     except BrokenPipeError:
-        # The reader of our output (`| head`) has gone; there is nobody left to tell.
+        # The reader of the output (`| head`) has closed the pipe, which is no error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE
     except Exception as error:
-        # What Typer raises for a wrong command line has this method, whichever click it was built on.
+        # What Typer raises for a wrong command line has this method, whichever version of click it uses.
         usage = getattr(error, "format_message", None)
         if usage is not None:
-            return _said(f"error: {usage()} See `search --help`.", Exit.USAGE)
+            return _print_error(f"error: {usage()} See `search --help`.", Exit.USAGE)
         from search.error_messages import user_message
 
         if os.environ.get("SEARCH_DEBUG"):
             traceback.print_exception(error)
-        return _said(f"error: {user_message(error)}", _code(error))
+        return _print_error(f"error: {user_message(error)}", _code(error))
 
 
 def _code(error: Exception) -> Exit:
-    # Imported here, where an error has already cost more than an import.
+    # Imported here, so that only a command that fails pays for it.
     from objectives.base.errors import ObjectiveError
     from objectives.data.files.errors import ImpossibleSplit, UnknownDataset
     from spaces.errors import SpaceError
@@ -62,7 +62,7 @@ def _signal_code(terminated: bool) -> Exit:
     return Exit.TERMINATED if terminated else Exit.INTERRUPTED
 
 
-def _said(text: str, code: Exit) -> Exit:
-    # One line, whatever was typed and is quoted.
+def _print_error(text: str, code: Exit) -> Exit:
+    # One line, even if the user typed several and the message quotes them.
     print(" ".join(text.splitlines()), file=sys.stderr)
     return code

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from search.api.datasets import DataFolder, PreparedDataSet
-from search.display.output import say, table
+from search.display.output import print_table, say
 
 
 def show_folder(found: DataFolder) -> None:
     """Print every data set and whether it is here."""
     say(f"data folder {found.folder}")
-    table(("name", "here", "what"), [(each.name, "yes" if each.here else "no", each.what) for each in found.sets])
+    print_table(("name", "here", "what"), [(each.name, "yes" if each.here else "no", each.what) for each in found.sets])
     say("a missing data set is downloaded when a study needs it, or now with: search data NAME")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from search.display.output import configuration, document, say, table
+from search.display.output import format_configuration, print_document, print_table, say
 from search.evaluation.reopening import format_openings
 from search.evaluation.results.confirmation import Confirmation, ConfirmedCandidate
 from search.evaluation.results.score import Score
@@ -18,7 +18,7 @@ CANDIDATE_HEADINGS = ("trial", "value in search", "mean", "sd", "lower bound", "
 def show_effects(measured: MeasuredVariants, *, as_json: bool) -> None:
     """Print what variants do to the winner."""
     if as_json:
-        document(measured)
+        print_document(measured)
         return
     say(
         f"study {measured.study}, trial {measured.trial} as trained in the search, on the validation images; "
@@ -30,13 +30,13 @@ def show_effects(measured: MeasuredVariants, *, as_json: bool) -> None:
 def show_score(score: Score, out: Path, *, as_json: bool) -> None:
     """Print a score and everything known about it; `out` is the folder of its weights."""
     if as_json:
-        document(score)
+        print_document(score)
         return
     if score.confirmation is not None:
         _show_confirmation(score.confirmation)
     images = "training images" if score.retrained_on == "train" else "training and validation images"
     say(f"study {score.study}, trial {score.trial}, retrained for {score.epochs} epochs on the {images}")
-    say(configuration(score.params))
+    say(format_configuration(score.params))
     _show_variants(score)
     _show_accuracies(score)
     _show_looks(score)
@@ -53,7 +53,7 @@ def _show_variants(score: Score) -> None:
 
 
 def _show_effect_table(effects: Sequence[VariantEffect]) -> None:
-    table(EFFECT_HEADINGS, effect_rows(effects))
+    print_table(EFFECT_HEADINGS, effect_rows(effects))
 
 
 def _show_accuracies(score: Score) -> None:
@@ -86,7 +86,7 @@ def _show_confirmation(confirmation: Confirmation) -> None:
         f"the {len(confirmation.candidates)} best trials were trained again, with up to {confirmation.seeds} further "
         "seeds each:"
     )
-    table(CANDIDATE_HEADINGS, [_candidate_row(each, confirmation.chosen) for each in confirmation.candidates])
+    print_table(CANDIDATE_HEADINGS, [_candidate_row(each, confirmation.chosen) for each in confirmation.candidates])
     say(
         f"trial {confirmation.chosen} was chosen for the highest lower bound (95%) of its mean accuracy; trained with "
         f"{len(optimism.fresh_accuracies)} fresh seeds, which played no part in the choice, it reaches "

@@ -37,7 +37,7 @@ Result = TypeVar("Result", bound=Document)
 def present(result: Result, show: Callable[[Result], None], *, as_json: bool) -> None:
     """Print a result as a JSON document, or let `show` print it for people."""
     if as_json:
-        document(result)
+        print_document(result)
     else:
         show(result)
 
@@ -50,7 +50,7 @@ def present_all(results: Sequence[Result], show: Callable[[Sequence[Result]], No
         show(results)
 
 
-def document(result: Document) -> None:
+def print_document(result: Document) -> None:
     """Print a result as a JSON document."""
     print_json(result.to_json())
 
@@ -70,7 +70,7 @@ def note(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table on stdout; nothing is cut off in a pipe."""
     shown = Table(box=None, pad_edge=False)
     for heading in headings:
@@ -81,7 +81,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     console.print(shown)
 
 
-def configuration(params: Mapping[str, Any]) -> str:
+def format_configuration(params: Mapping[str, Any]) -> str:
     """Return the parameters of a configuration, one per line."""
     width = max((len(name) for name in params), default=0)
     return "\n".join(

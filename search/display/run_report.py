@@ -8,7 +8,7 @@ from contextlib import closing
 from search.api import training
 from search.api.session import Session, create_session, open_session, resume_session
 from search.display.live_display import LiveTable, LogLines
-from search.display.output import Decoding, configuration, document, err, note, out, say
+from search.display.output import Decoding, err, format_configuration, note, out, print_document, say
 from search.errors import Interrupted
 from search.settings import Settings
 from search.study import prior_studies
@@ -38,13 +38,13 @@ def run_study(request: StudyRequest, settings: Settings, *, create: bool, as_jso
         if session.view.status().budget.left:
             announce(session, plan, jobs)
         try:
-            with live_display(as_json=as_json) as display:
+            with choose_display(as_json=as_json) as display:
                 status = training.train(session, jobs, timeout=request.timeout, progress=display)
         except Interrupted:
             note(f"stopped; continue with: search resume --study {session.record.name}")
             raise
     if as_json:
-        document(status)
+        print_document(status)
     training.check_not_failed(status)
     if not as_json:
         conclude(status)
@@ -61,7 +61,7 @@ def lend_machine(request: StudyRequest, settings: Settings) -> None:
     with closing(open_session(request.study, settings, request.objective)) as session:
         with Decoding("decoding") as decoding:
             jobs = training.plan_lending(session, machine, decoding)
-        with live_display(as_json=True) as display:
+        with choose_display(as_json=True) as display:
             training.lend(session, jobs, display)
 
 
@@ -81,7 +81,7 @@ def announce(session: Session, plan: ResolvedStudy, jobs: list[WorkerJob]) -> No
         )
 
 
-def live_display(*, as_json: bool) -> LogLines:
+def choose_display(*, as_json: bool) -> LogLines:
     """Return the display that suits the output: a live table, or lines on stderr if stdout is for a JSON document."""
     if as_json or not sys.stdout.isatty():
         return LogLines(err() if as_json else out())
@@ -100,5 +100,5 @@ def conclude(status: Status) -> None:
         return
     when = "" if best.epoch is None else f", epoch {best.epoch + 1}"
     say(f"best validation accuracy {best.value:.4f} (trial {best.trial}{when})")
-    say(configuration(best.params))
+    say(format_configuration(best.params))
     say(f"next: search final --study {status.study}")

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from search.api.catalogue import TechniqueRow
 from search.api.space import ObjectiveRow, SpaceDescription
-from search.display.output import say, table
+from search.display.output import print_table, say
 
 
 def show_space(found: SpaceDescription) -> None:
     """Print a space's parameters and its digest."""
-    table(
+    print_table(
         ("parameter", "range", "only if"),
         [(parameter.name, parameter.range, parameter.condition) for parameter in found.space],
     )
@@ -20,7 +20,7 @@ def show_space(found: SpaceDescription) -> None:
 
 def show_objectives(found: Sequence[ObjectiveRow]) -> None:
     """Print one line for each objective."""
-    table(
+    print_table(
         ("objective", "data", "epochs", "trials", "what is searched"),
         [(row.objective, row.data, row.epochs, row.trials, row.description) for row in found],
     )
@@ -31,4 +31,4 @@ def show_catalogue(found: Sequence[TechniqueRow]) -> None:
     for group in dict.fromkeys(row.group for row in found):
         say(group)
         rows = [(row.name, row.options, row.conditions, row.description) for row in found if row.group == group]
-        table(("name", "options", "conditions", "description"), rows)
+        print_table(("name", "options", "conditions", "description"), rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from search.display.live_display import format_counts
-from search.display.output import configuration, say, table
+from search.display.output import format_configuration, print_table, say
 from search.strategies.pruners.audit import PruningAudit
 from search.study.status_types import Status, WorkerState
 
@@ -21,7 +21,7 @@ def show_studies(found: Sequence[Status]) -> None:
     if not found:
         say("no studies yet; start one with: search run --study digits-depth")
         return
-    table(("study", "objective", "trials", "best", "test", "workers"), [_row(status) for status in found])
+    print_table(("study", "objective", "trials", "best", "test", "workers"), [_row(status) for status in found])
 
 
 def _row(status: Status) -> tuple[object, ...]:
@@ -51,7 +51,7 @@ def format_status(status: Status) -> list[str]:
     best, final = status.best, status.final
     if best is not None:
         lines.append(f"best validation accuracy {best.value:.4f} (trial {best.trial})")
-        lines.append(configuration(best.params))
+        lines.append(format_configuration(best.params))
     if final is not None:
         lines.append(f"test accuracy {final.test_accuracy:.4f}, scored {final.scored_at}")
     return lines

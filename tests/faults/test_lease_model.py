@@ -63,7 +63,7 @@ def test_what_is_stored_is_what_the_model_says_for_long(machine: type[LeaseMachi
 
 
 def _any_token(connection: Connection, lease: Lease) -> None:
-    """Verify that some lease is there, whoever has it."""
+    """Verify that the trial has a lease, of any worker."""
     found = connection.scalar(
         text("SELECT 1 FROM depthsearch.leases WHERE trial_id = :trial FOR SHARE"), {"trial": lease.trial_id}
     )
@@ -72,7 +72,7 @@ def _any_token(connection: Connection, lease: Lease) -> None:
 
 
 def _renew_any(connection: Connection, lease: Lease, seconds: float) -> None:
-    """Renew a lease, whoever has it."""
+    """Renew the lease of a trial, of any worker."""
     result = connection.execute(
         text(
             "UPDATE depthsearch.leases SET expires_at = now() + make_interval(secs => :seconds) WHERE trial_id = :trial"

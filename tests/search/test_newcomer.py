@@ -1,4 +1,4 @@
-"""A newcomer adds a sampler, a pruner, a flag of `run` that a study keeps and a data set: one edit in one file each.
+"""A newcomer adds a sampler, a pruner, a flag of `run` that a study keeps, a data set and a command: one edit each.
 
 The edits are made to a copy of the packages, and fresh processes run the copy.
 """
@@ -64,6 +64,26 @@ _ENTRIES = (
         held_out=(IdxFiles(folder="stripes", images="test-images", labels="test-labels"),),
     ),
 """
+COMMAND = '''
+"""`search praise`."""
+
+from typing import Annotated
+
+import typer
+
+from search.commands import options
+from search.commands.command import Command
+
+
+def praise(study: options.Study, times: Annotated[int, typer.Option(help="How often.")] = 1) -> None:
+    """A made-up command."""
+    from search.display.output import say
+
+    say(f"{study} is {'very ' * times}good")
+
+
+COMMAND = Command(name="praise", order=125, run=praise)
+'''
 # File, the line that the edit stands in place of, the edit.
 EDITS = [
     ("search/strategies/registry.py", "SAMPLERS: dict[str, SamplerEntry] = {\n", SAMPLER),
@@ -112,6 +132,7 @@ def copy(tmp_path: Path) -> Path:
         assert text.count(line) == 1
         assert edit.count(line) == 1
         path.write_text(text.replace(line, edit.lstrip("\n")))
+    (tmp_path / "search" / "commands" / "results" / "praise.py").write_text(COMMAND)
     return tmp_path
 
 
@@ -137,6 +158,17 @@ def test_help_and_docs_show_what_was_added(copy: Path) -> None:
     page = run_copy(copy, "-c", "from tests.docs import pages; print(pages()['samplers-and-pruners.md'])")
     assert "| `toss` (default) | a made-up sampler |" in page.out, page.err
     assert "| `sieve` | a made-up pruner |" in page.out
+
+
+def test_a_command_that_was_added_is_in_the_help_and_the_docs_and_runs(copy: Path) -> None:
+    listed = [
+        line.split()[0] for line in run_copy(copy, "-m", "search", "--help").out.splitlines() if line[:3] == "  p"
+    ]
+    assert listed == ["praise"]
+    assert run_copy(copy, "-m", "search", "praise", "--study", "s", "--times", "2").out == "s is very very good\n"
+    assert run_copy(copy, "-m", "search", "praise").code == 2
+    page = run_copy(copy, "-c", "from tests.docs import pages; print(pages()['commands.md'])")
+    assert "| [`praise`](#praise) | A made-up command. |" in page.out, page.err
 
 
 def test_doctor_looks_for_a_data_set_that_was_added(

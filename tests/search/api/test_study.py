@@ -65,7 +65,7 @@ def study(address: str) -> Iterator[Study]:
 def test_run_trains_the_budget_and_reports_progress(address: str) -> None:
     seen: list[Progress] = []
     with create(address, trials=2) as study:
-        assert "only 2" in study.notes[0]
+        assert "the budget is 2" in study.notes[0]
         status = study.run(workers=1, device="cpu", progress=seen.append)
     assert (status.states.finished, status.budget.left) == (2, 0)
     assert (seen[0].status.budget.left, len(seen[0].trials.finished)) == (2, 0)

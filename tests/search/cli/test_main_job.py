@@ -168,7 +168,7 @@ def test_two_finals_at_once_are_one_score(first_run: Ended, tmp_path: Path) -> N
     folder = next(path for path in out.iterdir() if (path / "README.md").exists())
     _check_files(folder, third)
     assert status()["final"] == third
-    assert "scored before" in done("final", "--study", STUDY).out
+    assert "the test set was not opened again" in done("final", "--study", STUDY).out
 
 
 def _check_result(result: dict[str, object]) -> None:

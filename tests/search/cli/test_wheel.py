@@ -1,4 +1,4 @@
-"""The wheel holds the four packages, and its command runs where another `search` package lies."""
+"""The wheel holds the four packages, typed; its command and the programs of the Python API's page run from it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from storage.schema import VERSION
+from tests.markdown import find_fences
 from tests.test_architecture import MAY_IMPORT, ROOT, modules
 
 
@@ -34,23 +36,62 @@ def test_every_module_is_in_the_wheel(wheel: Path) -> None:
     assert inside == {str(path.relative_to(ROOT)) for package in MAY_IMPORT for path in modules(package)}
 
 
-@pytest.mark.slow
-def test_it_runs_beside_another_search_package(wheel: Path, tmp_path: Path) -> None:
-    site = tmp_path / "site"
+def test_the_packages_in_the_wheel_are_typed(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        typed = {name for name in archive.namelist() if name.endswith("py.typed")}
+    assert typed == {f"{package}/py.typed" for package in MAY_IMPORT}
+
+
+@pytest.fixture(scope="module")
+def site(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the wheel is installed."""
+    site = tmp_path_factory.mktemp("site")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site), str(wheel)]
     subprocess.run(pip, check=True)
-    mine = tmp_path / "mine"
-    for package in MAY_IMPORT:
-        (mine / package).mkdir(parents=True)
-        (mine / package / "__init__.py").write_text("raise ImportError('not the installed one')\n")
-    command = [str(site / "bin" / "search"), "run", "--study", "digits-depth", "--trials", "1", "--epochs", "1"]
+    return site
+
+
+def run_installed(site: Path, folder: Path, *command: str | Path) -> str:
+    """Run Python with the installed packages; return what is printed on stdout."""
     ended = subprocess.run(
-        [sys.executable, *command, "--workers", "1", "--json"],
-        cwd=mine,
+        [sys.executable, *map(str, command)],
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": str(site)},
         capture_output=True,
         text=True,
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    assert json.loads(ended.stdout)["states"]["complete"] == 1
+    return ended.stdout
+
+
+@pytest.mark.slow
+def test_it_runs_beside_another_search_package(site: Path, tmp_path: Path) -> None:
+    for package in MAY_IMPORT:
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").write_text("raise ImportError('not the installed one')\n")
+    run = ("run", "--study", "digits-depth", "--trials", "1", "--epochs", "1", "--workers", "1", "--json")
+    shown = run_installed(site, tmp_path, site / "bin" / "search", *run)
+    assert json.loads(shown)["states"]["complete"] == 1
+    # The scripts that make and upgrade the tables are in the wheel, too.
+    checked = run_installed(site, tmp_path, site / "bin" / "search", "storage", "upgrade", "--check", "--json")
+    assert json.loads(checked)["version"] == VERSION
+
+
+@pytest.mark.slow
+def test_the_programs_of_the_python_api_page_run(site: Path, tmp_path: Path) -> None:
+    programs = {
+        program.splitlines()[0].removeprefix("# "): program
+        for program in find_fences((ROOT / "docs" / "python-api.md").read_text(), "python")
+    }
+    assert list(programs) == ["first.py", "own.py", "again.py"]
+    shown = {}
+    for name, program in programs.items():
+        (tmp_path / name).write_text(program)
+        shown[name] = run_installed(site, tmp_path, name).splitlines()
+    assert "first: 4 of 4 trials (" in shown["first.py"][-5]
+    assert [line.split(":")[0] for line in shown["first.py"][-3:]] == ["epoch 0", "epoch 1", "epoch 2"]
+    assert shown["own.py"][-1].startswith("test accuracy 0.")
+    assert shown["again.py"][-1].endswith(" on the test set")
+    assert (tmp_path / "curves.html").stat().st_size > 1000
+    assert (tmp_path / "winner" / "model.safetensors").exists()

@@ -20,9 +20,9 @@ from search.study.compatibility import Compatibility
 from search.study.fork import fork_study
 from search.study.plan import ResolvedStudy, StudyRequest
 from spaces import Categorical, Fixed, Float, Int, Space, override
-from storage.copying import trials
 from storage.database import Database
 from storage.errors import StudyExists, UnknownStudy
+from storage.optuna_adapter import ENQUEUED_PARAMETERS, SYSTEM_ATTRIBUTES
 from storage.records import epochs, finished_trials, studies
 from storage.records.studies import StudyRecord
 from tests.conftest import execute
@@ -59,7 +59,7 @@ def attribute(database: Database, trial: FrozenTrial, name: str, value: str) -> 
     """Give a trial that is over one of Optuna's own attributes."""
     with database.engine.begin() as connection:
         row = {"trial_id": trial._trial_id, "key": name, "value_json": value}
-        connection.execute(trials.SYSTEM.insert().values(row))
+        connection.execute(SYSTEM_ATTRIBUTES.insert().values(row))
 
 
 def old_trials() -> list[Past]:
@@ -122,10 +122,18 @@ def test_what_was_removed_or_added_beside_a_trials_parameters_does_not_fit() -> 
         assert Compatibility(old, Space(rate=rate, clip=Fixed(value))).parameters({"rate": 0.1}) is None
 
 
+def test_a_choice_that_does_not_vary_is_the_same_whatever_its_sub_space_is() -> None:
+    def space(high: float) -> Space:
+        return Space(optimizer=Categorical({"adamw": Space(rate=Float(0.01, high))}))
+
+    assert Compatibility(space(0.5), space(0.9)).parameters({"adamw.rate": 0.1}) == {"adamw.rate": 0.1}
+    assert Compatibility(space(0.5), space(0.05)).parameters({"adamw.rate": 0.1}) is None
+
+
 def test_what_fits_is_carried_over_with_all_that_is_known_of_it(database: Database) -> None:
     old = make(database, planned("old"), "old", old_trials())
     attribute(database, trials_of(database, "old")[6], CONSTRAINT, "1.0")
-    attribute(database, trials_of(database, "old")[2], trials.ENQUEUED, '{"depth": 1}')
+    attribute(database, trials_of(database, "old")[2], ENQUEUED_PARAMETERS, '{"depth": 1}')
     before = trials_of(database, "old")
     made, plan = forked(database, overrides=("depth=1:4",), trials=5)
     expected = [
@@ -142,7 +150,7 @@ def test_what_fits_is_carried_over_with_all_that_is_known_of_it(database: Databa
         assert trial.intermediate_values == was.intermediate_values
         assert trial.user_attrs == {**was.user_attrs, "forked_from": f"old #{was.number}"}
         assert trial.system_attrs == {
-            name: value for name, value in was.system_attrs.items() if name != trials.ENQUEUED
+            name: value for name, value in was.system_attrs.items() if name != ENQUEUED_PARAMETERS
         }
         assert trial.constraints == was.constraints
         assert epochs.read_curve(database.engine, trial._trial_id) == epochs.read_curve(database.engine, was._trial_id)

@@ -81,7 +81,7 @@ def test_other_bytes_than_were_saved_are_refused(scene: Scene) -> None:
     flipped[100] ^= 1
     for other in (content[:-1], b"", bytes(flipped), b"a foreign checkpoint"):
         scene.store.write("s/0/a", other)
-        with pytest.raises(StoreFailed, match=f"s/0/a has {len(other)} bytes that are not the 200 that were saved"):
+        with pytest.raises(StoreFailed, match=f"s/0/a was changed: its {len(other)} bytes are not the 200 that"):
             checkpoints.load(scene.store, found)
     scene.store.remove("s/0/a")
     with pytest.raises(StoreFailed, match="No such file"):
