@@ -10,20 +10,20 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from objectives.base.errors import ObjectiveError as ObjectiveError
-    from objectives.base.registry import choose as choose
-    from objectives.core.objective import Objective as Objective
-    from objectives.data.catalogue import DATASETS as DATASETS
-    from objectives.models.activations import ACTIVATIONS as ACTIVATIONS
-    from objectives.models.catalogue import MODELS as MODELS
-    from objectives.models.initializers import INITIALIZERS as INITIALIZERS
-    from objectives.models.normalizations import NORMALIZATIONS as NORMALIZATIONS
-    from objectives.optimizers.catalogue import OPTIMIZERS as OPTIMIZERS
-    from objectives.optimizers.clipping import CLIPPINGS as CLIPPINGS
-    from objectives.regularizers.catalogue import REGULARIZERS as REGULARIZERS
-    from objectives.reuse.catalogue import REUSES as REUSES
-    from objectives.schedules.catalogue import SCHEDULES as SCHEDULES
-    from objectives.variants.catalogue import VARIANTS as VARIANTS
+    from objectives.base.errors import ObjectiveError
+    from objectives.base.registry import choose
+    from objectives.core.objective import Objective
+    from objectives.data.catalogue import DATASETS
+    from objectives.models.activations import ACTIVATIONS
+    from objectives.models.catalogue import MODELS
+    from objectives.models.initializers import INITIALIZERS
+    from objectives.models.normalizations import NORMALIZATIONS
+    from objectives.optimizers.catalogue import OPTIMIZERS
+    from objectives.optimizers.clipping import CLIPPINGS
+    from objectives.regularizers.catalogue import REGULARIZERS
+    from objectives.reuse.catalogue import REUSES
+    from objectives.schedules.catalogue import SCHEDULES
+    from objectives.variants.catalogue import VARIANTS
 
 _HOMES = {
     "ACTIVATIONS": "objectives.models.activations",

@@ -10,19 +10,14 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from search.api.studies import list_studies as list_studies
-    from search.api.study import Study as Study
-    from search.api.training import Progress as Progress
-    from search.errors import NothingToDo as NothingToDo
-    from search.errors import SearchError as SearchError
-    from search.errors import UsageError as UsageError
-    from search.evaluation.results.score import Score as Score
-    from search.study.status_types import Status as Status
-    from search.study.trials import Curve as Curve
-    from search.study.trials import Trial as Trial
-    from search.study.trials import Trials as Trials
-    from storage.errors import StorageError as StorageError
-    from storage.errors import UnknownStudy as UnknownStudy
+    from search.api.studies import list_studies
+    from search.api.study import Study
+    from search.api.training import Progress
+    from search.errors import NothingToDo, SearchError, UsageError
+    from search.evaluation.results.score import Score
+    from search.study.status_types import Status
+    from search.study.trials import Curve, Trial, Trials
+    from storage.errors import StorageError, UnknownStudy
 
 _HOMES = {
     "Curve": "search.study.trials",

@@ -21,9 +21,9 @@ from search.settings import Settings
 from search.study.provenance import find_package_versions
 from search.workers import devices, recovery
 from storage import url
-from storage.blob_stores import open_store
 from storage.database import Database
 from storage.records import studies
+from storage.records.blob_stores import open_store
 
 LOW_DISK_BYTES = 2 * 2**30
 

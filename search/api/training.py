@@ -22,7 +22,7 @@ from search.study.trials import Trials
 from search.workers import devices, processes
 from search.workers.job import WorkerJob
 from search.workers.supervisor import Supervisor, WorkerPool, plan_jobs
-from storage.blob_stores import open_store
+from storage.records.blob_stores import open_store
 
 REPORT_SECONDS = 1.0
 AWAY = (SQLAlchemyError, StorageInternalError)

@@ -23,10 +23,10 @@ from search.evaluation import model_card
 from search.evaluation.final_step import FinalStep
 from search.evaluation.selection import Winner
 from search.evaluation.threads import use_threads_of
-from storage.blob_stores import open_store
 from storage.errors import StoreFailed
 from storage.optuna_adapter import get_trial_id
 from storage.records import checkpoints, ledger
+from storage.records.blob_stores import open_store
 from storage.records.ledger import Claim
 
 _log = logging.getLogger(__name__)

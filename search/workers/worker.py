@@ -28,12 +28,12 @@ from search.workers.heartbeat import Heartbeat
 from search.workers.job import WorkerJob
 from search.workers.trial import TrialRun, WorkerContext
 from storage import url
-from storage.blob_stores import open_store
 from storage.database import Database, connect
 from storage.errors import LeaseLost
 from storage.leasing import workers
 from storage.leasing.fencing import LeaseFence
 from storage.records import studies
+from storage.records.blob_stores import open_store
 from storage.records.studies import StudyRecord
 from storage.retry import with_retries
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from storage.blob_stores import BlobStore
 from storage.errors import StoreFailed
 from storage.leasing import leases
 from storage.leasing.leases import Lease
+from storage.records.blob_stores import BlobStore
 from storage.schema import checkpoints
 
 

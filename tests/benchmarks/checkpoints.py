@@ -27,7 +27,7 @@ from objectives.training.loop import fit
 from search.settings import Settings
 from search.workers.checkpoint_interval import CheckpointInterval
 from spaces import Choice
-from storage.blob_stores import FolderStore
+from storage.records.blob_stores import FolderStore
 from tests.benchmarks.epoch import BATCH, CLASSES, SIZE, Material, material, parts
 
 NETWORKS = ((3, 128), (3, 512))

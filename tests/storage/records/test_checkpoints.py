@@ -6,13 +6,13 @@ import optuna
 import pytest
 from optuna.trial import Trial, TrialState
 
-from storage.blob_stores import FolderStore
 from storage.database import Database
 from storage.errors import LeaseLost, StoreFailed
 from storage.leasing import leases
 from storage.leasing.fencing import LeaseFence
 from storage.leasing.leases import Lease
 from storage.records import checkpoints
+from storage.records.blob_stores import FolderStore
 from storage.records.studies import StudyRecord
 
 LONG = 3600.0

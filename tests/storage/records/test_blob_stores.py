@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from storage.blob_stores import ORPHAN_SECONDS, BlobStore, FolderStore, open_store
 from storage.errors import BadURL, StoreFailed
+from storage.records.blob_stores import ORPHAN_SECONDS, BlobStore, FolderStore, open_store
 from tests.conftest import small_disk
 from tests.storage import s3
 
@@ -75,7 +75,7 @@ def test_an_emptied_folder_goes(tmp_path: Path) -> None:
 def test_a_killed_write_leaves_the_old_file(tmp_path: Path) -> None:
     FolderStore(tmp_path).write("k", b"old")
     program = (
-        "import os, sys; from pathlib import Path; from storage.blob_stores import FolderStore; "
+        "import os, sys; from pathlib import Path; from storage.records.blob_stores import FolderStore; "
         "os.fsync = lambda descriptor: os.kill(os.getpid(), 9); FolderStore(Path(sys.argv[1])).write('k', b'new')"
     )
     killed = subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)
