@@ -58,10 +58,14 @@ def storage_url(settings: Settings) -> Iterator[str]:
 
 
 def upgrade_storage(address: str, settings: Settings, backup_to: Path | None) -> Upgrade:
-    """Upgrade the storage at `address`, after a backup: always of the embedded one, of another if there is a file.
+    """Upgrade the storage at `address`, after a backup.
+
+    Args:
+        backup_to: The file for the backup. None means a file in the home folder for the embedded storage, and no
+            backup for another.
 
     Raises:
-        StorageError: it cannot be upgraded, or not be backed up; it is as it was.
+        StorageError: the storage cannot be upgraded or backed up; it is as it was.
     """
     if settings.storage is None and backup_to is None:
         folder = settings.home / "backups"

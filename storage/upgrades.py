@@ -1,10 +1,10 @@
-"""Upgrading a storage whose tables an older version of this program made.
+"""Upgrade a storage whose tables were created by an older version of this program.
 
-All steps run in one transaction, under the lock that every program takes when it connects: whatever ends the upgrade
-in its middle, the storage is as it was. Programs of the old version refuse the storage from then on when they
-connect. One that is connected already would fail in the middle of its work, so the upgrade is refused while any is,
-and while a worker holds a trial or was heard from a moment ago: a worker that has lost its connection for a while
-would come back. While it runs, the upgrade locks every table of ours.
+All steps run in one transaction, under the lock that every program takes when it connects: if the upgrade is killed,
+the storage is as it was. Afterwards, older programs refuse the storage when they connect. One that is connected
+already would fail in the middle of its work. The upgrade is therefore refused while one is connected, and while a
+worker holds a trial or was heard from a moment ago, because a worker that has only lost its connection comes back.
+The upgrade locks all of our tables while it runs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from storage.url import mask_password
 
 LOCK_TIMEOUT_SECONDS = 10
 
-# What follows reads tables of any version from 3 on; a later one that changes these columns must change it, too.
+# Reads tables of every version that can be upgraded; a version that changes these columns must change this, too.
 HOLDERS = """
 SELECT s.name AS study, h.worker FROM (
     SELECT study_id, worker FROM depthsearch.leases WHERE expires_at > clock_timestamp()
@@ -42,7 +42,7 @@ OLDER_SESSIONS = """
 SELECT pid, coalesce(host(client_addr), 'this machine') AS place FROM pg_stat_activity
 WHERE datname = current_database() AND application_name ~ '^depthsearch( |$)' AND application_name <> :own ORDER BY 1
 """
-# In the order in which a heartbeat, a claim and a checkpoint take them: two that wait for one another would block.
+# In the order in which heartbeats, claims and checkpoints lock them, so that none of these can deadlock with it.
 TABLES = """
 SELECT format('%I.%I', nspname, relname) FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
 WHERE nspname = :schema AND relkind = 'r'
@@ -60,7 +60,7 @@ class Upgrade:
     steps: tuple[str, ...] = ()
     """What each step does, in one sentence; none for a storage of this program's version."""
     obstacle: str | None = None
-    """Why the storage cannot be upgraded at this moment; None if it can, or need not."""
+    """Why the storage cannot be upgraded at this moment; None if it can be, or need not be."""
     backup: Path | None = None
     """The file that the storage was backed up to before."""
 
@@ -78,10 +78,10 @@ def plan_upgrade(url: URL) -> Upgrade:
 
 
 def upgrade(url: URL, backup_to: Path | None = None) -> Upgrade:
-    """Bring a storage's tables to this program's version, whole or not at all; one that has it is left alone.
+    """Bring a storage's tables to this program's version, completely or not at all; do nothing if they are.
 
     Args:
-        backup_to: Where to back the storage up first, if there is something to do.
+        backup_to: The file that the storage is backed up to first, if there is something to upgrade.
 
     Raises:
         Unreachable: the storage cannot be reached.
@@ -105,7 +105,7 @@ def upgrade(url: URL, backup_to: Path | None = None) -> Upgrade:
 
 @contextmanager
 def _locked(url: URL) -> Iterator[Connection]:
-    """A transaction under the lock that every program takes when it connects."""
+    """Yield a transaction that holds the lock which every program takes when it connects."""
     engine = create_engine(url, **ENGINE_OPTIONS)
     try:
         try:
@@ -121,7 +121,7 @@ def _locked(url: URL) -> Iterator[Connection]:
 
 @contextmanager
 def _explain(url: URL) -> Iterator[None]:
-    """Turn what the server refuses into a sentence."""
+    """Turn a refusal of the server into one sentence."""
     try:
         yield
     except DBAPIError as error:

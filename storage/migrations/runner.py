@@ -1,4 +1,4 @@
-"""Our tables created, checked and brought to the newest version, always in the caller's transaction.
+"""Create our tables, check their version and bring them to the newest one, always in the caller's transaction.
 
 Alembic keeps its own version in `depthsearch.alembic_version`. The table `depthsearch.version` holds the same number
 for programs of any version, the first one included, which knew nothing of alembic: each refuses a number other than
@@ -42,9 +42,8 @@ def prepare(connection: Connection) -> None:
     check_upgradable(found)
     if found < VERSION:
         raise SchemaMismatch(
-            f"this storage has tables of version {found}, and this program works with version {VERSION}; whether to "
-            "upgrade it is its administrator's decision: `search storage upgrade` does, and with --check says first "
-            "what it would do"
+            f"this storage has tables of version {found}, and this program works with version {VERSION}; ask its "
+            "administrator to run `search storage upgrade` (with --check, it only tells what it would do)"
         )
 
 
@@ -67,17 +66,20 @@ def check_upgradable(found: int) -> None:
 
 
 def describe_steps(found: int) -> list[str]:
-    """Return what each step from a version to this program's does, in one sentence each, the first step first."""
-    steps = list(_scripts().iterate_revisions("head", str(found)))
-    return [f"version {step.revision}: {step.doc}" for step in reversed(steps)]
+    """Return what each step from a version to this program's does, the first step first.
+
+    That is the first line of its script, as a part of a sentence.
+    """
+    steps = reversed(list(_open_scripts().iterate_revisions("head", str(found))))
+    return [f"version {step.revision}: {step.doc[0].lower()}{step.doc[1:].rstrip('.')}" for step in steps]
 
 
 def migrate(connection: Connection, found: int | None) -> None:
     """Run every script from a version (None: from nothing) to this program's, in the caller's transaction."""
     if found is None and not inspect(connection).has_schema(SCHEMA):
-        # An administrator may have made the schema for users who lack the right to do so.
+        # An administrator may have created the schema for users who lack the right to do so.
         connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
-    scripts = _scripts()
+    scripts = _open_scripts()
     context = MigrationContext.configure(
         connection,
         opts={"version_table_schema": SCHEMA, "fn": lambda heads, _: scripts._upgrade_revs("head", heads)},
@@ -89,5 +91,5 @@ def migrate(connection: Connection, found: int | None) -> None:
     connection.execute(update(version).values(version=VERSION))
 
 
-def _scripts() -> ScriptDirectory:
+def _open_scripts() -> ScriptDirectory:
     return ScriptDirectory(str(Path(__file__).parent))
