@@ -104,7 +104,12 @@ def server() -> Iterator[str]:
     """Run one embedded server for the whole session; its URL names the database `search`."""
     with open_folder() as folder:
         embedded = EmbeddedServer(folder)
-        yield embedded.acquire()
+        address = embedded.acquire()
+        # Only the machine's own death could lose what is written this way; tests kill processes and other servers.
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            execute(address, f"ALTER SYSTEM SET {setting} = off")
+        execute(address, "SELECT pg_reload_conf()")
+        yield address
         embedded.release()
 
 
