@@ -1,7 +1,7 @@
 """Upgrading a storage whose tables an older version of this program made.
 
-All steps run in one transaction, under the lock that every program takes when it connects: whatever ends the upgrade
-in its middle, the storage is as it was. Programs of the old version refuse the storage from then on when they
+All steps run in one transaction, under the lock that every program takes when it connects: if the upgrade is
+interrupted, the storage is unchanged. Programs of the old version refuse the storage from then on when they
 connect. One that is connected already would fail in the middle of its work, so the upgrade is refused while any is,
 and while a worker holds a trial or was heard from a moment ago: a worker that has lost its connection for a while
 would come back. While it runs, the upgrade locks every table of ours.
