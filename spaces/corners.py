@@ -13,7 +13,7 @@ from spaces.space import Space
 def corners(space: Space, names: Collection[str]) -> Iterator[Configuration]:
     """Yield every combination of the extreme values of these names: all choices, and both ends of each range.
 
-    Other names are left out, except those of recipes, which decide what else there is. A rule that depends on
+    Other names are left out, except those of inline choices, which decide what else there is. A rule that depends on
     these names only, and monotonically on each number, holds everywhere if it holds in all corners.
     """
     combined: list[Mapping[str, Scalar | Choice]] = [{}]
@@ -26,8 +26,8 @@ def corners(space: Space, names: Collection[str]) -> Iterator[Configuration]:
 def _domain_corners(name: str, domain: Domain, names: Collection[str]) -> Iterator[Mapping[str, Scalar | Choice]]:
     """Yield what one domain may add to a configuration of these names."""
     if isinstance(domain, Categorical) and domain.inline:
-        for recipe, space in domain.spaces.items():
-            yield from ({name: recipe, **corner} for corner in corners(space, names))
+        for choice, space in domain.spaces.items():
+            yield from ({name: choice, **corner} for corner in corners(space, names))
     elif name not in names:
         yield {}
     elif isinstance(domain, Categorical) and domain.spaces:

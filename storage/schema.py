@@ -1,7 +1,7 @@
-"""Our own tables as this version of the program has them, in a schema beside Optuna's, which stay as Optuna made them.
+"""The tables of this version of the program, in a schema of their own; Optuna's tables are not changed.
 
-Rows about trials go when Optuna's trial goes (foreign keys); scores of test sets, and the networks that were
-scored, stay whatever is deleted. A change here needs a script in storage/migrations/versions.
+Rows about a trial are deleted with Optuna's trial (foreign keys); scores of test sets, and the networks that were
+scored, are never deleted. A change here needs a script in storage/migrations/versions.
 """
 
 from __future__ import annotations

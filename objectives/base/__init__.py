@@ -1,1 +1,1 @@
-"""The ground of this package: errors, registries, seeds, devices, files."""
+"""The foundations of this package: errors, registries, seeds, devices, files, plurals."""

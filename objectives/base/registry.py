@@ -34,7 +34,8 @@ def choose(registry: Mapping[str, Technique], *names: str, **domains: Domain) ->
     Raises:
         ObjectiveError: a name is unknown, or none of the entries has an option.
     """
-    spaces = {name: look_up(registry, name, "choice").space for name in names or registry}
+    kind = next((entry.kind for entry in registry.values()), Technique.kind)
+    spaces = {name: look_up(registry, name, kind).space for name in names or registry}
     for option in domains:
         if not any(option in space.domains for space in spaces.values()):
             raise ObjectiveError(f"none of {', '.join(spaces)} has an option {option!r}")

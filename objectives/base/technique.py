@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from spaces import Choice, Scalar, Space
 
@@ -52,6 +53,8 @@ class Technique:
     not searched by default is Fixed at its default value, and keeps the limits of its domain.
     """
 
+    kind: ClassVar[str] = "technique"
+    """How messages name an entry of its registry, such as `optimizer`."""
     description: str
     space: Space = field(default_factory=Space)
     conditions: tuple[Condition, ...] = ()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from objectives.base.technique import Technique, needs
 from spaces import Categorical, Fixed, Float, Space
@@ -24,6 +24,7 @@ LOWER, UPPER = 1 / 8, 1 / 3  # bounds of a random slope (Xu et al. 2015)
 class ActivationEntry(Technique):
     """One activation: `build(<options>) -> Module`."""
 
+    kind: ClassVar[str] = "activation"
     build: Callable[..., Module]
     widens: int = 1
     """How many outputs of the previous layer give one output; they are split along dimension 1."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from objectives.base.technique import Technique
 from objectives.models.config import CnnConfig, ImageShape, MlpConfig, RnnConfig, check_pooling
@@ -25,6 +25,7 @@ def _accept_any_image(config: object, image_shape: ImageShape) -> None:
 class ModelEntry(Technique):
     """One network: its configuration, and `build(config, image_shape, classes) -> Network`."""
 
+    kind: ClassVar[str] = "model"
     config: type[Any]
     build: Callable[[Any, ImageShape, int], Network]
     sizes: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from objectives.base.technique import Technique
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 class InitializerEntry(Technique):
     """One initializer: `fill(weight, slope, <options>)`, where `slope` is that of a leaky activation, else 0."""
 
+    kind: ClassVar[str] = "initializer"
     fill: Callable[..., object]
 
 

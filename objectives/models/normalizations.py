@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from objectives.base.technique import Technique
 from spaces import Categorical, Space
@@ -26,6 +26,7 @@ class NormalizationEntry(Technique):
     same, else none. `image` is True for inputs (B, features, H, W) and False for (B, features).
     """
 
+    kind: ClassVar[str] = "normalization"
     build: Callable[..., list[Module]]
     replaces_bias: bool = False
     """Whether the layer directly before it needs no bias, because the normalization would subtract it."""

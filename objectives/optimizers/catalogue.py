@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from objectives.base.technique import Technique
 from spaces import Fixed, Float, Space, standard
@@ -23,9 +23,12 @@ Groups = list[dict[str, Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerEntry(Technique):
-    """One optimizer: `build(groups, learning_rate=..., <options>) -> Optimizer`."""
+    """One optimizer."""
 
+    kind: ClassVar[str] = "optimizer"
     build: Callable[..., Optimizer]
+    """`build(groups, learning_rate=..., <options>) -> Optimizer`. The optimizer keeps `learning_rate` in `group["lr"]`
+    of each parameter group, and its step scales with it: schedules change nothing else."""
     decays_weights: bool = False
     """Whether it has decoupled weight decay, the option `weight_decay`."""
 

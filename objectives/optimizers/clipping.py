@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from objectives.base.technique import Technique
 from spaces import Float, Space
@@ -20,6 +20,7 @@ Clip = Callable[["Iterable[Parameter]"], None]
 class ClippingEntry(Technique):
     """One way to clip gradients: `build(<options>) -> Clip`."""
 
+    kind: ClassVar[str] = "clipping"
     build: Callable[..., Clip]
 
 

@@ -36,13 +36,13 @@ def build_optimizer(model: nn.Module, choice: Choice) -> Optimizer:
 
 def _group_parameters(model: nn.Module) -> Groups:
     """Return every parameter in one of three groups, with the flags of `catalogue.Groups`."""
-    every = [weight for _, _, weight in _named_weights(model)]
+    weights = [weight for _, _, weight in _named_weights(model)]
+    weight_set = set(weights)
     hidden = set(_hidden_weights(model))
-    known = set(every)
     return [
-        {"params": [p for p in every if p in hidden], "decays": True, "hidden": True},
-        {"params": [p for p in every if p not in hidden], "decays": True, "hidden": False},
-        {"params": [p for p in model.parameters() if p not in known], "decays": False, "hidden": False},
+        {"params": [p for p in weights if p in hidden], "decays": True, "hidden": True},
+        {"params": [p for p in weights if p not in hidden], "decays": True, "hidden": False},
+        {"params": [p for p in model.parameters() if p not in weight_set], "decays": False, "hidden": False},
     ]
 
 
@@ -56,10 +56,10 @@ def _hidden_weights(model: nn.Module) -> Iterator[nn.Parameter]:
     named = list(_named_weights(model))
     if not named:
         return
-    entrance, first, _ = named[0]
+    input_layer, input_name, _ = named[0]
     for module, name, weight in named[:-1]:
         # A bidirectional recurrent layer has a second input matrix, weight_ih_l0_reverse.
-        if not (module is entrance and name.startswith(first)):
+        if not (module is input_layer and name.startswith(input_name)):
             yield weight
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from objectives.base.technique import Technique
 from objectives.reuse.context import ReuseContext
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 class ReuseEntry(Technique):
     """One way to reuse: `build(network, context, <options>)` returns what is frozen, or None for nothing."""
 
+    kind: ClassVar[str] = "reuse"
     build: Callable[..., Freeze | None]
 
 

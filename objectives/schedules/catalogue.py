@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from objectives.base.technique import Technique, needs
 from objectives.schedules import factors
@@ -24,6 +24,7 @@ class ScheduleEntry(Technique):
     dips: `dips(T, <options>)`, the ascending times, in epochs, at which the learning rate has a minimum.
     """
 
+    kind: ClassVar[str] = "schedule"
     factor: Callable[..., float]
     interval: Literal["epoch", "step"] = "epoch"
     needs_metric: bool = False

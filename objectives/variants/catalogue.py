@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from objectives.base.technique import Technique, needs
 from spaces import Fixed, Float, Int, Space, standard
@@ -23,6 +23,7 @@ class VariantEntry(Technique):
     last: whether no other variant may follow, because its result has no weights that can be changed.
     """
 
+    kind: ClassVar[str] = "variant"
     build: Callable[..., Module]
     last: bool = False
 

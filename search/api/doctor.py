@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from objectives.base.plurals import count_noun
 from objectives.data.cache import prepare
 from objectives.data.catalogue import DATASETS
 from objectives.discovery import find_objective, objective_names
@@ -135,7 +136,7 @@ def _storage(settings: Settings, url_in_flag: str | None) -> str:
         version = connection.exec_driver_sql("SHOW server_version").scalar()
         count = len(studies.list_names(database.engine))
         where = "embedded" if settings.storage is None else url.mask_password(database.url)
-    return f"Postgres {version} ({where}), {count} studies"
+    return f"Postgres {version} ({where}), {count_noun(count, 'study', 'studies')}"
 
 
 def _objectives() -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import optuna
 from optuna.trial import FrozenTrial
 
+from objectives.base.plurals import count_noun
 from objectives.data.files.decoded import Progress as Decoding
 from objectives.discovery import is_path
 from search.connection import storage_url
@@ -103,7 +104,8 @@ class Session:
     def _find(self, number: int) -> FrozenTrial:
         trials = self.view.trials()
         if not 0 <= number < len(trials):
-            raise UsageError(f"study {self.record.name!r} has {len(trials)} trials, counted from 0, but got {number}")
+            held = count_noun(len(trials), "trial")
+            raise UsageError(f"study {self.record.name!r} has {held}, counted from 0, but got {number}")
         return trials[number]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from objectives.base.plurals import count_noun
 from search.connection import open_storage, server_url, upgrade_storage
 from search.errors import NothingToDo, UsageError
 from search.settings import Settings
@@ -138,10 +139,10 @@ def _copy(action: Action) -> Outcome:
     target_url = url.parse(action.to)
     with open_storage(action.settings) as source, open_database(target_url) as target:
         count = copy_study(source, target, action.study)
-    where = url.mask_password(target_url)
+    where, trials = url.mask_password(target_url), count_noun(count, "trial")
     return Outcome(
         facts={"study": action.study, "trials": count, "to": where},
-        sentence=f"copied study {action.study} with {count} trials to {where}; it continues there, and ends here",
+        sentence=f"copied study {action.study} with {trials} to {where}; it continues there, and ends here",
     )
 
 

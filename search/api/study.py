@@ -127,15 +127,15 @@ class Study:
     ) -> Status:
         """Train trials on this machine until the study's budget is spent; return the study's state.
 
-        Workers are separate processes, but a script needs no `if __name__ == "__main__"`. Ctrl-C ends them in order
-        and raises KeyboardInterrupt; the next `run` continues the trials that were in training.
+        Workers are separate processes, but a script needs no `if __name__ == "__main__"`. Ctrl-C shuts them down
+        cleanly and raises KeyboardInterrupt; the next `run` continues the trials that were in training.
 
         Args:
             trials: A larger budget.
             workers: Worker processes. Default: one per GPU or, without a GPU, one per core.
             timeout: Seconds after which to end.
             device: `cpu`, `cuda`, `all` (the default), or a list such as `cuda:0,cuda:1`.
-            progress: Called at the start, each second, and at the end; an exception that it raises ends the run.
+            progress: Called at the start, at the end, and after changes, at most once a second; may raise to end it.
 
         Raises:
             UsageError: The objective or the data have changed, or there is no such device.

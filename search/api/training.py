@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import SQLAlchemyError
 
+from objectives.base.plurals import count_noun
 from objectives.data.files.decoded import Progress as Decoding
 from search.api.session import Session
 from search.errors import NothingToDo, SearchError
@@ -30,7 +31,7 @@ AWAY = (SQLAlchemyError, StorageInternalError)
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """The state of a study in training: passed to the callback of `run` at its start, each second, and at its end."""
+    """The state of a study in training, as the callback of `run` gets it."""
 
     status: Status
     trials: Trials
@@ -38,7 +39,9 @@ class Progress:
     """Epochs of a full training."""
 
     def __str__(self) -> str:
-        return str(self.status)
+        """Return one line for people."""
+        epochs, workers = self.status.epochs_trained, len(self.status.workers)
+        return f"{self.status}, {count_noun(epochs, 'epoch')} trained, {count_noun(workers, 'worker')}"
 
 
 Callback = Callable[[Progress], object]
@@ -100,7 +103,7 @@ def check_not_failed(status: Status) -> None:
         raise SearchError(status.stop_reason or "the study was stopped by an error")
 
 
-def plan_lending(session: Session, machine: Machine, decoding: Decoding | None = None) -> list[WorkerJob]:
+def plan_joining(session: Session, machine: Machine, decoding: Decoding | None = None) -> list[WorkerJob]:
     """Check that this machine can train a study that another command runs; return one job for each worker.
 
     Raises:
@@ -116,7 +119,7 @@ def plan_lending(session: Session, machine: Machine, decoding: Decoding | None =
     return machine.plan_jobs(session)
 
 
-def lend(session: Session, jobs: list[WorkerJob], progress: Callback) -> None:
+def join(session: Session, jobs: list[WorkerJob], progress: Callback) -> None:
     """Train trials of a study that another command runs, leaving its settings as they are.
 
     Raises:
@@ -135,12 +138,13 @@ def _supervise(session: Session, jobs: list[WorkerJob], progress: Callback | Non
 
 
 class Reporter:
-    """Calls back about once a second, at the start of the block and at its end."""
+    """Calls back at the start of the block, at its end, and in between once a second if something has changed."""
 
     def __init__(self, session: Session, callback: Callback) -> None:
         self._session = session
         self._callback = callback
         self._next = 0.0
+        self._last: Progress | None = None
         self._failed = False
 
     def __enter__(self) -> Reporter:
@@ -154,11 +158,11 @@ class Reporter:
             self._report()
 
     def __call__(self) -> None:
-        """Report if a second has passed since the last report."""
+        """Report if a second has passed since the last look and something has changed."""
         if time.monotonic() >= self._next:
-            self._report()
+            self._report(unless_unchanged=True)
 
-    def _report(self) -> None:
+    def _report(self, *, unless_unchanged: bool = False) -> None:
         try:
             progress = Progress(
                 status=self._session.view.status(),
@@ -167,9 +171,19 @@ class Reporter:
             )
         except AWAY:
             return  # the workers wait for the storage, and so does the report
+        self._next = time.monotonic() + REPORT_SECONDS
+        shown = _without_beats(progress)
+        if unless_unchanged and shown == self._last:
+            return
+        self._last = shown
         try:
             self._callback(progress)
         except Exception:
             self._failed = True
             raise
-        self._next = time.monotonic() + REPORT_SECONDS
+
+
+def _without_beats(progress: Progress) -> Progress:
+    """Return the progress without the time since each worker's last heartbeat, which differs at every look."""
+    workers = tuple(replace(worker, beat_s=0.0) for worker in progress.status.workers)
+    return replace(progress, status=replace(progress.status, workers=workers))

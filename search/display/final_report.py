@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from objectives.base.plurals import count_noun
 from search.display.output import format_configuration, print_document, print_table, say
 from search.evaluation.reopening import format_openings
 from search.evaluation.results.confirmation import Confirmation, ConfirmedCandidate
@@ -35,7 +36,7 @@ def show_score(score: Score, out: Path, *, as_json: bool) -> None:
     if score.confirmation is not None:
         _show_confirmation(score.confirmation)
     images = "training images" if score.retrained_on == "train" else "training and validation images"
-    say(f"study {score.study}, trial {score.trial}, retrained for {score.epochs} epochs on the {images}")
+    say(f"study {score.study}, trial {score.trial}, retrained for {count_noun(score.epochs, 'epoch')} on the {images}")
     say(format_configuration(score.params))
     _show_variants(score)
     _show_accuracies(score)

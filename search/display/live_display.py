@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from objectives.base.plurals import count_noun
 from search.api.training import Progress
 from search.study.status_types import Status
 from search.study.trials import Trial
@@ -112,7 +113,7 @@ def format_trial(trial: Trial) -> str:
         how = f"pruned: {trial.reason}"
     if trial.state == "fail":
         how = f"failed: {trial.error or trial.reason}"
-    epochs = f"{len(trial.accuracies)} epoch{'s' if len(trial.accuracies) != 1 else ''}"
+    epochs = count_noun(len(trial.accuracies), "epoch")
     return f"trial {trial.number:3d}  {shown}  {epochs}, {how}  {format_parameters(trial.params)}"
 
 

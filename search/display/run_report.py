@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import closing
 
+from objectives.base.plurals import count_noun
 from search.api import training
 from search.api.session import Session, create_session, open_session, resume_session
 from search.display.live_display import LiveTable, LogLines
@@ -50,7 +51,7 @@ def run_study(request: StudyRequest, settings: Settings, *, create: bool, as_jso
         conclude(status)
 
 
-def lend_machine(request: StudyRequest, settings: Settings) -> None:
+def add_machine(request: StudyRequest, settings: Settings) -> None:
     """Train trials of a study that another command runs.
 
     Raises:
@@ -60,9 +61,9 @@ def lend_machine(request: StudyRequest, settings: Settings) -> None:
     machine = training.prepare_machine(settings)
     with closing(open_session(request.study, settings, request.objective)) as session:
         with Decoding("decoding") as decoding:
-            jobs = training.plan_lending(session, machine, decoding)
+            jobs = training.plan_joining(session, machine, decoding)
         with choose_display(as_json=True) as display:
-            training.lend(session, jobs, display)
+            training.join(session, jobs, display)
 
 
 def announce(session: Session, plan: ResolvedStudy, jobs: list[WorkerJob]) -> None:
@@ -70,15 +71,13 @@ def announce(session: Session, plan: ResolvedStudy, jobs: list[WorkerJob]) -> No
     status = session.view.status()
     devices = ", ".join(dict.fromkeys(job.device for job in jobs))
     note(
-        f"study {status.study}: {status.budget.left} of {status.budget.trials} trials to go, up to {plan.spec.epochs} "
-        f"epochs each, on {len(plan.split.train)} + {len(plan.split.validation)} images of {plan.prepared.name}; "
-        f"starting {len(jobs)} workers on {devices}"
+        f"study {status.study}: {status.budget.left} of {status.budget.trials} trials to go, up to "
+        f"{count_noun(plan.spec.epochs, 'epoch')} each, on {len(plan.split.train)} + {len(plan.split.validation)} "
+        f"images of {plan.prepared.name}; starting {count_noun(len(jobs), 'worker')} on {devices}"
     )
     earlier = prior_studies.list_names(session.database.engine, plan.spec)
     if earlier:
-        note(
-            f"learning from {len(earlier)} earlier {'study' if len(earlier) == 1 else 'studies'}: {', '.join(earlier)}"
-        )
+        note(f"learning from {count_noun(len(earlier), 'earlier study', 'earlier studies')}: {', '.join(earlier)}")
 
 
 def choose_display(*, as_json: bool) -> LogLines:
@@ -92,7 +91,7 @@ def conclude(status: Status) -> None:
     """Print counts, the best configuration and the next command."""
     states, budget, best = status.states, status.budget, status.best
     say(
-        f"study {status.study}: {states.complete} trials complete, {states.pruned} pruned, "
+        f"study {status.study}: {count_noun(states.complete, 'trial')} complete, {states.pruned} pruned, "
         f"{budget.left} left of {budget.trials}"
     )
     if best is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from objectives.base.plurals import count_noun
 from search.display.live_display import format_counts
 from search.display.output import format_configuration, print_table, say
 from search.strategies.pruners.audit import PruningAudit
@@ -40,7 +41,7 @@ def format_status(status: Status) -> list[str]:
     """Return a study's state in lines for people."""
     lines = [
         f"study {status.study} (objective {status.objective}): {format_counts(status) or 'no trials yet'}; "
-        f"{status.budget.left} left of {status.budget.trials}, {status.epochs_trained} epochs trained"
+        f"{status.budget.left} left of {status.budget.trials}, {count_noun(status.epochs_trained, 'epoch')} trained"
     ]
     if status.control != "run":
         lines.append(f"stopped{f': {status.stop_reason}' if status.stop_reason else ''}")
@@ -74,6 +75,7 @@ def format_audit(audit: PruningAudit) -> str | None:
     trained = f"{audit.audited} of them {'was' if audit.audited == 1 else 'were'} trained to the end"
     gain = f", by up to {audit.gain:.4f}" if audit.better else ""
     return (
-        f"pruning stopped {audit.stopped} trials early. As a check, {trained}: {audit.better or 'none'} beat the best "
-        f"of the others{gain} (with 95% confidence, at most {audit.share_95[1]:.0%} of the stopped trials would have)"
+        f"pruning stopped {count_noun(audit.stopped, 'trial')} early. As a check, {trained}: "
+        f"{audit.better or 'none'} beat the best of the others{gain} "
+        f"(with 95% confidence, at most {audit.share_95[1]:.0%} of the stopped trials would have)"
     )

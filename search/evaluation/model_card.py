@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from objectives.base.plurals import count_noun
 from search.errors import SearchError
 from search.evaluation.reopening import format_openings
 from search.evaluation.results.claimed import ClaimedWinner
@@ -92,7 +93,7 @@ Trained with {", ".join(f"{name} {number}" for name, number in spec.versions.ite
     @property
     def _trials(self) -> str:
         finished = self.winner.finished
-        return "the study's trials" if finished is None else f"{finished} trials"
+        return "the study's trials" if finished is None else count_noun(finished, "trial")
 
     def _choice(self) -> str:
         """Return how the winner was chosen; after a race, with a further row for the selection optimism."""

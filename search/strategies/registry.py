@@ -52,6 +52,8 @@ class SamplerEntry:
     """Raised whenever the sampler proposes other trials than before; studies of another version are refused."""
     startup_trials: int = 0
     """How many trials it spreads over the space before it learns from any."""
+    learns_from_earlier_studies: bool = False
+    """Whether its proposals depend on `StrategySetting.experience`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +149,7 @@ SAMPLERS: dict[str, SamplerEntry] = {
         build=_curves,
         description="a Gaussian process over configuration and epoch: learns from every curve and earlier studies",
         startup_trials=6,
+        learns_from_earlier_studies=True,
     ),
     "tpe": SamplerEntry(
         build=_tpe,

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from search.errors import UsageError
 from search.strategies.gp.prior_models import FEWEST_TRIALS, MOST_STUDIES, PriorStudy
-from search.strategies.registry import StrategySetting
+from search.strategies.registry import StrategySetting, find_sampler
 from search.study import portfolio
 from search.study.plan import ResolvedStudy
 from search.study.spec import StudySpec, refuse_other_values
@@ -94,7 +94,12 @@ def check_unchanged(engine: Engine, record: StudyRecord, asked: str | None) -> N
 
 
 def list_names(engine: Engine, spec: StudySpec) -> list[str]:
-    """Return the names of the studies that a study learns from; log a warning if some no longer exist."""
+    """Return the names of the studies that a study learns from; log a warning if some no longer exist.
+
+    Empty if the study's sampler does not learn from earlier studies, whatever the record has.
+    """
+    if not find_sampler(spec.sampler).learns_from_earlier_studies:
+        return []
     present, shipped = _find_present(engine, spec.experience), _list_shipped_sources(spec.experience)
     gone = len(spec.experience or ()) - len(present) - len(shipped)
     if gone:

@@ -48,7 +48,7 @@ class BestTrial:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerState:
-    """A worker that gave a sign of life in the last two minutes."""
+    """A worker that sent a heartbeat in the last two minutes."""
 
     id: str
     host: str
@@ -57,7 +57,7 @@ class WorkerState:
     epoch: int | None
     """The last epoch that it stored of its trial, counted from 0."""
     beat_s: float
-    """Seconds since its last sign of life."""
+    """Seconds since its last heartbeat."""
 
 
 @dataclass(frozen=True, kw_only=True)

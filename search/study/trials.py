@@ -11,6 +11,7 @@ from typing import Any, Literal, overload
 
 from optuna.trial import FrozenTrial, TrialState
 
+from objectives.base.plurals import count_noun
 from search.curves import find_best_epoch
 from search.errors import SearchError
 from spaces import Scalar
@@ -55,7 +56,8 @@ class Trial:
         return (self.ended - self.started).total_seconds()
 
     def __str__(self) -> str:
-        reached = "" if self.value is None or self.epoch is None else f" {self.value:.4f} at epoch {self.epoch};"
+        """Return one line for people, who count epochs from 1."""
+        reached = "" if self.value is None or self.epoch is None else f" {self.value:.4f} at epoch {self.epoch + 1};"
         params = ", ".join(f"{name}={value}" for name, value in self.params.items())
         return f"trial {self.number} ({self.state}):{reached} {params}"
 
@@ -108,7 +110,7 @@ class Trials(Sequence[Trial]):
         return hash(tuple(trial.number for trial in self._trials))
 
     def __repr__(self) -> str:
-        return f"<{len(self)} trials>"
+        return f"<{count_noun(len(self), 'trial')}>"
 
     @property
     def finished(self) -> Trials:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Engine
 
+from objectives.base.plurals import count_noun
 from search.errors import SearchError
 from storage.leasing import recovery, workers
 from storage.records import studies
@@ -22,15 +23,14 @@ def check_stale(engine: Engine, lease_seconds: float) -> str:
         SearchError: dead workers hold trials of a study that no living worker serves.
     """
     stuck = []
-    names = studies.list_names(engine)
-    for name in names:
+    for name in studies.list_names(engine):
         study_id = studies.get(engine, name).study_id
         stale = recovery.find_stale(engine, study_id, workers.find_dead(engine, study_id), lease_seconds)
         if stale and not workers.find_living(engine, study_id, lease_seconds):
             stuck.append(f"{_format_trials([held.number for held in stale])} of study {name}")
     if stuck:
         raise SearchError(f"dead workers hold {', '.join(stuck)}; release them with `{REMEDY}`")
-    return f"no trial of {len(names)} studies is held by a dead worker"
+    return "no trial is held by a dead worker"
 
 
 def repair_all(engine: Engine, lease_seconds: float) -> list[str]:
@@ -46,15 +46,15 @@ def repair_all(engine: Engine, lease_seconds: float) -> list[str]:
 def _repair_study(engine: Engine, study_id: int, lease_seconds: float) -> list[str]:
     dead = workers.find_dead(engine, study_id)
     released = [held.number for held in recovery.release_stale(engine, study_id, dead, lease_seconds)]
-    foreign = recovery.find_unleased(engine, study_id)
+    unleased = recovery.find_unleased(engine, study_id)
     removed = recovery.remove_workers(engine, study_id, dead, SILENT_LEASES * lease_seconds)
     done = []
     if released:
         done.append(f"released {_format_trials(released)} (held by dead workers)")
-    if foreign:
-        done.append(f"the next worker takes over {_format_trials(foreign)} (started by another program)")
+    if unleased:
+        done.append(f"the next worker takes over {_format_trials(unleased)} (started by another program)")
     if removed:
-        done.append(f"removed {removed} dead worker{'' if removed == 1 else 's'} from the list")
+        done.append(f"removed {count_noun(removed, 'dead worker')} from the list")
     return done
 
 

@@ -177,7 +177,7 @@ class TrialRun:
         def write(connection: Connection) -> None:
             self._context.heartbeat.record_epoch(connection, self._lease, epoch, metrics)
 
-        with self._context.fence.adding(write):
+        with self._context.fence.committing_with(write):
             self._trial.report(metrics["accuracy"], epoch)
 
     def _complete(self, network: nn.Module) -> TrialState:

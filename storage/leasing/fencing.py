@@ -54,7 +54,7 @@ class LeaseFence:
             self._may_start = False
 
     @contextmanager
-    def adding(self, write: Callable[[Connection], None]) -> Iterator[None]:
+    def committing_with(self, write: Callable[[Connection], None]) -> Iterator[None]:
         """Within the block, what Optuna stores next and what `write` stores are committed together, or not at all.
 
         If Optuna has nothing to store, because it was stored before, `write` has a transaction of its own.

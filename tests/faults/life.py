@@ -83,7 +83,7 @@ class Life:
         def write(connection: Connection) -> None:
             epochs.record(connection, self.lease, epoch, {"accuracy": value}, lease_seconds=SECONDS)
 
-        with self.fence.adding(write):
+        with self.fence.committing_with(write):
             trial.report(value, epoch)
 
     def _unaware(self, trial: Trial, epoch: int) -> Trial:

@@ -154,7 +154,7 @@ def test_it_builds_and_learns_and_is_saved_and_loaded(group: Group, name: str, e
 
 
 @pytest.mark.parametrize(("group", "name", "entry"), SEARCHED)
-def test_left_and_gone_on_with_it_gives_the_same_numbers(group: Group, name: str, entry: Technique) -> None:
+def test_stopping_and_resuming_gives_the_same_numbers(group: Group, name: str, entry: Technique) -> None:
     """Left within an epoch, before its validation ends, and at its end: the same curve and weights."""
     model, config = using(group, name, entry)
     network, curve = trained(model, config)

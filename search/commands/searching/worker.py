@@ -14,13 +14,13 @@ def worker(
     data: options.Data = None,
     storage: options.Storage = None,
 ) -> None:
-    """Lend this machine to a study that runs elsewhere."""
+    """Add this machine to a study that runs elsewhere."""
     from search.commands.settings import load_settings
-    from search.display.run_report import lend_machine
+    from search.display.run_report import add_machine
     from search.study.plan import StudyRequest
 
     settings = load_settings(storage=storage, data=data, workers=workers, device=device)
-    lend_machine(StudyRequest(study=study, objective=objective), settings)
+    add_machine(StudyRequest(study=study, objective=objective), settings)
 
 
 COMMAND = Command(name="worker", order=30, run=worker)

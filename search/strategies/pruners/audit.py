@@ -25,16 +25,16 @@ def count_further_epochs(trials: Sequence[FrozenTrial]) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class PruningAudit:
-    """What pruning cost a study, as the trials that ran on show."""
+    """What pruning cost a study, estimated from the trials that ran on although the pruner would have stopped them."""
 
     stopped: int
     """Trials that the pruner stopped, or would have stopped."""
     audited: int
-    """Those of them that ran on and have ended."""
+    """How many of these ran on to test the pruner, and have ended."""
     better: int
-    """Those of these with a higher value than every trial that the pruner let through."""
+    """How many of the audited trials have a higher value than every trial that the pruner did not stop."""
     gain: float
-    """By how much the best of them is higher; 0 if none is."""
+    """The best audited value minus the best value of the trials that the pruner did not stop; 0 if `better` is 0."""
     share_95: tuple[float, float] | None
     """95% interval for the share of stopped trials that would have been better; None if none ran on."""
     epochs: int

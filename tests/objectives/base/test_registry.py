@@ -50,8 +50,14 @@ def test_choose_replaces_an_option_wherever_it_is() -> None:
     assert MADE["plain"].space == Space(rate=Float(0, 1))
 
 
+@pytest.mark.parametrize("kind", [group.kind for group in CATALOGUE if group.field is not None])
+def test_choose_names_the_kind_of_an_unknown_entry(kind: str) -> None:
+    with pytest.raises(ObjectiveError, match=f"^unknown {kind} 'qqqq'; known: "):
+        choose(REGISTRIES[kind], "qqqq")
+
+
 def test_choose_refuses_what_is_not_there() -> None:
-    with pytest.raises(ObjectiveError, match="unknown choice 'pain'; did you mean plain"):
+    with pytest.raises(ObjectiveError, match="unknown technique 'pain'; did you mean plain"):
         choose(MADE, "plain", "pain")
     with pytest.raises(ObjectiveError, match="none of plain, bare has an option 'power'"):
         choose(MADE, "plain", "bare", power=Fixed(1))

@@ -73,7 +73,7 @@ def test_only_weights_decay_and_only_where_the_entry_says_so(name: str) -> None:
         parameter
         for group in optimizer_of(model, name).param_groups
         for parameter in group["params"]
-        if group["weight_decay"] > 0
+        if group.get("weight_decay", 0) > 0
     ]
     expected = ["1.weight", "4.weight", "6.weight"] if OPTIMIZERS[name].decays_weights else []
     assert sorted(_names(model, decaying)) == expected

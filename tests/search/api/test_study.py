@@ -6,6 +6,7 @@ import importlib.util
 import json
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import FrozenInstanceError
 from pathlib import Path
@@ -13,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from search import Progress, SearchError, Status, Study, UnknownStudy, UsageError, list_studies
+from search.api import training
 from search.api.arguments import find_reference
 from storage.embedded.server import EmbeddedServer
+from storage.leasing import workers
 from tests.conftest import copied, open_folder
 from tests.search.cli.test_own_objectives import OWN_MODEL, write
 from tests.search.command import done
@@ -71,7 +74,27 @@ def test_run_trains_the_budget_and_reports_progress(address: str) -> None:
     assert (seen[0].status.budget.left, len(seen[0].trials.finished)) == (2, 0)
     assert (seen[-1].status, len(seen[-1].trials.finished)) == (status, 2)
     assert str(seen[-1]).startswith(f"{NAME}: 2 of 2 trials (")
+    assert str(seen[-1]).endswith(" epochs trained, 0 workers")
     assert seen[0].epochs == 2
+
+
+def test_progress_is_reported_when_something_has_changed(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "REPORT_SECONDS", 0.0)
+    session = study._session
+    seen: list[Progress] = []
+    with training.Reporter(session, seen.append) as reporter:
+        reporter()
+        assert len(seen) == 1
+        worker = workers.new_worker_id()
+        with session.database.engine.begin() as connection:
+            workers.beat(connection, worker, session.record.study_id, "cpu", None, None)
+        reporter()
+        assert len(seen) == 2
+        time.sleep(0.05)  # the heartbeat grows older, which is no change
+        reporter()
+        assert len(seen) == 2
+        workers.leave(session.database.engine, worker)
+    assert len(seen) == 3
 
 
 def test_status_is_what_the_command_prints(study: Study, address: str) -> None:
@@ -95,7 +118,8 @@ def test_trials_and_the_best_one(study: Study) -> None:
     assert best.seed is not None
     assert best.seconds is not None
     assert best.seconds > 0
-    assert f"trial {best.number} (complete): {best.value:.4f}" in str(best)
+    assert best.epoch is not None
+    assert f"trial {best.number} (complete): {best.value:.4f} at epoch {best.epoch + 1};" in str(best)
 
 
 def test_curves_have_every_metric_of_every_epoch(study: Study) -> None:

@@ -90,7 +90,7 @@ def test_the_programs_of_the_python_api_page_run(site: Path, tmp_path: Path) -> 
         (tmp_path / name).write_text(program)
         shown[name] = run_installed(site, tmp_path, name).splitlines()
     assert "first: 4 of 4 trials (" in shown["first.py"][-5]
-    assert [line.split(":")[0] for line in shown["first.py"][-3:]] == ["epoch 0", "epoch 1", "epoch 2"]
+    assert [line.split(":")[0] for line in shown["first.py"][-3:]] == ["epoch 1", "epoch 2", "epoch 3"]
     assert shown["own.py"][-1].startswith("test accuracy 0.")
     assert shown["again.py"][-1].endswith(" on the test set")
     assert (tmp_path / "curves.html").stat().st_size > 1000

@@ -16,7 +16,9 @@ from sqlalchemy import update
 from objectives.discovery import find_objective
 from search.errors import UsageError
 from search.settings import load
-from search.strategies.gp.prior_models import FEWEST_TRIALS, MOST_STUDIES
+from search.strategies.gp.prior_models import FEWEST_TRIALS, MOST_STUDIES, PriorStudy
+from search.strategies.policy import propose_starting_points
+from search.strategies.registry import SAMPLERS, StrategySetting
 from search.study import create, prior_studies
 from search.study.plan import ResolvedStudy, StudyRequest, resolve_stored
 from search.study.spec import StudySpec
@@ -143,6 +145,30 @@ def test_a_study_that_is_gone_is_not_used_and_said_to_be(database: Database, cap
         assert prior_studies.list_names(database.engine, spec(taught)) == ["kept"]
     assert [record.getMessage()[:26] for record in caplog.records] == ["1 of the earlier studies t"]
     assert kept.uuid in (taught or {})
+
+
+def test_only_samplers_that_learn_from_earlier_studies_name_them(database: Database) -> None:
+    earlier(database)
+    learned = spec(prior_studies.choose_prior_studies(database.engine, SPACE, None))
+    named = {name: prior_studies.list_names(database.engine, replace(learned, sampler=name)) for name in SAMPLERS}
+    assert named == {name: ["old"] if entry.learns_from_earlier_studies else [] for name, entry in SAMPLERS.items()}
+    assert named["curves"] == ["old"]
+    assert named["tpe"] == named["random"] == named["qmc"] == []
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_the_entry_of_a_sampler_says_whether_it_learns_from_earlier_studies(database: Database, name: str) -> None:
+    earlier(database)
+    taught = prior_studies.choose_prior_studies(database.engine, SPACE, None)
+    experience = prior_studies.load_prior_studies(database.engine, spec(taught))
+
+    def propose(known: list[PriorStudy]) -> list[dict[str, object]]:
+        sampler = SAMPLERS[name].build(StrategySetting(space=SPACE, epochs=EPOCHS, seed=3, experience=known))
+        trial = optuna.create_study(direction="maximize", sampler=sampler).ask()
+        SPACE.sample(trial)
+        return [*propose_starting_points(sampler), trial.params]
+
+    assert (propose(experience) != propose([])) == SAMPLERS[name].learns_from_earlier_studies
 
 
 def test_going_on_compares_experience_only_where_it_is_asked_for(database: Database) -> None:

@@ -138,7 +138,7 @@ def test_the_check_fails_only_if_no_worker_lives(database: Database, record: Stu
     mine = workers.new_worker_id()
     with database.engine.begin() as connection:
         workers.beat(connection, mine, record.study_id, "cpu", None, None)
-    assert "no trial of 1 studies" in recovery.check_stale(database.engine, LEASE)
+    assert recovery.check_stale(database.engine, LEASE) == "no trial is held by a dead worker"
     workers.leave(database.engine, mine)
     recovery.repair_all(database.engine, LEASE)
     recovery.check_stale(database.engine, LEASE)

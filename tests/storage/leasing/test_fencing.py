@@ -48,7 +48,7 @@ class Worker:
         def write(connection: Connection) -> None:
             epochs.record(connection, lease, epoch, {"accuracy": accuracy}, lease_seconds=LONG_SECONDS)
 
-        with self.fence.adding(write):
+        with self.fence.committing_with(write):
             trial.report(accuracy, epoch)
 
 
@@ -288,7 +288,7 @@ def check_nothing_stored(database: Database) -> None:
 def test_an_epoch_is_stored_whole_or_not_at_all(database: Database, database_url: str, record: StudyRecord) -> None:
     with worker(database_url, "a") as a:
         trial = a.claim()
-        with pytest.raises(ServerGone), a.fence.adding(break_off):
+        with pytest.raises(ServerGone), a.fence.committing_with(break_off):
             trial.report(0.5, 0)
         check_nothing_stored(database)
         a.report(trial, 0, 0.5)  # the repeated call stores it
