@@ -149,9 +149,9 @@ def test_files_in_a_sentence_exist(page: Path) -> None:
     assert [name for name in named if "<" not in name and not list(docs.ROOT.glob(name.rstrip("/")))] == []
 
 
-def test_contributing_names_every_room() -> None:
+def test_contributing_names_every_folder() -> None:
     text = CONTRIBUTING.read_text()
-    listed = text.partition("## The rooms")[2].partition("\n## ")[0]
+    listed = text.partition("## Layout")[2].partition("\n## ")[0]
     rooms = [
         folder for package in MAY_IMPORT for folder in (docs.ROOT / package).glob("*/") if any(folder.glob("*.py"))
     ]

@@ -63,9 +63,9 @@ def test_a_copy_of_a_shipped_file_is_known_by_its_content(tmp_path: Path) -> Non
         ("cifar-dept", "did you mean cifar-depth"),
         ("digits_depth", "did you mean digits-depth"),
         ("Fashion-conv", "did you mean fashion-conv"),
-        ("zzz", "known: cifar-conv, cifar-depth, .*digits-depth"),
-        ("core", "known: cifar-conv"),
-        ("", "known: cifar-conv"),
+        ("zzz", "known: .*digits-depth"),
+        ("core", "known: .*cifar-conv"),
+        ("", "known: .*cifar-conv"),
     ],
 )
 def test_unknown_name_is_told_with_close_matches(wrong: str, hint: str) -> None:

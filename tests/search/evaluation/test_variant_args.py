@@ -45,8 +45,8 @@ def test_a_text_is_a_variant_with_all_its_options(text: str, variant: Choice, ca
         ("mc_dropout:sample=3", "variant 'mc_dropout' has no option 'sample' .set to 3.; it has samples"),
         ("prune_structured:amount=nan", "amount of variant 'prune_structured' must be finite"),
         ("prune_structured:amount=2", "must be at most 0.9999, but got 2"),
-        ("", "unknown variant ''; known: mc_dropout"),
-        ("fold", "unknown variant 'fold'; .*known: mc_dropout, prune_unstructured"),
+        ("", "unknown variant ''; known: .*mc_dropout"),
+        ("fold", "unknown variant 'fold'; .*known: .*prune_unstructured"),
     ],
 )
 def test_what_cannot_be_read_is_said_in_one_sentence(text: str, message: str) -> None:
