@@ -117,7 +117,7 @@ def test_a_damaged_gzip_file_is_read_or_named(content: bytes, tmp_path: Path) ->
 
 def test_a_small_batch_cannot_ask_for_a_large_table(tmp_path: Path) -> None:
     path = made.write_file(tmp_path / "data_batch_1", b"\x80\x02]r\x00\x00\x10\x00.")
-    with pytest.raises(UnreadableData, match=r"data_batch_1 .* numbers an object 1,048,576, of 3 at most"):
+    with pytest.raises(UnreadableData, match=r"data_batch_1 .* an object number 1,048,576, but only 3 objects"):
         read_batch(path, "labels")
 
 

@@ -37,7 +37,7 @@ def test_type_checkers_see_what_is_exported(package: str) -> None:
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             for each in node.body:
                 assert isinstance(each, ast.ImportFrom)
-                seen |= {name.asname: each.module for name in each.names}
+                seen |= {name.asname or name.name: each.module for name in each.names}
     assert seen == module._HOMES
     assert seen.keys() == set(module.__all__)
 

@@ -130,7 +130,8 @@ def test_an_own_training_has_variants_and_a_large_network_is_not_kept(tmp_path: 
     done("run", *common, "--workers", "1")
     flags = ("--variant", "prune_structured:amount=0.25", "--variant", "mc_dropout:samples=5")
     code = (
-        "import sys, storage.records.networks as n; n.LARGEST = 10; from search.cli.app import main; sys.exit(main())"
+        "import sys, storage.records.networks as n; n.LARGEST_BYTES = 10; "
+        "from search.cli.app import main; sys.exit(main())"
     )
     final = ("final", *common, *flags, "--json", "--out", tmp_path / "out")
     ended = subprocess.run(

@@ -186,7 +186,7 @@ def by_hand(out: Path, cache: Path) -> tuple[float, float]:
     import torch
     from safetensors.torch import load_file
 
-    from objectives.data.batches.pixel_statistics import moments
+    from objectives.data.batches.pixel_statistics import compute_pixel_statistics
     from objectives.data.cache import prepare
     from objectives.data.heldout import open_heldout
     from objectives.models.catalogue import MODELS
@@ -197,7 +197,7 @@ def by_hand(out: Path, cache: Path) -> tuple[float, float]:
     model = MODELS["mlp"].build(config, (1, 8, 8), 10)
     model.load_state_dict(load_file(out / "model.safetensors"))
     prepared = prepare("digits", cache / "data", cache)
-    mean, std = moments(prepared.images(), np.arange(prepared.examples))
+    mean, std = compute_pixel_statistics(prepared.images(), np.arange(prepared.examples))
     held_out = open_heldout("digits", cache / "data", cache)
     images = torch.from_numpy(held_out.images).float().permute(0, 3, 1, 2)
     x_BCHW = (images / 255 - mean[0]) / std[0]

@@ -82,7 +82,7 @@ def test_a_signal_ends_a_run_that_resumes(database_url: str, number: int, code: 
     assert process.returncode == code
     assert "search resume --study digits-depth" in err
     assert "Traceback" not in err
-    assert _alive(session=process.pid) == []
+    until(lambda: _alive(session=process.pid) == [], "the last process of the command", seconds=10)
     done("resume", "--study", "digits-depth", "--workers", "2")
     check_exact(database_url)
 
