@@ -125,7 +125,7 @@ def template(server: str) -> str:
 
 @contextmanager
 def copied(server: str, template: str) -> Iterator[str]:
-    """Copy a database, yield the copy's URL, and drop it afterwards whoever is still connected."""
+    """Copy a database, yield the copy's URL, and drop it afterwards even if somebody is still connected."""
     name = f"test_{secrets.token_hex(6)}"
     execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
@@ -171,7 +171,7 @@ def execute(url: str, statement: str) -> list[tuple[object, ...]]:
 
 @contextmanager
 def small_disk(folder: Path, size: int) -> Iterator[Path]:
-    """A real disk of so many bytes in the place of a folder, which is made if need be; only root can mount one."""
+    """Mount a real disk of `size` bytes over a folder, which is created if it is missing; only root can mount one."""
     if os.geteuid() != 0 or sys.platform != "linux":
         pytest.skip("only root on Linux can mount a small disk")
     folder.mkdir(exist_ok=True)

@@ -87,7 +87,7 @@ def key(point: Point) -> str:
 
 
 def grid(levels: Mapping[str, int]) -> Space:
-    """The space of level numbers, so many a parameter, with the choices of the objective's own space."""
+    """The space of level numbers, a fixed count for each parameter, with the choices of the objective's own space."""
     return _numbered(OBJECTIVE.space, levels, "")
 
 

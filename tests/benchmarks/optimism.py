@@ -4,7 +4,7 @@
         [--candidates K] [--seeds S] [--truth N] [--workers W]
 
 Each repeat is a study with a seed of its own, searched as a user does, and a confirmation. The truth that it is
-held against is the search's best value less the mean of the chosen configuration over `--truth` other seeds; it
+compared with is the search's best value less the mean of the chosen configuration over `--truth` other seeds; it
 has an error itself, which is printed. All is on validation images: no test file is opened.
 """
 

@@ -52,7 +52,7 @@ class Simulation:
         self._finished: list[tuple[dict[str, Any], Sequence[float]]] = []
 
     def run(self, *, epochs: int, workers: int, trials: int | None = None) -> Replay:
-        """Go on until so many epochs are spent, or so many trials have been finished."""
+        """Continue until the given epochs are spent or the given trials have finished."""
         for _ in range(workers):
             self._begin(0.0)
         while self.spent < epochs and (trials is None or len(self._finished) < trials):

@@ -17,7 +17,7 @@ from tests.benchmarks.curves import Task
 from tests.benchmarks.replay import Replay
 
 MARKS = (5, 10, 20, 40)
-# What "share" compares with: so many random networks, each trained to its end.
+# What "share" compares with: this many random networks, each trained to its end.
 RANDOM = 100
 
 
@@ -41,7 +41,7 @@ class Row:
 
 
 def marks(budget: int) -> list[int]:
-    """The marks that a budget of so many R comes to."""
+    """Return the marks that a budget, in units of R, reaches."""
     return [mark for mark in MARKS if mark <= budget] or [budget]
 
 
@@ -55,7 +55,7 @@ def score(task: Task, replay: Replay, budget: int) -> Score:
 
 
 def regret(task: Task, record: Sequence[tuple[int, float]], epochs: int) -> float:
-    """Normalized regret of the best that stands in a record after so many epochs."""
+    """Return the normalized regret of the best trial in a record after a number of epochs."""
     finals = task.finals
     median = float(np.median(finals))
     found = max([median, *(value for spent, value in record if spent <= epochs)])
@@ -83,7 +83,7 @@ def share(task: Task, replays: Sequence[Replay], epochs: int) -> float | None:
 
 
 def expected_best(ascending: NDArray[np.float64], draws: int) -> float:
-    """The mean of the best of so many draws, with replacement."""
+    """Return the mean of the best of several draws with replacement."""
     below = (np.arange(len(ascending) + 1) / len(ascending)) ** draws
     return float(np.diff(below) @ ascending)
 

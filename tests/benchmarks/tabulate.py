@@ -35,7 +35,7 @@ def make(
 ) -> None:
     """Train the grid and write the table, on one thread.
 
-    most: levels a parameter, the first so many. classes: digits to tell apart, by name; None for all ten.
+    most: how many levels of each parameter, the first ones. classes: digits to tell apart, by name; None for all ten.
     progress: called with how many points are trained, of how many.
     """
     torch.set_num_threads(1)

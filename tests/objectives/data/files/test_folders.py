@@ -95,7 +95,7 @@ def test_image_size_takes_the_central_square_of_the_resized_image(tmp_path: Path
 
 @pytest.mark.parametrize(("side", "each"), [(480, 16), (200, 120)])
 def test_many_blocks_keep_the_order(side: int, each: int, tmp_path: Path) -> None:
-    """Images large enough to be read in threads, and so many others that they are not all read ahead."""
+    """Images large enough to be read in threads, and more of them than are read ahead."""
     for k in range(2 * each):
         save(tmp_path / f"{k // each}" / f"{k:03}.png", size=(side, side), colour=k)
     part = decoded(tmp_path)
