@@ -54,7 +54,7 @@ def reached(engine: Engine, study: str, target: float) -> float | None:
     asked = text(
         "SELECT extract(epoch FROM min(e.reported_at) - min(s.created_at)) FROM depthsearch.epochs e "
         "JOIN trials t USING (trial_id) JOIN depthsearch.studies s USING (study_id) "
-        "WHERE s.name = :study AND e.accuracy >= :target"
+        "WHERE s.name = :study AND CAST(e.metrics ->> 'accuracy' AS float) >= :target"
     )
     with engine.begin() as connection:
         found = connection.scalar(asked, {"study": study, "target": target})
