@@ -17,7 +17,7 @@ from tests.search.command import until
 RUN = """
 print("the script runs", flush=True)
 study = Study.create(
-    "script", objective="digits-depth", trials=3, epochs=40, pruner="none", experience="none", overrides={"width": 16}
+    "script", objective="digits-depth", trials=3, epochs=80, pruner="none", experience="none", overrides={"width": 16}
 )
 study.run(workers=2, device="cpu", progress=lambda progress: print(progress, flush=True))
 """
@@ -84,7 +84,7 @@ def check_resumed() -> None:
         assert before.states.finished < 3
         after = study.run(workers=2, device="cpu")
         assert (after.states.complete, after.states.running, after.budget.left) == (3, 0, 0)
-        assert [len(trial.accuracies) for trial in study.trials] == [40, 40, 40]
+        assert [len(trial.accuracies) for trial in study.trials] == [80, 80, 80]
 
 
 @pytest.mark.slow
