@@ -6,8 +6,9 @@ first used, and none of them loads torch.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from objectives.base.lazy_exports import export_lazily
 
 if TYPE_CHECKING:
     from objectives.base.errors import ObjectiveError
@@ -59,14 +60,4 @@ __all__ = [
     "choose",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = export_lazily(__name__, _HOMES)

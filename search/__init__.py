@@ -6,8 +6,9 @@ importing this package loads neither torch nor Optuna.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from objectives.base.lazy_exports import export_lazily
 
 if TYPE_CHECKING:
     from search.api.studies import list_studies
@@ -51,14 +52,4 @@ __all__ = [
     "list_studies",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = export_lazily(__name__, _HOMES)

@@ -92,11 +92,16 @@ def open_folder() -> Iterator[Path]:
 def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Give each test a home of its own, which is also SEARCH_HOME."""
     with open_folder() as folder:
-        monkeypatch.setenv("SEARCH_HOME", str(folder))
-        monkeypatch.setenv("SEARCH_CACHE", str(folder / "cache"))
-        for name in PRIVATE:
-            monkeypatch.delenv(name, raising=False)
+        use_home(monkeypatch, folder)
         yield folder
+
+
+def use_home(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Make a folder the home, and hide the developer's own storage and data."""
+    monkeypatch.setenv("SEARCH_HOME", str(folder))
+    monkeypatch.setenv("SEARCH_CACHE", str(folder / "cache"))
+    for name in PRIVATE:
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from objectives.data.cache import prepare
 from objectives.data.catalogue import DATASETS, find_dataset, find_own_names
 from objectives.data.files.decoded import Progress as Decoding
 from objectives.data.files.layouts import locate
+from objectives.data.sources.remotes import Bundled
 from search.settings import Settings
 
 
@@ -79,5 +80,5 @@ def describe(name: str, settings: Settings) -> DataSet:
     """Return a data set's description and whether its training part is here; no file of it is opened."""
     dataset = find_dataset(name, settings.data)
     places = [locate(layout, data_dir=settings.data, cache_dir=settings.cache) for layout in dataset.training_layouts]
-    here = name == "digits" or any(found.exists() for found in places)
+    here = isinstance(dataset.training_source, Bundled) or any(found.exists() for found in places)
     return DataSet(name=name, here=here, what=dataset.description)

@@ -19,6 +19,7 @@ from search.study import create
 from search.study.fork import fork_study
 from search.study.plan import ResolvedStudy, StudyRequest
 from search.study.status import StudyView, best_trial
+from search.study.status_types import Status
 from search.study.trials import Curve, Trial, Trials, build_curve, describe_trial
 from storage import url
 from storage.database import Database, open_database
@@ -78,7 +79,12 @@ class Session:
 
     def trials(self) -> Trials:
         """Read every trial."""
-        return Trials([describe_trial(trial) for trial in self.view.trials()])
+        return _describe_all(self.view.trials())
+
+    def status_and_trials(self) -> tuple[Status, Trials]:
+        """Read the study's state and every trial, both from one reading."""
+        trials = self.view.trials()
+        return self.view.status(trials), _describe_all(trials)
 
     def best(self) -> Trial | None:
         """Read the completed trial with the highest value; None if no trial has completed."""
@@ -107,6 +113,10 @@ class Session:
             held = count_noun(len(trials), "trial")
             raise UsageError(f"study {self.record.name!r} has {held}, counted from 0, but got {number}")
         return trials[number]
+
+
+def _describe_all(trials: list[FrozenTrial]) -> Trials:
+    return Trials([describe_trial(trial) for trial in trials])
 
 
 def open_session(name: str, settings: Settings, objective: str | None = None) -> Session:

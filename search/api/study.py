@@ -152,7 +152,7 @@ class Study:
             request = StudyRequest(study=self.name, objective=session.objective, trials=trials, timeout=timeout)
             session.resume(request)
             training.train(session, machine.plan_jobs(session), timeout=timeout, progress=progress)
-        status = session.view.status()
+        status = session.view.status()  # also after a signal that the program's own handler has taken
         training.check_not_failed(status)
         return status
 

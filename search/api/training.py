@@ -93,7 +93,7 @@ def train(
     """
     create.start_study(session.database, session.record.study_id, timeout)
     if session.view.status().budget.left:
-        _supervise(session, jobs, progress)
+        supervise(session, jobs, progress)
     return session.view.status()
 
 
@@ -119,16 +119,12 @@ def plan_joining(session: Session, machine: Machine, decoding: Decoding | None =
     return machine.plan_jobs(session)
 
 
-def join(session: Session, jobs: list[WorkerJob], progress: Callback) -> None:
-    """Train trials of a study that another command runs, leaving its settings as they are.
+def supervise(session: Session, jobs: list[WorkerJob], progress: Callback | None) -> None:
+    """Run the workers until they find nothing more to do, leaving the study's settings as they are.
 
     Raises:
         SearchError, Interrupted: as for `train`.
     """
-    _supervise(session, jobs, progress)
-
-
-def _supervise(session: Session, jobs: list[WorkerJob], progress: Callback | None) -> None:
     supervisor = Supervisor(WorkerPool(database=session.database, study_id=session.record.study_id, jobs=jobs))
     if progress is None:
         supervisor.run(lambda: None)
@@ -164,13 +160,10 @@ class Reporter:
 
     def _report(self, *, unless_unchanged: bool = False) -> None:
         try:
-            progress = Progress(
-                status=self._session.view.status(),
-                trials=self._session.trials(),
-                epochs=self._session.view.spec.epochs,
-            )
+            status, trials = self._session.status_and_trials()
         except AWAY:
             return  # the workers wait for the storage, and so does the report
+        progress = Progress(status=status, trials=trials, epochs=self._session.view.spec.epochs)
         self._next = time.monotonic() + REPORT_SECONDS
         shown = _without_beats(progress)
         if unless_unchanged and shown == self._last:

@@ -36,8 +36,9 @@ def run_study(request: StudyRequest, settings: Settings, *, create: bool, as_jso
         for text in plan.notes:
             note(f"note: {text}")
         jobs = machine.plan_jobs(session)
-        if session.view.status().budget.left:
-            announce(session, plan, jobs)
+        before = session.view.status()
+        if before.budget.left:
+            announce(session, plan, jobs, before)
         try:
             with choose_display(as_json=as_json) as display:
                 status = training.train(session, jobs, timeout=request.timeout, progress=display)
@@ -63,12 +64,11 @@ def add_machine(request: StudyRequest, settings: Settings) -> None:
         with Decoding("decoding") as decoding:
             jobs = training.plan_joining(session, machine, decoding)
         with choose_display(as_json=True) as display:
-            training.join(session, jobs, display)
+            training.supervise(session, jobs, display)
 
 
-def announce(session: Session, plan: ResolvedStudy, jobs: list[WorkerJob]) -> None:
-    """Print what is about to be trained, on stderr."""
-    status = session.view.status()
+def announce(session: Session, plan: ResolvedStudy, jobs: list[WorkerJob], status: Status) -> None:
+    """Print what is about to be trained, on stderr; `status` is the study's state now."""
     devices = ", ".join(dict.fromkeys(job.device for job in jobs))
     note(
         f"study {status.study}: {status.budget.left} of {status.budget.trials} trials to go, up to "

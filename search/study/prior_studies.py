@@ -58,7 +58,7 @@ def choose_prior_studies(
     if asked == SHIPPED:
         return _choose_shipped(names, MOST_STUDIES)
     if asked not in (None, ALL):
-        return _count_find_named(engine, _find_named(engine, asked or ""), names)
+        return _count_named(engine, _find_named(engine, asked or ""), names)
     found: dict[str, int] = {}
     if parent is not None and not carried:
         found |= _count_usable_trials(engine, parent, names, share=0.0, fewest=1)
@@ -165,7 +165,7 @@ def _count_usable_trials(
     return {record.uuid: extent.trials} if fits else {}
 
 
-def _count_find_named(engine: Engine, records: list[StudyRecord], wanted: Collection[str]) -> dict[str, int]:
+def _count_named(engine: Engine, records: list[StudyRecord], wanted: Collection[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for record in records:
         counted = _count_usable_trials(engine, record, wanted, share=0.0, fewest=1)

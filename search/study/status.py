@@ -41,9 +41,11 @@ class StudyView:
         """Return every trial, in the order of their numbers."""
         return self._study.get_trials(deepcopy=False)
 
-    def status(self) -> Status:
-        """Read the study's present state."""
-        engine, trials = self._database.engine, self.trials()
+    def status(self, trials: list[FrozenTrial] | None = None) -> Status:
+        """Read the study's present state; `trials` are those of a reading just made, if there was one."""
+        engine = self._database.engine
+        if trials is None:
+            trials = self.trials()
         self.record = studies.get(engine, self._name)
         finished = count_finished(trials)
         return Status(

@@ -18,7 +18,7 @@ from search.api import training
 from search.api.arguments import find_reference
 from storage.embedded.server import EmbeddedServer
 from storage.leasing import workers
-from tests.conftest import copied, open_folder
+from tests.conftest import copied, open_folder, use_home
 from tests.search.cli.test_own_objectives import OWN_MODEL, write
 from tests.search.command import done
 
@@ -40,10 +40,7 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(autouse=True)
 def home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One home for the whole file instead of one for each test."""
-    monkeypatch.setenv("SEARCH_HOME", str(folder))
-    monkeypatch.setenv("SEARCH_CACHE", str(folder / "cache"))
-    for name in ("SEARCH_STORAGE", "OPTUNA_STORAGE", "SEARCH_DATA"):
-        monkeypatch.delenv(name, raising=False)
+    use_home(monkeypatch, folder)
     return folder
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
-from tests.conftest import open_folder
+from tests.conftest import open_folder, use_home
 from tests.search.command import Ended, done, finished, search
 
 STUDY = "digits-depth"
@@ -29,8 +29,7 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(autouse=True)
 def home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One home for the whole file instead of one for each test."""
-    monkeypatch.setenv("SEARCH_HOME", str(folder))
-    monkeypatch.setenv("SEARCH_CACHE", str(folder / "cache"))
+    use_home(monkeypatch, folder)
     return folder
 
 
