@@ -16,20 +16,29 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import optuna
 import psycopg2
 import pytest
 import sqlalchemy
 
+from storage import url
+from storage.database import open_database
 from storage.embedded.server import EmbeddedServer
 
 # Threads that wait for one another by spinning take the cores from the other tests: half of a training's time.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+# Until all is imported: what is collected on the way is never garbage, and looking at it took 3 s.
+gc.disable()
+
 PRIVATE = ("SEARCH_STORAGE", "OPTUNA_STORAGE", "SEARCH_DATA")
 
 
 LEFT_OUT = pytest.StashKey[int]()
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one process more than there are cores: tests wait, for processes, servers and clocks."""
+    return 1 + (len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
 
 
 @pytest.hookimpl(trylast=True)
@@ -40,7 +49,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Let collections pass over what is imported: every training collects first, which took it 0.2 s."""
+    """Collect garbage from here on."""
+    gc.enable()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def frozen() -> None:
+    """Let collections pass over what is imported and what earlier files left: every training collects first."""
     gc.collect()
     gc.freeze()
 
@@ -120,12 +135,10 @@ def server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def template(server: str) -> str:
-    """Make the database that the tests' own are copied from, with Optuna's tables in it; return its name."""
-    execute(server, "CREATE DATABASE template_optuna")
-    storage = optuna.storages.RDBStorage(at(server, "template_optuna"))
-    storage.remove_session()
-    storage.engine.dispose()
-    return "template_optuna"
+    """Make the database that the tests' own are copied from, with all tables in it; return its name."""
+    execute(server, "CREATE DATABASE template_tables")
+    with open_database(url.parse(at(server, "template_tables"))):
+        return "template_tables"
 
 
 @contextmanager
@@ -141,7 +154,7 @@ def copied(server: str, template: str) -> Iterator[str]:
 
 @pytest.fixture
 def database_url(server: str, template: str) -> Iterator[str]:
-    """Make a fresh database with Optuna's tables."""
+    """Make a fresh database with Optuna's tables and ours."""
     with copied(server, template) as address:
         yield address
 
@@ -155,9 +168,9 @@ def empty_database_url(server: str) -> Iterator[str]:
     execute(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def at(url: str, database: str) -> str:
+def at(address: str, database: str) -> str:
     """Return the URL of another database on the same server."""
-    return sqlalchemy.make_url(url).set(database=database).render_as_string(hide_password=False)
+    return sqlalchemy.make_url(address).set(database=database).render_as_string(hide_password=False)
 
 
 def execute(url: str, statement: str) -> list[tuple[object, ...]]:

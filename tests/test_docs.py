@@ -167,10 +167,13 @@ def test_contributing_sends_nobody_to_a_registry_that_is_elsewhere() -> None:
 
 
 @pytest.mark.slow
-def test_the_readmes_own_network_is_searched_on_class_folders(tmp_path: Path) -> None:
+def test_the_readmes_own_network_is_searched_on_class_folders(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from tests.objectives.data import made
     from tests.search.command import done
 
+    monkeypatch.setenv("SEARCH_STORAGE", database_url)
     [program] = [text for text in find_fences(README.read_text(), "python") if text.startswith("# flowers.py")]
     (tmp_path / "flowers.py").write_text(program)
     for part, examples in (("train", 20), ("test", 4)):

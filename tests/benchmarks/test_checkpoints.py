@@ -8,6 +8,7 @@ import sys
 import pytest
 
 
+@pytest.mark.long
 def test_prints_a_share_for_each_network() -> None:
     options = ["--repeats", "1", "--examples", "600", "--epochs", "1"]
     command = [sys.executable, "-m", "tests.benchmarks.checkpoints", *options]

@@ -4,7 +4,10 @@ import re
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.long
 def test_prints_each_time_and_a_ratio() -> None:
     command = [sys.executable, "-m", "tests.benchmarks.epoch", "--repeats", "2", "--examples", "600"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)

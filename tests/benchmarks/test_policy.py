@@ -40,6 +40,7 @@ def command(*arguments: str) -> str:
     return result.stdout
 
 
+@pytest.mark.long
 def test_makes_a_table_and_compares_policies_on_it(tmp_path: Path) -> None:
     table = str(tmp_path / "tiny.npz")
     assert "2 networks of 2 epochs on digits 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 431 + 1007 images" in command(
@@ -55,12 +56,14 @@ def test_makes_a_table_and_compares_policies_on_it(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.long
 def test_says_how_long_a_suggestion_takes() -> None:
     options = ("--trials", "20", "--earlier", "1", "--suggestions", "3", "--samplers", "curves,tpe")
     rows = re.findall(r"^\| (\w+) \| 20 \| (\d) \| \d+ \| \d+ \| \d+ \|$", command("timing", *options), re.MULTILINE)
     assert rows == [("curves", "0"), ("curves", "1"), ("tpe", "0")]
 
 
+@pytest.mark.long
 def test_without_a_table_it_says_how_to_make_one(tmp_path: Path) -> None:
     line = [sys.executable, "-m", "tests.benchmarks.policy", "--curves", str(tmp_path / "none.npz"), "compare"]
     result = subprocess.run(line, capture_output=True, text=True, check=False)

@@ -95,9 +95,9 @@ def test_a_second_upgrade_does_nothing(old: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_storage_without_tables_has_nothing_to_upgrade(database_url: str) -> None:
-    assert plan_upgrade(url.parse(database_url)) == upgrade(url.parse(database_url)) == Upgrade(before=None)
-    assert execute(database_url, "SELECT 1 FROM pg_namespace WHERE nspname = 'depthsearch'") == []
+def test_a_storage_without_tables_has_nothing_to_upgrade(empty_database_url: str) -> None:
+    assert plan_upgrade(url.parse(empty_database_url)) == upgrade(url.parse(empty_database_url)) == Upgrade(before=None)
+    assert execute(empty_database_url, "SELECT 1 FROM pg_namespace WHERE nspname = 'depthsearch'") == []
 
 
 def test_one_of_many_upgrades_and_the_others_find_it_done(old: str) -> None:

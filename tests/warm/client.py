@@ -23,9 +23,13 @@ from typing import IO
 from tests.warm import server
 
 COLD = "SEARCH_TEST_COLD"
+# When the tests are collected; what they set later is for their commands.
+ENVIRONMENT = dict(os.environ)
 # What an interpreter or a library reads when it starts, before the command's own environment is there. (Torch adds
 # variables with other beginnings to the environment of whatever imports it.)
 READ_AT_START = ("PYTHON", "LD_", "LANG", "LC_", "OMP_", "MKL_", "OPENBLAS_", "MALLOC_")
+# What a folder on PYTHONPATH puts in place of something that is imported already.
+REPLACED = {*server.OURS, "sitecustomize", "usercustomize"}
 
 
 class WarmProcess:
@@ -121,7 +125,7 @@ class WarmProcess:
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a command runs: None for the present folder, all cores, this host's name, and outputs that are read."""
+    """Where a command runs: None for this process's folder, cores and host name, and for outputs that are read."""
 
     folder: Path | None = None
     cores: Sequence[int] | None = None
@@ -136,7 +140,7 @@ def start(module: str, arguments: list[str], env: Mapping[str, str], place: Plac
         arguments=arguments,
         environment=env,
         folder=str(place.folder or Path.cwd()),
-        cores=place.cores,
+        cores=place.cores or _own_cores(),
         host=place.host,
     )
     with ExitStack() as stack:
@@ -147,6 +151,10 @@ def start(module: str, arguments: list[str], env: Mapping[str, str], place: Plac
     return WarmProcess([module, *arguments], os.fdopen(status[0], "rb", buffering=0), streams or None)
 
 
+def _own_cores() -> list[int] | None:
+    return sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else None
+
+
 def _pipe(stack: ExitStack) -> tuple[int, int]:
     """Return a pipe's two ends, of which the second is closed with the stack."""
     read, write = os.pipe()
@@ -155,18 +163,15 @@ def _pipe(stack: ExitStack) -> tuple[int, int]:
 
 
 def can_start(env: Mapping[str, str]) -> bool:
-    """Whether a warm process can have this environment; never, with SEARCH_TEST_COLD in the tests' own."""
-    return not os.environ.get(COLD) and _read_at_start(env) == _read_at_start(_environment())
+    """Return whether a warm process can have this environment; never, with SEARCH_TEST_COLD in the tests' own."""
+    if os.environ.get(COLD) or _read_at_start(env) != _read_at_start(ENVIRONMENT):
+        return False
+    folders = map(Path, server.find_added(ENVIRONMENT, env))
+    return not any(path.stem in REPLACED for folder in folders for path in folder.iterdir())
 
 
 def _read_at_start(env: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in env.items() if name.startswith(READ_AT_START)}
-
-
-@cache
-def _environment() -> dict[str, str]:
-    """The environment when the first command of this process is started."""
-    return dict(os.environ)
+    return {name: value for name, value in env.items() if name.startswith(READ_AT_START) and name != "PYTHONPATH"}
 
 
 @cache
@@ -178,7 +183,7 @@ def _channel() -> socket.socket:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             pass_fds=[its.fileno()],
-            env=_environment(),
+            env=ENVIRONMENT,
             start_new_session=True,
         )
 

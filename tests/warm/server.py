@@ -101,6 +101,7 @@ def _end(code: int) -> NoReturn:
 
 
 def _import_all() -> None:
+    gc.disable()
     for package in map(importlib.import_module, OURS):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not module.name.endswith("__main__"):
@@ -109,6 +110,7 @@ def _import_all() -> None:
         importlib.import_module(name)
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def _serve(channel: socket.socket) -> Request | None:
@@ -171,11 +173,19 @@ def _become(request: Request, out: int, err: int, status: int) -> Request:
         _unshare_host_name()
         socket.sethostname(request.host)
     os.chdir(request.folder)
+    added = find_added(os.environ, request.environment)
     os.environ.clear()
     os.environ.update(request.environment)
     time.tzset()
+    sys.path[:0] = added
     sys.argv[1:] = request.arguments
     return request
+
+
+def find_added(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """Return the folders that the second environment's PYTHONPATH has and the first one's does not."""
+    known, folders = (environment.get("PYTHONPATH", "").split(os.pathsep) for environment in (before, after))
+    return [folder for folder in folders if folder and folder not in known]
 
 
 def _unshare_host_name() -> None:

@@ -14,11 +14,30 @@ import pytest
 from search import Study
 from tests.search.command import until
 
+# Each epoch takes half a second, until there is a file that lets them all pass.
+SLOW = """
+import time
+from pathlib import Path
+
+from torch import nn
+
+from objectives import Objective
+from spaces import Float, Space
+
+
+def train(config, data, report):
+    for epoch in range(config.epochs):
+        if not Path(__file__).with_name("go").exists():
+            time.sleep(0.5)
+        report(epoch, {"accuracy": config.rate / (1 + epoch)})
+    return nn.Linear(1, 1)
+
+
+OBJECTIVE = Objective(data="digits", train=train, epochs=40, trials=3, space=Space(rate=Float(0.1, 0.9)))
+"""
 RUN = """
 print("the script runs", flush=True)
-study = Study.create(
-    "script", objective="digits-depth", trials=3, epochs=80, pruner="none", experience="none", overrides={"width": 16}
-)
+study = Study.create("script", objective="slow.py", pruner="none", experience="none")
 study.run(workers=2, device="cpu", progress=lambda progress: print(progress, flush=True))
 """
 HANDLERS = """
@@ -33,7 +52,8 @@ CHECK = """
 assert handlers() == before
 print("handlers restored", flush=True)
 """
-IMPORTS = "import signal, sys\nfrom search import Study\n"
+# A shell's background job ignores Ctrl-C, and so does what it starts.
+IMPORTS = "import signal, sys\nfrom search import Study\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
 OWN_HANDLER = "signal.signal(signal.SIGINT, lambda number, frame: print('own handler', number, flush=True))\n"
 
 IN_TRY = f"{IMPORTS}{HANDLERS}try:{indent(RUN, '    ')}\nfinally:{indent(CHECK, '    ')}\n"
@@ -47,6 +67,7 @@ def remote(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def start(folder: Path, program: str) -> subprocess.Popen[str]:
     path = folder / "script.py"
     path.write_text(program)
+    (folder / "slow.py").write_text(SLOW)
     return subprocess.Popen(
         [sys.executable, str(path)],
         stdout=subprocess.PIPE,
@@ -76,15 +97,16 @@ def epochs_trained() -> int:
         return study.status().epochs_trained
 
 
-def check_resumed() -> None:
+def check_resumed(folder: Path) -> None:
     """The study has no failed trial and no worker, and continues to exactly its budget."""
-    with Study.open("script") as study:
+    (folder / "go").touch()
+    with Study.open("script", objective=folder / "slow.py") as study:
         before = study.status()
         assert (before.states.fail, before.workers) == (0, ())
         assert before.states.finished < 3
         after = study.run(workers=2, device="cpu")
         assert (after.states.complete, after.states.running, after.budget.left) == (3, 0, 0)
-        assert [len(trial.accuracies) for trial in study.trials] == [80, 80, 80]
+        assert [len(trial.accuracies) for trial in study.trials] == [40, 40, 40]
 
 
 @pytest.mark.slow
@@ -94,7 +116,7 @@ def test_ctrl_c_ends_the_workers_and_raises_keyboard_interrupt(tmp_path: Path) -
     assert err.strip().endswith("KeyboardInterrupt")
     assert lines.count("the script runs") == 1  # and not again in the workers
     assert lines[-1] == "handlers restored"
-    check_resumed()
+    check_resumed(tmp_path)
 
 
 @pytest.mark.slow
@@ -102,7 +124,7 @@ def test_sigterm_ends_the_workers_and_the_program(tmp_path: Path) -> None:
     code, lines, err = interrupt(start(tmp_path, IN_TRY), signal.SIGTERM)
     assert (code, err) == (143, "")
     assert lines[-1] == "handlers restored"
-    check_resumed()
+    check_resumed(tmp_path)
 
 
 @pytest.mark.slow

@@ -85,13 +85,16 @@ def test_the_programs_of_the_python_api_page_run(site: Path, tmp_path: Path) -> 
         for program in find_fences((ROOT / "docs" / "python-api.md").read_text(), "python")
     }
     assert list(programs) == ["first.py", "own.py", "again.py"]
-    shown = {}
     for name, program in programs.items():
         (tmp_path / name).write_text(program)
-        shown[name] = run_installed(site, tmp_path, name).splitlines()
-    assert "first: 4 of 4 trials (" in shown["first.py"][-5]
-    assert [line.split(":")[0] for line in shown["first.py"][-3:]] == ["epoch 1", "epoch 2", "epoch 3"]
-    assert shown["own.py"][-1].startswith("test accuracy 0.")
-    assert shown["again.py"][-1].endswith(" on the test set")
+    # One after another in one process, which imports everything once; tests/search/api/test_scripts.py has scripts.
+    run_all = (
+        "import runpy, sys\nfor name in sys.argv[1:]:\n    runpy.run_path(name, run_name='__main__')\n    print('===')"
+    )
+    first, own, again, _ = run_installed(site, tmp_path, "-c", run_all, *programs).split("===\n")
+    assert "first: 4 of 4 trials (" in first.splitlines()[-5]
+    assert [line.split(":")[0] for line in first.splitlines()[-3:]] == ["epoch 1", "epoch 2", "epoch 3"]
+    assert own.splitlines()[-1].startswith("test accuracy 0.")
+    assert again.splitlines()[-1].endswith(" on the test set")
     assert (tmp_path / "curves.html").stat().st_size > 1000
     assert (tmp_path / "winner" / "model.safetensors").exists()

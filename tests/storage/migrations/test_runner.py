@@ -146,8 +146,8 @@ def test_a_storage_that_is_too_old_is_refused(old: str) -> None:
         upgrade(url.parse(old))
 
 
-def test_a_schema_that_an_administrator_made_is_filled(database_url: str) -> None:
-    execute(database_url, "CREATE SCHEMA depthsearch")
-    with open_database(url.parse(database_url)) as database:
+def test_a_schema_that_an_administrator_made_is_filled(empty_database_url: str) -> None:
+    execute(empty_database_url, "CREATE SCHEMA depthsearch")
+    with open_database(url.parse(empty_database_url)) as database:
         assert studies.list_records(database.engine) == []
-    assert execute(database_url, "SELECT version FROM depthsearch.version") == [(schema.VERSION,)]
+    assert execute(empty_database_url, "SELECT version FROM depthsearch.version") == [(schema.VERSION,)]
