@@ -52,7 +52,7 @@ _has_forked = False
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A command: the module to run as a program, and what the process has."""
+    """A command: the module, or the script, to run as a program, and what the process has."""
 
     module: str
     arguments: Sequence[str]
@@ -74,9 +74,12 @@ def main(channel: socket.socket) -> None:
 
 
 def _run(module: str) -> int:
-    """Run a module as a program and return its exit code, as the interpreter finds it."""
+    """Run a module or a script as a program and return its exit code, as the interpreter finds it."""
     try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        if module.endswith(".py"):
+            runpy.run_path(module, run_name="__main__")
+        else:
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as error:
         if error.code is None or isinstance(error.code, int):
             return error.code or 0

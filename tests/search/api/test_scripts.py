@@ -12,7 +12,9 @@ from textwrap import indent
 import pytest
 
 from search import Study
-from tests.search.command import until
+from tests.search.command import Process, until
+from tests.warm import client
+from tests.warm.client import Place
 
 # Each epoch takes half a second, until there is a file that lets them all pass.
 SLOW = """
@@ -64,10 +66,12 @@ def remote(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEARCH_STORAGE", database_url)
 
 
-def start(folder: Path, program: str) -> subprocess.Popen[str]:
+def start(folder: Path, program: str, *, cold: bool = False) -> Process:
     path = folder / "script.py"
     path.write_text(program)
     (folder / "slow.py").write_text(SLOW)
+    if not cold and client.can_start(os.environ):
+        return client.start(str(path), [], dict(os.environ), Place(folder=folder))
     return subprocess.Popen(
         [sys.executable, str(path)],
         stdout=subprocess.PIPE,
@@ -78,7 +82,7 @@ def start(folder: Path, program: str) -> subprocess.Popen[str]:
     )
 
 
-def interrupt(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, list[str], str]:
+def interrupt(process: Process, number: signal.Signals) -> tuple[int, list[str], str]:
     """Send a signal when a trial is in training, to the whole group if it is Ctrl-C's."""
     assert process.stdout is not None
     lines = []
@@ -111,7 +115,7 @@ def check_resumed(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_ctrl_c_ends_the_workers_and_raises_keyboard_interrupt(tmp_path: Path) -> None:
-    code, lines, err = interrupt(start(tmp_path, IN_TRY), signal.SIGINT)
+    code, lines, err = interrupt(start(tmp_path, IN_TRY, cold=True), signal.SIGINT)
     assert code == -signal.SIGINT  # as Python ends for a KeyboardInterrupt that nobody catches
     assert err.strip().endswith("KeyboardInterrupt")
     assert lines.count("the script runs") == 1  # and not again in the workers

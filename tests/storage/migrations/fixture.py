@@ -37,7 +37,8 @@ def load(address: str) -> None:
 def unpack_checkpoints(folder: Path) -> None:
     """Put the checkpoints that the storage names into a folder."""
     with tarfile.open(DATA / "checkpoints.tar.gz") as archive:
-        archive.extractall(folder, filter="data")
+        # Python 3.11.2 has no filter yet, and Python 3.14 wants one.
+        archive.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
 
 
 def describe_tables(address: str) -> dict[str, set[tuple[object, ...]]]:
