@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import subprocess
 import sys
@@ -51,15 +50,3 @@ def test_help_imports_nothing_heavy() -> None:
     )
     shown = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.splitlines()[-1] == "[]"
-
-
-def test_the_parent_of_a_run_imports_no_torch() -> None:
-    code = (
-        "import json, sys; sys.argv[1:] = "
-        "['run', '--study', 'digits-depth', '--trials', '1', '--epochs', '1', '--workers', '1', '--json']; "
-        "from search.__main__ import main; code = main(); "
-        "print(json.dumps([code, 'optuna' in sys.modules, 'torch' in sys.modules]), file=sys.stderr)"
-    )
-    shown = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
-    assert json.loads(shown.stderr.splitlines()[-1]) == [0, True, False]
-    assert json.loads(shown.stdout)["states"]["complete"] == 1

@@ -66,13 +66,16 @@ def run_installed(site: Path, folder: Path, *command: str | Path) -> str:
 
 
 @pytest.mark.slow
-def test_it_runs_beside_another_search_package(site: Path, tmp_path: Path) -> None:
+def test_it_runs_beside_another_search_package_and_without_torch_in_the_parent(site: Path, tmp_path: Path) -> None:
     for package in MAY_IMPORT:
         (tmp_path / package).mkdir()
         (tmp_path / package / "__init__.py").write_text("raise ImportError('not the installed one')\n")
     run = ("run", "--study", "digits-depth", "--trials", "1", "--epochs", "1", "--workers", "1", "--json")
-    shown = run_installed(site, tmp_path, site / "bin" / "search", *run)
-    assert json.loads(shown)["states"]["complete"] == 1
+    code = f"import json, sys; sys.argv[1:] = {run}; from search.__main__ import main; code = main(); "
+    code += "print(json.dumps([code, *[name in sys.modules for name in ('optuna', 'torch')]]))"
+    document, imported = run_installed(site, tmp_path, "-P", "-c", code).rsplit("[", 1)
+    assert json.loads(document)["states"]["complete"] == 1
+    assert json.loads(f"[{imported}") == [0, True, False], "the parent of the workers imports torch"
     # The scripts that make and upgrade the tables are in the wheel, too.
     checked = run_installed(site, tmp_path, site / "bin" / "search", "storage", "upgrade", "--check", "--json")
     assert json.loads(checked)["version"] == VERSION
