@@ -82,6 +82,7 @@ def kill_at_every_boundary(team: Team, share: str, folder: Path) -> None:
     team.end_well()
 
 
+@pytest.mark.long
 def test_a_kill_at_every_boundary_changes_no_number(tmp_path: Path, database_url: str, empty_database_url: str) -> None:
     reference = undisturbed(SMALL, empty_database_url, tmp_path / "calm")
     with pool(database_url, tmp_path, SMALL) as team:

@@ -124,6 +124,7 @@ def test_ctrl_c_ends_the_workers_and_raises_keyboard_interrupt(tmp_path: Path) -
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_sigterm_ends_the_workers_and_the_program(tmp_path: Path) -> None:
     code, lines, err = interrupt(start(tmp_path, IN_TRY), signal.SIGTERM)
     assert (code, err) == (143, "")

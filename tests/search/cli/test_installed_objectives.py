@@ -116,6 +116,7 @@ def refuse() -> Ended:
     return ended
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_change_in_either_module_is_refused(site: Path) -> None:
     done("run", "--objective", "two-blocks", "--workers", "1")

@@ -43,6 +43,7 @@ def test_a_study_moves_from_the_embedded_server_and_goes_on(team: SystemPostgres
     assert "kept here already" in again.err
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_backup_and_restore(team: SystemPostgres, tmp_path: Path) -> None:
     done("run", "--study", "digits-depth", "--epochs", "1", "--trials", "2", "--workers", "1")

@@ -139,6 +139,7 @@ def test_stop_reaches_the_workers_of_another_command(database_url: str) -> None:
     process.communicate()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_two_commands_share_one_budget(database_url: str) -> None:
     first = start(*RUN)
