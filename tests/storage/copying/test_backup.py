@@ -12,7 +12,7 @@ import sqlalchemy
 
 from storage.copying.backup import backup, restore
 from storage.errors import BadURL, StorageError, Unreachable
-from tests.conftest import execute
+from tests.conftest import as_administrator, execute
 
 PASSWORD = "hunter2@horse/%"
 
@@ -32,10 +32,10 @@ def study_url(database_url: str) -> str:
 def password_url(study_url: str) -> Iterator[str]:
     """Return a URL of the same database for a user with a password in it."""
     name = f"ada_{secrets.token_hex(4)}"
-    execute(study_url, f"CREATE ROLE {name} LOGIN SUPERUSER PASSWORD '{PASSWORD}'")
+    execute(as_administrator(study_url), f"CREATE ROLE {name} LOGIN SUPERUSER PASSWORD '{PASSWORD}'")
     url = sqlalchemy.make_url(study_url).set(username=name, password=PASSWORD, query={})
     yield url.render_as_string(hide_password=False)
-    execute(study_url, f"DROP ROLE {name}")
+    execute(as_administrator(study_url), f"DROP ROLE {name}")
 
 
 def rows(url: str) -> list[tuple[object, ...]]:
