@@ -115,10 +115,8 @@ class EmbeddedServer:
     def status(self) -> EmbeddedStatus:
         """Return what is known about the server, without starting, joining or creating anything."""
         with self._explained():
-            answer, data = self._cluster.ask(), self._cluster.data
-            made = (
-                read_owned(data / "PG_VERSION", self._cluster.account).strip() if self._cluster.is_initialized else None
-            )
+            answer = self._cluster.ask()
+            made = self._cluster.read_major() if self._cluster.is_initialized else None
             return EmbeddedStatus(
                 running=answer is not None,
                 kept=self._kept.exists(),
