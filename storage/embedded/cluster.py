@@ -176,12 +176,12 @@ class Cluster:
             psycopg2.OperationalError: the server does not answer, or refuses the password.
         """
         arguments = connect_args(make_url(self.build_url(port)).set(database=database))
-        try:
-            return psycopg2.connect(**arguments, connect_timeout=CONNECT_TIMEOUT_SECONDS)
-        except psycopg2.OperationalError as error:
-            if not drop_useless_variables(str(error)):
-                raise
-            return psycopg2.connect(**arguments, connect_timeout=CONNECT_TIMEOUT_SECONDS)
+        while True:
+            try:
+                return psycopg2.connect(**arguments, connect_timeout=CONNECT_TIMEOUT_SECONDS)
+            except psycopg2.OperationalError as error:
+                if not drop_useless_variables(str(error)):
+                    raise
 
     def _check_private(self) -> None:
         """Refuse passwords that others can read, of which libpq makes no use."""

@@ -52,7 +52,8 @@ def start(cluster: Cluster, inherited: int) -> int:
         roles.renew(cluster, inherited)
     for tries in range(2):
         process, port = _launch(cluster, inherited)
-        if roles.are_ready(cluster, port):
+        fault = roles.find_fault(cluster, port)
+        if fault is None:
             # Another process may end the server: leave no zombie of it.
             threading.Thread(target=process.wait, daemon=True).start()
             return port
@@ -60,8 +61,8 @@ def start(cluster: Cluster, inherited: int) -> int:
         if tries == 0:
             roles.renew(cluster, inherited)
     raise EmbeddedServerError(
-        f"the embedded Postgres in {cluster.folder} does not accept the passwords in {cluster.pgpass}; read "
-        f"{cluster.log}, or give --storage URL"
+        f"the embedded Postgres in {cluster.folder} does not let its owner in ({fault}); read {cluster.log}, or give "
+        "--storage URL"
     )
 
 

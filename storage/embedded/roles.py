@@ -93,14 +93,15 @@ def renew(cluster: Cluster, inherited: int) -> None:
     _check(work_alone(cluster, statements, database=NAME, inherited=inherited), cluster)
 
 
-def are_ready(cluster: Cluster, port: int) -> bool:
-    """Return whether the running server has the roles of this program, with the passwords of the file."""
+def find_fault(cluster: Cluster, port: int) -> str | None:
+    """Return why the running server is not ready for commands; None if it has this program's roles and passwords."""
     try:
         with closing(cluster.connect(port, database=NAME)) as connection, connection.cursor() as cursor:
             cursor.execute(RIGHTS, [(NAME, READER)])
-            return [tuple(row) for row in cursor] == [(READER, False), (NAME, False)]
-    except psycopg2.OperationalError:
-        return False
+            found = [tuple(row) for row in cursor]
+    except psycopg2.OperationalError as error:
+        return tail(str(error))
+    return None if found == [(READER, False), (NAME, False)] else "its roles have other rights"
 
 
 def work_alone(
