@@ -18,7 +18,7 @@ from storage.errors import SchemaMismatch, Unreachable
 from storage.migrations import runner
 from storage.optuna_adapter import get_engine
 from storage.schema import VERSION
-from storage.url import mask_password
+from storage.url import fix_defaults, mask_password
 
 # Any constant works, as long as no other program uses it: it serializes the creation of tables and of studies.
 STUDY_LOCK_KEY = 0x6465707468
@@ -37,14 +37,14 @@ ENGINE_OPTIONS = {
     "pool_recycle": 1800,
     # Trial numbers are counted under a row lock; a stricter isolation would count an old snapshot.
     "isolation_level": "READ COMMITTED",
-    "connect_args": {
-        "connect_timeout": 10,
-        "keepalives": 1,
-        "keepalives_idle": 30,
-        "keepalives_interval": 10,
-        "keepalives_count": 3,
-        "application_name": APPLICATION_NAME,
-    },
+}
+CONNECT_ARGS = {
+    "connect_timeout": 10,
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "application_name": APPLICATION_NAME,
 }
 
 
@@ -80,7 +80,7 @@ def connect(url: URL) -> Database:
         SchemaMismatch: the tables belong to another version of Optuna or of this program.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    engine = create_engine(url, **ENGINE_OPTIONS)
+    engine = create_engine(url, **engine_options(url))
     try:
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": STUDY_LOCK_KEY})
@@ -103,6 +103,11 @@ def connect(url: URL) -> Database:
     return Database(url=url, optuna=storage, engine=engine)
 
 
+def engine_options(url: URL) -> dict[str, Any]:
+    """Return the keywords that SQLAlchemy makes an engine with."""
+    return {**ENGINE_OPTIONS, "connect_args": {**fix_defaults(url), **CONNECT_ARGS}}
+
+
 def _limit_idle_transactions(connection: Any, _: object) -> None:
     """Have the server end a transaction whose client is silent: a frozen or disconnected one would block everybody."""
     with connection.cursor() as cursor:
@@ -113,7 +118,7 @@ def _limit_idle_transactions(connection: Any, _: object) -> None:
 def _open_optuna_storage(url: URL) -> RDBStorage:
     text_url = url.render_as_string(hide_password=False)
     try:
-        return RDBStorage(text_url, engine_kwargs=dict(ENGINE_OPTIONS))
+        return RDBStorage(text_url, engine_kwargs=engine_options(url))
     except RuntimeError as error:
         raise SchemaMismatch(
             f"Optuna's tables at {mask_password(url)} do not fit the installed Optuna {optuna.__version__}: "

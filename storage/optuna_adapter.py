@@ -14,7 +14,7 @@ from optuna import Study
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, Trial, TrialState
-from sqlalchemy import Connection, Engine, Table, event, inspect
+from sqlalchemy import Connection, Engine, Enum, Table, event, inspect
 from sqlalchemy.orm import ORMExecuteState, Session, scoped_session, sessionmaker
 
 STUDIES: Table = models.StudyModel.__table__
@@ -27,6 +27,17 @@ SYSTEM_ATTRIBUTES: Table = models.TrialSystemAttributeModel.__table__
 
 ENQUEUED_PARAMETERS = "fixed_params"
 """The system attribute in which a trial keeps the parameters that it was enqueued with."""
+
+
+def table_names() -> frozenset[str]:
+    """Return the names of all tables that Optuna makes."""
+    return frozenset({"alembic_version", *models.BaseModel.metadata.tables})
+
+
+def type_names() -> frozenset[str]:
+    """Return the names of the types of Postgres that Optuna makes."""
+    columns = [column for table in models.BaseModel.metadata.tables.values() for column in table.columns]
+    return frozenset(str(column.type.name) for column in columns if isinstance(column.type, Enum))
 
 
 def get_study_id(study: Study) -> int:

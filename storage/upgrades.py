@@ -19,7 +19,7 @@ from sqlalchemy import URL, Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from storage.copying.backup import backup
-from storage.database import APPLICATION_NAME, ENGINE_OPTIONS, STUDY_LOCK_KEY, unreachable
+from storage.database import APPLICATION_NAME, STUDY_LOCK_KEY, engine_options, unreachable
 from storage.errors import UpgradeRefused
 from storage.leasing import leases, workers
 from storage.migrations import runner
@@ -106,7 +106,7 @@ def upgrade(url: URL, backup_to: Path | None = None) -> Upgrade:
 @contextmanager
 def _locked(url: URL) -> Iterator[Connection]:
     """Yield a transaction that holds the lock which every program takes when it connects."""
-    engine = create_engine(url, **ENGINE_OPTIONS)
+    engine = create_engine(url, **engine_options(url))
     try:
         try:
             connection = engine.connect()

@@ -22,6 +22,9 @@ import sqlalchemy
 
 from storage import url
 from storage.database import open_database
+from storage.embedded import roles
+from storage.embedded.binaries import find_unprivileged_account
+from storage.embedded.cluster import Cluster
 from storage.embedded.server import EmbeddedServer
 
 # Threads that wait for one another by spinning take the cores from the other tests: half of a training's time.
@@ -30,6 +33,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Until all is imported: what is collected on the way is never garbage, and looking at it took 3 s.
 gc.disable()
 
+ADMINISTRATOR, PASSWORD = "administrator", secrets.token_hex(12)
 PRIVATE = ("SEARCH_STORAGE", "OPTUNA_STORAGE", "SEARCH_DATA")
 
 
@@ -147,11 +151,14 @@ def server() -> Iterator[str]:
     """Run one embedded server for the whole session; its URL names the database `search`."""
     with open_folder() as folder:
         embedded = EmbeddedServer(folder)
-        address = embedded.acquire()
+        with embedded:
+            pass
         # Only the machine's own death could lose what is written this way; tests kill processes and other servers.
-        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
-            execute(address, f"ALTER SYSTEM SET {setting} = off")
-        execute(address, "SELECT pg_reload_conf()")
+        settings = [f"ALTER SYSTEM SET {name} = off" for name in ("fsync", "full_page_writes", "synchronous_commit")]
+        # Tests make databases and roles; the commands that they test connect as the same role without other rights.
+        rights = ["ALTER ROLE search CREATEDB", f"CREATE ROLE {ADMINISTRATOR} SUPERUSER LOGIN PASSWORD '{PASSWORD}'"]
+        as_superuser(folder, *settings, *rights)
+        address = embedded.acquire()
         hasten_logins(address)
         yield address
         embedded.release()
@@ -159,9 +166,23 @@ def server() -> Iterator[str]:
 
 def hasten_logins(address: str) -> None:
     """Hash the role's password once instead of 4,096 times, which is half of what a connection takes."""
-    [line] = Path(str(sqlalchemy.make_url(address).query["passfile"])).read_text().splitlines()
-    password = line.rsplit(":", 1)[1]
+    location = sqlalchemy.make_url(address)
+    lines = [line.split(":") for line in Path(str(location.query["passfile"])).read_text().splitlines()]
+    [password] = [password for *_, user, password in lines if user == location.username]
     execute(address, f"SET scram_iterations = 1; ALTER ROLE CURRENT_USER PASSWORD '{password}'")
+
+
+def as_superuser(home: Path, *statements: str) -> None:
+    """Run statements as the superuser of a home's embedded server, which must be down."""
+    cluster = Cluster(folder=home / "postgres", account=find_unprivileged_account())
+    finished = roles.work_alone(cluster, statements)
+    assert finished.returncode == 0, finished.stderr
+
+
+def as_administrator(address: str) -> str:
+    """Return the URL of the same database for a superuser, whom only the tests' own server has."""
+    location = sqlalchemy.make_url(address).set(username=ADMINISTRATOR, password=PASSWORD, query={})
+    return location.render_as_string(hide_password=False)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from objectives.data.catalogue import DATASETS
 from objectives.data.files.layouts import CifarBatches, locate
 from objectives.data.heldout import HeldOut, open_heldout
 from storage import url
-from tests.conftest import at, execute
+from tests.conftest import as_administrator, at, execute
 from tests.objectives.data import made
 
 DOCKERFILE = Path(__file__).parent.parent / "Dockerfile"
@@ -49,9 +49,9 @@ def run(script: Path, *arguments: str | Path, **environment: str | Path) -> subp
 def role(server: str) -> Iterator[tuple[str, str]]:
     """A user of the server, and a password with all that a password file gives a meaning to."""
     name, password = "compose", r"a:b\c d'%#"
-    execute(server, f"CREATE ROLE {name} LOGIN PASSWORD $secret${password}$secret$")
+    execute(as_administrator(server), f"CREATE ROLE {name} LOGIN PASSWORD $secret${password}$secret$")
     yield name, password
-    execute(server, f"DROP ROLE {name}")
+    execute(as_administrator(server), f"DROP ROLE {name}")
 
 
 CONNECT = """

@@ -6,15 +6,17 @@ import shutil
 import subprocess
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg2
 import psycopg2.extensions
 from sqlalchemy import URL
 
+from storage.copying.backup_contents import choose_entries
 from storage.embedded import binaries
 from storage.errors import EmbeddedServerError, StorageError, Unreachable
 from storage.files import PRIVATE, replace_file
-from storage.url import connect_args, mask_password, parse
+from storage.url import connect_args, is_embedded, mask_password, parse
 
 MAGIC = b"PGDMP"
 LOOPBACK = ("", "localhost", "127.0.0.1", "::1")
@@ -45,12 +47,12 @@ def backup(url: str, path: Path) -> None:
 
 
 def restore(url: str, path: Path) -> None:
-    """Restore a backup into an empty database, completely or not at all.
+    """Restore Optuna's tables and ours from a backup into an empty database, completely or not at all.
 
     Raises:
         BadURL: the URL is not a Postgres URL.
         Unreachable: the server cannot be reached, or refuses the user.
-        StorageError: the database is not empty, the file is not a backup, or pg_restore is missing or fails.
+        StorageError: the database is not empty, the file is no backup of a storage, or pg_restore is missing or fails.
     """
     location = parse(url)
     _check_file(path)
@@ -59,12 +61,13 @@ def restore(url: str, path: Path) -> None:
             f"a backup is restored into an empty database only, but {mask_password(location)} has {tables} tables "
             "or sequences; create a new database and name that one"
         )
-    # In one transaction, and owned by the user who restores: the roles of the old server may not exist here.
-    _run(
-        "pg_restore",
-        location,
-        ["--single-transaction", "--no-owner", "--no-privileges", str(path.absolute())],
-    )
+    listing = _run("pg_restore", location, ["--list", str(path.absolute())], connect=False)
+    with TemporaryDirectory() as folder:
+        chosen = Path(folder, "list")
+        chosen.write_text("\n".join(choose_entries(listing, path)), encoding="utf-8")
+        # In one transaction, and owned by the user who restores: the roles of the old server may not exist here.
+        options = ["--single-transaction", "--no-owner", "--no-privileges", f"--use-list={chosen}"]
+        _run("pg_restore", location, [*options, str(path.absolute())])
 
 
 def _check_file(path: Path) -> None:
@@ -94,22 +97,32 @@ def _count_tables(url: URL) -> int:
     return int(row[0]) if row else 0
 
 
-def _run(name: str, url: URL, options: list[str]) -> None:
-    """Run a client program with the password in its environment, never on its command line."""
+def _run(name: str, url: URL, options: list[str], *, connect: bool = True) -> str:
+    """Run a client program with the password in its environment, never on its command line; return its output."""
     arguments = connect_args(url)
     password = str(arguments.pop("password", ""))
     if "sslpassword" in arguments:
         raise StorageError(f"{name} cannot be given an sslpassword; use a client key without a passphrase")
     target = psycopg2.extensions.make_dsn(**{key: str(value) for key, value in arguments.items()})
-    command = [_program(name, arguments), "--no-password", f"--dbname={target}", *options]
-    environment = dict(os.environ) | ({"PGPASSWORD": password} if password else {})
+    database = ["--no-password", f"--dbname={target}"] if connect else []
     finished = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", env=environment
+        [_program(name, arguments), *database, *options],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env=_environment(url) | ({"PGPASSWORD": password} if password else {}),
     )
     if finished.returncode != 0:
         raise StorageError(
             f"{name} failed on {mask_password(url)}, and nothing was changed: {_reason(finished.stderr)}"
         )
+    return finished.stdout
+
+
+def _environment(url: URL) -> dict[str, str]:
+    """Return the environment of a client program; libpq's variables are meant for other servers than the embedded."""
+    return {name: value for name, value in os.environ.items() if not (is_embedded(url) and name.startswith("PG"))}
 
 
 def _program(name: str, arguments: dict[str, str | int]) -> str:

@@ -131,21 +131,37 @@ def _open_to_readers(folder: Path) -> None:
 
 
 def run(
-    command: Sequence[str | Path], account: Account | None, pass_fds: Sequence[int] = ()
+    command: Sequence[str | Path], account: Account | None, *, pass_fds: Sequence[int] = (), stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """Run a program to its end as the account, with a minimal environment, out of reach of the terminal's signals.
 
     Raises:
         OSError: the program cannot be executed by the account.
     """
+    with start(command, account, output=subprocess.PIPE, pass_fds=pass_fds) as process:
+        output, errors = process.communicate(stdin.encode())
+    return subprocess.CompletedProcess(
+        command, process.returncode, output.decode(errors="replace"), errors.decode(errors="replace")
+    )
+
+
+def start(
+    command: Sequence[str | Path], account: Account | None, *, output: int, pass_fds: Sequence[int] = ()
+) -> subprocess.Popen[bytes]:
+    """Start a program as `run` does, without waiting for it.
+
+    Args:
+        output: The descriptor that it writes to, or PIPE, which gives it a standard input as well.
+
+    Raises:
+        OSError: the program cannot be executed by the account.
+    """
     environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    return subprocess.run(
+    return subprocess.Popen(
         command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
+        stdin=subprocess.PIPE if output == subprocess.PIPE else subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
         cwd="/",
         env=environment | {"LC_ALL": "C"},
         umask=0o077,

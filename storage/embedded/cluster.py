@@ -1,42 +1,29 @@
-"""One Postgres data folder and its server: pg_ctl, and the connection that tells whether the server runs.
+"""One Postgres data folder: its files, and the connection that tells whether its server runs.
 
 Nothing here locks; `storage.embedded.server` holds the lock that serializes starts and stops.
 """
 
 import os
 import shlex
-import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
 import psycopg2.extensions
-from sqlalchemy import URL
+from sqlalchemy import URL, make_url
 
-from storage.embedded import binaries
+from storage.embedded import binaries, file_locks
 from storage.embedded.binaries import Account
+from storage.embedded.owned_files import read_owned
 from storage.errors import EmbeddedServerError
+from storage.url import connect_args, drop_useless_variables
 
 HOST = "127.0.0.1"
-NAME = "search"  # of the role and of the database
-START_TIMEOUT_SECONDS = 120
-STOP_TIMEOUT_SECONDS = 60
+NAME = "search"  # of the database, and of the role that owns it
+READER = "reader"  # the role that may only read it
+SUPERUSER = "postgres"  # the role that initdb makes, without a password
 CONNECT_TIMEOUT_SECONDS = 5
-LOG_BYTES = 1_000_000
-NO_PROCESS = 2**22 + 1  # above what any kernel hands out
-SETTINGS = {
-    "listen_addresses": HOST,
-    "unix_socket_directories": "",
-    "max_connections": "200",
-    "shared_buffers": "64MB",  # for a laptop; fsync stays on, because what is committed must last
-    "max_wal_size": "256MB",
-    "timezone": "UTC",
-    "log_timezone": "UTC",
-    "log_checkpoints": "off",
-    # Parallel queries need more of /dev/shm than a container has.
-    "max_parallel_workers_per_gather": "0",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +33,16 @@ class Answer:
     port: int
     pid: int
     version: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerProcess:
+    """What a server wrote about itself when it started."""
+
+    pid: int
+    port: int
+    ready: bool
+    """Whether it accepts connections."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +63,18 @@ class Cluster:
         return self.folder / "server.log"
 
     @property
+    def process_file(self) -> Path:
+        """Where the server writes its process number and port."""
+        return self.data / "postmaster.pid"
+
+    @property
+    def server_lock(self) -> Path:
+        """The file that every process of the server locks; it holds the name of their machine."""
+        return self.folder / "server.lock"
+
+    @property
     def pgpass(self) -> Path:
-        """The password in libpq's format, readable by its owner alone."""
+        """The passwords in libpq's format, readable by their owner alone."""
         return self.folder / "pgpass"
 
     @property
@@ -89,82 +96,71 @@ class Cluster:
         """Return the Postgres installation that this cluster's user runs."""
         return binaries.make_reachable(binaries.locate(), self.account, self.folder)
 
-    def choose_port(self, *, again: bool) -> int:
-        """Return a free port; with `again`, the last one if it is free, where old clients look for the server."""
-        file = self.folder / "port"
-        with suppress(OSError, ValueError, OverflowError):
-            if again:
-                return _bind(int(file.read_text()))
-        port = _bind(0)
-        file.write_text(f"{port}\n")
-        return port
-
-    def start(self, port: int, inherited: int) -> None:
-        """Start the server on a port and wait until it accepts connections.
-
-        Args:
-            inherited: The descriptor of a file that every process of the server keeps open while it lives.
+    def read_major(self) -> str:
+        """Return the version of the Postgres that made the data, for instance "18".
 
         Raises:
-            EmbeddedServerError: it does not start; the message ends with the last lines of its log.
+            FileNotFoundError: there are no data.
+            EmbeddedServerError: another user's file is in that place.
         """
-        install = self.find_install()
-        self._check_major(install)
-        self._rotate_log()
-        self._remove_process_number()
-        options = shlex.join([f"--{name}={value}" for name, value in SETTINGS.items()] + [f"--port={port}"])
-        # pg_ctl gives the server a session and standard streams of its own.
-        command = [
-            str(install / "bin" / "pg_ctl"),
-            "start",
-            "-w",
-            "-t",
-            str(START_TIMEOUT_SECONDS),
-            "-D",
-            str(self.data),
-        ]
-        finished = binaries.run([*command, "-l", self.log, "-o", options], self.account, pass_fds=[inherited])
-        if finished.returncode != 0:
-            raise EmbeddedServerError(
-                f"the embedded Postgres in {self.folder} does not start; set SEARCH_HOME to another folder "
-                f"or give --storage URL; its log ends with:\n{tail(self.log.read_text(errors='replace'))}"
-            )
+        return read_owned(self.data / "PG_VERSION", self.account).strip()
+
+    def read_process(self) -> ServerProcess | None:
+        """Return what the server wrote about itself, which may have died since; None if it wrote nothing whole.
+
+        Raises:
+            EmbeddedServerError: another user's file is in that place, or one that others can read holds the passwords.
+        """
+        self._check_private()
         try:
-            self._create_database(port)
-        except psycopg2.Error as error:
-            self.stop()
-            raise EmbeddedServerError(
-                f"the embedded Postgres does not accept the password in {self.pgpass} ({tail(str(error))}); restore "
-                f"that file, or move {self.folder} away to start with an empty storage"
-            ) from error
-
-    def stop(self) -> None:
-        """Stop the server, ending every connection to it.
-
-        Raises:
-            EmbeddedServerError: it does not stop.
-        """
-        program = self.find_install() / "bin" / "pg_ctl"
-        command = [str(program), "stop", "-w", "-t", str(STOP_TIMEOUT_SECONDS), "-D", str(self.data), "-m"]
-        if binaries.run([*command, "fast"], self.account).returncode == 0:
-            return
-        finished = binaries.run([*command, "immediate"], self.account)
-        if finished.returncode != 0:
-            raise EmbeddedServerError(
-                f"the embedded Postgres in {self.folder} does not stop ({tail(finished.stderr)}); end its process"
-            )
+            # Not splitlines(): the data folder's name is a line, and may contain what that takes for an end of one.
+            lines = read_owned(self.process_file, self.account).split("\n")
+            return ServerProcess(pid=int(lines[0]), port=int(lines[3]), ready=lines[7].strip() == "ready")
+        except (FileNotFoundError, IndexError, ValueError):
+            return None
 
     def ask(self) -> Answer | None:
-        """Connect to the server that the data folder names; return None if it does not answer as ours."""
+        """Connect to the server that the data folder names; return None if it does not answer as ours.
+
+        Raises:
+            EmbeddedServerError: as `read_process`.
+        """
+        process = self.read_process()
+        if process is None:
+            return None
         try:
-            lines = (self.data / "postmaster.pid").read_text().splitlines()
-            pid, port = int(lines[0]), int(lines[3])
-            connection = self._connect(port)
-        except (FileNotFoundError, IndexError, ValueError, psycopg2.OperationalError):
+            connection = self.connect(process.port, database="postgres")
+        except psycopg2.OperationalError:
             return None
         number = connection.server_version
         connection.close()
-        return Answer(port=port, pid=pid, version=f"{number // 10000}.{number % 10000}")
+        return Answer(port=process.port, pid=process.pid, version=f"{number // 10000}.{number % 10000}")
+
+    def check_place(self) -> None:
+        """Refuse a server that runs on another machine or in another container.
+
+        Raises:
+            EmbeddedServerError: it does.
+        """
+        where = self.server_lock.read_text()
+        if where not in ("", file_locks.machine_name()):
+            raise EmbeddedServerError(
+                f"the embedded server in {self.folder} runs on another machine or container ({where.split()[0]}) and "
+                "serves only that one; give both the same Postgres with --storage URL"
+            )
+
+    def check_password_file(self) -> None:
+        """Refuse a server that runs, but whose passwords are lost.
+
+        Raises:
+            EmbeddedServerError: they are.
+        """
+        process = self.read_process()
+        if process is not None and process.ready and not self.pgpass.exists():
+            raise EmbeddedServerError(
+                f"the embedded server runs, but its passwords in {self.pgpass} are gone; end it with "
+                f"`kill -INT {process.pid}`: the next command creates new ones, and no study is lost"
+            )
 
     def build_url(self, port: int) -> str:
         """Return the SQLAlchemy URL of the database, which names the password file and holds no password."""
@@ -173,16 +169,28 @@ class Cluster:
         )
         return location.render_as_string(hide_password=False)
 
-    def _connect(self, port: int) -> psycopg2.extensions.connection:
-        return psycopg2.connect(
-            host=HOST,
-            port=port,
-            user=NAME,
-            dbname="postgres",
-            connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            sslmode="disable",
-            **self._secrets(),
-        )
+    def connect(self, port: int, *, database: str) -> psycopg2.extensions.connection:
+        """Connect as the owner of the studies.
+
+        Raises:
+            psycopg2.OperationalError: the server does not answer, or refuses the password.
+        """
+        arguments = connect_args(make_url(self.build_url(port)).set(database=database))
+        while True:
+            try:
+                return psycopg2.connect(**arguments, connect_timeout=CONNECT_TIMEOUT_SECONDS)
+            except psycopg2.OperationalError as error:
+                if not drop_useless_variables(str(error)):
+                    raise
+
+    def _check_private(self) -> None:
+        """Refuse passwords that others can read, of which libpq makes no use."""
+        mode = self.pgpass.stat().st_mode & 0o777 if self.is_initialized and self.pgpass.exists() else 0
+        if mode & 0o077:
+            raise EmbeddedServerError(
+                f"the passwords in {self.pgpass} may be read by you alone (mode 600), but its mode is {mode:o}; "
+                f"run `chmod 600 {shlex.quote(str(self.pgpass))}`"
+            )
 
     def _secrets(self) -> dict[str, str]:
         """Return how to authenticate: only by SCRAM if libpq can insist on it.
@@ -190,53 +198,7 @@ class Cluster:
         With SCRAM the server proves that it knows the password, so another program on the port cannot learn it.
         """
         insist = {"require_auth": "scram-sha-256"} if psycopg2.extensions.libpq_version() >= 160000 else {}
-        return {"passfile": str(self.pgpass)} | insist
-
-    def _check_major(self, install: Path) -> None:
-        made = (self.data / "PG_VERSION").read_text().strip()
-        ours = binaries.read_version(install, self.account)
-        if made != ours.split(".")[0]:
-            raise EmbeddedServerError(
-                f"the data in {self.data} were made by Postgres {made}, but Postgres {ours} is installed; back them up "
-                "with the release that made them, or move the folder away to start with an empty storage"
-            )
-
-    def _rotate_log(self) -> None:
-        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
-            self.log.replace(self.log.with_suffix(".log.old"))
-        descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-        os.close(descriptor)
-        hand_over(self.log, self.account)
-
-    def _remove_process_number(self) -> None:
-        """Replace a dead server's process number in its lock file.
-
-        It may be the number of a zombie or of another process by now, which Postgres would take for a running
-        server. The other lines stay: through them Postgres finds shared memory that is still in use.
-        """
-        path = self.data / "postmaster.pid"
-        if path.exists():
-            _, *rest = path.read_text().splitlines(keepends=True) or [""]
-            path.write_text("".join([f"{NO_PROCESS}\n", *rest]))
-
-    def _create_database(self, port: int) -> None:
-        connection = self._connect(port)
-        try:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [NAME])
-                if cursor.fetchone() is None:
-                    cursor.execute(f"CREATE DATABASE {NAME}")
-        finally:
-            connection.close()
-
-
-def _bind(port: int) -> int:
-    """Bind and release a port, as the server will bind it, and return it; 0 stands for any free one."""
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((HOST, port))
-        return int(listener.getsockname()[1])
+        return {"passfile": str(self.pgpass), "sslmode": "disable"} | insist
 
 
 def hand_over(path: Path, account: Account | None) -> None:

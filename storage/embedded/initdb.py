@@ -1,4 +1,4 @@
-"""Create the folder of an embedded server: who may enter it, its data and its password."""
+"""Create the folder of an embedded server: its name, who may enter it, its data and its passwords."""
 
 import os
 import pwd
@@ -7,17 +7,35 @@ import shutil
 import stat
 from pathlib import Path
 
-from storage.embedded import binaries
+from storage.embedded import binaries, roles
 from storage.embedded.binaries import Account
-from storage.embedded.cluster import HOST, NAME, Cluster, hand_over, tail
+from storage.embedded.cluster import SUPERUSER, Cluster, hand_over, tail
 from storage.errors import EmbeddedServerError
 from storage.files import PRIVATE, flush, write_file
 
 # The builtin locale sorts alike under every C library, so that indexes stay valid when the machine is upgraded.
 OPTIONS = (
-    *("--auth=scram-sha-256", f"--username={NAME}", "--encoding=UTF8", "--no-instructions"),
+    *("--auth=scram-sha-256", f"--username={SUPERUSER}", "--encoding=UTF8", "--no-instructions", "--no-sync"),
     *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
 )
+
+
+# In double quotes, as initdb writes the name of a program's folder, a shell reads these as something else.
+SHELL = '`$"\\\n'
+
+
+def check_name(folder: Path, *, what: str) -> None:
+    """Refuse the name of a folder that a shell would not take literally: initdb starts Postgres through one.
+
+    Raises:
+        EmbeddedServerError: it has such a character.
+    """
+    found = [character for character in SHELL if character in str(folder)]
+    if found:
+        raise EmbeddedServerError(
+            f'{what} {str(folder)!r} has a {found[0]!r} in its name, and none of ` $ " \\ and newline may be in it; '
+            "set SEARCH_HOME to a folder without them, or give --storage URL"
+        )
 
 
 def make_folder(cluster: Cluster) -> None:
@@ -60,12 +78,18 @@ def check_entrance(cluster: Cluster) -> None:
             )
 
 
+def close_data(cluster: Cluster) -> None:
+    """Close the data folder to other users if something, such as a copy, has opened it: Postgres insists."""
+    if cluster.data.stat().st_mode & 0o077:
+        cluster.data.chmod(0o700)
+
+
 def _can_enter(path: Path, account: Account) -> bool:
-    return binaries.run(["/bin/sh", "-c", 'test -x "$0"', path], account).returncode == 0
+    return binaries.run(["test", "-x", path], account).returncode == 0
 
 
 def initialize(cluster: Cluster) -> None:
-    """Create the data folder and its password, completely or not at all.
+    """Create the data folder with the database and its roles, completely or not at all.
 
     Raises:
         EmbeddedServerError: initdb fails, or would fail because this user id has no name.
@@ -73,10 +97,8 @@ def initialize(cluster: Cluster) -> None:
     _check_user(cluster)
     partial, password_file = cluster.folder / "data.partial", cluster.folder / "password.partial"
     _remove(partial, password_file)
-    password = secrets.token_urlsafe(32)
-    write_file(cluster.pgpass, f"{HOST}:*:*:{NAME}:{password}\n".encode(), mode=PRIVATE)
     try:
-        write_file(password_file, password.encode(), mode=PRIVATE)
+        write_file(password_file, secrets.token_urlsafe(32).encode(), mode=PRIVATE)  # which nobody needs to know
         partial.mkdir(mode=0o700)
         hand_over(password_file, cluster.account)
         hand_over(partial, cluster.account)
@@ -99,7 +121,13 @@ def _check_user(cluster: Cluster) -> None:
 
 def _run_initdb(cluster: Cluster, folder: Path, password_file: Path) -> None:
     program = cluster.find_install() / "bin" / "initdb"
-    command: list[str | Path] = [program, *OPTIONS, f"--pwfile={password_file}", f"--pgdata={folder}"]
+    check_name(program.parent, what="the folder of the Postgres programs")
+    _run(cluster, [program, *OPTIONS, f"--pwfile={password_file}", f"--pgdata={folder}"])
+    roles.create(cluster, folder)
+    _run(cluster, [program, "--sync-only", f"--pgdata={folder}"])
+
+
+def _run(cluster: Cluster, command: list[str | Path]) -> None:
     finished = binaries.run(command, cluster.account)
     if finished.returncode != 0:
         raise EmbeddedServerError(

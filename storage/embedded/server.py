@@ -8,20 +8,20 @@ is left, whatever process numbers say.
 
 import fcntl
 import os
+import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from storage.embedded import file_locks, initdb
+from storage.embedded import file_locks, initdb, postmaster
 from storage.embedded.binaries import find_unprivileged_account
 from storage.embedded.cluster import Answer, Cluster
 from storage.errors import EmbeddedServerError
 
 ANSWER_TIMEOUT_SECONDS = 60
-PORT_TRIES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +48,7 @@ class EmbeddedServer:
     """
 
     def __init__(self, home: Path) -> None:
+        initdb.check_name(home.absolute(), what="the home")
         self._cluster = Cluster(folder=home.absolute() / "postgres", account=find_unprivileged_account())
         self._use: int | None = None
         self._count = 0
@@ -98,7 +99,8 @@ class EmbeddedServer:
             EmbeddedServerError: others use it and `force` is False, or it does not stop.
         """
         with self._exclusive():
-            if self._await_answer() is None:
+            answer = self._await_answer()
+            if answer is None:
                 self._kept.unlink(missing_ok=True)
                 return False
             if not force and self._is_used():
@@ -107,20 +109,20 @@ class EmbeddedServer:
                     "them"
                 )
             self._kept.unlink(missing_ok=True)
-            self._stop()
+            self._stop(answer)
             return True
 
     def status(self) -> EmbeddedStatus:
         """Return what is known about the server, without starting, joining or creating anything."""
         with self._explained():
-            answer, data = self._cluster.ask(), self._cluster.data
-            made = (data / "PG_VERSION").read_text().strip() if self._cluster.is_initialized else None
+            answer = self._cluster.ask()
+            made = self._cluster.read_major() if self._cluster.is_initialized else None
             return EmbeddedStatus(
                 running=answer is not None,
                 kept=self._kept.exists(),
                 port=answer.port if answer else None,
                 pid=answer.pid if answer else None,
-                folder=data,
+                folder=self._cluster.data,
                 version=answer.version if answer else made,
                 users=file_locks.count_holders(self._cluster.folder / "use.lock"),
                 size_bytes=self._cluster.size_bytes,
@@ -197,29 +199,33 @@ class EmbeddedServer:
     def _stop_if_unused(self) -> None:
         if self._count or self._kept.exists() or self._is_used():
             return
-        if self._await_answer() is not None:
-            self._stop()
+        answer = self._await_answer()
+        if answer is not None:
+            self._stop(answer)
 
-    def _stop(self) -> None:
-        self._cluster.stop()
-        deadline = time.monotonic() + ANSWER_TIMEOUT_SECONDS
-        while self._is_serving() and time.monotonic() < deadline:
-            time.sleep(0.01)
+    def _stop(self, answer: Answer) -> None:
+        self._cluster.check_place()
+        for number in (signal.SIGINT, signal.SIGQUIT):  # Postgres's fast and immediate ways to end
+            with suppress(ProcessLookupError):
+                postmaster.send_signal(self._cluster, answer.pid, number)
+            deadline = time.monotonic() + postmaster.STOP_TIMEOUT_SECONDS
+            while self._is_serving() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            if not self._is_serving():
+                return
+        folder = self._cluster.folder
+        raise EmbeddedServerError(f"the embedded Postgres in {folder} does not stop; end its process {answer.pid}")
 
     def _is_serving(self) -> bool:
         """Return whether any process of the server lives, here or in another container or on another machine."""
-        return file_locks.is_locked(self._cluster.folder / "server.lock")
+        return file_locks.is_locked(self._cluster.server_lock)
 
     def _await_answer(self) -> Answer | None:
         """Wait while a server starts, recovers or stops; return its answer, or None if there is no server."""
         deadline = time.monotonic() + ANSWER_TIMEOUT_SECONDS
         while (answer := self._cluster.ask()) is None and self._is_serving():
-            where = (self._cluster.folder / "server.lock").read_text()
-            if where not in ("", file_locks.machine_name()):
-                raise EmbeddedServerError(
-                    f"the embedded server in {self._cluster.folder} runs on another machine or container "
-                    f"({where.split()[0]}) and serves only that one; give both the same Postgres with --storage URL"
-                )
+            self._cluster.check_place()
+            self._cluster.check_password_file()
             if time.monotonic() > deadline:
                 raise EmbeddedServerError(
                     f"the embedded server in {self._cluster.folder} runs but accepts no connection after "
@@ -232,18 +238,12 @@ class EmbeddedServer:
         initdb.check_entrance(self._cluster)
         if not self._cluster.is_initialized:
             initdb.initialize(self._cluster)
-        for tries in range(PORT_TRIES):
-            port = self._cluster.choose_port(again=tries == 0)
-            descriptor = self._open("server.lock")
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-                os.ftruncate(descriptor, 0)
-                os.write(descriptor, file_locks.machine_name().encode())
-                self._cluster.start(port, inherited=descriptor)
-                return port
-            except EmbeddedServerError as error:
-                if "could not bind" not in str(error) or tries == PORT_TRIES - 1:
-                    raise
-            finally:
-                os.close(descriptor)
-        raise AssertionError("unreachable")
+        initdb.close_data(self._cluster)
+        descriptor = self._open("server.lock")
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, file_locks.machine_name().encode())
+            return postmaster.start(self._cluster, descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,9 +1,12 @@
 """Where things are kept, and that asking creates nothing."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import platformdirs
+import pytest
 
 from storage import paths
 
@@ -26,3 +29,25 @@ def test_the_default_is_the_platform_s_except_for_the_home_of_root() -> None:
 def test_a_relative_or_home_folder_is_made_absolute() -> None:
     assert paths.home({"SEARCH_HOME": "here"}) == Path.cwd() / "here"
     assert paths.cache({"SEARCH_CACHE": "~/there"}) == Path.home() / "there"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("name", ["home", "cache"])
+def test_a_user_without_a_home_folder_is_told_what_to_set(name: str) -> None:
+    program = f"""
+import os, sys
+from storage import errors, paths
+os.environ.pop("HOME", None)
+os.setuid(12345)
+try:
+    paths.{name}({{}})
+except errors.StorageError as error:
+    sys.exit(str(error))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=Path(__file__).parents[2]
+    )
+    assert ended.stderr.startswith(
+        f"SEARCH_{name.upper()} is needed, because this user has no home folder: HOME is not"
+    )
+    assert "user id 12345 is not in /etc/passwd; set SEARCH_HOME and SEARCH_CACHE to absolute folders" in ended.stderr

@@ -3,16 +3,19 @@
 import os
 import secrets
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
+import psycopg2.errors
 import pytest
 import sqlalchemy
 
 from storage.copying.backup import backup, restore
+from storage.embedded import binaries
 from storage.errors import BadURL, StorageError, Unreachable
-from tests.conftest import execute
+from tests.conftest import as_administrator, execute
 
 PASSWORD = "hunter2@horse/%"
 
@@ -32,10 +35,10 @@ def study_url(database_url: str) -> str:
 def password_url(study_url: str) -> Iterator[str]:
     """Return a URL of the same database for a user with a password in it."""
     name = f"ada_{secrets.token_hex(4)}"
-    execute(study_url, f"CREATE ROLE {name} LOGIN SUPERUSER PASSWORD '{PASSWORD}'")
+    execute(as_administrator(study_url), f"CREATE ROLE {name} LOGIN SUPERUSER PASSWORD '{PASSWORD}'")
     url = sqlalchemy.make_url(study_url).set(username=name, password=PASSWORD, query={})
     yield url.render_as_string(hide_password=False)
-    execute(study_url, f"DROP ROLE {name}")
+    execute(as_administrator(study_url), f"DROP ROLE {name}")
 
 
 def rows(url: str) -> list[tuple[object, ...]]:
@@ -117,6 +120,76 @@ def test_a_torn_backup_changes_nothing(study_url: str, empty_database_url: str, 
         restore(empty_database_url, path)
 
     assert execute(empty_database_url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
+
+
+def dump(url: str, path: Path) -> None:
+    """Write a whole database with Postgres's own pg_dump, whatever is in it."""
+    location = sqlalchemy.make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    program = binaries.locate() / "bin" / "pg_dump"
+    subprocess.run([program, "--format=custom", f"--file={path}", location], check=True)
+
+
+TRAP = """
+CREATE TABLE output (line text);
+CREATE FUNCTION run() RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN COPY public.output FROM PROGRAM 'touch {proof}'; RETURN 1; END $$;
+CREATE MATERIALIZED VIEW trap AS SELECT public.run() WITH NO DATA;
+"""
+
+
+def test_a_dump_that_starts_a_program_is_refused_and_starts_none(
+    study_url: str, empty_database_url: str, home: Path
+) -> None:
+    home.chmod(0o777)  # so that the server's user could write there
+    path, proof = home / "trap.dump", home / "proof"
+    execute(study_url, TRAP.format(proof=proof))
+    dump(study_url, path)
+    with pytest.raises(StorageError, match=r"holds 'FUNCTION public run\(\).*', which no backup of a storage does"):
+        restore(empty_database_url, path)
+    assert execute(empty_database_url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
+    # Whatever a dump gets past this check, the role that restores may not start programs.
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        execute(study_url, "REFRESH MATERIALIZED VIEW trap")
+    assert not proof.exists()
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        ("CREATE VIEW peek AS SELECT 1", "VIEW public peek"),
+        ("CREATE SCHEMA other CREATE TABLE kept (x int)", "a schema other"),
+        ("CREATE RULE away AS ON INSERT TO studies DO INSTEAD NOTHING", "RULE public studies away"),
+    ],
+)
+def test_a_dump_with_more_than_tables_is_refused(
+    study_url: str, empty_database_url: str, tmp_path: Path, statement: str, what: str
+) -> None:
+    execute(study_url, statement)
+    dump(study_url, tmp_path / "more.dump")
+    with pytest.raises(StorageError, match=f"{what}.*, which no backup of a storage does.*pg_restore yourself"):
+        restore(empty_database_url, tmp_path / "more.dump")
+    assert execute(empty_database_url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
+
+
+def test_a_dump_without_studies_is_refused(empty_database_url: str, tmp_path: Path) -> None:
+    execute(empty_database_url, "CREATE TABLE recipes (name text)")
+    dump(empty_database_url, tmp_path / "recipes.dump")
+    execute(empty_database_url, "DROP TABLE recipes")
+    with pytest.raises(StorageError, match=r"recipes\.dump has no study in it; name a file that"):
+        restore(empty_database_url, tmp_path / "recipes.dump")
+
+
+def test_of_a_database_with_other_tables_the_studies_are_restored(
+    study_url: str, empty_database_url: str, tmp_path: Path
+) -> None:
+    execute(study_url, "CREATE TABLE recipes (recipe_id serial PRIMARY KEY, name text UNIQUE)")
+    backup(study_url, tmp_path / "shared.dump")
+    restore(empty_database_url, tmp_path / "shared.dump")
+    tables = "SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('public', 'depthsearch') ORDER BY 1, 2"
+    found = execute(study_url, tables)
+    assert ("public", "recipes") in found
+    assert execute(empty_database_url, tables) == [table for table in found if table != ("public", "recipes")]
+    assert rows(empty_database_url) == rows(study_url)
 
 
 def test_what_is_no_backup_is_refused(empty_database_url: str, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 import fcntl
 import os
+import signal
 import socket
+import stat
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -138,14 +140,51 @@ def test_data_of_another_major_version_are_left_alone(home: Path) -> None:
     (home / "postgres" / "data" / "PG_VERSION").write_text("18\n")
 
 
-def test_a_lost_password_is_told_and_no_server_stays(home: Path) -> None:
+@pytest.mark.parametrize("content", [None, "", "127.0.0.1:*:*:search:wrong\n"])
+def test_lost_passwords_are_replaced_and_no_study_is_lost(home: Path, content: str | None) -> None:
+    with EmbeddedServer(home) as url:
+        execute(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+    pgpass = home / "postgres" / "pgpass"
+    pgpass.unlink()
+    if content is not None:
+        pgpass.write_text(content)
+        pgpass.chmod(0o600)
+
+    with EmbeddedServer(home) as again:
+        assert execute(again, "SELECT answer FROM kept") == [(42,)]
+    assert not (home / "postgres" / "data" / "postmaster.pid").exists()
+
+
+def test_passwords_lost_while_the_server_runs_are_told_at_once(home: Path) -> None:
+    server = EmbeddedServer(home)
+    server.start_detached()
+    pid = server.status().pid
+    assert pid is not None
+    (home / "postgres" / "pgpass").unlink()
+    with pytest.raises(EmbeddedServerError, match=rf"pgpass are gone; end it with `kill -INT {pid}`"):
+        server.acquire()
+    os.kill(pid, signal.SIGINT)
+    with server as url:
+        assert execute(url, "SELECT 1") == [(1,)]
+
+
+def test_passwords_that_others_can_read_are_refused_with_the_remedy(home: Path) -> None:
     with EmbeddedServer(home):
         pass
-    (home / "postgres" / "pgpass").write_text("127.0.0.1:*:*:search:wrong\n")
-
-    with pytest.raises(EmbeddedServerError, match=r"does not accept the password in .*pgpass"):
+    (home / "postgres" / "pgpass").chmod(0o644)
+    with pytest.raises(EmbeddedServerError, match=rf"mode is 644; run `chmod 600 {home}/postgres/pgpass`"):
         EmbeddedServer(home).acquire()
-    assert not (home / "postgres" / "data" / "postmaster.pid").exists()
+    (home / "postgres" / "pgpass").chmod(0o600)
+
+
+def test_a_data_folder_that_was_opened_is_closed_again(home: Path) -> None:
+    with EmbeddedServer(home):
+        pass
+    data = home / "postgres" / "data"
+    data.chmod(0o755)
+    with EmbeddedServer(home) as url:
+        assert execute(url, "SELECT 1") == [(1,)]
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
 
 
 def test_a_server_that_does_not_start_shows_its_log(home: Path) -> None:

@@ -3,14 +3,17 @@
 import os
 import pwd
 import shutil
+import signal
 import stat
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from storage.embedded import binaries
+from storage.embedded import binaries, postmaster
+from storage.embedded.cluster import Cluster
 from storage.embedded.server import EmbeddedServer
 from storage.errors import EmbeddedServerError
 from tests.conftest import execute
@@ -99,6 +102,42 @@ def test_a_user_without_a_name_gets_a_sentence(home: Path) -> None:
     with using(own, uid=12345) as (user, _):
         _, errors = user.communicate()
     assert "id 12345 has none in /etc/passwd" in errors
+
+
+@as_root
+@pytest.mark.parametrize("name", ["postmaster.pid", "PG_VERSION"])
+@pytest.mark.parametrize("kind", ["symbolic link", "hard link", "pipe"])
+def test_root_does_not_follow_what_the_servers_user_puts_into_its_folder(home: Path, name: str, kind: str) -> None:
+    with EmbeddedServer(home):
+        pass
+    roots, file = home / "roots", home / "postgres" / "data" / name
+    roots.write_text("18\nroot's own\n")
+    roots.chmod(0o600)
+    file.unlink(missing_ok=True)
+    if kind == "symbolic link":
+        file.symlink_to(roots)
+    elif kind == "hard link":
+        file.hardlink_to(roots)
+    else:
+        os.mkfifo(file)
+
+    with pytest.raises(EmbeddedServerError, match=rf"{file} must be a regular file of user id {server_user()}"):
+        EmbeddedServer(home).acquire()
+    assert roots.read_text() == "18\nroot's own\n"
+    assert roots.stat().st_uid == 0
+    file.unlink()
+
+
+@as_root
+def test_root_signals_no_process_but_the_server_users(home: Path) -> None:
+    cluster = Cluster(folder=home / "postgres", account=binaries.find_unprivileged_account())
+    for user, number in ((0, None), (server_user(), -signal.SIGINT)):
+        with subprocess.Popen(["sleep", "60"], user=user) as process:
+            postmaster.send_signal(cluster, process.pid, signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.5)
+            assert process.poll() == number
+            process.kill()
 
 
 @as_root
