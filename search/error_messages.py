@@ -7,8 +7,10 @@ from objectives.data.files.errors import DataError
 from search.errors import SearchError
 from spaces.errors import SpaceError
 from spaces.suggestions import suggest
+from storage.connecting.failures import explain_answer
+from storage.connecting.refusals import explain_refusal
+from storage.connecting.retry import is_outage
 from storage.errors import ForeignStudy, StorageError, UnknownStudy
-from storage.retry import is_outage
 
 OURS = (SearchError, ObjectiveError, TrainingError, DataError, SpaceError, StorageError)
 
@@ -19,6 +21,10 @@ def user_message(error: Exception) -> str:
         return f"{error}; {suggest(error.name, error.known, otherwise='see `search list`')}"
     if isinstance(error, OURS):
         return str(error)
+    if refusal := explain_refusal(error):
+        return refusal
+    if is_outage(error) and (answer := explain_answer(error)):
+        return answer
     if is_outage(error):
         return "the storage does not answer; check that its server is running, then run the same command again"
     cause = error.__cause__ or error

@@ -14,5 +14,5 @@ def configure(debug: bool = False) -> None:
     level = logging.DEBUG if os.environ.get("SEARCH_DEBUG") else logging.WARNING
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s: %(message)s")
     logging.getLogger("search").setLevel(level)
-    # storage.retry warns about a broken connection once, in plain words; the pool would do so each time.
+    # storage.connecting.retry warns about a broken connection once, in plain words; the pool would do so each time.
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)

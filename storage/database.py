@@ -9,12 +9,14 @@ from typing import Any
 
 import optuna
 from optuna.storages import RDBStorage
-from psycopg2.errors import InsufficientPrivilege
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
-from storage.errors import SchemaMismatch, Unreachable
+from storage.connecting import failures
+from storage.connecting.protection import check_encrypted, protect
+from storage.connecting.refusals import explain_refusal
+from storage.errors import SchemaMismatch, StorageError, Unreachable
 from storage.migrations import runner
 from storage.optuna_adapter import get_engine
 from storage.schema import VERSION
@@ -38,7 +40,8 @@ ENGINE_OPTIONS = {
     # Trial numbers are counted under a row lock; a stricter isolation would count an old snapshot.
     "isolation_level": "READ COMMITTED",
 }
-CONNECT_ARGS = {
+
+CONNECT_ARGUMENTS = {
     "connect_timeout": 10,
     "keepalives": 1,
     "keepalives_idle": 30,
@@ -76,36 +79,28 @@ def connect(url: URL) -> Database:
     """Open the storage at `url` and create the tables that are missing.
 
     Raises:
-        Unreachable: there is no server, the password is wrong, or the database does not exist.
+        Unreachable: there is no server, it refuses this user, password or database, or a right is missing.
+        BadURL: the URL has an option with an impossible value.
         SchemaMismatch: the tables belong to another version of Optuna or of this program.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    engine = create_engine(url, **engine_options(url))
+    engine = create_protected_engine(url)
     try:
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": STUDY_LOCK_KEY})
             storage = _open_optuna_storage(url)
             runner.prepare(connection)
-    except OperationalError as error:
-        raise unreachable(url, error) from None
-    except ProgrammingError as error:
-        if not isinstance(error.orig, InsufficientPrivilege):
+    except DBAPIError as error:
+        if not isinstance(error, OperationalError) and explain_refusal(error) is None:
             raise
-        raise Unreachable(
-            f"the user of {mask_password(url)} may not create tables there; let an owner of the database run the "
-            "same command once, or GRANT CREATE on the database and its schema public"
-        ) from None
+        raise explain(url, error) from None
     finally:
         engine.dispose()
     engine = get_engine(storage)
+    event.listen(engine, "connect", lambda connection, _: check_encrypted(connection, url))
     event.listen(engine, "connect", _limit_idle_transactions)
     engine.dispose()  # the connections that created the tables have no such limit
     return Database(url=url, optuna=storage, engine=engine)
-
-
-def engine_options(url: URL) -> dict[str, Any]:
-    """Return the keywords that SQLAlchemy makes an engine with."""
-    return {**ENGINE_OPTIONS, "connect_args": {**fix_defaults(url), **CONNECT_ARGS}}
 
 
 def _limit_idle_transactions(connection: Any, _: object) -> None:
@@ -116,9 +111,9 @@ def _limit_idle_transactions(connection: Any, _: object) -> None:
 
 
 def _open_optuna_storage(url: URL) -> RDBStorage:
-    text_url = url.render_as_string(hide_password=False)
+    text_url = protect(url).render_as_string(hide_password=False)
     try:
-        return RDBStorage(text_url, engine_kwargs=engine_options(url))
+        return RDBStorage(text_url, engine_kwargs=_choose_options(url))
     except RuntimeError as error:
         raise SchemaMismatch(
             f"Optuna's tables at {mask_password(url)} do not fit the installed Optuna {optuna.__version__}: "
@@ -126,20 +121,21 @@ def _open_optuna_storage(url: URL) -> RDBStorage:
         ) from None
 
 
-def unreachable(url: URL, error: SQLAlchemyError) -> Unreachable:
-    """Return the error for a failed connection; its message holds no password."""
-    where = mask_password(url)
-    reason = str(getattr(error, "orig", error)).lower()
-    if "password" in reason or "no pg_hba" in reason or "role" in reason:
-        return Unreachable(
-            f"the server at {where} refuses this user or password; "
-            "check the user in the URL, and the password in SEARCH_STORAGE or ~/.pgpass"
-        )
-    if "does not exist" in reason:
-        return Unreachable(
-            f"the server at {where} has no database {url.database!r}; create it with `createdb {url.database}`"
-        )
-    cause = "the host name is unknown" if "translate" in reason else "nothing answers there"
-    return Unreachable(
-        f"the storage {where} cannot be reached ({cause}); check host and port, and that the server runs"
-    )
+def _choose_options(url: URL) -> dict[str, Any]:
+    """Return ENGINE_OPTIONS without what the URL itself says about connections."""
+    ours = {name: value for name, value in CONNECT_ARGUMENTS.items() if name not in url.query}
+    return ENGINE_OPTIONS | {"connect_args": fix_defaults(url) | ours}
+
+
+def create_protected_engine(url: URL) -> Engine:
+    """Return an engine whose connections give no password away to another machine."""
+    engine = create_engine(protect(url), **_choose_options(url))
+    event.listen(engine, "connect", lambda connection, _: check_encrypted(connection, url))
+    return engine
+
+
+def explain(url: URL, error: DBAPIError) -> StorageError:
+    """Return the error for a failed connection or a refused statement; its message holds no password."""
+    if sentence := explain_refusal(error):
+        return Unreachable(f"{sentence} (the storage is {mask_password(url)})")
+    return failures.explain(error.orig or error, url)

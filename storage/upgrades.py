@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from psycopg2.errors import DeadlockDetected, InsufficientPrivilege, LockNotAvailable
-from sqlalchemy import URL, Connection, create_engine, text
+from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from storage.copying.backup import backup
-from storage.database import APPLICATION_NAME, STUDY_LOCK_KEY, engine_options, unreachable
+from storage.database import APPLICATION_NAME, STUDY_LOCK_KEY, create_protected_engine, explain
 from storage.errors import UpgradeRefused
 from storage.leasing import leases, workers
 from storage.migrations import runner
@@ -106,12 +106,12 @@ def upgrade(url: URL, backup_to: Path | None = None) -> Upgrade:
 @contextmanager
 def _locked(url: URL) -> Iterator[Connection]:
     """Yield a transaction that holds the lock which every program takes when it connects."""
-    engine = create_engine(url, **engine_options(url))
+    engine = create_protected_engine(url)
     try:
         try:
             connection = engine.connect()
         except OperationalError as error:
-            raise unreachable(url, error) from None
+            raise explain(url, error) from None
         with connection, connection.begin():
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": STUDY_LOCK_KEY})
             yield connection

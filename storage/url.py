@@ -79,7 +79,8 @@ def parse(text: str) -> URL:
     _check_options(url)
     if url.port is not None and not 1 <= url.port <= 65535:
         raise BadURL(f"the port in the storage URL must be between 1 and 65535; {FORM}")
-    if not url.database:
+    # A service file, or the user's own name, says the rest.
+    if not url.database and not {"service", "dbname"} & url.query.keys():
         raise BadURL(f"the storage URL {_hide(url, scheme)} names no database; {FORM}")
     return url
 

@@ -14,13 +14,13 @@ from objectives.models.weights import pack_weights
 from search import signals
 from search.workers.checkpoint_interval import CheckpointInterval
 from search.workers.heartbeat import Heartbeat
+from storage.connecting.retry import with_retries
 from storage.database import Database
 from storage.errors import StoreFailed
 from storage.leasing.leases import Lease
 from storage.records import checkpoints
 from storage.records.blob_stores import BlobStore
 from storage.records.studies import StudyRecord
-from storage.retry import with_retries
 
 _log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from search.errors import Exit, Interrupted, SearchError, UsageError
 from search.logs import configure
 from search.signals import end_on_first, ignore_signals
 from search.workers.job import OUTAGE, WorkerJob
-from storage.retry import is_outage
+from storage.connecting.retry import is_outage
 
 # The time that a worker which is asked to end has to finish its step and write its state.
 GRACE_SECONDS = 3.0

@@ -29,11 +29,11 @@ from search.workers.claims import ClaimedTrial
 from search.workers.heartbeat import Heartbeat
 from search.workers.trial_record import TrialRecord
 from spaces import Configuration
+from storage.connecting.retry import is_outage, with_retries
 from storage.database import Database
 from storage.errors import LeaseLost
 from storage.leasing.fencing import LeaseFence
 from storage.optuna_adapter import attach_trial, read_trial
-from storage.retry import is_outage, with_retries
 
 HANGS_THAT_FAIL = 3
 """A trial that hung with this number of workers hangs because of the objective, not of a machine."""

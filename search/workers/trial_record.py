@@ -13,9 +13,9 @@ import traceback
 import optuna
 from optuna.trial import TrialState
 
+from storage.connecting.retry import with_retries
 from storage.leasing.fencing import LeaseFence
 from storage.optuna_adapter import read_trial
-from storage.retry import with_retries
 
 LONGEST_TEXT_CHARACTERS = 2000
 LONGEST_SENTENCE_CHARACTERS = 300

@@ -28,6 +28,7 @@ from search.workers.heartbeat import Heartbeat
 from search.workers.job import WorkerJob
 from search.workers.trial import TrialRun, WorkerContext
 from storage import url
+from storage.connecting.retry import with_retries
 from storage.database import Database, connect
 from storage.errors import LeaseLost
 from storage.leasing import workers
@@ -35,7 +36,6 @@ from storage.leasing.fencing import LeaseFence
 from storage.records import studies
 from storage.records.blob_stores import open_store
 from storage.records.studies import StudyRecord
-from storage.retry import with_retries
 
 BUGS_THAT_STOP = 3
 IDLE_SECONDS = 0.5

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,18 +13,32 @@ import psycopg2
 import psycopg2.extensions
 from sqlalchemy import URL
 
+from storage.connecting import failures
+from storage.connecting.parameters import find_parameters, is_local
+from storage.connecting.protection import check_encrypted, protect
 from storage.copying.backup_contents import choose_entries
 from storage.embedded import binaries
-from storage.errors import EmbeddedServerError, StorageError, Unreachable
+from storage.errors import EmbeddedServerError, StorageError
 from storage.files import PRIVATE, replace_file
 from storage.url import connect_args, is_embedded, mask_password, parse
 
 MAGIC = b"PGDMP"
-LOOPBACK = ("", "localhost", "127.0.0.1", "::1")
+# The client programs' first version that knows the option require_auth.
+KNOWS_REQUIRE_AUTH = 16
+VERIFYING = ("require", "verify-ca", "verify-full")
 TABLES = """
     SELECT count(*) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND nspname !~ '^pg_' AND nspname <> 'information_schema'
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A database that was connected to: how many tables it has, and whether the connection was encrypted."""
+
+    url: URL
+    tables: int
+    encrypted: bool
 
 
 def backup(url: str, path: Path) -> None:
@@ -34,11 +49,10 @@ def backup(url: str, path: Path) -> None:
         Unreachable: the server cannot be reached, or refuses the user.
         StorageError: pg_dump is missing or fails, or the file cannot be written.
     """
-    location = parse(url)
-    _count_tables(location)
+    target = _look_at(parse(url))
     try:
         with replace_file(path, mode=PRIVATE) as partial:
-            _run("pg_dump", location, ["--format=custom", f"--file={partial}"])
+            _run("pg_dump", target, ["--format=custom", f"--file={partial}"])
     except OSError as error:
         raise StorageError(
             f"the backup cannot be written to {path} ({error.strerror}); name a file in a folder that exists, can be "
@@ -54,20 +68,20 @@ def restore(url: str, path: Path) -> None:
         Unreachable: the server cannot be reached, or refuses the user.
         StorageError: the database is not empty, the file is no backup of a storage, or pg_restore is missing or fails.
     """
-    location = parse(url)
     _check_file(path)
-    if tables := _count_tables(location):
+    target = _look_at(parse(url))
+    if target.tables:
         raise StorageError(
-            f"a backup is restored into an empty database only, but {mask_password(location)} has {tables} tables "
-            "or sequences; create a new database and name that one"
+            f"a backup is restored into an empty database only, but {mask_password(target.url)} has {target.tables} "
+            "tables or sequences; create a new database and name that one"
         )
-    listing = _run("pg_restore", location, ["--list", str(path.absolute())], connect=False)
+    listing = _run("pg_restore", target, ["--list", str(path.absolute())], connect=False)
     with TemporaryDirectory() as folder:
         chosen = Path(folder, "list")
         chosen.write_text("\n".join(choose_entries(listing, path)), encoding="utf-8")
         # In one transaction, and owned by the user who restores: the roles of the old server may not exist here.
         options = ["--single-transaction", "--no-owner", "--no-privileges", f"--use-list={chosen}"]
-        _run("pg_restore", location, [*options, str(path.absolute())])
+        _run("pg_restore", target, [*options, str(path.absolute())])
 
 
 def _check_file(path: Path) -> None:
@@ -84,38 +98,37 @@ def _check_file(path: Path) -> None:
         )
 
 
-def _count_tables(url: URL) -> int:
+def _look_at(url: URL) -> Target:
     try:
-        with closing(psycopg2.connect(**connect_args(url))) as connection, connection.cursor() as cursor:
+        with closing(psycopg2.connect(**connect_args(protect(url)))) as connection, connection.cursor() as cursor:
+            check_encrypted(connection, url)
             cursor.execute(TABLES)
-            row = cursor.fetchone()
+            [count] = cursor.fetchone()
+            return Target(url=url, tables=int(count), encrypted=connection.info.ssl_in_use)
     except psycopg2.OperationalError as error:
-        raise Unreachable(
-            f"the database {mask_password(url)} cannot be opened ({_reason(str(error))}); check that its server runs, "
-            "and the address, user, password and name"
-        ) from error
-    return int(row[0]) if row else 0
+        raise failures.explain(error, url) from error
 
 
-def _run(name: str, url: URL, options: list[str], *, connect: bool = True) -> str:
+def _run(name: str, target: Target, options: list[str], *, connect: bool = True) -> str:
     """Run a client program with the password in its environment, never on its command line; return its output."""
-    arguments = connect_args(url)
+    program = _program(name, target)
+    arguments = _connect_like(target, program)
     password = str(arguments.pop("password", ""))
     if "sslpassword" in arguments:
         raise StorageError(f"{name} cannot be given an sslpassword; use a client key without a passphrase")
-    target = psycopg2.extensions.make_dsn(**{key: str(value) for key, value in arguments.items()})
-    database = ["--no-password", f"--dbname={target}"] if connect else []
+    dsn = psycopg2.extensions.make_dsn(**{key: str(value) for key, value in arguments.items()})
+    database = ["--no-password", f"--dbname={dsn}"] if connect else []
     finished = subprocess.run(
-        [_program(name, arguments), *database, *options],
+        [program, *database, *options],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         errors="replace",
-        env=_environment(url) | ({"PGPASSWORD": password} if password else {}),
+        env=_environment(target.url) | ({"PGPASSWORD": password} if password else {}),
     )
     if finished.returncode != 0:
         raise StorageError(
-            f"{name} failed on {mask_password(url)}, and nothing was changed: {_reason(finished.stderr)}"
+            f"{name} failed on {mask_password(target.url)}, and nothing was changed: {_reason(finished.stderr)}"
         )
     return finished.stdout
 
@@ -125,23 +138,49 @@ def _environment(url: URL) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not (is_embedded(url) and name.startswith("PG"))}
 
 
-def _program(name: str, arguments: dict[str, str | int]) -> str:
-    """Return the client program: the bundled one on this machine, the system's for a server elsewhere.
+def _connect_like(target: Target, program: str) -> dict[str, str | int]:
+    """Return how a client program connects: with TLS if our own connection had it, and never with less."""
+    arguments = connect_args(protect(target.url))
+    if "require_auth" in arguments and _read_major(program) < KNOWS_REQUIRE_AUTH:
+        del arguments["require_auth"]  # our own connection, just now, has insisted on it
+    if target.encrypted and not _may_do_without_tls(target) and _find_mode(target) not in VERIFYING:
+        arguments["sslmode"] = "require"
+    return arguments
+
+
+def _may_do_without_tls(target: Target) -> bool:
+    """Return whether the connection stays on this machine, and nobody asked for TLS."""
+    return is_local(find_parameters(target.url)) and _find_mode(target) not in VERIFYING
+
+
+def _find_mode(target: Target) -> str:
+    return find_parameters(target.url).get("sslmode", "prefer")
+
+
+def _read_major(program: str) -> int:
+    """Return the major version of a client program, which ends what it says about itself; 0 if it does not say."""
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"\) (\d+)", said)
+    return int(found.group(1)) if found else 0
+
+
+def _program(name: str, target: Target) -> str:
+    """Return the client program: the bundled one on this machine, the system's where TLS is needed or wished for.
 
     The bundled programs are built without TLS: over a network they would send the data unencrypted.
     """
-    local = str(arguments.get("host", "")) in LOOPBACK or str(arguments.get("host")).startswith("/")
-    if not local and (found := shutil.which(name)):
+    free = _may_do_without_tls(target)
+    if not free and (found := shutil.which(name)):
         return found
-    if local or arguments.get("sslmode") == "disable":
+    if free or not target.encrypted:
         try:
             return str(binaries.locate() / "bin" / name)
         except EmbeddedServerError:
             if found := shutil.which(name):
                 return found
     raise StorageError(
-        f"there is no {name} here that supports TLS; install Postgres's client programs (postgresql-client), or add "
-        "?sslmode=disable to the URL if the network is trusted"
+        f"there is no {name} here that supports TLS, which the connection to {mask_password(target.url)} has; install "
+        "Postgres's client programs (postgresql-client)"
     )
 
 

@@ -22,6 +22,7 @@ class SystemPostgres:
     url: str
     password_file: Path
     version: str
+    data: Path
 
 
 def installed() -> Path | None:
@@ -30,8 +31,11 @@ def installed() -> Path | None:
 
 
 @contextmanager
-def running(programs: Path, folder: Path) -> Iterator[SystemPostgres]:
-    """A server in a new folder below `folder`, which its user must be able to enter."""
+def running(programs: Path, folder: Path, settings: str = "") -> Iterator[SystemPostgres]:
+    """A server in a new folder below `folder`, which its user must be able to enter.
+
+    settings: further ones, as `-c name=value`.
+    """
     data, password = folder / "system", secrets.token_hex(12)
     data.mkdir(mode=0o700)
     word = folder / "word"
@@ -54,14 +58,14 @@ def running(programs: Path, folder: Path) -> Iterator[SystemPostgres]:
         )
 
     run("initdb", "-D", str(data), "-U", "team", "-A", "scram-sha-256", f"--pwfile={word}", "--no-sync")
-    options = f"-c listen_addresses=127.0.0.1 -p {port} -c unix_socket_directories= -c fsync=off"
+    options = f"-c listen_addresses=127.0.0.1 -p {port} -c unix_socket_directories= -c fsync=off {settings}"
     run("pg_ctl", "-D", str(data), "-w", "-l", str(data / "log"), "-o", options, "start")
     try:
         password_file = folder / "pgpass"
         password_file.write_text(f"127.0.0.1:{port}:*:team:{password}\n")
         password_file.chmod(0o600)
         url = f"postgresql://team@127.0.0.1:{port}/postgres"
-        yield SystemPostgres(url=url, password_file=password_file, version=programs.parts[-2])
+        yield SystemPostgres(url=url, password_file=password_file, version=programs.parts[-2], data=data)
     finally:
         run("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
 

@@ -16,6 +16,7 @@ from storage.copying.backup import backup, restore
 from storage.embedded import binaries
 from storage.errors import BadURL, StorageError, Unreachable
 from tests.conftest import as_administrator, execute
+from tests.storage.connecting.private_server import make_certificate, private_server, reload, serve_certificate
 
 PASSWORD = "hunter2@horse/%"
 
@@ -76,7 +77,11 @@ def test_the_password_is_on_no_command_line(password_url: str, tmp_path: Path, m
     (programs / "pg_dump").chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
     # An address that is not one of the usual loopback names is a server elsewhere: PATH's pg_dump serves it.
-    remote = sqlalchemy.make_url(password_url).set(host="127.1").render_as_string(hide_password=False)
+    remote = (
+        sqlalchemy.make_url(password_url)
+        .set(host="127.1", query={"sslmode": "prefer"})
+        .render_as_string(hide_password=False)
+    )
 
     backup(remote, tmp_path / "studies.dump")
 
@@ -216,3 +221,25 @@ def test_a_refused_password_is_not_repeated(password_url: str, tmp_path: Path) -
         backup(wrong, tmp_path / "studies.dump")
     assert "swordfish" not in str(caught.value)
     assert "password" in str(caught.value)
+
+
+def test_a_backup_is_as_encrypted_as_the_check_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with private_server() as server:
+        certificate = make_certificate(server.data.parent, "127.0.0.1")
+        serve_certificate(server, certificate)
+        execute(server.url, "ALTER SYSTEM SET log_connections = on")
+        reload(server)
+        location = sqlalchemy.make_url(server.url)
+        (tmp_path / "services").write_text(f"[team]\nhost=127.1\nport={location.port}\nuser=team\ndbname=postgres\n")
+        monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+        secret = server.password_file.read_text().strip().rpartition(":")[2]
+        monkeypatch.setenv("PGPASSWORD", secret)
+        verified = f"{server.url}?sslmode=verify-full&sslrootcert={certificate}"
+
+        for address in ("postgresql:///?service=team", verified):
+            backup(address, tmp_path / "studies.dump")
+
+        logged = (server.data / "log").read_text()
+        dumps = [line for line in logged.splitlines() if "application_name=pg_dump" in line]
+        assert len(dumps) == 2
+        assert all("SSL enabled" in line for line in dumps), dumps

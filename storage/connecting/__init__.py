@@ -1,0 +1,1 @@
+"""Connections to Postgres: where they lead, what protects passwords on the way, why they fail, and retries."""
