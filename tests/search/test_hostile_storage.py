@@ -1,0 +1,100 @@
+"""A storage that somebody else may write into: nothing that a row names is run, opened or deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from storage import url
+from storage.database import open_database
+from tests.conftest import copied, execute, open_folder, use_home
+from tests.search.command import Ended, done, search
+from tests.search.earlier import make, planned, random_trials
+
+OBJECTIVE = """from pathlib import Path
+Path({marker!r}).write_text("ran")
+from objectives import Objective
+"""
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    with open_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One home for the whole file instead of one for each test."""
+    use_home(monkeypatch, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def storage(server: str, template: str, folder: Path) -> Iterator[str]:
+    """A storage with the studies `v`, whose rows the tests change, and `sound`."""
+    with copied(server, template) as address, pytest.MonkeyPatch.context() as patch:
+        use_home(patch, folder)
+        with open_database(url.parse(address)) as database:
+            for name in ("v", "sound"):
+                plan = planned(name)
+                make(database, plan, name, random_trials(plan.found.objective.space, 6), budget=6)
+        yield address
+
+
+def ask(storage: str, *arguments: str | Path, cwd: Path | None = None) -> Ended:
+    return search(*arguments, env={"SEARCH_STORAGE": storage}, cwd=cwd)
+
+
+def name_in_record(storage: str, key: str, value: str) -> None:
+    changed = f"jsonb_set(spec::jsonb, '{{{key}}}', to_jsonb('{value}'::text))::json"
+    execute(storage, f"UPDATE depthsearch.studies SET spec = {changed} WHERE name = 'v'")
+
+
+COMMANDS = {
+    "run": ["run", "--study", "v"],
+    "run of a fork": ["run", "--study", "v", "--fork", "w"],
+    "resume": ["resume", "--study", "v", "--trials", "7"],
+    "worker": ["worker", "--study", "v"],
+    "final": ["final", "--study", "v"],
+    "final that measures": ["final", "--study", "v", "--measure"],
+    "status": ["status", "--study", "v"],
+    "space": ["space", "--study", "v"],
+    "a study that learns from it": ["run", "--study", "n", "--objective", "digits-depth", "--experience", "v"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS.keys())
+def test_a_path_in_a_studys_record_is_refused_and_not_run(command: list[str], storage: str, folder: Path) -> None:
+    marker, file = folder / "ran", folder / "dropped.py"
+    file.write_text(OBJECTIVE.format(marker=str(marker)))
+    named = "./dropped.py" if "--trials" in command else str(file)
+    name_in_record(storage, "objective", named)
+    ended = ask(storage, *command, cwd=folder)
+    name_in_record(storage, "objective", "digits-depth")
+    assert not marker.exists()
+    assert ended.code in (1, 2)
+    assert "Traceback" not in ended.err
+    if "--experience" in command:
+        assert "has no finished trial" in ended.err
+    else:
+        assert f"'{named}' is the path of a file, not the name of an objective" in ended.err
+
+
+def test_other_studies_are_listed_beside_one_whose_record_was_changed(storage: str) -> None:
+    name_in_record(storage, "objective", "/somewhere/else.py")
+    listed = done("list", "--json", env={"SEARCH_STORAGE": storage})
+    name_in_record(storage, "objective", "digits-depth")
+    assert [row["study"] for row in listed.document] == ["sound"]
+    assert "'v' is left out" in listed.err
+
+
+@pytest.mark.parametrize("named", ["/etc", "../elsewhere"])
+def test_a_folder_in_a_studys_record_is_refused(named: str, storage: str) -> None:
+    name_in_record(storage, "dataset", named)
+    ended = ask(storage, "final", "--study", "v")
+    name_in_record(storage, "dataset", "digits")
+    assert ended.code == 1
+    assert f"{named!r} is not the name of a data set" in ended.err
