@@ -98,3 +98,19 @@ def test_a_folder_in_a_studys_record_is_refused(named: str, storage: str) -> Non
     name_in_record(storage, "dataset", "digits")
     assert ended.code == 1
     assert f"{named!r} is not the name of a data set" in ended.err
+
+
+@pytest.mark.slow
+def test_a_checkpoint_elsewhere_is_neither_read_nor_deleted_and_the_run_goes_on(storage: str, folder: Path) -> None:
+    victim = folder / "precious.txt"
+    victim.write_text("precious")
+    for trial, key in ((1, str(victim)), (2, "../precious.txt")):
+        execute(
+            storage,
+            "INSERT INTO depthsearch.checkpoints (trial_id, study_id, epoch, key, sha256, size) "
+            f"SELECT trial_id, study_id, 1, '{key}', 'x', 1 FROM trials JOIN depthsearch.studies USING (study_id) "
+            f"WHERE name = 'v' AND number = {trial}",
+        )
+    ended = ask(storage, "run", "--study", "v", "--trials", "7", "--workers", "1")
+    assert (ended.code, victim.read_text()) == (0, "precious"), ended.err
+    assert "'../precious.txt' in the storage is not the key of a checkpoint; that file was not touched" in ended.err
