@@ -22,6 +22,12 @@ def home(environ: Mapping[str, str] = os.environ) -> Path:
     return platformdirs.user_data_path("depthsearch")
 
 
+def config_file() -> Path | None:
+    """Return the user's own file of settings; None for a user without a home folder."""
+    path = platformdirs.user_config_path("depthsearch") / "search.toml"
+    return path if path.is_absolute() else None
+
+
 def cache(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the folder for what can be created again: SEARCH_CACHE, else the platform's cache folder."""
     if chosen := environ.get("SEARCH_CACHE"):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Annotated
 
@@ -44,10 +46,15 @@ def build_app() -> typer.Typer:
 
 
 def _configure(
+    config: Annotated[
+        Path | None, typer.Option("--config", help="File with settings. Default: SEARCH_CONFIG.", metavar="FILE")
+    ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug messages.")] = False,
 ) -> None:
     from search.logs import configure
 
+    if config is not None:
+        os.environ["SEARCH_CONFIG"] = str(config)
     configure(debug)
 
 

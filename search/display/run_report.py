@@ -8,6 +8,7 @@ from contextlib import closing
 from objectives.base.plurals import count_noun
 from search.api import training
 from search.api.session import Session, create_session, open_session, resume_session
+from search.connection import describe_storage
 from search.display.live_display import LiveTable, LogLines
 from search.display.output import Decoding, err, format_configuration, note, out, print_document, say
 from search.errors import Interrupted
@@ -28,6 +29,7 @@ def run_study(request: StudyRequest, settings: Settings, *, create: bool, as_jso
         Interrupted: a signal arrived; the workers have ended.
     """
     machine = training.prepare_machine(settings)  # first: a device that does not exist must not leave a study behind
+    note(f"note: the storage is {describe_storage(settings)}")
     start = create_session if create else resume_session
     with Decoding(f"decoding data for {request.study}") as decoding:
         session = start(request, settings, decoding)
@@ -60,6 +62,7 @@ def add_machine(request: StudyRequest, settings: Settings) -> None:
         SearchError, Interrupted: as for `run_study`.
     """
     machine = training.prepare_machine(settings)
+    note(f"note: the storage is {describe_storage(settings)}")
     with closing(open_session(request.study, settings, request.objective)) as session:
         with Decoding("decoding") as decoding:
             jobs = training.plan_joining(session, machine, decoding)

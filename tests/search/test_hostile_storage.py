@@ -114,3 +114,22 @@ def test_a_checkpoint_elsewhere_is_neither_read_nor_deleted_and_the_run_goes_on(
     ended = ask(storage, "run", "--study", "v", "--trials", "7", "--workers", "1")
     assert (ended.code, victim.read_text()) == (0, "precious"), ended.err
     assert "'../precious.txt' in the storage is not the key of a checkpoint; that file was not touched" in ended.err
+
+
+def test_a_settings_file_that_came_with_a_project_chooses_no_storage(storage: str, folder: Path) -> None:
+    project = folder / "project"
+    project.mkdir()
+    (project / "search.toml").write_text(f'storage = "{storage}"\n')
+    for command in (["run", "--study", "sound"], ["final", "--study", "sound"], ["list"]):
+        ended = search(*command, cwd=project)
+        assert (ended.code, ended.out) == (2, "")
+        assert f"{project / 'search.toml'} sets 'storage'" in ended.err
+    assert "sound" in done("--config", "search.toml", "list", cwd=project).out
+
+
+def test_commands_that_continue_a_study_say_which_storage_they_use(storage: str) -> None:
+    hidden = storage.replace("search@", "search:geheim@")
+    for command in ("run", "resume", "worker", "final"):
+        ended = search(command, "--study", "not-there", env={"SEARCH_STORAGE": hidden})
+        assert "note: the storage is postgresql+psycopg2://search:***@127.0.0.1" in ended.err
+        assert "geheim" not in ended.err + ended.out
