@@ -19,6 +19,7 @@ from pydantic_settings import (
 
 from search.errors import UsageError
 from storage import paths, url
+from storage.errors import format_command
 from storage.leasing.leases import DEFAULT_SECONDS
 
 FILE_VARIABLE = "SEARCH_CONFIG"
@@ -158,7 +159,7 @@ def _check_harmless(file: SettingsFile, own: Path | None) -> None:
             raise UsageError(
                 f"{file.path.absolute()} sets {name!r}, which a file that just lies in the working folder may not "
                 f"(only {', '.join(HARMLESS)}); if you want it, move the line to {elsewhere}, or give the "
-                f"file with `search --config {file.path} ...`"
+                f"file with `{format_command('--config', str(file.path))} ...`"
             )
         if name not in HARMLESS:
             raise _not_a_setting(file.path, name, HARMLESS)

@@ -17,6 +17,7 @@ from search.study import prior_studies
 from search.study.plan import ResolvedStudy, StudyRequest
 from search.study.status_types import Status
 from search.workers.job import WorkerJob
+from storage.errors import format_command
 
 
 def run_study(request: StudyRequest, settings: Settings, *, create: bool, as_json: bool) -> None:
@@ -45,7 +46,7 @@ def run_study(request: StudyRequest, settings: Settings, *, create: bool, as_jso
             with choose_display(as_json=as_json) as display:
                 status = training.train(session, jobs, timeout=request.timeout, progress=display)
         except Interrupted:
-            note(f"stopped; continue with: search resume --study {session.record.name}")
+            note(f"stopped; continue with: {format_command('resume', '--study', session.record.name)}")
             raise
     if as_json:
         print_document(status)
@@ -102,5 +103,6 @@ def conclude(status: Status) -> None:
         return
     when = "" if best.epoch is None else f", epoch {best.epoch + 1}"
     say(f"best validation accuracy {best.value:.4f} (trial {best.trial}{when})")
-    say(format_configuration(best.params))
-    say(f"next: search final --study {status.study}")
+    for line in format_configuration(best.params):
+        say(line)
+    say(f"next: {format_command('final', '--study', status.study)}")
