@@ -15,6 +15,7 @@ import typer
 from search import commands
 from search.cli.error_handling import run_guarded
 from search.commands.command import Command
+from search.errors import SearchError
 
 
 def find_commands(package: ModuleType = commands) -> list[Command]:
@@ -53,6 +54,10 @@ def _configure(
 ) -> None:
     from search.logs import configure
 
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise SearchError("the working folder no longer exists; change to another folder, then try again") from None
     if config is not None:
         os.environ["SEARCH_CONFIG"] = str(config)
     configure(debug)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -133,3 +135,51 @@ def test_commands_that_continue_a_study_say_which_storage_they_use(storage: str)
         ended = search(command, "--study", "not-there", env={"SEARCH_STORAGE": hidden})
         assert "note: the storage is postgresql+psycopg2://search:***@127.0.0.1" in ended.err
         assert "geheim" not in ended.err + ended.out
+
+
+def test_text_of_the_storage_does_nothing_on_a_terminal(storage: str) -> None:
+    acts, shown = "\x1b]0;PWNED\x07\x1b[2J\u202e\u200b[red]", r"\x1b]0;PWNED\x07\x1b[2J\u202e\u200b[red]"
+    trial = "(SELECT trial_id FROM trials JOIN studies USING (study_id) WHERE study_name = '{name}' AND number = 1)"
+    attribute = "INSERT INTO trial_user_attributes (trial_id, key, value_json) VALUES "
+    study = "(SELECT study_id FROM studies WHERE study_name = 'sound')"
+    hostile, original = f"h{acts}", "sound"
+    for statement in (
+        f"UPDATE depthsearch.studies SET control = 'failed', reason = '{acts}' WHERE name = 'sound'",
+        f"UPDATE trials SET state = 'FAIL' WHERE trial_id = {trial.format(name='sound')}",
+        f"{attribute} ({trial.format(name='sound')}, 'error', to_json('{acts}'::text)::text)",
+        f"UPDATE trial_params SET param_name = '{acts}' WHERE param_name = 'width'",
+        f"INSERT INTO depthsearch.workers (worker, study_id, host, device) VALUES ('w', {study}, '{acts}', '{acts}')",
+        f"UPDATE depthsearch.studies SET name = '{hostile}' WHERE name = '{original}'",
+        f"UPDATE studies SET study_name = '{hostile}' WHERE study_name = '{original}'",
+    ):
+        execute(storage, statement)
+    listed = done("list", env={"SEARCH_STORAGE": storage})
+    status = done("status", "--study", hostile, env={"SEARCH_STORAGE": storage})
+    missed = ask(storage, "status", "--study", f"{hostile}x")
+    for ended in (listed, status, missed):
+        assert (ended.out + ended.err).replace("\n", "").isprintable()
+    assert shown in "".join(listed.out.split())
+    for line in (f"stopped: {shown}", f"worker on {shown} {shown}:", f"trial 1 failed: {shown}", f"  {shown}  "):
+        assert line in status.out
+
+
+def test_status_is_a_json_document_where_a_value_is_infinite(storage: str) -> None:
+    execute(
+        storage,
+        "UPDATE trial_values SET value = NULL, value_type = 'INF_POS' WHERE trial_id = (SELECT trial_id FROM trials "
+        "JOIN depthsearch.studies USING (study_id) WHERE name = 'v' AND number = 0)",
+    )
+    shown = done("status", "--study", "v", "--json", env={"SEARCH_STORAGE": storage})
+    assert "Infinity" not in shown.out
+    assert (shown.document["best"]["trial"], shown.document["best"]["value"]) == (0, None)
+
+
+def test_a_working_folder_that_is_gone_is_said_in_one_sentence(folder: Path) -> None:
+    script = 'mkdir gone && cd gone && rmdir ../gone && exec "$0" -P -m search list'
+    ended = subprocess.run(
+        ["/bin/sh", "-c", script, sys.executable], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.splitlines() == [
+        "error: the working folder no longer exists; change to another folder, then try again"
+    ]
