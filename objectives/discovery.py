@@ -19,7 +19,7 @@ from importlib.machinery import SourceFileLoader
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Literal
+from typing import Literal, NewType
 
 from objectives import studies
 from objectives.base.errors import ObjectiveError, StopReading
@@ -29,7 +29,11 @@ from objectives.core.objective import Objective
 from spaces.suggestions import suggest_and_list
 
 ENTRY_POINTS = "depthsearch.objectives"
+LONGEST_NAME = 200
 ATTRIBUTE = "OBJECTIVE"
+
+ObjectiveName = NewType("ObjectiveName", str)
+"""What `parse_name` has let pass: the name of an objective, which no code takes for the path of a file."""
 
 _reading: ContextVar[bool] = ContextVar("reading", default=False)
 
@@ -38,7 +42,7 @@ _reading: ContextVar[bool] = ContextVar("reading", default=False)
 class FoundObjective:
     """An objective, its name, and where it was found."""
 
-    name: str
+    name: ObjectiveName
     objective: Objective
     origin: Literal["shipped", "installed", "file"]
     source_hash: str
@@ -65,8 +69,15 @@ def find_objective(reference: str) -> FoundObjective:
     Raises:
         ObjectiveError: there is no such objective (the message has close matches), or its module does not define one.
     """
-    if is_path(reference):
-        return _load_file(Path(reference))
+    return _load_file(Path(reference)) if is_path(reference) else find_named(parse_name(reference))
+
+
+def find_named(reference: ObjectiveName) -> FoundObjective:
+    """Return the shipped or installed objective called `reference`; no file is looked for.
+
+    Raises:
+        ObjectiveError: as for `find_objective`.
+    """
     entry_points = _find_entry_points()
     if reference in entry_points:
         return _load_installed(entry_points[reference])
@@ -81,6 +92,25 @@ def find_objective(reference: str) -> FoundObjective:
 def is_path(reference: str) -> bool:
     """Return whether a reference means a file, not a name."""
     return reference.endswith(".py") or "/" in reference
+
+
+def parse_name(text: object) -> ObjectiveName:
+    """Return a text as the name of an objective.
+
+    Raises:
+        ObjectiveError: it is the path of a file, or it cannot be a name.
+    """
+    shown = repr(text)[:100]
+    if not isinstance(text, str):
+        raise ObjectiveError(f"{shown} is not the name of an objective, which is a text")
+    if is_path(text) or "\\" in text:
+        raise ObjectiveError(f"{shown} is the path of a file, not the name of an objective")
+    if not (text.isprintable() and text.strip() == text and 0 < len(text) <= LONGEST_NAME and text[0] not in ".-"):
+        raise ObjectiveError(
+            f"{shown} is not the name of an objective, which has 1 to {LONGEST_NAME} printable characters and begins "
+            "with neither a dot nor a dash"
+        )
+    return ObjectiveName(text)
 
 
 def is_installed(name: str) -> bool:
@@ -104,7 +134,9 @@ def _load_shipped(name: str) -> FoundObjective:
     objective = _read_objective(module, ATTRIBUTE)
     declares = objective.build_model is None and objective.train is None
     source_hash = hash_declaration(objective) if declares else hash_file(path)
-    return FoundObjective(name=name, objective=objective, origin="shipped", source_hash=source_hash, path=path)
+    return FoundObjective(
+        name=parse_name(name), objective=objective, origin="shipped", source_hash=source_hash, path=path
+    )
 
 
 def _load_installed(point: EntryPoint) -> FoundObjective:
@@ -116,7 +148,7 @@ def _load_installed(point: EntryPoint) -> FoundObjective:
             f"installed objective {point.name!r} ({point.value}) cannot be imported: {type(error).__name__}: {error}"
         ) from error
     return FoundObjective(
-        name=point.name,
+        name=parse_name(point.name),
         objective=_read_objective(module, point.attr or ATTRIBUTE),
         origin="installed",
         source_hash=hash_package(module),
@@ -137,7 +169,7 @@ def _load_file(path: Path) -> FoundObjective:
         _execute_file(name, path)
     objective = _read_objective(sys.modules[name], ATTRIBUTE)
     return FoundObjective(
-        name=_to_dashes(path.stem), objective=objective, origin="file", source_hash=source_hash, path=path
+        name=parse_name(_to_dashes(path.stem)), objective=objective, origin="file", source_hash=source_hash, path=path
     )
 
 

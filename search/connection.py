@@ -18,6 +18,13 @@ from storage.upgrades import Upgrade
 _log = logging.getLogger(__name__)
 
 
+def describe_storage(settings: Settings) -> str:
+    """Return where studies are kept, without a password."""
+    if settings.storage is None:
+        return f"the embedded Postgres in {settings.home}"
+    return url.mask_password(settings.storage)
+
+
 @contextmanager
 def server_url(settings: Settings) -> Iterator[str]:
     """Yield the storage's URL; the embedded server runs at least until the end of the block.

@@ -2,6 +2,7 @@
 
 SearchError               exit 1
 ├── UsageError            exit 2: an argument or a combination of arguments breaks a rule
+├── StoredValueRefused    exit 1: the storage holds a value that this program did not write
 └── NothingToDo           exit 3: there is nothing to work on
 """
 
@@ -31,6 +32,10 @@ class UsageError(SearchError):
     """An argument, an override or a combination of arguments breaks a rule."""
 
     code = Exit.USAGE
+
+
+class StoredValueRefused(SearchError):
+    """The storage holds a value that this program never writes, and that it uses for nothing."""
 
 
 class NothingToDo(SearchError):

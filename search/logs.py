@@ -6,13 +6,24 @@ import logging
 import os
 import sys
 
+from objectives.base.printable import escape_controls
+
 
 def configure(debug: bool = False) -> None:
     """Send warnings, or everything with `debug` or SEARCH_DEBUG=1, to stderr; workers inherit the choice."""
     if debug:
         os.environ["SEARCH_DEBUG"] = "1"
     level = logging.DEBUG if os.environ.get("SEARCH_DEBUG") else logging.WARNING
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s: %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_OneLine("%(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("search").setLevel(level)
     # storage.connecting.retry warns about a broken connection once, in plain words; the pool would do so each time.
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
+
+
+class _OneLine(logging.Formatter):
+    """Messages that quote a storage or a file cannot act on the terminal; tracebacks, shown by --debug, keep lines."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return escape_controls(super().formatMessage(record))

@@ -3,31 +3,45 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from search.errors import UsageError
 from storage import paths, url
+from storage.errors import format_command
 from storage.leasing.leases import DEFAULT_SECONDS
 
 FILE_VARIABLE = "SEARCH_CONFIG"
 DEFAULT_FILE = "search.toml"
+HARMLESS = ("device", "workers", "lease_seconds", "checkpoint_share", "checkpoints_kept", "hung_seconds")
+"""What a file of the working folder may set, which may have come with somebody else's project: nothing that says where
+things are, and so what is opened, started or deleted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingsFile:
+    """A file and what it sets, read once."""
+
+    path: Path
+    values: Mapping[str, Any]
 
 
 class Settings(BaseSettings):
     """Where things are and how long leases last: `SEARCH_<NAME>` in the environment, `<name>` in the file."""
 
     model_config = SettingsConfigDict(env_prefix="SEARCH_", frozen=True, extra="forbid", env_ignore_empty=True)
-    file: ClassVar[Path] = Path(DEFAULT_FILE)
+    files: ClassVar[tuple[SettingsFile, ...]] = ()
 
     storage: str | None = Field(default=None, repr=False)
     """URL of the Postgres storage; None for the embedded server."""
@@ -67,7 +81,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=cls.file)
+        files = (InitSettingsSource(settings_cls, init_kwargs=dict(file.values)) for file in cls.files)
+        return init_settings, env_settings, *files
 
 
 def load(
@@ -79,15 +94,12 @@ def load(
     home: Path | None = None,
     cache: Path | None = None,
 ) -> Settings:
-    """Return the settings; arguments that are not None override the environment and the file.
+    """Return the settings; arguments that are not None override the environment and the files.
 
     Raises:
-        UsageError: a value breaks its rule.
+        UsageError: a value breaks its rule, or the file of the working folder says where things are.
     """
-    file = Path(os.environ.get(FILE_VARIABLE) or DEFAULT_FILE)
-    if FILE_VARIABLE in os.environ and not os.path.isfile(file):  # a name that no file can have, too
-        raise UsageError(f"{FILE_VARIABLE} names {file}, which is not a file; correct it or unset it")
-    Settings.file = file
+    Settings.files = _read_files(os.environ)
     given = {"storage": storage, "data": data, "device": device, "workers": workers, "home": home, "cache": cache}
     settings = _build(given)
     if settings.storage is None:
@@ -109,17 +121,62 @@ def _build(values: Mapping[str, Any]) -> Settings:
     try:
         return Settings(**{name: value for name, value in values.items() if value is not None})
     except ValidationError as error:
-        raise _invalid(error, Settings.file) from None
+        raise _invalid(error) from None
+
+
+def _read_files(environ: Mapping[str, str]) -> tuple[SettingsFile, ...]:
+    """Return the files that count, the most important first: the chosen one or the working folder's, then the user's.
+
+    Raises:
+        UsageError: a file cannot be read, or sets what it may not.
+    """
+    own = paths.config_file()
+    users = () if own is None or not os.path.isfile(own) else (_read(own),)
+    if chosen := environ.get(FILE_VARIABLE):
+        if not os.path.isfile(chosen):  # a name that no file can have, too
+            raise UsageError(f"--config or {FILE_VARIABLE} names {chosen}, which is not a file; correct it or unset it")
+        return (_read(Path(chosen)), *users)
+    local = Path(DEFAULT_FILE)
+    if not os.path.isfile(local) or (users and local.samefile(users[0].path)):
+        return users
+    found = _read(local)
+    _check_harmless(found, own)
+    return (found, *users)
+
+
+def _read(path: Path) -> SettingsFile:
+    try:
+        return SettingsFile(path=path, values=tomllib.loads(path.read_bytes().decode()))
     except (OSError, ValueError, RecursionError) as error:  # the last one if values are nested too deeply
-        raise UsageError(f"{Settings.file} cannot be read: {error}; correct it or unset {FILE_VARIABLE}") from None
+        raise UsageError(f"{path} cannot be read: {error}; correct it, or name another with --config FILE") from None
 
 
-def _invalid(error: ValidationError, file: Path) -> UsageError:
+def _check_harmless(file: SettingsFile, own: Path | None) -> None:
+    """Refuse a file of the working folder that says where things are; letter case does not matter in names."""
+    for name in file.values:
+        if name.lower() in Settings.model_fields and name.lower() not in HARMLESS:
+            elsewhere = "your own configuration folder" if own is None else own
+            raise UsageError(
+                f"{file.path.absolute()} sets {name!r}, which a file that just lies in the working folder may not "
+                f"(only {', '.join(HARMLESS)}); if you want it, move the line to {elsewhere}, or give the "
+                f"file with `{format_command('--config', str(file.path))} ...`"
+            )
+        if name not in HARMLESS:
+            raise _not_a_setting(file.path, name, HARMLESS)
+
+
+def _not_a_setting(file: Path, name: str, known: Iterable[str]) -> UsageError:
+    # Its value may be a secret under a mistyped name.
+    return UsageError(f"{file} sets {name!r}, which is not a setting; it may set {', '.join(known)}")
+
+
+def _invalid(error: ValidationError) -> UsageError:
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":  # its value may be a secret under a mistyped name
-        known = ", ".join(Settings.model_fields)
-        return UsageError(f"{file} sets {name!r}, which is not a setting; it may set {known}")
+    setting = [file.path for file in Settings.files if name.partition(".")[0].lower() in map(str.lower, file.values)]
+    file = next(iter(setting), Path(DEFAULT_FILE))
+    if first["type"] == "extra_forbidden":
+        return _not_a_setting(file, name, Settings.model_fields)
     shown = repr(first["input"])
     return UsageError(
         f"setting {name!r} cannot be {url.HIDDEN if url.has_password(shown) else shown} "

@@ -1,4 +1,4 @@
-"""The exceptions of this package.
+"""The exceptions of this package, and the commands that messages name.
 
 StorageError
 ├── BadURL                the storage URL cannot be used (a usage error)
@@ -17,7 +17,13 @@ StorageError
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+
+
+def format_command(*words: str) -> str:
+    """Return a command of this program for a message, quoted for a shell, so that it can be copied and run."""
+    return shlex.join(("search", *words))
 
 
 class StorageError(Exception):

@@ -25,6 +25,12 @@ def home(environ: Mapping[str, str] = os.environ) -> Path:
     return _find("SEARCH_HOME", platformdirs.user_data_path, environ)
 
 
+def config_file() -> Path | None:
+    """Return the user's own file of settings; None for a user without a home folder."""
+    path = platformdirs.user_config_path("depthsearch") / "search.toml"
+    return path if path.is_absolute() else None
+
+
 def cache(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the folder for what can be created again: SEARCH_CACHE, else the platform's cache folder.
 

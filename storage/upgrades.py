@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from storage.copying.backup import backup
 from storage.database import APPLICATION_NAME, STUDY_LOCK_KEY, create_protected_engine, explain
-from storage.errors import UpgradeRefused
+from storage.errors import UpgradeRefused, format_command
 from storage.leasing import leases, workers
 from storage.migrations import runner
 from storage.schema import SCHEMA, VERSION
@@ -157,8 +157,8 @@ def _find_obstacle(connection: Connection) -> str | None:
         if not workers.is_dead(row.worker):
             return (
                 f"worker {row.worker} trains study {row.study!r} with an older program, which could not continue "
-                f"after an upgrade; end it with `search stop --study {row.study}` of that program, or wait until its "
-                "lease has expired, then try again"
+                f"after an upgrade; end it with `{format_command('stop', '--study', row.study)}` of that program, or "
+                "wait until its lease has expired, then try again"
             )
     connection.execute(text("SELECT pg_stat_clear_snapshot()"))
     session = connection.execute(text(OLDER_SESSIONS), {"own": APPLICATION_NAME}).first()

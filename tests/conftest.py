@@ -34,7 +34,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 gc.disable()
 
 ADMINISTRATOR, PASSWORD = "administrator", secrets.token_hex(12)
-PRIVATE = ("SEARCH_STORAGE", "OPTUNA_STORAGE", "SEARCH_DATA")
+PRIVATE = ("SEARCH_STORAGE", "OPTUNA_STORAGE", "SEARCH_DATA", "SEARCH_CONFIG")
 
 
 LEFT_OUT = pytest.StashKey[int]()
@@ -139,9 +139,10 @@ def home(own_home: Path) -> Path:
 
 
 def use_home(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Make a folder the home, and hide the developer's own storage and data."""
+    """Make a folder the home, and hide the developer's own storage, data and settings."""
     monkeypatch.setenv("SEARCH_HOME", str(folder))
     monkeypatch.setenv("SEARCH_CACHE", str(folder / "cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
     for name in PRIVATE:
         monkeypatch.delenv(name, raising=False)
 

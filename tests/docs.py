@@ -13,7 +13,7 @@ from objectives.discovery import find_objective, objective_names
 from search.api.catalogue import list_techniques
 from search.cli.app import build_app
 from search.errors import Exit
-from search.settings import Settings
+from search.settings import HARMLESS, Settings
 from search.strategies.registry import DEFAULT_PRUNER, DEFAULT_SAMPLER, PRUNERS, SAMPLERS
 from tests.json_documents import read_field_docs, write_page
 from tests.markdown import format_table
@@ -153,8 +153,12 @@ def _settings() -> str:
     return "\n\n".join(
         [
             "# Settings",
-            "A flag of the same name comes first, then the environment variable, then `search.toml` in the working "
-            "folder, then the default. `SEARCH_CONFIG` names another file than `search.toml`.",
+            "A flag of the same name comes first, then the environment variable, then the file of `search --config "
+            "FILE` (or `SEARCH_CONFIG`) or, without one, `search.toml` in the working folder, then the file of your "
+            "own configuration folder (`~/.config/depthsearch/search.toml` on Linux), then the default.",
+            "A `search.toml` in the working folder may have come with somebody else's project. It may set "
+            f"{', '.join(f'`{name}`' for name in HARMLESS)}; what says where things are is refused there and belongs "
+            "into your own file, or one that you name with `--config`.",
             format_table(("in search.toml", "in the environment", "default", "what it is"), shown),
         ]
     )

@@ -15,6 +15,7 @@ from storage.copying.backup import backup, restore
 from storage.copying.study import copy_study
 from storage.database import open_database
 from storage.embedded.server import EmbeddedServer
+from storage.errors import format_command
 from storage.records import studies
 from storage.upgrades import Upgrade, plan_upgrade
 
@@ -66,9 +67,9 @@ def carry_out(
     flags = {"file": file, "study": study, "to": to, "check": check or None}
     given = {name for name, value in flags.items() if value is not None}
     for name in sorted(set(needed) - given):
-        raise UsageError(f"`search storage {action}` needs --{name}")
+        raise UsageError(f"`{format_command('storage', action)}` needs --{name}")
     for name in sorted(given - {*needed, *optional}):
-        raise UsageError(f"`search storage {action}` has no use for --{name}; drop it")
+        raise UsageError(f"`{format_command('storage', action)}` has no use for --{name}; drop it")
     return function(Action(settings=settings, file=file, study=study, to=to, check=check))
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+
 from search.connection import open_storage
+from search.errors import StoredValueRefused
 from search.settings import Settings, load
 from search.study.status import StudyView
 from search.study.status_types import Status
+from storage.database import Database
 from storage.records import studies
+
+_log = logging.getLogger(__name__)
 
 
 def list_studies(*, storage: str | None = None) -> tuple[Status, ...]:
@@ -22,6 +28,18 @@ def list_studies(*, storage: str | None = None) -> tuple[Status, ...]:
 
 
 def read_studies(settings: Settings) -> tuple[Status, ...]:
-    """Return the state of every study in the storage that the settings name, the oldest first."""
+    """Return the state of every study in the storage that the settings name, the oldest first.
+
+    A study whose record was changed in the storage is left out, with a warning: the others can be listed.
+    """
     with open_storage(settings) as database:
-        return tuple(StudyView(database, name).status() for name in studies.list_names(database.engine))
+        found = [_read_status(database, name) for name in studies.list_names(database.engine)]
+    return tuple(status for status in found if status is not None)
+
+
+def _read_status(database: Database, name: str) -> Status | None:
+    try:
+        return StudyView(database, name).status()
+    except StoredValueRefused as error:
+        _log.warning("study %r is left out: %s", name, error)
+        return None

@@ -23,6 +23,7 @@ from search.study.trials import Trials
 from search.workers import devices, processes
 from search.workers.job import WorkerJob
 from search.workers.supervisor import Supervisor, WorkerPool, plan_jobs
+from storage.errors import format_command
 from storage.records.blob_stores import open_store
 
 REPORT_SECONDS = 1.0
@@ -112,7 +113,8 @@ def plan_joining(session: Session, machine: Machine, decoding: Decoding | None =
     """
     record = session.record
     if record.control != "run" or record.overdue:
-        raise NothingToDo(f"study {record.name!r} was stopped; `search resume --study {record.name}` starts it again")
+        resume = format_command("resume", "--study", record.name)
+        raise NothingToDo(f"study {record.name!r} was stopped; `{resume}` starts it again")
     request = StudyRequest(study=record.name, objective=session.objective)
     session.plan = plans.resolve_stored(record, request, session.settings, decoding)
     prior_studies.list_names(session.database.engine, session.plan.spec)  # logs how many of them are gone

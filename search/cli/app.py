@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Annotated
 
@@ -13,6 +15,7 @@ import typer
 from search import commands
 from search.cli.error_handling import run_guarded
 from search.commands.command import Command
+from search.errors import SearchError
 
 
 def find_commands(package: ModuleType = commands) -> list[Command]:
@@ -44,10 +47,19 @@ def build_app() -> typer.Typer:
 
 
 def _configure(
+    config: Annotated[
+        Path | None, typer.Option("--config", help="File with settings. Default: SEARCH_CONFIG.", metavar="FILE")
+    ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug messages.")] = False,
 ) -> None:
     from search.logs import configure
 
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise SearchError("the working folder no longer exists; change to another folder, then try again") from None
+    if config is not None:
+        os.environ["SEARCH_CONFIG"] = str(config)
     configure(debug)
 
 

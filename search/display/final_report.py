@@ -37,7 +37,8 @@ def show_score(score: Score, out: Path, *, as_json: bool) -> None:
         _show_confirmation(score.confirmation)
     images = "training images" if score.retrained_on == "train" else "training and validation images"
     say(f"study {score.study}, trial {score.trial}, retrained for {count_noun(score.epochs, 'epoch')} on the {images}")
-    say(format_configuration(score.params))
+    for line in format_configuration(score.params):
+        say(line)
     _show_variants(score)
     _show_accuracies(score)
     _show_looks(score)

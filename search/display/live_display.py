@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
-from rich.text import Text
 
 from objectives.base.plurals import count_noun
 from search.api.training import Progress
+from search.display.output import as_cell
 from search.study.status_types import Status
 from search.study.trials import Trial
 from spaces import Scalar
@@ -38,7 +38,7 @@ class LogLines:
         if self._shown is not None:
             for trial in finished:
                 if trial.number not in self._shown:
-                    self._console.print(format_trial(trial), highlight=False, markup=False, soft_wrap=True)
+                    self._console.print(as_cell(format_trial(trial)), highlight=False, soft_wrap=True)
         self._shown = {trial.number for trial in finished}
 
 
@@ -65,7 +65,7 @@ class LiveTable(LogLines):
             self._started, self._done_before = time.monotonic(), progress.status.states.finished
         done_here = progress.status.states.finished - self._done_before
         summary = summarize(progress.status, done_here, time.monotonic() - self._started)
-        self._live.update(Group(_running(progress), Text(summary, overflow="fold")))
+        self._live.update(Group(_running(progress), as_cell(summary)))
 
 
 def _running(progress: Progress) -> Table:
@@ -77,8 +77,8 @@ def _running(progress: Progress) -> Table:
             continue
         trial = progress.trials[worker.trial]
         done = len(trial.accuracies)
-        table.add_row(
-            str(trial.number),
+        row = (
+            trial.number,
             f"{done}/{progress.epochs}",
             format_bar(done, progress.epochs),
             f"{trial.accuracies[-1]:.4f}" if trial.accuracies else "",
@@ -86,6 +86,7 @@ def _running(progress: Progress) -> Table:
             f"{worker.host} {worker.device}",
             format_parameters(trial.params),
         )
+        table.add_row(*map(as_cell, row))
     return table
 
 

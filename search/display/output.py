@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
@@ -10,7 +11,9 @@ from typing import Any, Protocol, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
+from rich.text import Text
 
+from objectives.base.printable import escape_controls
 from objectives.data.files.decoded import Progress as Report
 
 
@@ -56,18 +59,33 @@ def print_document(result: Document) -> None:
 
 
 def print_json(value: object) -> None:
-    """Print one JSON document."""
-    print(json.dumps(value, indent=2, default=str), flush=True)
+    """Print one JSON document; JSON has no infinite and no undefined numbers, which become null."""
+    print(json.dumps(_replace_nonfinite(value), indent=2, default=str, allow_nan=False), flush=True)
+
+
+def _replace_nonfinite(value: object) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _replace_nonfinite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_replace_nonfinite(each) for each in value]
+    return value
 
 
 def say(text: str) -> None:
-    """Print one line for people."""
-    print(text, flush=True)
+    """Print one line for people; whatever it quotes stays text."""
+    print(escape_controls(text), flush=True)
 
 
 def note(text: str) -> None:
-    """Print one line of progress or warning."""
-    print(text, file=sys.stderr, flush=True)
+    """Print one line of progress or warning; whatever it quotes stays text."""
+    print(escape_controls(text), file=sys.stderr, flush=True)
+
+
+def as_cell(value: object) -> Text:
+    """Return a value as a cell of a table or a line of rich's: without rich's markup, and with nothing that acts."""
+    return Text("" if value is None else escape_controls(str(value)), overflow="fold")
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -76,18 +94,18 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> No
     for heading in headings:
         shown.add_column(heading, overflow="fold")
     for row in rows:
-        shown.add_row(*("" if cell is None else str(cell) for cell in row))
+        shown.add_row(*map(as_cell, row))
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, markup=False)
     console.print(shown)
 
 
-def format_configuration(params: Mapping[str, Any]) -> str:
+def format_configuration(params: Mapping[str, Any]) -> list[str]:
     """Return the parameters of a configuration, one per line."""
     width = max((len(name) for name in params), default=0)
-    return "\n".join(
+    return [
         f"  {name:<{width}}  {value:.4g}" if isinstance(value, float) else f"  {name:<{width}}  {value}"
         for name, value in params.items()
-    )
+    ]
 
 
 class Decoding:
@@ -95,9 +113,13 @@ class Decoding:
 
     def __init__(self, what: str) -> None:
         self._bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), console=err(), transient=True
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TaskProgressColumn(),
+            console=err(),
+            transient=True,
         )
-        self._task = self._bar.add_task(what, total=None)
+        self._task = self._bar.add_task(escape_controls(what), total=None)
 
     def __enter__(self) -> Report:
         return self._show

@@ -8,6 +8,7 @@ from contextlib import closing
 from objectives.base.plurals import count_noun
 from search.api import training
 from search.api.session import Session, create_session, open_session, resume_session
+from search.connection import describe_storage
 from search.display.live_display import LiveTable, LogLines
 from search.display.output import Decoding, err, format_configuration, note, out, print_document, say
 from search.errors import Interrupted
@@ -16,6 +17,7 @@ from search.study import prior_studies
 from search.study.plan import ResolvedStudy, StudyRequest
 from search.study.status_types import Status
 from search.workers.job import WorkerJob
+from storage.errors import format_command
 
 
 def run_study(request: StudyRequest, settings: Settings, *, create: bool, as_json: bool) -> None:
@@ -28,6 +30,7 @@ def run_study(request: StudyRequest, settings: Settings, *, create: bool, as_jso
         Interrupted: a signal arrived; the workers have ended.
     """
     machine = training.prepare_machine(settings)  # first: a device that does not exist must not leave a study behind
+    note(f"note: the storage is {describe_storage(settings)}")
     start = create_session if create else resume_session
     with Decoding(f"decoding data for {request.study}") as decoding:
         session = start(request, settings, decoding)
@@ -43,7 +46,7 @@ def run_study(request: StudyRequest, settings: Settings, *, create: bool, as_jso
             with choose_display(as_json=as_json) as display:
                 status = training.train(session, jobs, timeout=request.timeout, progress=display)
         except Interrupted:
-            note(f"stopped; continue with: search resume --study {session.record.name}")
+            note(f"stopped; continue with: {format_command('resume', '--study', session.record.name)}")
             raise
     if as_json:
         print_document(status)
@@ -60,6 +63,7 @@ def add_machine(request: StudyRequest, settings: Settings) -> None:
         SearchError, Interrupted: as for `run_study`.
     """
     machine = training.prepare_machine(settings)
+    note(f"note: the storage is {describe_storage(settings)}")
     with closing(open_session(request.study, settings, request.objective)) as session:
         with Decoding("decoding") as decoding:
             jobs = training.plan_joining(session, machine, decoding)
@@ -99,5 +103,6 @@ def conclude(status: Status) -> None:
         return
     when = "" if best.epoch is None else f", epoch {best.epoch + 1}"
     say(f"best validation accuracy {best.value:.4f} (trial {best.trial}{when})")
-    say(format_configuration(best.params))
-    say(f"next: search final --study {status.study}")
+    for line in format_configuration(best.params):
+        say(line)
+    say(f"next: {format_command('final', '--study', status.study)}")

@@ -52,7 +52,7 @@ def format_status(status: Status) -> list[str]:
     best, final = status.best, status.final
     if best is not None:
         lines.append(f"best validation accuracy {best.value:.4f} (trial {best.trial})")
-        lines.append(format_configuration(best.params))
+        lines += format_configuration(best.params)
     if final is not None:
         lines.append(f"test accuracy {final.test_accuracy:.4f}, scored {final.scored_at}")
     return lines

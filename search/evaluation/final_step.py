@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,10 @@ from search.settings import Settings
 from search.study.plan import ResolvedStudy, StudyRequest, resolve_stored
 from search.study.source_networks import fetch_sources
 from search.study.spec import StudySpec
+from search.study.status import count_finished
 from spaces import Choice
 from storage.database import Database
+from storage.errors import format_command
 from storage.records.studies import StudyRecord
 
 
@@ -89,9 +92,19 @@ class FinalStep:
         return fetch_sources(self.engine, self.record.name, self.spec, self.objective)
 
     def no_completed_trial(self) -> NothingToDo:
-        """Return the error to raise if no trial could win."""
-        name = self.record.name
-        return NothingToDo(f"study {name!r} has no completed trial; train some with `search run --study {name}`")
+        """Return the error to raise if no trial could win, with a command that trains more."""
+        name, budget = self.record.name, self.record.trials
+        if count_finished(list(self.trials)) < budget:
+            remedy = f"train some with `{format_command('run', '--study', name)}`"
+        else:
+            more = format_command("resume", "--study", name, "--trials", str(2 * budget))
+            remedy = f"its budget is spent{self._describe_reasons()}; raise it, for instance with `{more}`"
+        return NothingToDo(f"study {name!r} has no completed trial; {remedy}")
+
+    def _describe_reasons(self) -> str:
+        reasons = Counter(str(trial.user_attrs["reason"]) for trial in self.trials if "reason" in trial.user_attrs)
+        counted = ", ".join(f"{count} of {len(self.trials)} {reason}" for reason, count in reasons.most_common())
+        return f" ({counted})" if counted else ""
 
 
 def prepare_final_step(task: FinalTask, reopening: Reopening | None) -> FinalStep:

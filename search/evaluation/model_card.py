@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from objectives.base.plurals import count_noun
+from objectives.base.printable import escape_markdown, format_code
 from search.errors import SearchError
 from search.evaluation.reopening import format_openings
 from search.evaluation.results.claimed import ClaimedWinner
@@ -57,12 +58,14 @@ class ModelCard:
         """Return the model card in Markdown: what the network is, how it was found, and its score."""
         score, spec = self.score, self.spec
         low, high = score.test_interval_95
-        params = "\n".join(f"| {name} | {value} |" for name, value in score.params.items())
+        params = "\n".join(
+            f"| {escape_markdown(name)} | {escape_markdown(str(value))} |" for name, value in score.params.items()
+        )
         images = "training images" if score.retrained_on == "train" else "training and validation images"
-        return f"""# {score.study}
+        return f"""# {escape_markdown(score.study)}
 
-The winner of the hyperparameter study `{score.study}` (objective `{spec.objective}`), trial
-{score.trial}, retrained on the {images} of `{spec.dataset}`.
+The winner of the hyperparameter study {format_code(score.study)} (objective {format_code(spec.objective)}), trial
+{score.trial}, retrained on the {images} of {format_code(spec.dataset)}.
 
 | | |
 |---|---|
@@ -71,10 +74,10 @@ The winner of the hyperparameter study `{score.study}` (objective `{spec.objecti
 | validation accuracy in the search | {score.validation_accuracy:.4f}, {self._choice()} |
 | validation less test accuracy | {score.selection_gap:+.4f} |
 | look at this test set | number {score.look} in its storage |
-| scored | {score.scored_at} |
+| scored | {escape_markdown(score.scored_at)} |
 | epochs | {score.epochs} |
 | seed | {score.seed} |
-| weights | `{WEIGHTS_FILE}`, SHA-256 `{score.weights_sha256}` |
+| weights | `{WEIGHTS_FILE}`, SHA-256 {format_code(score.weights_sha256)} |
 
 ## Configuration
 
@@ -87,7 +90,7 @@ The winner of the hyperparameter study `{score.study}` (objective `{spec.objecti
 The test accuracy holds for images like those of the test set. The validation accuracy tends to be too high, because
 the winner was selected by it among {self._trials}; the test accuracy played no part in the selection.
 
-Trained with {", ".join(f"{name} {number}" for name, number in spec.versions.items())}.
+Trained with {", ".join(escape_markdown(f"{name} {number}") for name, number in spec.versions.items())}.
 """
 
     @property
@@ -145,7 +148,7 @@ def _openings_section(score: Score) -> str:
     """Return the card's section on earlier scores; empty if there are none."""
     if len(score.openings) <= 1:
         return ""
-    rows = "\n".join(f"- {line}" for line in format_openings(score.openings))
+    rows = "\n".join(f"- {escape_markdown(line)}" for line in format_openings(score.openings))
     return f"""
 ## Openings of the test set
 
@@ -160,11 +163,11 @@ def _variants_section(score: Score) -> str:
     if not score.variants:
         return ""
     lines = [EFFECT_HEADINGS, ("---",) * len(EFFECT_HEADINGS), *effect_rows(score.variant_effects)]
-    rows = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    rows = "\n".join(f"| {' | '.join(map(escape_markdown, line))} |" for line in lines)
     return f"""
 ## Variants
 
-The test accuracy is that of the network with {", ".join(f"`{name}`" for name in score.variants)} applied;
+The test accuracy is that of the network with {", ".join(map(format_code, score.variants))} applied;
 `{WEIGHTS_FILE}` has the weights before. The effects were measured beforehand, on validation images and the
 network of the trial itself:
 

@@ -12,7 +12,7 @@ from search.strategies import plan_warnings, policy
 from search.study import prior_studies, source_networks
 from search.study.plan import ResolvedStudy, StudyRequest, resolve_new, resolve_stored
 from storage.database import Database
-from storage.errors import StudyExists, UnknownStudy
+from storage.errors import StudyExists, UnknownStudy, format_command
 from storage.records import studies
 from storage.records.studies import StudyRecord
 
@@ -82,7 +82,7 @@ def raise_budget(database: Database, record: StudyRecord, trials: int | None) ->
     if trials < record.trials:
         raise UsageError(
             f"study {record.name!r} has a budget of {record.trials} trials, which may be raised but not "
-            f"lowered to {trials}; use `search stop --study {record.name}` to end it early"
+            f"lowered to {trials}; use `{format_command('stop', '--study', record.name)}` to end it early"
         )
     studies.raise_budget(database.engine, record.study_id, trials)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from objectives.base.errors import ObjectiveError
 from objectives.base.hashing import hash_file
-from objectives.discovery import FoundObjective, find_objective, is_installed
+from objectives.discovery import FoundObjective, ObjectiveName, find_named, find_objective, is_installed
 from storage.files import write_file
 
 FILE = "objectives.json"
@@ -29,7 +29,7 @@ def remember(home: Path, found: FoundObjective) -> None:
         return
 
 
-def recall(home: Path, name: str, source_hash: str) -> FoundObjective:
+def recall(home: Path, name: ObjectiveName, source_hash: str) -> FoundObjective:
     """Return the objective that a study was created with: an installed or shipped one, or a file known here.
 
     A file is recognized by its hash before it is run. What is found by name alone may differ from what the study
@@ -39,14 +39,14 @@ def recall(home: Path, name: str, source_hash: str) -> FoundObjective:
         ObjectiveError: there is none; the message says what to do.
     """
     if is_installed(name):
-        found = find_objective(name)
+        found = find_named(name)
         if found.source_hash == source_hash:
             return found
     path = _read(home).get(source_hash)
     if path is not None and Path(path).is_file() and hash_file(Path(path)) == source_hash:
         return find_objective(path)
     try:
-        return find_objective(name)
+        return find_named(name)
     except ObjectiveError as error:
         raise ObjectiveError(f"{error}; if it is a file of yours, name it with --objective PATH") from None
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 
 from sqlalchemy import Engine
 
-from search.errors import UsageError
+from search.errors import StoredValueRefused, UsageError
 from search.strategies.gp.prior_models import FEWEST_TRIALS, MOST_STUDIES, PriorStudy
 from search.strategies.registry import StrategySetting, find_sampler
 from search.study import portfolio
@@ -155,8 +155,15 @@ def _count_usable_trials(
     """Return {UUID: number of trials to learn from}; empty if there are fewer than `fewest`.
 
     share: of the wanted parameters that the study must have, too, 0 to 1; it must have one in any case.
+
+    Empty also for a study whose record was changed in the storage, with a warning.
     """
-    described = {entry.name for entry in StudySpec.from_json(record.spec).read_space().entries()}
+    try:
+        spec = StudySpec.from_json(record.spec)
+    except StoredValueRefused as error:
+        _log.warning("nothing is learned from study %r: %s", record.name, error)
+        return {}
+    described = {entry.name for entry in spec.read_space().entries()}
     if not 0 < len(described.intersection(wanted)) >= share * len(wanted):
         return {}  # known without reading its trials
     extent = finished_trials.measure_extent(engine, record.study_id)

@@ -13,7 +13,7 @@ from objectives.reuse.trained_network import TrainedNetwork
 from search.errors import NothingToDo
 from search.study.spec import StudySpec
 from spaces.suggestions import suggest
-from storage.errors import UnknownStudy
+from storage.errors import UnknownStudy, format_command
 from storage.records import networks
 
 
@@ -61,8 +61,8 @@ def _read_network(engine: Engine, study: str) -> TrainedNetwork:
         hint = f" ({suggestion})" if suggestion else ""
     if kept is None:
         raise NothingToDo(
-            f"study {study!r} has no final network here{hint}; train it with `search run --study {study}` and "
-            f"`search final --study {study}`"
+            f"study {study!r} has no final network here{hint}; train it with "
+            f"`{format_command('run', '--study', study)}` and `{format_command('final', '--study', study)}`"
         )
     channels, height, width = kept.description["image_shape"]
     return TrainedNetwork(

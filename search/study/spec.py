@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Never
 
-from search.errors import UsageError
+from objectives.base.errors import ObjectiveError
+from objectives.discovery import ObjectiveName, parse_name
+from search.errors import StoredValueRefused, UsageError
 from search.study.options import OPTIONS, StudyOptions
 from spaces import Space
 from spaces.described import convert_rows
@@ -17,7 +19,7 @@ from spaces.space import diff_descriptions
 class StudySpec(StudyOptions[Never]):
     """Everything that decides what a study's trials are; workers compare it with what they find themselves."""
 
-    objective: str
+    objective: ObjectiveName
     objective_hash: str
     overrides: list[str]
     space: Mapping[str, Any]
@@ -46,12 +48,17 @@ class StudySpec(StudyOptions[Never]):
 
         What an earlier version did not store is filled in: an option by its `before`, the space and the sources as
         empty, anything else by None. What a later version added is ignored. A space of schema version 3 is converted.
+
+        Raises:
+            StoredValueRefused: it names an objective or a data set by something else than a name.
         """
         values: dict[str, Any] = {each.name: None for each in fields(cls)}
         values |= {"space": {}, "sources": {}, **{name: option.before for name, option in OPTIONS.items()}}
         values |= {name: value for name, value in stored.items() if name in values and value is not None}
         if isinstance(values["space"], list):
             values["space"] = convert_rows(values["space"])
+        values["objective"] = _read_objective(values["objective"])
+        _check_dataset(values["dataset"])
         return cls(**values)
 
     def read_space(self) -> Space:
@@ -124,6 +131,26 @@ def refuse_other_values(study: str, lines: Sequence[str]) -> UsageError:
         "the flags, restore the file or data, start a study of another name, or carry over what still fits to a "
         "new one with --fork NAME"
     )
+
+
+def _read_objective(stored: object) -> ObjectiveName:
+    """Return the objective's name: whoever may write into the storage must not choose a file that runs here."""
+    try:
+        return parse_name(stored)
+    except ObjectiveError as error:
+        raise StoredValueRefused(
+            f"the study's objective is changed in the storage: {error}; restore the storage from a backup, or start a "
+            "study of another name"
+        ) from None
+
+
+def _check_dataset(stored: object) -> None:
+    """Refuse what is no data set's name, such as the path of a folder."""
+    if not (isinstance(stored, str) and stored.isprintable() and "/" not in stored and stored[:1] not in ("", ".")):
+        raise StoredValueRefused(
+            f"the study's data set is changed in the storage: {str(stored)[:100]!r} is not the name of a data set; "
+            "restore the storage from a backup, or start a study of another name"
+        )
 
 
 _FINGERPRINTS = ("dataset", "data_fingerprint", "split_fingerprint")

@@ -43,7 +43,7 @@ class CheckpointManager:
             StoreFailed: it could not be written.
             LeaseLost: another worker has the trial.
         """
-        key = f"{self.record.uuid}/{trial}/{lease.token}-{epoch}-{time.time_ns()}"
+        key = checkpoints.make_key(self.record.uuid, trial, lease, epoch)
         engine, study_id = self.database.engine, self.record.study_id
         with_retries(checkpoints.save, engine, self.store, lease, study_id, key, epoch, content, ended=ended)
 
@@ -64,7 +64,7 @@ class CheckpointManager:
     def sweep(self) -> None:
         """Remove what earlier workers wrote and did not live to register."""
         try:
-            self.store.tidy(self.record.uuid, checkpoints.list_keys(self.database.engine, self.record.study_id))
+            checkpoints.sweep(self.database.engine, self.store, self.record.study_id, self.record.uuid)
         except StoreFailed as error:
             _log.warning("unregistered checkpoints were not removed: %s", error)
 

@@ -30,7 +30,7 @@ from search.workers.trial import TrialRun, WorkerContext
 from storage import url
 from storage.connecting.retry import with_retries
 from storage.database import Database, connect
-from storage.errors import LeaseLost
+from storage.errors import LeaseLost, format_command
 from storage.leasing import workers
 from storage.leasing.fencing import LeaseFence
 from storage.records import studies
@@ -157,9 +157,10 @@ class Worker:
         kinds = [trial.user_attrs.get("kind") for trial in failed]
         if kinds and kinds.count(kinds[-1]) >= BUGS_THAT_STOP:
             last = failed[-1].user_attrs.get("error", "an unknown error")
+            shown = format_command("status", "--study", self._record.name, "--json")
             self._give_up(
                 f"{BUGS_THAT_STOP} trials failed in the same way ({last}); fix the objective, see the "
-                f"traceback with `search status --study {self._record.name} --json`, then start a new study"
+                f"traceback with `{shown}`, then start a new study"
             )
 
     def _give_up(self, reason: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -19,10 +20,14 @@ from storage.files import PRIVATE, write_file
 S3 = "s3://"
 # A younger file may be a checkpoint that its worker is about to register.
 ORPHAN_SECONDS = 3600.0
+_KEY = re.compile(r"(?!\.{1,2}(/|$))[\w.-]{1,255}(/(?!\.{1,2}(/|$))[\w.-]{1,255})*", re.ASCII)
 
 
 class BlobStore(Protocol):
-    """Bytes by key; a key is a few words separated by slashes. Every method raises StoreFailed if the store fails."""
+    """Bytes by key; a key is a few words separated by slashes, as `check_key` demands.
+
+    Every method raises StoreFailed if the store fails, or if the key could lead to another place.
+    """
 
     def write(self, key: str, content: bytes) -> None:
         """Store `content` whole or not at all."""
@@ -45,7 +50,7 @@ class FolderStore:
 
     def write(self, key: str, content: bytes) -> None:
         """Write the file whole or not at all, even through a crash or on a full disk."""
-        path = self.root / key
+        path = self._locate(key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_file(path, content, mode=PRIVATE)
@@ -53,14 +58,14 @@ class FolderStore:
             raise _explain(f"cannot write {path}", error) from error
 
     def read(self, key: str) -> bytes:
-        path = self.root / key
+        path = self._locate(key)
         try:
             return path.read_bytes()
         except OSError as error:
             raise _explain(f"cannot read {path}", error) from error
 
     def remove(self, key: str) -> None:
-        path = self.root / key
+        path = self._locate(key)
         try:
             path.unlink(missing_ok=True)
             for folder in path.relative_to(self.root).parents:
@@ -74,14 +79,27 @@ class FolderStore:
             # Other files are still in the folder.
 
     def tidy(self, prefix: str, known: Collection[str]) -> None:
-        root = self.root / prefix
+        root = self._locate(prefix)
         try:
             for path in sorted(root.rglob("*")) if root.is_dir() else []:
                 key = path.relative_to(self.root).as_posix()
-                if path.is_file() and key not in known and time.time() - path.stat().st_mtime > ORPHAN_SECONDS:
+                if path.is_symlink() or not path.is_file():
+                    continue
+                if key not in known and time.time() - path.stat().st_mtime > ORPHAN_SECONDS:
                     self.remove(key)
         except OSError as error:
             raise _explain(f"cannot tidy {root}", error) from error
+
+    def _locate(self, key: str) -> Path:
+        """Return the file of a key: keys come from the storage, which must not choose files elsewhere."""
+        check_key(key)
+        path = self.root / key
+        try:
+            if path.parent.resolve().is_relative_to(self.root.resolve()) and not path.is_symlink():
+                return path
+        except OSError as error:
+            raise _explain(f"cannot find {path}", error) from error
+        raise StoreFailed(f"{path} is a link to another place, or lies behind one, and is not touched")
 
 
 class BucketStore:
@@ -107,26 +125,43 @@ class BucketStore:
         self._prefix = f"{prefix}/" if prefix else ""
 
     def write(self, key: str, content: bytes) -> None:
+        name = self._name(key)
         try:
-            self._store.write(self._prefix + key, io.BytesIO(content))
+            self._store.write(name, io.BytesIO(content))
         except Exception as error:  # the errors of botocore and of Optuna have no common root
             raise _explain(f"cannot write {key}", error) from error
 
     def read(self, key: str) -> bytes:
+        name = self._name(key)
         try:
-            with contextlib.closing(self._store.open_reader(self._prefix + key)) as reader:
+            with contextlib.closing(self._store.open_reader(name)) as reader:
                 return reader.read()
         except Exception as error:
             raise _explain(f"cannot read {key}", error) from error
 
     def remove(self, key: str) -> None:
+        name = self._name(key)
         try:
-            self._store.remove(self._prefix + key)
+            self._store.remove(name)
         except Exception as error:
             raise _explain(f"cannot remove {key}", error) from error
 
     def tidy(self, prefix: str, known: Collection[str]) -> None:
         """Do nothing: to list a bucket takes money and rights, and a lifecycle rule does this better."""
+
+    def _name(self, key: str) -> str:
+        check_key(key)
+        return self._prefix + key
+
+
+def check_key(key: str) -> None:
+    """Refuse a key that could lead out of its store.
+
+    Raises:
+        StoreFailed: it is not words of letters, digits, dots, dashes and underscores with single slashes between.
+    """
+    if not _KEY.fullmatch(key):
+        raise StoreFailed(f"{key[:100]!r} is not the key of a file in the store of checkpoints, and is not touched")
 
 
 def open_store(place: str) -> BlobStore:

@@ -7,6 +7,8 @@ hash. A worker that has lost its lease may still write a file, but cannot regist
 from __future__ import annotations
 
 import hashlib
+import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +21,9 @@ from storage.leasing.leases import Lease
 from storage.records.blob_stores import BlobStore
 from storage.schema import checkpoints
 
+_KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/[0-9]+/[0-9]+-[0-9]+-[0-9]+")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
@@ -29,6 +34,11 @@ class Checkpoint:
     key: str
     sha256: str
     size: int
+
+
+def make_key(study_uuid: str, trial: int, lease: Lease, epoch: int) -> str:
+    """Return a new key for a checkpoint of this trial."""
+    return f"{study_uuid}/{trial}/{lease.token}-{epoch}-{time.time_ns()}"
 
 
 def save(
@@ -68,7 +78,7 @@ def save(
             .on_conflict_do_update(index_elements=["trial_id"], set_=row)
         )
     if before is not None and before != key:
-        store.remove(before)
+        _remove(store, before)
 
 
 def find(engine: Engine, trial_id: int) -> Checkpoint | None:
@@ -84,8 +94,10 @@ def load(store: BlobStore, checkpoint: Checkpoint) -> bytes:
     """Return the bytes of a checkpoint.
 
     Raises:
-        StoreFailed: the file is missing, or its bytes are not those that were registered.
+        StoreFailed: the file is missing, or its bytes are not those that were registered, or the registered key is
+            none of a checkpoint.
     """
+    _check_key(checkpoint.key)
     content = store.read(checkpoint.key)
     if hashlib.sha256(content).hexdigest() != checkpoint.sha256:
         raise StoreFailed(
@@ -103,17 +115,39 @@ def tidy(engine: Engine, store: BlobStore, study_id: int, best: int) -> None:
     failed = None
     for key in _unregister_finished(engine, study_id, best):
         try:
-            store.remove(key)
+            _remove(store, key)
         except StoreFailed as error:
             failed = error
     if failed is not None:
         raise failed
 
 
+def sweep(engine: Engine, store: BlobStore, study_id: int, study_uuid: str) -> None:
+    """Remove what a study's earlier workers wrote and did not live to register, if the store can list its keys.
+
+    Raises:
+        StoreFailed: a file could not be removed, or the UUID is none.
+    """
+    if not _UUID.fullmatch(study_uuid):
+        raise StoreFailed(f"{study_uuid[:100]!r} is not the UUID of a study; nothing was looked for under that name")
+    store.tidy(study_uuid, list_keys(engine, study_id))
+
+
 def list_keys(engine: Engine, study_id: int) -> Sequence[str]:
     """Return the keys of a study's registered checkpoints."""
     with engine.begin() as connection:
         return connection.scalars(select(checkpoints.c.key).where(checkpoints.c.study_id == study_id)).all()
+
+
+def _remove(store: BlobStore, key: str) -> None:
+    _check_key(key)
+    store.remove(key)
+
+
+def _check_key(key: str) -> None:
+    """Refuse a stored key that `make_key` cannot have made: other files may lie in the store's folder, too."""
+    if not _KEY.fullmatch(key):
+        raise StoreFailed(f"{key[:100]!r} in the storage is not the key of a checkpoint; that file was not touched")
 
 
 def _unregister_finished(engine: Engine, study_id: int, best: int) -> Sequence[str]:

@@ -139,7 +139,7 @@ def test_any_command_line_ends_with_a_code_and_one_line(tmp_path: Path) -> None:
         assert "looks like a bug" not in said, said
         assert SECRET not in said
         if ended.code:
-            lines = [text for text in ended.err.splitlines() if not text.startswith(("WARNING", "warning"))]
+            lines = [text for text in ended.err.splitlines() if not text.startswith(("WARNING", "warning", "note"))]
             assert "--debug" in line or len(lines) == 1, ended.err
         assert os.environ.get("SEARCH_DEBUG", "") == ""
 

@@ -28,6 +28,7 @@ def final(
     from search.api import scoring
     from search.api.session import open_session
     from search.commands.settings import load_settings
+    from search.connection import describe_storage
     from search.display.final_report import show_effects, show_score
     from search.display.output import Decoding, note
 
@@ -41,6 +42,7 @@ def final(
     if measure:
         request.check_measures_only()
     settings = load_settings(storage=storage, data=data, device=device)
+    note(f"note: the storage is {describe_storage(settings)}")
     with closing(open_session(study, settings, objective)) as session, Decoding("decoding") as decoding:
         if measure:
             show_effects(scoring.measure(session, request, note, decoding), as_json=json)

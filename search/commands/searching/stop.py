@@ -13,10 +13,12 @@ def stop(study: options.Study, storage: options.Storage = None) -> None:
     from search.api.session import open_session
     from search.commands.settings import load_settings
     from search.display.output import say
+    from storage.errors import format_command
 
     with closing(open_session(study, load_settings(storage=storage))) as session:
         session.stop()
-    say(f"study {study}: workers end after their present step; continue with: search resume --study {study}")
+    resume = format_command("resume", "--study", study)
+    say(f"study {study}: workers end after their present step; continue with: {resume}")
 
 
 COMMAND = Command(name="stop", order=40, run=stop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import optuna
@@ -49,6 +50,44 @@ def test_flag_before_environment_before_file(tmp_path: Path, monkeypatch: pytest
     assert (settings.load().workers, settings.load().lease_seconds) == (4, 5)
     chosen = settings.load(workers=5, data=Path("/from/flag"))
     assert (chosen.workers, chosen.data) == (5, Path("/from/flag"))
+
+
+@pytest.mark.parametrize("name", sorted(set(settings.Settings.model_fields) - set(settings.HARMLESS)))
+def test_a_file_of_the_working_folder_does_not_say_where_things_are(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file, own = tmp_path / "search.toml", Path(os.environ["XDG_CONFIG_HOME"]) / "depthsearch" / "search.toml"
+    file.write_text(f'{name} = "/else$(where)"\n')
+    monkeypatch.delenv(f"SEARCH_{name.upper()}", raising=False)
+    (tmp_path / "search.toml").write_text(f'{name.title()} = "/else$(where)"\n')
+    with pytest.raises(UsageError, match=name.title()):
+        settings.load()
+    file.write_text(f'{name} = "/else$(where)"\n')
+    with pytest.raises(UsageError) as refused:
+        settings.load()
+    for part in (str(file), repr(name), str(own), "search --config search.toml ..."):
+        assert part in str(refused.value)
+    monkeypatch.setenv("SEARCH_CONFIG", "search.toml")
+    assert str(getattr(settings.load(), name)) == "/else$(where)"
+    monkeypatch.delenv("SEARCH_CONFIG")
+    own.parent.mkdir(parents=True)
+    file.rename(own)
+    assert str(getattr(settings.load(), name)) == "/else$(where)"
+
+
+def test_the_working_folders_file_before_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = Path(os.environ["XDG_CONFIG_HOME"]) / "depthsearch" / "search.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text('workers = 2\ncheckpoints = "/mnt/kept"\n')
+    (tmp_path / "search.toml").write_text("workers = 3\n")
+    assert (settings.load().workers, settings.load().checkpoints) == (3, "/mnt/kept")
+    monkeypatch.chdir(own.parent)
+    assert (settings.load().workers, settings.load().checkpoints) == (2, "/mnt/kept")
+    own.write_text("workers = 0\n")
+    with pytest.raises(UsageError, match=f"or {own}"):
+        settings.load()
 
 
 def test_the_storage_is_found_in_both_variables(monkeypatch: pytest.MonkeyPatch) -> None:

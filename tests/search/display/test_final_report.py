@@ -67,6 +67,27 @@ def test_a_score_with_variants_and_an_earlier_opening(capsys: pytest.CaptureFixt
     ]
 
 
+def test_a_stored_score_does_nothing_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "\x1b]0;PWNED\x07\x1b[2J\u202e[red]"
+    openings = tuple(replace(each, reason=hostile) for each in REOPENED.openings)
+    show_score(
+        replace(
+            REOPENED,
+            study=hostile,
+            params={hostile: hostile},
+            scored_at=hostile,
+            openings=openings,
+            class_accuracy={hostile: 0.5},
+            variant_effects=tuple(replace(each, variant=hostile) for each in REOPENED.variant_effects),
+        ),
+        Path("out"),
+        as_json=False,
+    )
+    out = capsys.readouterr().out
+    assert out.replace("\n", "").isprintable()
+    assert out.count(r"\x1b[2J\u202e[red]") >= 7
+
+
 @pytest.mark.parametrize(
     ("validation", "compared"),
     [(0.9, "0.0500 above the test accuracy"), (0.85001, "equal to the test accuracy"), (0.84, "0.0100 below the test")],

@@ -52,6 +52,23 @@ def test_a_card_tells_of_variants_and_openings() -> None:
     assert "look number 2; reason: a label of the test part was wrong\n" in text
 
 
+def test_names_and_reasons_are_text_in_a_card() -> None:
+    hostile = "x <img src=x onerror=a()> | `b`\n# heading \x1b[2J\u202e"
+    score = replace(
+        REOPENED,
+        study=hostile,
+        params={hostile: hostile},
+        scored_at=hostile,
+        openings=tuple(replace(each, reason=hostile) for each in REOPENED.openings),
+    )
+    text = ModelCard(score=score, winner=WINNER, spec=replace(SPEC, versions={hostile: hostile})).render()
+    assert text.replace("\n", "").isprintable()
+    assert "<img" not in text
+    assert "\n# heading" not in text
+    assert "| `b`" not in text
+    assert text.count("x &lt;img src=x onerror=a()&gt;") >= 7
+
+
 def test_a_card_leaves_out_what_is_not_known() -> None:
     text = card(replace(FIRST, macro_f1=None, confirmation=None), ClaimedWinner(trial=1)).render()
     assert "359 images, scored once |\n| 95% interval |" in text

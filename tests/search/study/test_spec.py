@@ -70,7 +70,7 @@ def test_a_version_3_record_differs_in_nothing_from_todays() -> None:
 
 
 def test_what_an_earlier_version_did_not_store_is_filled_in() -> None:
-    empty = StudySpec.from_json({})
+    empty = StudySpec.from_json({"objective": "digits-depth", "dataset": "digits"})
     assert (empty.audit, empty.sources, empty.space, empty.experience, empty.epochs) == (0.0, {}, {}, None, None)
     assert StudySpec.from_json({**spec().to_json(), "invented_later": 1}) == spec()
 

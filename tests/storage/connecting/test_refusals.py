@@ -58,7 +58,7 @@ def test_a_reader_reads_and_is_told_which_right_writing_needs(reader: str) -> No
 
 def test_a_user_who_may_not_make_tables_is_told_who_may(reader: str, empty_database_url: str) -> None:
     address = parse(reader).set(database=parse(empty_database_url).database)
-    with pytest.raises(Unreachable, match="may not CREATE in public there .* run the same command once, or GRANT"):
+    with pytest.raises(Unreachable, match=r"may not CREATE in public there .* run the same command once, or GRANT"):
         connect(address)
 
 

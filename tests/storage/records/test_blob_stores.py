@@ -118,3 +118,30 @@ def test_tidying_spares_what_is_known_or_new_or_anothers(tmp_path: Path) -> None
 def test_another_kind_of_place_is_refused(place: str, rule: str) -> None:
     with pytest.raises(BadURL, match=rule):
         open_store(place)
+
+
+@pytest.mark.parametrize(
+    "key", ["/etc/passwd", "../out", "a/../../out", "a//b", "", ".", "a/..", "a\0b", "a\\b", "~/b", "é"]
+)
+def test_a_key_cannot_lead_out_of_its_store(key: str, store: BlobStore) -> None:
+    for act in (lambda: store.write(key, b"x"), lambda: store.read(key), lambda: store.remove(key)):
+        with pytest.raises(StoreFailed, match="is not the key of a file in the store"):
+            act()
+
+
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+    outside, store = tmp_path / "outside", FolderStore(tmp_path / "store")
+    outside.mkdir()
+    (outside / "file").write_bytes(b"precious")
+    os.utime(outside / "file", (0, 0))
+    store.root.mkdir()
+    (store.root / "folder").symlink_to(outside)
+    (store.root / "file").symlink_to(outside / "file")
+    for key in ("folder/file", "file"):
+        for act in (lambda: store.write(key, b"x"), lambda: store.read(key), lambda: store.remove(key)):  # noqa: B023
+            with pytest.raises(StoreFailed, match="is a link to another place, or lies behind one"):
+                act()
+    for prefix in ("..", "folder"):
+        with pytest.raises(StoreFailed):
+            store.tidy(prefix, set())
+    assert (outside / "file").read_bytes() == b"precious"
