@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import optuna
 from optuna.storages import RDBStorage
 from psycopg2.errors import InsufficientPrivilege
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
 
@@ -18,13 +17,11 @@ from storage.errors import SchemaMismatch, Unreachable
 from storage.migrations import runner
 from storage.optuna_adapter import get_engine
 from storage.schema import VERSION
+from storage.sessions import check_places, prepare_sessions
 from storage.url import mask_password
 
 # Any constant works, as long as no other program uses it: it serializes the creation of tables and of studies.
 STUDY_LOCK_KEY = 0x6465707468
-
-# How long a client may keep a transaction, and with it locks, open without sending a command.
-IDLE_TRANSACTION_MILLISECONDS = 15_000
 
 # By it, an upgrade tells connections of programs of its own version from those of older ones.
 APPLICATION_NAME = f"depthsearch {VERSION}"
@@ -77,13 +74,15 @@ def connect(url: URL) -> Database:
 
     Raises:
         Unreachable: there is no server, the password is wrong, or the database does not exist.
-        SchemaMismatch: the tables belong to another version of Optuna or of this program.
+        SchemaMismatch: the tables belong to another version of Optuna or of this program, or Optuna's are in another
+            schema than those that the search_path leads to.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     engine = create_engine(url, **ENGINE_OPTIONS)
     try:
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": STUDY_LOCK_KEY})
+            check_places(connection)  # first: Optuna would create its tables wherever the search_path leads
             storage = _open_optuna_storage(url)
             runner.prepare(connection)
     except OperationalError as error:
@@ -98,16 +97,9 @@ def connect(url: URL) -> Database:
     finally:
         engine.dispose()
     engine = get_engine(storage)
-    event.listen(engine, "connect", _limit_idle_transactions)
-    engine.dispose()  # the connections that created the tables have no such limit
+    prepare_sessions(engine)
+    engine.dispose()  # the connections that created the tables were not prepared
     return Database(url=url, optuna=storage, engine=engine)
-
-
-def _limit_idle_transactions(connection: Any, _: object) -> None:
-    """Have the server end a transaction whose client is silent: a frozen or disconnected one would block everybody."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SET idle_in_transaction_session_timeout = {IDLE_TRANSACTION_MILLISECONDS}")
-    connection.commit()
 
 
 def _open_optuna_storage(url: URL) -> RDBStorage:
