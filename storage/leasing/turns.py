@@ -88,9 +88,7 @@ def _key(turn: Turn) -> dict[str, object]:
     return {"study": turn.study_uuid, "dataset": turn.dataset, "token": turn.token}
 
 
-def _wait_for_turn(
-    engine: Engine, study_uuid: str, dataset: str, seconds: float, tell: Callable[[str], None]
-) -> Turn:
+def _wait_for_turn(engine: Engine, study_uuid: str, dataset: str, seconds: float, tell: Callable[[str], None]) -> Turn:
     own, started, told = workers.new_worker_id(), time.monotonic(), False
     while True:
         token, holder = _try_to_take(engine, study_uuid, dataset, own, seconds)
@@ -111,7 +109,7 @@ def _wait_for_turn(
 def _try_to_take(
     engine: Engine, study_uuid: str, dataset: str, own: str, seconds: float
 ) -> tuple[int | None, str | None]:
-    """Return the token of the turn if it is free, has expired or belongs to a dead process; else None and its holder."""
+    """Return the turn's token if it is free, has expired or belongs to a dead process, else None; and its last holder."""
     key = {"study": study_uuid, "dataset": dataset}
     with engine.begin() as connection:
         holder = connection.scalar(

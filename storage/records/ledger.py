@@ -21,6 +21,7 @@ from storage.records import networks
 from storage.records.networks import Network
 from storage.schema import scores
 
+
 @dataclass(frozen=True, kw_only=True)
 class Claim:
     """A test set claimed for one network: the hash of its weights, and the trial that it came from."""

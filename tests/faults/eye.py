@@ -24,7 +24,8 @@ WAITING = """
 """
 TURNS = "SELECT holder FROM depthsearch.turns WHERE expires_at > now()"
 TAKE = """
-    INSERT INTO depthsearch.turns SELECT uuid, 'digits', 1, 'elsewhere', now() + interval '1 hour' FROM depthsearch.studies
+    INSERT INTO depthsearch.turns
+    SELECT uuid, 'digits', 1, 'elsewhere', now() + interval '1 hour' FROM depthsearch.studies
     ON CONFLICT (study_uuid, dataset)
     DO UPDATE SET token = turns.token + 1, holder = excluded.holder, expires_at = excluded.expires_at RETURNING token
 """

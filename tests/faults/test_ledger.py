@@ -179,19 +179,22 @@ def test_a_scorer_that_is_killed_while_it_stores_stores_nothing(database: Databa
 def test_a_server_that_is_killed_between_claim_and_score_has_the_claim() -> None:
     with open_folder() as folder:
         server = EmbeddedServer(folder)
-        with server as address, open_database(url.parse(address)) as database:
-            with hold_turn(database.engine, UUID, "digits") as turn:
-                claim(turn)
-                kill(server.status().pid)
-                wait_until_gone(server)
-                with pytest.raises(DBAPIError):
-                    complete(turn, 0.5)
-                with EmbeddedServer(folder):
-                    claimed = ledger.find_claim(database.engine, UUID, "digits")
-                    assert claimed == Claim(weights_sha256="a" * 64, winner={"trial": 1})
-                    assert ledger.find_result(database.engine, UUID, "digits") is None
-                    claim(turn)  # the turn outlives the server
-                    assert complete(turn, 0.5)["look"] == 1
+        with (
+            server as address,
+            open_database(url.parse(address)) as database,
+            hold_turn(database.engine, UUID, "digits") as turn,
+        ):
+            claim(turn)
+            kill(server.status().pid)
+            wait_until_gone(server)
+            with pytest.raises(DBAPIError):
+                complete(turn, 0.5)
+            with EmbeddedServer(folder):
+                claimed = ledger.find_claim(database.engine, UUID, "digits")
+                assert claimed == Claim(weights_sha256="a" * 64, winner={"trial": 1})
+                assert ledger.find_result(database.engine, UUID, "digits") is None
+                claim(turn)  # the turn outlives the server
+                assert complete(turn, 0.5)["look"] == 1
 
 
 def dashboard(database: Database, method: str, path: str, body: dict[str, object]) -> str:

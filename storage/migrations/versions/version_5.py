@@ -1,4 +1,4 @@
-"""Who may score a test set is a row with a time limit, not a lock; a score knows what its hash of test images covers."""
+"""Who may score a test set is a row that expires and not a lock; a score tells what its hash of test images covers."""
 
 from __future__ import annotations
 
