@@ -109,7 +109,7 @@ def _wait_for_turn(engine: Engine, study_uuid: str, dataset: str, seconds: float
 def _try_to_take(
     engine: Engine, study_uuid: str, dataset: str, own: str, seconds: float
 ) -> tuple[int | None, str | None]:
-    """Return the turn's token if it is free, has expired or belongs to a dead process, else None; and its last holder."""
+    """Return the turn's token if it is free, has expired or was a dead process's, else None; and its last holder."""
     key = {"study": study_uuid, "dataset": dataset}
     with engine.begin() as connection:
         holder = connection.scalar(
