@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import optuna
 from optuna.storages import RDBStorage
@@ -20,13 +19,11 @@ from storage.errors import SchemaMismatch, StorageError, Unreachable
 from storage.migrations import runner
 from storage.optuna_adapter import get_engine
 from storage.schema import VERSION
+from storage.sessions import check_places, prepare_sessions
 from storage.url import fix_defaults, mask_password
 
 # Any constant works, as long as no other program uses it: it serializes the creation of tables and of studies.
 STUDY_LOCK_KEY = 0x6465707468
-
-# How long a client may keep a transaction, and with it locks, open without sending a command.
-IDLE_TRANSACTION_MILLISECONDS = 15_000
 
 # By it, an upgrade tells connections of programs of its own version from those of older ones.
 APPLICATION_NAME = f"depthsearch {VERSION}"
@@ -81,13 +78,15 @@ def connect(url: URL) -> Database:
     Raises:
         Unreachable: there is no server, it refuses this user, password or database, or a right is missing.
         BadURL: the URL has an option with an impossible value.
-        SchemaMismatch: the tables belong to another version of Optuna or of this program.
+        SchemaMismatch: the tables belong to another version of Optuna or of this program, or Optuna's are in another
+            schema than those that the search_path leads to.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     engine = create_protected_engine(url)
     try:
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": STUDY_LOCK_KEY})
+            check_places(connection)  # first: Optuna would create its tables wherever the search_path leads
             storage = _open_optuna_storage(url)
             runner.prepare(connection)
     except DBAPIError as error:
@@ -98,16 +97,9 @@ def connect(url: URL) -> Database:
         engine.dispose()
     engine = get_engine(storage)
     event.listen(engine, "connect", lambda connection, _: check_encrypted(connection, url))
-    event.listen(engine, "connect", _limit_idle_transactions)
-    engine.dispose()  # the connections that created the tables have no such limit
+    prepare_sessions(engine)
+    engine.dispose()  # the connections that created the tables were not prepared
     return Database(url=url, optuna=storage, engine=engine)
-
-
-def _limit_idle_transactions(connection: Any, _: object) -> None:
-    """Have the server end a transaction whose client is silent: a frozen or disconnected one would block everybody."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SET idle_in_transaction_session_timeout = {IDLE_TRANSACTION_MILLISECONDS}")
-    connection.commit()
 
 
 def _open_optuna_storage(url: URL) -> RDBStorage:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import UUID
 
 SCHEMA = "depthsearch"
-VERSION = 4
+VERSION = 5
 """The version of the tables below; the name of the newest script in storage/migrations/versions."""
 
 metadata = MetaData(schema=SCHEMA)
@@ -130,7 +130,18 @@ scores = Table(
     Column("result", JSON),
     Column("predictions", LargeBinary),
     Column("scored_at", MOMENT),
+    Column("test_view", Text),
     UniqueConstraint("study_uuid", "dataset", "opening"),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("study_uuid", UUID(as_uuid=False), primary_key=True),
+    Column("dataset", Text, primary_key=True),
+    Column("token", BigInteger, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("expires_at", MOMENT, nullable=False),
 )
 
 networks = Table(

@@ -24,6 +24,7 @@ from storage.errors import UpgradeRefused, format_command
 from storage.leasing import leases, workers
 from storage.migrations import runner
 from storage.schema import SCHEMA, VERSION
+from storage.sessions import check_places
 from storage.url import mask_password
 
 LOCK_TIMEOUT_SECONDS = 10
@@ -114,6 +115,7 @@ def _locked(url: URL) -> Iterator[Connection]:
             raise explain(url, error) from None
         with connection, connection.begin():
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": STUDY_LOCK_KEY})
+            check_places(connection)
             yield connection
     finally:
         engine.dispose()

@@ -83,6 +83,18 @@ def locate_training_part(dataset: Dataset, data_dir: Path, cache_dir: Path) -> L
     return next(location for location in locations if location.exists())
 
 
+def find_missing_test_folder(name: str, data_dir: Path, cache_dir: Path) -> Path | None:
+    """Return where the test images of class folders must be, if that folder does not exist; nothing is looked at in it.
+
+    None for a data set in another layout: its test files are downloaded when they are needed.
+    """
+    dataset = find_dataset(name, data_dir)
+    training = locate_training_part(dataset, data_dir, cache_dir).layout
+    layout = dataset.held_out_layouts[dataset.training_layouts.index(training)]
+    location = locate(layout, data_dir=data_dir, cache_dir=cache_dir)
+    return location.files()[0] if isinstance(layout, ClassFolder) and not location.exists() else None
+
+
 def _describe_source(name: str, source: Location, image_size: int | None) -> list[object]:
     """Return what tells one state of the source from another without opening a file."""
     files = source.files()

@@ -12,6 +12,7 @@ from objectives.data.catalogue import find_dataset
 from objectives.data.files.decode import decode
 from objectives.data.files.decoded import Images, Labels, compute_fingerprint
 from objectives.data.files.errors import UnreadableData
+from objectives.data.files.folders import check_known_classes, list_images, scan_images
 from objectives.data.files.layouts import ClassFolder, Location, locate
 from objectives.data.sources.download import obtain
 from objectives.data.splits.classes import NOT_CHOSEN, choose_classes, renumber
@@ -70,6 +71,35 @@ def open_heldout(
     return _select_classes(name, np.concatenate(list(decoded.blocks)), decoded.labels, trained.classes, chosen)
 
 
+def check_heldout(name: str, data_dir: Path, cache_dir: Path, *, classes: Sequence[str] | None = None) -> None:
+    """Check what can be known of the held-out part without opening one of its files; download those that are missing.
+
+    classes: as for `open_heldout`.
+
+    Raises:
+        DataError: the held-out part is missing, has an empty file, a class that training does not have or no example
+            of the chosen classes; or `classes` are impossible.
+    """
+    trained = prepare(name, data_dir, cache_dir)
+    chosen = choose_classes(name, trained.classes, classes)
+    location = _locate_held_out_part(name, data_dir, cache_dir)
+    files = location.files()
+    if isinstance(location.layout, ClassFolder):
+        folder = files[0]
+        images = list_images(folder)
+        check_known_classes(folder, images, trained.classes)
+        if not set(images) & set(chosen):
+            raise _no_example(name, chosen)
+        files = [folder / path for path, _, _ in scan_images(folder)]
+    for file in files:
+        if file.stat().st_size == 0:
+            raise UnreadableData(f"{file} is empty; provide it again, or remove it")
+
+
+def _no_example(name: str, chosen: tuple[str, ...]) -> UnreadableData:
+    return UnreadableData(f"the held-out part of {name} has no example of {', '.join(chosen)}")
+
+
 def _select_classes(
     name: str, images: Images, labels: Labels, known: tuple[str, ...], chosen: tuple[str, ...]
 ) -> HeldOut:
@@ -77,7 +107,7 @@ def _select_classes(
     labels = renumber(labels, known, chosen)
     kept = labels != NOT_CHOSEN
     if not kept.any():
-        raise UnreadableData(f"the held-out part of {name} has no example of {', '.join(chosen)}")
+        raise _no_example(name, chosen)
     if not kept.all():
         images, labels = images[kept], labels[kept]
     images_sha256 = hashlib.sha256(images.data).hexdigest()

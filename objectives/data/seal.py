@@ -100,13 +100,13 @@ def find_sealed_paths(data_dir: Path, cache_dir: Path) -> SealedPaths:
     )
 
 
-def install(sealed: SealedPaths, until: Event | None = None) -> None:
+def install(sealed: SealedPaths, lifted: Event | None = None) -> None:
     """Refuse held-out paths in this process from now on, and in the processes that it forks.
 
     A refused operation raises `SealedTestSet`, which names the path and the rule.
 
-    until: ends the seal when it is set; for the final step, which trains sealed until it has claimed the score. A
-    worker's seal never ends.
+    lifted: there is no seal while it is set; for the final step, which trains and predicts sealed and only reads the
+    test images in between. A worker's seal is never lifted.
     """
 
     def refuse(event: str, path: str) -> None:
@@ -128,7 +128,7 @@ def install(sealed: SealedPaths, until: Event | None = None) -> None:
             refuse(event, os.path.realpath(target))
 
     def hook(event: str, args: tuple[object, ...]) -> None:
-        if event in _EVENTS and not (until is not None and until.is_set()):
+        if event in _EVENTS and not (lifted is not None and lifted.is_set()):
             check(event, args)
 
     sys.addaudithook(hook)

@@ -63,13 +63,25 @@ def _show_accuracies(score: Score) -> None:
     say(f"test accuracy {score.test_accuracy:.4f} (95% interval {low:.4f} to {high:.4f}, {score.test_examples} images)")
     if score.macro_f1 is not None and score.calibration_error is not None:
         say(f"macro F1 {score.macro_f1:.4f}, expected calibration error {score.calibration_error:.4f}")
-    if score.class_accuracy:
-        worst = min(score.class_accuracy, key=score.class_accuracy.__getitem__)
-        say(f"lowest accuracy of a class: {score.class_accuracy[worst]:.4f} (class {worst})")
+    known = [(accuracy, name) for name, accuracy in score.class_accuracy.items() if accuracy is not None]
+    if known:
+        lowest, worst = min(known, key=lambda pair: pair[0])
+        say(f"lowest accuracy of a class: {lowest:.4f} (class {worst})")
+    _show_weak_points(score)
     say(
         f"validation accuracy in the search {score.validation_accuracy:.4f}, "
         f"{_compare(score.selection_gap)} the test accuracy"
     )
+
+
+def _show_weak_points(score: Score) -> None:
+    if missing := score.classes_without_examples:
+        say(f"note: the test set has no image of {', '.join(missing)}")
+    if known := score.test_examples_in_training:
+        say(
+            f"note: {known} of the {score.test_examples} test images equal a training image, pixel by pixel; the test "
+            "accuracy is too high for new images"
+        )
 
 
 def _show_looks(score: Score) -> None:

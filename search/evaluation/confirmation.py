@@ -23,6 +23,7 @@ from search.evaluation.final_step import FinalStep
 from search.evaluation.racing import Excluded, Race, Standing
 from search.evaluation.results.confirmation import Confirmation, ConfirmedCandidate, SelectionOptimism
 from search.evaluation.retraining import train_with_seed
+from search.evaluation.selection import check_value
 from search.intervals import half_width
 from search.study.status import best_epoch, rank_completed
 from storage.optuna_adapter import get_trial_id
@@ -44,7 +45,7 @@ def confirm(final_step: FinalStep, race: Race) -> Confirmation:
 
     Raises:
         NothingToDo: no trial has completed.
-        SearchError: no candidate could be trained to the end with every seed.
+        SearchError: no candidate could be trained to the end with every seed, or the value of one was not measured.
     """
     completed = [trial for trial in rank_completed(list(final_step.trials)) if best_epoch(trial) is not None]
     if not completed:
@@ -54,6 +55,8 @@ def confirm(final_step: FinalStep, race: Race) -> Confirmation:
             f"note: all {len(completed)} completed trials take part; --confirm {race.candidates} asks for more"
         )
     candidates = {trial.number: trial for trial in completed[: race.candidates]}
+    for trial in candidates.values():
+        check_value(final_step, trial)
     trainer = CandidateTrainer(final_step, candidates, race.seeds)
     standings = racing.run_race(list(candidates), race.seeds, partial(trainer.measure, CHOOSING), trainer.step)
     chosen, fresh = _choose(standings, race.seeds, trainer)

@@ -21,8 +21,8 @@ CALIBRATION_BINS = 15
 class Metrics:
     """What is reported beside the accuracy; all from 0 to 1."""
 
-    class_accuracy: Mapping[str, float]
-    """The recall of each class."""
+    class_accuracy: Mapping[str, float | None]
+    """The recall of each class; None for a class without examples."""
     macro_f1: float
     calibration_error: float
     """The mean distance between confidence and accuracy over 15 bins of confidence (Guo et al. 2017)."""
@@ -58,9 +58,12 @@ def compute_metrics(
     found, truth = torch.from_numpy(predicted), torch.from_numpy(labels.astype(np.int64))
     correct = (found == truth).long()
     recalls = multiclass_recall(found, truth, len(classes), average="none").tolist()
+    examples = np.bincount(labels, minlength=len(classes))
     calibration = binary_calibration_error(torch.from_numpy(confidence), correct, n_bins=CALIBRATION_BINS)
     return Metrics(
-        class_accuracy=dict(zip(classes, recalls, strict=True)),
+        class_accuracy={
+            name: recall if count else None for name, recall, count in zip(classes, recalls, examples, strict=True)
+        },
         macro_f1=multiclass_f1_score(found, truth, len(classes), average="macro").item(),
         calibration_error=calibration.item(),
     )

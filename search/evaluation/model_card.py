@@ -70,7 +70,7 @@ The winner of the hyperparameter study {format_code(score.study)} (objective {fo
 | | |
 |---|---|
 | test accuracy | {score.test_accuracy:.4f} on {score.test_examples} images, scored once |
-{_metrics(score)}| 95% interval | {low:.4f} to {high:.4f} (Wilson) |
+{_weak_points(score)}{_metrics(score)}| 95% interval | {low:.4f} to {high:.4f} (Wilson) |
 | validation accuracy in the search | {score.validation_accuracy:.4f}, {self._choice()} |
 | validation less test accuracy | {score.selection_gap:+.4f} |
 | look at this test set | number {score.look} in its storage |
@@ -135,6 +135,16 @@ def write_whole(path: Path, data: bytes) -> None:
         write_file(path, data)
     except OSError as error:
         raise SearchError(f"{path} cannot be written ({error.strerror}); name another folder with --out") from None
+
+
+def _weak_points(score: Score) -> str:
+    """Return the card's rows on test images that say little or are missing; empty if there are none."""
+    rows = ""
+    if score.test_examples_in_training:
+        rows += f"| test images that equal a training image | {score.test_examples_in_training} |\n"
+    if missing := score.classes_without_examples:
+        rows += f"| classes without test images | {', '.join(missing)} |\n"
+    return rows
 
 
 def _metrics(score: Score) -> str:

@@ -28,6 +28,7 @@ from storage.optuna_adapter import get_trial_id
 from storage.records import checkpoints, ledger
 from storage.records.blob_stores import open_store
 from storage.records.ledger import Claim
+from storage.records.networks import Network
 
 _log = logging.getLogger(__name__)
 
@@ -118,6 +119,19 @@ def retrain(final_step: FinalStep, winner: Winner, earlier: Claim | None) -> Ret
         return claimed
     model_card.write_whole(final_step.out / model_card.WEIGHTS_FILE, weights)
     return RetrainedNetwork(model=model, data=data, weights=weights, sha256=sha256)
+
+
+def pack_network(final_step: FinalStep, winner: Winner, network: RetrainedNetwork) -> Network:
+    """Return the network before any variant, with all that is needed to build it again."""
+    description = {
+        "study": final_step.record.name,
+        "objective": final_step.spec.objective,
+        "model": final_step.objective.model,
+        "configuration": winner.config.to_json(),
+        "image_shape": list(network.data.image_shape),
+        "classes": list(network.data.classes),
+    }
+    return Network(sha256=network.sha256, description=description, weights=network.weights)
 
 
 def build_untrained(final_step: FinalStep, winner: Winner) -> nn.Module:

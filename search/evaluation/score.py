@@ -5,17 +5,18 @@ No other module imports `objectives.data.heldout`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from threading import Event
 
 import torch
-from sqlalchemy import Connection
 from torch import nn
 
 from objectives.data import seal
 from objectives.data.batches.examples import Examples, TrainValidation
-from objectives.data.heldout import open_heldout
+from objectives.data.duplicates import count_known_images
+from objectives.data.heldout import HeldOut, check_heldout, open_heldout
 from objectives.variants.apply import apply_variants
 from search.evaluation.confirmation import confirm
 from search.evaluation.final_step import FinalStep
@@ -24,8 +25,8 @@ from search.evaluation.reopening import Attempt, next_attempt
 from search.evaluation.results.claimed import ClaimedWinner
 from search.evaluation.results.score import Outcome, Score
 from search.evaluation.results.stored import read_score
-from search.evaluation.retraining import RetrainedNetwork, retrain
-from search.evaluation.selection import Winner, find_winner
+from search.evaluation.retraining import RetrainedNetwork, pack_network, retrain
+from search.evaluation.selection import Winner, find_winner, tell_of_better
 from search.evaluation.variant_args import format_variants, join_variants, parse_variants
 from search.evaluation.variant_effects import measure_effects
 from search.intervals import wilson_interval
@@ -33,33 +34,34 @@ from search.study.plan import check_scored_here
 from search.study.status import count_finished
 from spaces import Choice
 from storage.errors import ScoreRefused
+from storage.leasing.turns import Turn, hold_turn
 from storage.records import ledger, studies
-from storage.records.ledger import Claim
-from storage.records.networks import Network
+from storage.records.ledger import Claim, HeldOutPart
 
 
 def score_once(final_step: FinalStep) -> Score:
     """Return the study's newest score: the stored one, or a new one if the request calls for it.
 
     A test set that was scored before is scored again only for a stated reason, as a further opening. If several
-    processes ask at once, one scores and the others wait and return the same score. Until the test set is claimed,
-    this process is sealed like a worker, because it trains with the objective's own code.
+    processes ask at once, one scores and the others wait and return the same score. This process is sealed like a
+    worker, because it trains and predicts with the objective's own code, except while it reads the test images.
 
     Raises:
         NothingToDo: no trial has completed, or the study was moved to another storage.
         ObjectiveError: a variant does not fit the winner's network.
-        SearchError: a training failed.
-        ScoreRefused: the test set was claimed for other weights, or other variants of them.
+        DataError: the test part is missing, or does not fit the training part.
+        SearchError: a training failed, or the winner's value was not measured.
+        ScoreRefused: the test set was claimed for other weights or other variants of them, or has other images than
+            when it was scored before.
+        LeaseLost: this process was frozen, and another one has the turn now.
     """
-    engine, record, settings = final_step.engine, final_step.record, final_step.settings
-    dataset, claimed = final_step.spec.dataset, Event()
-    seal.install(seal.find_sealed_paths(settings.data, settings.cache), until=claimed)
-    with ledger.hold_turn(engine, record.uuid, dataset) as connection:
+    engine, record, dataset = final_step.engine, final_step.record, final_step.spec.dataset
+    with hold_turn(engine, record.uuid, dataset, tell=final_step.tell) as turn:
         openings = ledger.list_openings(engine, record.uuid, dataset)
         attempt = next_attempt(openings[-1] if openings else None, final_step.reopening)
         if attempt is not None:
             check_scored_here(studies.get(engine, record.name))  # it may have moved while this process waited
-            _score_attempt(final_step, attempt, connection, claimed)
+            _score_attempt(final_step, attempt, turn)
         score = read_score(engine, record.uuid, dataset)
     assert score is not None
     return replace(score, first_time=attempt is not None)
@@ -71,26 +73,43 @@ class _TestResult:
 
     correct: int
     examples: int
-    fingerprint: str
-    """SHA-256 of the test images, labels and class names."""
+    known: int
+    """How many of the test images are also in the training part."""
+    part: HeldOutPart
     predictions: bytes
     metrics: Metrics
 
 
-def _score_attempt(final_step: FinalStep, attempt: Attempt, connection: Connection, claimed: Event) -> None:
-    """Retrain the winner, claim the test set for exactly its weights, and only then open and score the test set."""
+def _score_attempt(final_step: FinalStep, attempt: Attempt, turn: Turn) -> None:
+    """Retrain the winner, claim the test set for exactly its weights, and only then open and score the test set.
+
+    What can fail without opening a test file fails before the claim, and before hours of training.
+    """
     earlier = None if attempt.earlier is None else ClaimedWinner.from_json(attempt.earlier.winner)
     variants = _variants_to_score(final_step, earlier)
+    find_winner(final_step, None if earlier is None else earlier.trial)
+    lifted = _seal_checked(final_step)
     if earlier is None:
         winner, choice = _choose(final_step, variants)
     else:
         winner, choice = find_winner(final_step, earlier.trial), earlier
+        if earlier.confirmation is None:
+            tell_of_better(final_step, winner)
     network = retrain(final_step, winner, attempt.earlier)
     model = apply_variants(network.model, variants)
-    _claim(final_step, connection, attempt, Claim(weights_sha256=network.sha256, winner=choice.to_json()))
-    claimed.set()
-    result = _test(final_step, model, network.data)
-    _store(final_step, connection, winner, choice, network, result)
+    _claim(final_step, turn, attempt, Claim(weights_sha256=network.sha256, winner=choice.to_json()))
+    held_out = _read_test_images(final_step, lifted)
+    part = _describe_part(held_out, network.data)
+    _check_same_images(final_step, turn, attempt, part)
+    _store(final_step, turn, winner, choice, network, _test(final_step, model, network.data, held_out, part))
+
+
+def _seal_checked(final_step: FinalStep) -> Event:
+    """Check that there is a test part, then seal this process; return what lifts the seal while it is set."""
+    objective, settings, lifted = final_step.objective, final_step.settings, Event()
+    check_heldout(objective.data, settings.data, settings.cache, classes=objective.classes)
+    seal.install(seal.find_sealed_paths(settings.data, settings.cache), lifted)
+    return lifted
 
 
 def _variants_to_score(final_step: FinalStep, earlier: ClaimedWinner | None) -> tuple[Choice, ...]:
@@ -127,33 +146,64 @@ def _choose(final_step: FinalStep, variants: Sequence[Choice]) -> tuple[Winner, 
     return winner, choice
 
 
-def _claim(final_step: FinalStep, connection: Connection, attempt: Attempt, claim: Claim) -> None:
-    record, dataset = final_step.record, final_step.spec.dataset
-    opening, reason = attempt.opening, attempt.reason
-    ledger.claim(connection, record.uuid, record.name, dataset, claim, opening=opening, reason=reason)
+def _claim(final_step: FinalStep, turn: Turn, attempt: Attempt, claim: Claim) -> None:
+    ledger.claim(turn, final_step.record.name, claim, opening=attempt.opening, reason=attempt.reason)
 
 
-def _test(final_step: FinalStep, model: nn.Module, data: TrainValidation) -> _TestResult:
-    """Open the test set and predict it; `data` tells how its images are normalized."""
+def _read_test_images(final_step: FinalStep, lifted: Event) -> HeldOut:
     objective, settings = final_step.objective, final_step.settings
-    held_out = open_heldout(
-        objective.data,
-        settings.data,
-        settings.cache,
-        image_size=objective.image_size,
-        classes=objective.classes,
+    lifted.set()
+    try:
+        return open_heldout(
+            objective.data,
+            settings.data,
+            settings.cache,
+            image_size=objective.image_size,
+            classes=objective.classes,
+        )
+    finally:
+        lifted.clear()
+
+
+def _describe_part(held_out: HeldOut, data: TrainValidation) -> HeldOutPart:
+    view = {"image_shape": list(data.image_shape), "classes": list(data.classes)}
+    return HeldOutPart(sha256=held_out.fingerprint, view=json.dumps(view))
+
+
+def _check_same_images(final_step: FinalStep, turn: Turn, attempt: Attempt, part: HeldOutPart) -> None:
+    """Compare the test images with those of the last score, of any study.
+
+    Raises:
+        ScoreRefused: they are others, and no reason was given.
+    """
+    last = ledger.find_last_look(turn, part.view)
+    if last is None or last.test_sha256 == part.sha256:
+        return
+    difference = (
+        f"the test images of {turn.dataset!r} are not those of look {last.number} (study {last.study!r}): their "
+        f"SHA-256 was {last.test_sha256[:12]} then and is {part.sha256[:12]} now"
     )
+    if attempt.reason is None:
+        raise ScoreRefused(f"{difference}; restore them, or say why they differ with --reopen REASON")
+    final_step.tell(f"note: {difference}")
+
+
+def _test(
+    final_step: FinalStep, model: nn.Module, data: TrainValidation, held_out: HeldOut, part: HeldOutPart
+) -> _TestResult:
+    """Predict the test images; `data` tells how they are normalized."""
     examples = Examples(
         images_NHWC=torch.from_numpy(held_out.images).to(final_step.device),
         labels_N=torch.from_numpy(held_out.labels).to(final_step.device),
         mean=data.train.mean,
         std=data.train.std,
     )
-    predicted, confidence = predict(model, examples, objective.precision)
+    predicted, confidence = predict(model, examples, final_step.objective.precision)
     return _TestResult(
         correct=int((predicted == held_out.labels).sum()),
         examples=len(examples),
-        fingerprint=held_out.fingerprint,
+        known=count_known_images(held_out.images, final_step.plan.prepared.images()),
+        part=part,
         predictions=pack_predictions(predicted, confidence),
         metrics=compute_metrics(predicted, confidence, held_out.labels, data.classes),
     )
@@ -161,7 +211,7 @@ def _test(final_step: FinalStep, model: nn.Module, data: TrainValidation) -> _Te
 
 def _store(
     final_step: FinalStep,
-    connection: Connection,
+    turn: Turn,
     winner: Winner,
     choice: ClaimedWinner,
     network: RetrainedNetwork,
@@ -176,6 +226,7 @@ def _store(
         test_accuracy=result.correct / result.examples,
         test_interval_95=wilson_interval(result.correct, result.examples),
         test_examples=result.examples,
+        test_examples_in_training=result.known,
         class_accuracy=result.metrics.class_accuracy,
         macro_f1=result.metrics.macro_f1,
         calibration_error=result.metrics.calibration_error,
@@ -188,24 +239,9 @@ def _store(
         weights_sha256=network.sha256,
     )
     ledger.complete(
-        connection,
-        final_step.record.uuid,
-        final_step.spec.dataset,
+        turn,
         outcome.to_json(),
-        test_sha256=result.fingerprint,
+        test=result.part,
         predictions=result.predictions,
-        network=_pack_network(final_step, winner, network),
+        network=pack_network(final_step, winner, network),
     )
-
-
-def _pack_network(final_step: FinalStep, winner: Winner, network: RetrainedNetwork) -> Network:
-    """Return the network before any variant, with all that is needed to build it again."""
-    description = {
-        "study": final_step.record.name,
-        "objective": final_step.spec.objective,
-        "model": final_step.objective.model,
-        "configuration": winner.config.to_json(),
-        "image_shape": list(network.data.image_shape),
-        "classes": list(network.data.classes),
-    }
-    return Network(sha256=network.sha256, description=description, weights=network.weights)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial
 
 from objectives.base.seeds import derive_seed
+from search.curves import best_value
+from search.errors import SearchError
 from search.evaluation.final_step import FinalStep
 from search.study.status import best_epoch, best_trial
 from spaces import Configuration
@@ -35,11 +38,13 @@ def find_winner(final_step: FinalStep, number: int | None = None) -> Winner:
 
     Raises:
         NothingToDo: no trial has completed, or the trial has no curve to repeat.
+        SearchError: the trial's value is not that of its curve.
     """
     trial = _find_trial(final_step, number)
     last = None if trial is None else best_epoch(trial)
     if trial is None or last is None:
         raise final_step.no_completed_trial()
+    check_value(final_step, trial)
     seed = final_step.trial_seed(trial)
     return Winner(
         trial=trial,
@@ -49,6 +54,31 @@ def find_winner(final_step: FinalStep, number: int | None = None) -> Winner:
         trial_seed=seed,
         seed=derive_seed(seed, "final"),
     )
+
+
+def tell_of_better(final_step: FinalStep, winner: Winner) -> None:
+    """Tell if the trial that the test set was claimed for is no longer the best one."""
+    best = best_trial(list(final_step.trials))
+    if best is not None and best.number != winner.trial.number:
+        final_step.tell(
+            f"note: the test set is claimed for trial {winner.trial.number}, which was the best one then and is scored "
+            f"now; trial {best.number} ({best.value:.4f}) is better, and --reopen REASON scores that one"
+        )
+
+
+def check_value(final_step: FinalStep, trial: FrozenTrial) -> None:
+    """Check that the trial's value is the highest accuracy of its stored curve.
+
+    Raises:
+        SearchError: it is not, so that the value was not measured.
+    """
+    curve = [row["accuracy"] for row in epochs.read_curve(final_step.engine, get_trial_id(trial)) if "accuracy" in row]
+    best = best_value(dict(enumerate(curve)) or trial.intermediate_values)
+    if trial.value is None or not math.isclose(trial.value, best, rel_tol=1e-9, abs_tol=1e-12):
+        raise SearchError(
+            f"trial {trial.number} is stored with the value {trial.value}, but the highest accuracy of its curve is "
+            f"{best}: the storage was changed by hand; correct the value there, or start a study of another name"
+        )
 
 
 def _find_trial(final_step: FinalStep, number: int | None) -> FrozenTrial | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from objectives.data.cache import find_missing_test_folder
 from objectives.data.files.decoded import Progress
 from search.errors import UsageError
 from search.settings import Settings
@@ -44,7 +45,7 @@ def create_or_continue(
         except StudyExists:  # another `run` was quicker
             return resume_study(database, request, settings, progress)
         record = studies.get(database.engine, request.study)
-        return record, replace(plan, notes=warn_about_plan(plan, trials))
+        return record, replace(plan, notes=warn_about_plan(plan, trials, settings))
 
 
 def resume_study(
@@ -106,6 +107,12 @@ def propose_starting_points(database: Database, plan: ResolvedStudy, trials: int
     return policy.propose_starting_points(sampler)[: int(trials * STARTING_SHARE)]
 
 
-def warn_about_plan(plan: ResolvedStudy, trials: int) -> list[str]:
-    """Return a sentence for each part of a study's plan that cannot work with this budget of trials."""
-    return plan_warnings.warn_about_plan(plan.spec.sampler, plan.spec.pruner, trials=trials, epochs=plan.spec.epochs)
+def warn_about_plan(plan: ResolvedStudy, trials: int, settings: Settings) -> list[str]:
+    """Return a sentence for each part of a study's plan that cannot work here or with this budget of trials."""
+    warnings = plan_warnings.warn_about_plan(
+        plan.spec.sampler, plan.spec.pruner, trials=trials, epochs=plan.spec.epochs
+    )
+    missing = find_missing_test_folder(plan.spec.dataset, settings.data, settings.cache)
+    if missing is not None:
+        warnings.append(f"there is no test part, {missing}, which `search final` needs where it will run")
+    return warnings

@@ -65,7 +65,7 @@ def fork_study(
     made = studies.get(database.engine, request.fork)
     notes = [
         *_describe_fork(old, stored, plan, len(finished), len(carried), differences),
-        *create.warn_about_plan(plan, trials),
+        *create.warn_about_plan(plan, trials, settings),
     ]
     return made, replace(plan, notes=notes)
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, select
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.database import Database
+from storage.leasing.turns import Turn, hold_turn
 from storage.optuna_adapter import add_trial, get_trial_id
 from storage.records import ledger, networks, studies
 from storage.records.studies import StudyRecord
@@ -33,11 +34,11 @@ def copy_study(source: Database, target: Database, name: str) -> int:
     """
     record = studies.get(source.engine, name)
     # Nobody may score it meanwhile: a claim that is copied could be scored in both storages.
-    with ledger.hold_turn(source.engine, record.uuid, str(record.spec.get("dataset"))):
-        return _copy(source, target, record)
+    with hold_turn(source.engine, record.uuid, str(record.spec.get("dataset"))) as turn:
+        return _copy(source, target, record, turn)
 
 
-def _copy(source: Database, target: Database, record: StudyRecord) -> int:
+def _copy(source: Database, target: Database, record: StudyRecord, turn: Turn) -> int:
     name = record.name
     original = optuna.load_study(study_name=name, storage=source.optuna)
     made = studies.create(target, name, record.spec, record.trials, uuid_=record.uuid)
@@ -54,11 +55,13 @@ def _copy(source: Database, target: Database, record: StudyRecord) -> int:
         with source.engine.begin() as reading, target.engine.begin() as writing:
             _copy_curves(reading, writing, pairs)
         _copy_scores(source.engine, target.engine, name, record.uuid)
+        # The two have one row of test scores between them, so only one may continue.
+        with source.engine.begin() as connection:
+            turn.verify(connection)
+            studies.write_control(connection, record.study_id, "moved", f"copied to {mask_password(target.url)}")
     except BaseException:
         optuna.delete_study(study_name=made.name, storage=target.optuna)
         raise
-    # The two have one row of test scores between them, so only one may continue.
-    studies.set_control(source.engine, record.study_id, "moved", f"copied to {mask_password(target.url)}")
     return len(pairs)
 
 

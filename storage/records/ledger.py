@@ -6,25 +6,20 @@ deleted. The first row of a study and a test set is its opening number 1; every 
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, select, text, update
+from sqlalchemy import Connection, Engine, Row, and_, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DBAPIError
 
 from storage.database import STUDY_LOCK_KEY
 from storage.errors import ScoreRefused
+from storage.leasing.turns import Turn
 from storage.records import networks
 from storage.records.networks import Network
 from storage.schema import scores
-
-POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +28,25 @@ class Claim:
 
     weights_sha256: str
     winner: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOutPart:
+    """The test images that a network is scored on."""
+
+    sha256: str
+    """Of the images, labels and class names."""
+    view: str
+    """What the hash covers: the shape of the images, and the classes. The hashes of two views differ in any case."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """A score of a test set, of any study."""
+
+    number: int
+    study: str
+    test_sha256: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,29 +77,6 @@ class Opening:
         }
 
 
-@contextmanager
-def hold_turn(engine: Engine, study_uuid: str, dataset: str) -> Iterator[Connection]:
-    """Wait for, then hold, the exclusive right to score this test set for this study.
-
-    The right ends with the connection that is yielded: what is claimed and completed through it is either done
-    under this right, or fails.
-    """
-    key = {"key": f"{study_uuid}/{dataset}", "seed": STUDY_LOCK_KEY}
-    with engine.connect() as connection:
-        # Polled: a statement that waits in the server keeps signals from this process.
-        while not connection.scalar(text("SELECT pg_try_advisory_lock(hashtextextended(:key, :seed))"), key):
-            connection.commit()
-            time.sleep(POLL_SECONDS)
-        connection.commit()
-        try:
-            yield connection
-        finally:
-            with contextlib.suppress(DBAPIError):  # a lost connection has released it already
-                connection.rollback()
-                connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:key, :seed))"), key)
-                connection.commit()
-
-
 def list_openings(engine: Engine, study_uuid: str, dataset: str) -> list[Opening]:
     """Return every opening of this test set for this study, scored or not, oldest first."""
     with engine.begin() as connection:
@@ -113,10 +104,8 @@ def find_claim(engine: Engine, study_uuid: str, dataset: str) -> Claim | None:
 
 
 def claim(
-    connection: Connection,
-    study_uuid: str,
+    turn: Turn,
     study_name: str,
-    dataset: str,
     wanted: Claim,
     *,
     opening: int = 1,
@@ -126,14 +115,16 @@ def claim(
 
     Raises:
         ScoreRefused: it is claimed for other weights.
+        LeaseLost: another process has the turn.
     """
-    with connection.begin():
+    with turn.engine.begin() as connection:
+        turn.verify(connection)
         connection.execute(
             insert(scores)
             .values(
-                study_uuid=study_uuid,
+                study_uuid=turn.study_uuid,
                 study_name=study_name,
-                dataset=dataset,
+                dataset=turn.dataset,
                 opening=opening,
                 reason=reason,
                 weights_sha256=wanted.weights_sha256,
@@ -141,9 +132,9 @@ def claim(
             )
             .on_conflict_do_nothing()
         )
-        held = connection.execute(_select(study_uuid, dataset).where(scores.c.opening == opening)).one()
+        held = connection.execute(_select(turn.study_uuid, turn.dataset).where(scores.c.opening == opening)).one()
     if held.weights_sha256 != wanted.weights_sha256:
-        raise build_refusal(dataset, held.weights_sha256, wanted.weights_sha256)
+        raise build_refusal(turn.dataset, held.weights_sha256, wanted.weights_sha256)
 
 
 def build_refusal(dataset: str, claimed: str, offered: str) -> ScoreRefused:
@@ -155,12 +146,10 @@ def build_refusal(dataset: str, claimed: str, offered: str) -> ScoreRefused:
 
 
 def complete(
-    connection: Connection,
-    study_uuid: str,
-    dataset: str,
+    turn: Turn,
     outcome: Mapping[str, Any],
     *,
-    test_sha256: str,
+    test: HeldOutPart,
     predictions: bytes,
     network: Network | None = None,
 ) -> dict[str, Any]:
@@ -171,25 +160,50 @@ def complete(
 
     Args:
         outcome: The score; what is stored has `look` and `scored_at`, too.
+
+    Raises:
+        LeaseLost: another process has the turn.
     """
-    with connection.begin():
+    with turn.engine.begin() as connection:
+        turn.verify(connection)
         if network is not None:  # takes seconds: before the lock that every command waits for
             networks.keep(connection, network.sha256, network.description, network.weights)
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": STUDY_LOCK_KEY})
-        newest = _select(study_uuid, dataset).order_by(scores.c.opening.desc()).limit(1)
+        newest = _select(turn.study_uuid, turn.dataset).order_by(scores.c.opening.desc()).limit(1)
         row = connection.execute(newest).one()
         if row.result is not None:
             return dict(row.result)
-        look = count_looks(connection, dataset) + 1
+        look = count_looks(connection, turn.dataset) + 1
         moment = connection.scalar(select(func.now()))
         assert moment is not None
         stored = {**outcome, "look": look, "scored_at": moment.isoformat(timespec="seconds")}
         connection.execute(
             update(scores)
             .where(scores.c.score_id == row.score_id)
-            .values(look=look, test_sha256=test_sha256, result=stored, predictions=predictions, scored_at=moment)
+            .values(
+                look=look,
+                test_sha256=test.sha256,
+                test_view=test.view,
+                result=stored,
+                predictions=predictions,
+                scored_at=moment,
+            )
         )
     return stored
+
+
+def find_last_look(turn: Turn, view: str) -> Look | None:
+    """Return the newest score of this view of the test set in the storage, of any study; None if there is none.
+
+    Of a score whose view is not stored, only that of the turn's own study is known to be the same.
+    """
+    same = or_(scores.c.test_view == view, and_(scores.c.test_view.is_(None), scores.c.study_uuid == turn.study_uuid))
+    wanted = select(scores.c.look, scores.c.study_name, scores.c.test_sha256).where(
+        scores.c.dataset == turn.dataset, scores.c.look.is_not(None), scores.c.test_sha256.is_not(None), same
+    )
+    with turn.engine.begin() as connection:
+        row = connection.execute(wanted.order_by(scores.c.look.desc()).limit(1)).first()
+    return None if row is None else Look(number=row.look, study=row.study_name, test_sha256=row.test_sha256)
 
 
 def count_looks(connection: Connection, dataset: str) -> int:

@@ -87,12 +87,13 @@ def create_atomically(
             warnings.simplefilter("ignore", ExperimentalWarning)
             study.set_metric_names(["validation accuracy"])
         yield StudyDraft(study=study, connection=connection)
-        # Rows of studies that were deleted with one of Optuna's tools.
-        connection.execute(delete(studies).where(text(f"NOT {ALIVE}")))
+        identity = uuid_ or str(uuid.uuid4())
+        # A study that comes back from another storage may have left its row here, if an Optuna tool deleted the study.
+        connection.execute(delete(studies).where(studies.c.uuid == identity, text(f"NOT {ALIVE}")))
         connection.execute(
             insert(studies).values(
                 study_id=get_study_id(study),
-                uuid=uuid_ or str(uuid.uuid4()),
+                uuid=identity,
                 name=name,
                 spec=dict(spec),
                 trials=trials,
@@ -148,7 +149,12 @@ def set_deadline(engine: Engine, study_id: int, seconds: float | None) -> None:
 def set_control(engine: Engine, study_id: int, control: Control, reason: str | None = None) -> None:
     """Tell every worker of the study, on any machine, to continue or to end; `reason` is for people."""
     with engine.begin() as connection:
-        connection.execute(update(studies).where(studies.c.study_id == study_id).values(control=control, reason=reason))
+        write_control(connection, study_id, control, reason)
+
+
+def write_control(connection: Connection, study_id: int, control: Control, reason: str | None = None) -> None:
+    """Do what `set_control` does, in the caller's transaction."""
+    connection.execute(update(studies).where(studies.c.study_id == study_id).values(control=control, reason=reason))
 
 
 def _select() -> Any:

@@ -12,21 +12,27 @@ import psycopg2
 import sqlalchemy
 
 from storage.database import STUDY_LOCK_KEY
+from storage.leasing.workers import is_dead
 from tests.search.command import Process, kill_group
 
 LOOK_SECONDS = 0.001
 
-# The turn at a test set is a session's lock; the other lock is held while tables are created or a score is stored.
-LOCKS = """
+# Held while tables are created or a score is stored.
+WAITING = """
     SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
-    WHERE locktype = 'advisory' AND datname = current_database()
+    WHERE locktype = 'advisory' AND datname = current_database() AND NOT granted
 """
-HELD = f"{LOCKS} AND granted AND (classid, objid) <> ({STUDY_LOCK_KEY >> 32}, {STUDY_LOCK_KEY & 0xFFFFFFFF})"
-WAITING = f"{LOCKS} AND NOT granted"
-TURN = f"hashtextextended((SELECT uuid FROM depthsearch.studies) || '/digits', {STUDY_LOCK_KEY})"
+TURNS = "SELECT holder FROM depthsearch.turns WHERE expires_at > now()"
+TAKE = """
+    INSERT INTO depthsearch.turns
+    SELECT uuid, 'digits', 1, 'elsewhere', now() + interval '1 hour' FROM depthsearch.studies
+    ON CONFLICT (study_uuid, dataset)
+    DO UPDATE SET token = turns.token + 1, holder = excluded.holder, expires_at = excluded.expires_at RETURNING token
+"""
+RELEASE = "UPDATE depthsearch.turns SET expires_at = '-infinity' RETURNING token"
 ASKING = """
     SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
-    AND query LIKE '%pg_try_advisory_lock%'
+    AND query LIKE '%depthsearch.turns%'
 """
 
 
@@ -69,19 +75,19 @@ class Eye:
 
     def has_turn(self) -> bool:
         """Return whether somebody has the turn at the test set."""
-        return self.ask(HELD) != [(0,)]
+        return not all(is_dead(holder) for (holder,) in self.ask(TURNS))
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Hold the turn for the length of the block."""
-        self.ask(f"SELECT pg_advisory_lock({TURN})")
+        self.ask(TAKE)
         try:
             yield
         finally:
-            self.ask(f"SELECT pg_advisory_unlock({TURN})")
+            self.ask(RELEASE)
 
     def asking(self) -> set[Any]:
-        """Return the server processes that have asked for the turn and did not get it at once."""
+        """Return the server processes that have asked for the turn."""
         self._asking |= {pid for (pid,) in self.ask(ASKING)}
         return self._asking
 

@@ -23,7 +23,7 @@ import pytest
 
 from tests.conftest import at, execute
 from tests.faults.eye import Eye, killed, moment
-from tests.search.command import Ended, Process, done, kill_group, start, until
+from tests.search.command import Ended, Process, done, kill_group, start
 
 pytestmark = pytest.mark.faults
 
@@ -107,7 +107,6 @@ def test_killed_at_the_moments_that_matter(eye: Eye, tmp_path: Path) -> None:
     killed(training)
     claims = []
     for _ in range(2):  # the second resumes the claim of the first
-        until(lambda: not eye.has_turn(), "the end of the killed one's turn")
         process = final(eye, tmp_path)
         assert moment(process, eye.has_turn)
         with eye.no_score():
@@ -159,7 +158,6 @@ def test_killed_at_twenty_moments(eyes: Callable[[], Eye], tmp_path: Path) -> No
         hit += moment(process, lambda due=due: eye.has_turn() or time.monotonic() > due)  # type: ignore[misc]
         killed(process)
     for seconds in to_the_claim + to_the_score:
-        until(lambda: not eye.has_turn(), "the end of the killed one's turn")
         process = final(eye, out)
         moment(process, eye.has_turn)
         with suppress(subprocess.TimeoutExpired):

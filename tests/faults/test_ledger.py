@@ -24,6 +24,7 @@ from storage import schema, url
 from storage.database import STUDY_LOCK_KEY, Database, open_database
 from storage.embedded.server import EmbeddedServer
 from storage.errors import ScoreRefused, UnknownStudy
+from storage.leasing.turns import Turn, hold_turn
 from storage.records import ledger, studies
 from storage.records.ledger import Claim
 from tests.conftest import open_folder
@@ -33,6 +34,7 @@ pytestmark = pytest.mark.faults
 
 UUID = "00000000-0000-0000-0000-000000000001"
 RACERS = 8
+PART = ledger.HeldOutPart(sha256="t", view="8x8 digits")
 
 # Takes the turn, claims and then scores; it prints a word after the claim and waits for a line before the score.
 SCORER = """
@@ -40,17 +42,16 @@ import sys
 from storage.records import ledger
 from storage import url
 from storage.database import open_database
+from storage.leasing.turns import hold_turn
 from storage.records.networks import Network
 address, uuid = sys.argv[1:]
-with open_database(url.parse(address)) as database, ledger.hold_turn(database.engine, uuid, "digits") as connection:
-    wanted = ledger.Claim(weights_sha256="a" * 64, winner={"trial": 1})
-    ledger.claim(connection, uuid, "s", "digits", wanted)
+with open_database(url.parse(address)) as database, hold_turn(database.engine, uuid, "digits") as turn:
+    ledger.claim(turn, "s", ledger.Claim(weights_sha256="a" * 64, winner={"trial": 1}))
     print("claimed", flush=True)
     sys.stdin.readline()
     network = Network(sha256="a" * 64, description={}, weights=b"weights")
-    ledger.complete(
-        connection, uuid, "digits", {"test_accuracy": 0.5}, test_sha256="t", predictions=b"p", network=network
-    )
+    part = ledger.HeldOutPart(sha256="t", view="8x8 digits")
+    ledger.complete(turn, {"test_accuracy": 0.5}, test=part, predictions=b"p", network=network)
 """
 
 
@@ -77,16 +78,19 @@ def scorer(address: str) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def claim(database: Database, weights: str = "a" * 64, *, opening: int = 1, uuid: str = UUID) -> None:
-    with database.engine.connect() as connection:
-        wanted = Claim(weights_sha256=weights, winner={"trial": 1})
-        ledger.claim(connection, uuid, "s", "digits", wanted, opening=opening, reason=None if opening == 1 else "why")
+def own_turn(database: Database, uuid: str = UUID) -> Turn:
+    """A turn that nothing renews or releases, and that several threads may use at once."""
+    with hold_turn(database.engine, uuid, "digits") as turn:
+        return turn
 
 
-def complete(database: Database, accuracy: float, uuid: str = UUID) -> dict[str, Any]:
-    with database.engine.connect() as connection:
-        outcome = {"test_accuracy": accuracy}
-        return ledger.complete(connection, uuid, "digits", outcome, test_sha256="t", predictions=b"p")
+def claim(turn: Turn, weights: str = "a" * 64, *, opening: int = 1) -> None:
+    wanted = Claim(weights_sha256=weights, winner={"trial": 1})
+    ledger.claim(turn, "s", wanted, opening=opening, reason=None if opening == 1 else "why")
+
+
+def complete(turn: Turn, accuracy: float) -> dict[str, Any]:
+    return ledger.complete(turn, {"test_accuracy": accuracy}, test=PART, predictions=b"p")
 
 
 def kept(database: Database) -> int:
@@ -96,16 +100,17 @@ def kept(database: Database) -> int:
 
 @pytest.mark.parametrize("opening", [1, 2])
 def test_of_many_claims_at_once_one_is_made(database: Database, opening: int) -> None:
-    """Even without a turn: the table itself has room for one."""
+    """Even in one turn: the table itself has room for one."""
+    turn = own_turn(database)
     if opening == 2:
-        claim(database)
-        complete(database, 0.9)
+        claim(turn)
+        complete(turn, 0.9)
     together, refused = threading.Barrier(RACERS), []
 
     def race(weights: str) -> None:
         together.wait()
         try:
-            claim(database, weights, opening=opening)
+            claim(turn, weights, opening=opening)
         except ScoreRefused:
             refused.append(weights)
 
@@ -122,12 +127,13 @@ def test_of_many_claims_at_once_one_is_made(database: Database, opening: int) ->
 
 
 def test_of_many_scores_at_once_one_is_stored(database: Database) -> None:
-    claim(database)
+    turn = own_turn(database)
+    claim(turn)
     together, stored = threading.Barrier(RACERS), []
 
     def race(accuracy: float) -> None:
         together.wait()
-        stored.append(complete(database, accuracy))
+        stored.append(complete(turn, accuracy))
 
     threads = [threading.Thread(target=race, args=(number / RACERS,)) for number in range(RACERS)]
     for thread in threads:
@@ -142,12 +148,12 @@ def test_of_many_scores_at_once_one_is_stored(database: Database) -> None:
 def test_a_killed_scorer_leaves_its_claim_and_frees_the_turn(database: Database, database_url: str) -> None:
     with scorer(database_url) as process:
         process.kill()
-    with ledger.hold_turn(database.engine, UUID, "digits") as connection:
+    with hold_turn(database.engine, UUID, "digits") as turn:
         [left] = ledger.list_openings(database.engine, UUID, "digits")
         assert (left.result, left.claim.weights_sha256) == (None, "a" * 64)
         with pytest.raises(ScoreRefused):
-            ledger.claim(connection, UUID, "s", "digits", Claim(weights_sha256="b" * 64, winner={}))
-    assert complete(database, 0.5)["look"] == 1
+            claim(turn, "b" * 64)
+        assert complete(turn, 0.5)["look"] == 1
 
 
 def test_a_scorer_that_is_killed_while_it_stores_stores_nothing(database: Database, database_url: str) -> None:
@@ -164,28 +170,31 @@ def test_a_scorer_that_is_killed_while_it_stores_stores_nothing(database: Databa
         process.wait()
         connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": STUDY_LOCK_KEY})
         connection.commit()
-    with ledger.hold_turn(database.engine, UUID, "digits"):  # free once the server has noticed
+    with hold_turn(database.engine, UUID, "digits") as turn:
         assert ledger.find_result(database.engine, UUID, "digits") is None
         assert kept(database) == 0
-    assert complete(database, 0.5)["look"] == 1
+        assert complete(turn, 0.5)["look"] == 1
 
 
 def test_a_server_that_is_killed_between_claim_and_score_has_the_claim() -> None:
     with open_folder() as folder:
         server = EmbeddedServer(folder)
-        with server as address, open_database(url.parse(address)) as database:
-            with ledger.hold_turn(database.engine, UUID, "digits") as connection:
-                wanted = Claim(weights_sha256="a" * 64, winner={"trial": 1})
-                ledger.claim(connection, UUID, "s", "digits", wanted)
-                kill(server.status().pid)
-                wait_until_gone(server)
-                with pytest.raises(DBAPIError):
-                    ledger.complete(connection, UUID, "digits", {}, test_sha256="t", predictions=b"p")
+        with (
+            server as address,
+            open_database(url.parse(address)) as database,
+            hold_turn(database.engine, UUID, "digits") as turn,
+        ):
+            claim(turn)
+            kill(server.status().pid)
+            wait_until_gone(server)
+            with pytest.raises(DBAPIError):
+                complete(turn, 0.5)
             with EmbeddedServer(folder):
-                assert ledger.find_claim(database.engine, UUID, "digits") == wanted
+                claimed = ledger.find_claim(database.engine, UUID, "digits")
+                assert claimed == Claim(weights_sha256="a" * 64, winner={"trial": 1})
                 assert ledger.find_result(database.engine, UUID, "digits") is None
-                claim(database)
-                assert complete(database, 0.5)["look"] == 1
+                claim(turn)  # the turn outlives the server
+                assert complete(turn, 0.5)["look"] == 1
 
 
 def dashboard(database: Database, method: str, path: str, body: dict[str, object]) -> str:
@@ -202,20 +211,20 @@ def dashboard(database: Database, method: str, path: str, body: dict[str, object
 
 def test_what_the_dashboard_deletes_or_renames_frees_no_test_set(database: Database) -> None:
     first = studies.create(database, "s", {}, 1)
-    claim(database, uuid=first.uuid)
-    complete(database, 0.9, first.uuid)
+    claim(turn := own_turn(database, first.uuid))
+    complete(turn, 0.9)
     path = f"/api/studies/{first.study_id}"
     assert dashboard(database, "POST", f"{path}/rename", {"study_name": "renamed"}).startswith("201")
     for name in ("s", "renamed"):  # what the dashboard makes is not a study of this program
         with pytest.raises(UnknownStudy):
             studies.get(database.engine, name)
     second = studies.create(database, "s", {}, 1)
-    claim(database, uuid=second.uuid)
-    assert complete(database, 0.8, second.uuid)["look"] == 2
+    claim(turn := own_turn(database, second.uuid))
+    assert complete(turn, 0.8)["look"] == 2
     assert dashboard(database, "DELETE", f"/api/studies/{second.study_id}", {}).startswith("204")
     third = studies.create(database, "s", {}, 1)
-    claim(database, uuid=third.uuid)
-    assert complete(database, 0.7, third.uuid)["look"] == 3
+    claim(turn := own_turn(database, third.uuid))
+    assert complete(turn, 0.7)["look"] == 3
     assert len({first.uuid, second.uuid, third.uuid}) == 3
     optuna.delete_study(study_name="s", storage=database.optuna)
     with database.engine.begin() as connection:

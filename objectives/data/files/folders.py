@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -74,11 +74,7 @@ def decode_folder(
     """
     images = list_images(folder)
     classes = classes or tuple(images)
-    extra = sorted(set(images) - set(classes))
-    if extra:
-        raise UnreadableData(
-            f"{folder / extra[0]} is not a class of this data set; its classes are {', '.join(classes)}"
-        )
+    check_known_classes(folder, images, classes)
     # Strings, because opening 50,000 images through Path objects takes 1.5 times as long.
     files = [f"{folder}/{name}/{file}" for name in classes for file in images.get(name, ())]
     if channels is None:
@@ -93,6 +89,15 @@ def decode_folder(
         channels=channels,
         blocks=_read_blocks(files, first.shape, image_size),
     )
+
+
+def check_known_classes(folder: Path, found: Collection[str], classes: Sequence[str]) -> None:
+    """Raise `UnreadableData` if a class folder that was found in `folder` is not one of `classes`."""
+    extra = sorted(set(found) - set(classes))
+    if extra:
+        raise UnreadableData(
+            f"{folder / extra[0]} is not a class of this data set; its classes are {', '.join(classes)}"
+        )
 
 
 def _list_visible(folder: Path) -> list[os.DirEntry[str]]:

@@ -52,8 +52,11 @@ class Outcome:
     test_interval_95: tuple[float, float]
     """Wilson's interval for the test accuracy."""
     test_examples: int
-    class_accuracy: Mapping[str, float] = field(default_factory=dict)
-    """The test accuracy (recall) of each class; empty if the score does not tell."""
+    test_examples_in_training: int | None = None
+    """How many of the test images equal an image of the training part, pixel by pixel; None if the score does not
+    tell."""
+    class_accuracy: Mapping[str, float | None] = field(default_factory=dict)
+    """The test accuracy (recall) of each class, null for one without test images; empty if the score does not tell."""
     macro_f1: float | None = None
     calibration_error: float | None = None
     """Expected calibration error over 15 bins."""
@@ -72,6 +75,11 @@ class Outcome:
     """Of the retrained network, before any variant."""
 
     @property
+    def classes_without_examples(self) -> list[str]:
+        """The classes that the test set has no image of."""
+        return [name for name, accuracy in self.class_accuracy.items() if accuracy is None]
+
+    @property
     def selection_gap(self) -> float:
         """The validation accuracy in the search less the test accuracy."""
         return self.validation_accuracy - self.test_accuracy
@@ -87,6 +95,7 @@ class Outcome:
             "test_interval_95": list(self.test_interval_95),
             "selection_gap": self.selection_gap,
             "test_examples": self.test_examples,
+            "test_examples_in_training": self.test_examples_in_training,
             "class_accuracy": dict(self.class_accuracy),
             "macro_f1": self.macro_f1,
             "calibration_error": self.calibration_error,

@@ -15,8 +15,11 @@ from storage.database import Database, open_database
 from storage.errors import StudyExists, UnknownStudy
 from storage.leasing import leases
 from storage.leasing.fencing import LeaseFence
+from storage.leasing.turns import hold_turn
 from storage.records import epochs, ledger, studies
 from storage.records.studies import StudyRecord
+
+PART = ledger.HeldOutPart(sha256="t", view="8x8 digits")
 
 
 @pytest.fixture
@@ -55,13 +58,13 @@ def test_everything_arrives_and_continues(
     database: Database, database_url: str, record: StudyRecord, target: Database
 ) -> None:
     fill(database_url)
-    with database.engine.connect() as connection:
+    with hold_turn(database.engine, record.uuid, "digits") as turn:
         wanted = ledger.Claim(weights_sha256="w" * 64, winner={"trial": 0})
-        ledger.claim(connection, record.uuid, "s", "digits", wanted)
-        ledger.complete(connection, record.uuid, "digits", {"a": 1}, test_sha256="t", predictions=b"p")
-        ledger.claim(connection, record.uuid, "s", "digits", wanted, opening=2, reason="to see")
-        ledger.complete(connection, record.uuid, "digits", {"a": 2}, test_sha256="t", predictions=b"q")
-        ledger.claim(connection, record.uuid, "s", "digits", wanted, opening=3, reason="to be sure")
+        ledger.claim(turn, "s", wanted)
+        ledger.complete(turn, {"a": 1}, test=PART, predictions=b"p")
+        ledger.claim(turn, "s", wanted, opening=2, reason="to see")
+        ledger.complete(turn, {"a": 2}, test=PART, predictions=b"q")
+        ledger.claim(turn, "s", wanted, opening=3, reason="to be sure")
     assert copy_study(database, target, "s") == 5
     copied = studies.get(target.engine, "s")
     assert (copied.uuid, copied.spec, copied.trials) == (record.uuid, record.spec, record.trials)
@@ -90,11 +93,11 @@ def test_a_study_that_comes_back_has_the_score_that_it_got_elsewhere(
     database: Database, record: StudyRecord, target: Database
 ) -> None:
     wanted = ledger.Claim(weights_sha256="w" * 64, winner={"trial": 0})
-    with database.engine.connect() as connection:
-        ledger.claim(connection, record.uuid, "s", "digits", wanted)
+    with hold_turn(database.engine, record.uuid, "digits") as turn:
+        ledger.claim(turn, "s", wanted)
     copy_study(database, target, "s")
-    with target.engine.connect() as connection:
-        ledger.complete(connection, record.uuid, "digits", {"a": 1}, test_sha256="t", predictions=b"p")
+    with hold_turn(target.engine, record.uuid, "digits") as turn:
+        ledger.complete(turn, {"a": 1}, test=PART, predictions=b"p")
     optuna.delete_study(study_name="s", storage=database.optuna)
     copy_study(target, database, "s")
     assert ledger.read_rows(database.engine, record.uuid) == ledger.read_rows(target.engine, record.uuid)

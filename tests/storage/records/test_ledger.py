@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from storage.database import Database
 from storage.errors import ScoreRefused
+from storage.leasing.turns import hold_turn
 from storage.records import ledger, studies
 from storage.records.studies import StudyRecord
 
@@ -17,23 +14,23 @@ WEIGHTS, OTHER = "a" * 64, "b" * 64
 REASON = "the labels of class 3 were wrong"
 
 
+PART = ledger.HeldOutPart(sha256="t", view="8x8 digits")
+
+
 def complete(database: Database, uuid: str, accuracy: float, dataset: str = "digits") -> dict[str, object]:
-    with database.engine.connect() as connection:
-        return ledger.complete(
-            connection, uuid, dataset, {"test_accuracy": accuracy}, test_sha256="t", predictions=b"\x00"
-        )
+    with hold_turn(database.engine, uuid, dataset) as turn:
+        return ledger.complete(turn, {"test_accuracy": accuracy}, test=PART, predictions=b"\x00")
 
 
 def claim(database: Database, uuid: str, weights: str = WEIGHTS, dataset: str = "digits") -> None:
-    with database.engine.connect() as connection:
-        wanted = ledger.Claim(weights_sha256=weights, winner={"trial": 4})
-        ledger.claim(connection, uuid, "s", dataset, wanted)
+    with hold_turn(database.engine, uuid, dataset) as turn:
+        ledger.claim(turn, "s", ledger.Claim(weights_sha256=weights, winner={"trial": 4}))
 
 
 def reclaim(database: Database, uuid: str, opening: int, weights: str = OTHER, reason: str = REASON) -> None:
-    with database.engine.connect() as connection:
+    with hold_turn(database.engine, uuid, "digits") as turn:
         wanted = ledger.Claim(weights_sha256=weights, winner={"trial": 5})
-        ledger.claim(connection, uuid, "s", "digits", wanted, opening=opening, reason=reason)
+        ledger.claim(turn, "s", wanted, opening=opening, reason=reason)
 
 
 def summaries(database: Database, uuid: str) -> list[dict[str, object]]:
@@ -123,36 +120,3 @@ def test_scores_outlive_the_study(database: Database, record: StudyRecord) -> No
     assert complete(database, again.uuid, 0.9)["look"] == 2  # the name does not matter, the study does
     assert len(summaries(database, record.uuid)) == len(summaries(database, again.uuid)) == 1
     assert (ledger.find_result(database.engine, record.uuid, "digits") or {})["looks"] == 2
-
-
-def test_turns_are_taken_one_after_another(database: Database, record: StudyRecord) -> None:
-    inside: list[int] = []
-    most: list[int] = []
-
-    def take() -> None:
-        with ledger.hold_turn(database.engine, record.uuid, "digits"):
-            inside.append(1)
-            most.append(len(inside))
-            inside.pop()
-
-    threads = [threading.Thread(target=take) for _ in range(4)]
-    with ledger.hold_turn(database.engine, record.uuid, "digits"):
-        for thread in threads:
-            thread.start()
-        threads[0].join(0.5)
-        assert most == []  # all wait while somebody has the turn
-    for thread in threads:
-        thread.join(10)
-    assert most == [1, 1, 1, 1]
-
-
-def test_a_turn_that_lost_its_connection_claims_nothing(database: Database, record: StudyRecord) -> None:
-    wanted = ledger.Claim(weights_sha256=WEIGHTS, winner={"trial": 4})
-    with ledger.hold_turn(database.engine, record.uuid, "digits") as connection:
-        backend = connection.scalar(text("SELECT pg_backend_pid()"))
-        connection.commit()
-        with database.engine.begin() as other:
-            other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": backend})
-        with ledger.hold_turn(database.engine, record.uuid, "digits"), pytest.raises(DBAPIError):
-            ledger.claim(connection, record.uuid, "s", "digits", wanted)
-    assert ledger.find_claim(database.engine, record.uuid, "digits") is None

@@ -11,6 +11,7 @@ from storage import schema, url
 from storage.copying.study import copy_study
 from storage.database import Database, open_database
 from storage.errors import UnknownStudy
+from storage.leasing.turns import hold_turn
 from storage.records import ledger, networks
 from storage.records.networks import Network
 from storage.records.studies import StudyRecord, create
@@ -29,16 +30,14 @@ def target(empty_database_url: str) -> Iterator[Database]:
 
 
 def claim(database: Database, uuid: str, sha256: str = NETWORK.sha256) -> None:
-    with database.engine.connect() as connection:
-        wanted = ledger.Claim(weights_sha256=sha256, winner={"trial": 0})
-        ledger.claim(connection, uuid, "s", "digits", wanted)
+    with hold_turn(database.engine, uuid, "digits") as turn:
+        ledger.claim(turn, "s", ledger.Claim(weights_sha256=sha256, winner={"trial": 0}))
 
 
 def complete(database: Database, uuid: str, network: Network = NETWORK, outcome: object = 0.9) -> None:
-    with database.engine.connect() as connection:
-        ledger.complete(
-            connection, uuid, "digits", {"accuracy": outcome}, test_sha256="t", predictions=b"p", network=network
-        )
+    with hold_turn(database.engine, uuid, "digits") as turn:
+        part = ledger.HeldOutPart(sha256="t", view="8x8 digits")
+        ledger.complete(turn, {"accuracy": outcome}, test=part, predictions=b"p", network=network)
 
 
 def kept(database: Database) -> int:

@@ -1,0 +1,99 @@
+"""A connection that would find other tables of Optuna's than ours belong to is refused, and nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import optuna
+import pytest
+from optuna.storages import RDBStorage
+
+from storage import url
+from storage.database import open_database
+from storage.errors import SchemaMismatch, UnknownStudy
+from storage.records import studies
+from storage.upgrades import plan_upgrade
+from tests.conftest import execute
+
+HERE = "SELECT count(*) FROM pg_tables WHERE schemaname = 'b'"
+
+
+def led_to(address: str, schema: str) -> str:
+    return f"{address}{'&' if '?' in address else '?'}options=-csearch_path%3D{schema}"
+
+
+@pytest.fixture
+def address(empty_database_url: str) -> str:
+    """A database whose studies lie in the schema `a`, beside an empty schema `b`."""
+    for name in ("a", "b"):
+        execute(empty_database_url, f"CREATE SCHEMA {name}")
+    with open_database(url.parse(led_to(empty_database_url, "a"))) as database:
+        for number in range(2):
+            studies.create(database, f"alice-{number}", {}, 1)
+    return empty_database_url
+
+
+def check_kept(address: str) -> None:
+    with open_database(url.parse(led_to(address, "a"))) as database:
+        assert studies.list_names(database.engine) == ["alice-0", "alice-1"]
+
+
+def test_another_search_path_is_refused_and_loses_nothing(address: str) -> None:
+    for wrong in (led_to(address, "b"), address):
+        with pytest.raises(SchemaMismatch, match="belong to Optuna's tables in the schema 'a'") as caught:
+            open_database(url.parse(wrong)).__enter__()
+        assert "options=-csearch_path%3Da" in str(caught.value)
+    assert execute(address, HERE) == [(0,)]  # no tables are made where nobody would look for them
+    check_kept(address)
+    with open_database(url.parse(led_to(address, "b,a"))) as database:  # finds them, too
+        assert len(studies.list_names(database.engine)) == 2
+
+
+def test_tables_of_optunas_own_in_another_schema_are_not_taken_for_ours(address: str) -> None:
+    RDBStorage(led_to(address.replace("postgresql://", "postgresql+psycopg2://", 1), "b")).engine.dispose()
+    with pytest.raises(SchemaMismatch, match="would use those of 'b'"), open_database(url.parse(led_to(address, "b"))):
+        pass
+    with pytest.raises(SchemaMismatch, match="would use those of 'b'"):
+        plan_upgrade(url.parse(led_to(address, "b")))
+    check_kept(address)
+
+
+@pytest.fixture
+def role(address: str) -> Iterator[str]:
+    """The name of a role whose search_path in this database is changed meanwhile."""
+    name = str(url.parse(address).username)
+    yield name
+    execute(address, f"ALTER ROLE {name} IN DATABASE {url.parse(address).database} RESET search_path")
+
+
+def test_a_role_that_is_led_elsewhere_meanwhile_writes_nothing(address: str, role: str) -> None:
+    place = f"ALTER ROLE {role} IN DATABASE {url.parse(address).database} SET search_path ="
+    execute(address, f"{place} a")
+    with open_database(url.parse(address)) as database:
+        assert len(studies.list_names(database.engine)) == 2
+        execute(address, f"{place} b")
+        database.engine.dispose()  # as after a restart of the server
+        with pytest.raises(SchemaMismatch, match="would use those of 'b'"):
+            studies.create(database, "bob", {}, 1)
+    with pytest.raises(SchemaMismatch), open_database(url.parse(address)):
+        pass
+    check_kept(address)
+
+
+def test_studies_whose_optuna_tables_were_dropped_are_not_mixed_with_new_ones(address: str) -> None:
+    execute(address, "DROP SCHEMA a CASCADE")
+    execute(address, "CREATE SCHEMA a")
+    with pytest.raises(SchemaMismatch, match="were dropped here"), open_database(url.parse(led_to(address, "a"))):
+        pass
+
+
+def test_creating_a_study_deletes_no_other_record(empty_database_url: str) -> None:
+    """Whatever Optuna's tables hold, the record of a study is deleted only by the study that has its UUID."""
+    with open_database(url.parse(empty_database_url)) as database:
+        made = studies.create(database, "first", {}, 1)
+        optuna.delete_study(study_name="first", storage=database.optuna)
+        studies.create(database, "second", {}, 1)
+        with pytest.raises(UnknownStudy):
+            studies.get(database.engine, "first")
+    kept = execute(empty_database_url, "SELECT name, uuid::text FROM depthsearch.studies ORDER BY study_id")
+    assert kept[0] == ("first", made.uuid)
