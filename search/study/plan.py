@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from objectives.data.cache import prepare
 from objectives.data.files.decoded import Progress
 from objectives.data.files.prepared import Prepared, Stamp
+from objectives.data.notes import describe_oddities
 from objectives.data.splits.classes import find_members
 from objectives.data.splits.split import Split, draw_subset, split_examples
 from objectives.discovery import FoundObjective, find_objective
@@ -127,7 +128,8 @@ def resolve_new(request: StudyRequest, settings: Settings, progress: Progress | 
     """Return the plan of a new study, without what only the storage knows (sources, experience)."""
     found = find_objective(request.objective or request.study)
     objective_files.remember(settings.home, found)
-    return resolve_with_objective(found, request, settings, progress)
+    plan = resolve_with_objective(found, request, settings, progress)
+    return replace(plan, notes=describe_oddities(plan.prepared, settings.data, settings.cache))
 
 
 def resolve_with_objective(

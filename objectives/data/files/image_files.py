@@ -32,6 +32,7 @@ _PILLOW_RAISES = (
     SyntaxError,
     ValueError,
     EOFError,
+    MemoryError,
     IndexError,
     struct.error,
     Image.DecompressionBombError,
