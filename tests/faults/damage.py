@@ -38,7 +38,7 @@ ROWS = np.full((2, 3072), ord("A"), dtype=np.uint8)
 # A type of objects, whose state says that it has none, over an array of bytes: pointers out of the file.
 HOSTILE = (
     b"\x80\x02}(U\x04datacnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01K\x04\x85"
-    b"cnumpy\ndtype\nU\x02O8K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89U\x20"
+    b"cnumpy\ndtype\nU\x02O8K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x01tb\x89U\x20"
     + b"A" * 32
     + b"tbU\x06labels](K\x00K\x01eu."
 )
