@@ -2,13 +2,14 @@
 
 Its folder is named by a hash of what can be seen of the source without opening it: relative paths, sizes, dates. It
 is built under a hidden name and renamed when it is complete, under a lock, so that of several processes only one
-decodes.
+decodes. Whoever finds it compares its content with its fingerprint, once; a copy that was changed is decoded again.
 """
 
 import contextlib
 import fcntl
 import hashlib
 import json
+import logging
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -23,11 +24,13 @@ from objectives.data.files.decoded import Decoded, Progress
 from objectives.data.files.errors import CacheError, DataError, UnreadableData
 from objectives.data.files.folders import scan_images
 from objectives.data.files.layouts import ClassFolder, Location, locate
-from objectives.data.files.prepared import Prepared
+from objectives.data.files.prepared import Prepared, Stamp
 from objectives.data.sources.download import obtain
 
 # Must change whenever the same source would be decoded to other bytes or files.
-_FORMAT = 1
+_FORMAT = 2
+
+_log = logging.getLogger(__name__)
 
 
 def prepare(
@@ -37,6 +40,7 @@ def prepare(
     *,
     image_size: int | None = None,
     progress: Progress | None = None,
+    checked: Stamp | None = None,
 ) -> Prepared:
     """Return the decoded training part of a data set; download and decode it if that has not been done yet.
 
@@ -47,6 +51,7 @@ def prepare(
         image_size: pixels; every image's shorter side is resized to it and the centre is cropped; None for the
             images as they are.
         progress: called while decoding, with the number of images done and the number of all images.
+        checked: the stamp of a copy whose content was compared already, by this process or the one that started it.
 
     Raises:
         DataError: the data set is unknown, missing or unreadable, or the copy cannot be written.
@@ -55,13 +60,13 @@ def prepare(
     source = locate_training_part(dataset, data_dir, cache_dir)
     key = hashlib.sha256(json.dumps(_describe_source(name, source, image_size)).encode()).hexdigest()[:16]
     folder = cache_dir / "data" / f"{name}-{key}"
-    found = prepared_folder.read(folder)
+    found = _find(folder, checked)
     if found is not None:
         return found
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _lock(folder.with_name(f".{folder.name}.lock")) as locked:
-            return prepared_folder.read(folder) or _build(folder, dataset, source, image_size, progress, locked)
+            return _find(folder, None) or _build(folder, dataset, source, image_size, progress, locked)
     except DataError:
         raise
     except OSError as error:
@@ -69,6 +74,14 @@ def prepare(
             f"the decoded copy of {name} cannot be written to {cache_dir} ({error.strerror or error}); free space "
             "there, or use another cache folder"
         ) from error
+
+
+def _find(folder: Path, checked: Stamp | None) -> Prepared | None:
+    """Return the copy in `folder`; None if there is none, or another content than its fingerprint says."""
+    found = prepared_folder.read(folder)
+    if found is None or found.stamp == checked or found.compute_fingerprint() == found.fingerprint:
+        return found
+    return None
 
 
 def locate_training_part(dataset: Dataset, data_dir: Path, cache_dir: Path) -> Location:
@@ -150,9 +163,12 @@ def _publish(part: Path, folder: Path) -> None:
     try:
         part.rename(folder)
     except OSError:
-        if prepared_folder.read(folder) is None:
+        if _find(folder, None) is None:
             shutil.rmtree(folder)
             part.rename(folder)
+            _log.warning(
+                "the decoded copy %s had been changed or damaged, and was decoded again from its source", folder
+            )
 
 
 def _check_classes(dataset: Dataset, decoded: Decoded, source: Location) -> None:

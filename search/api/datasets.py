@@ -8,6 +8,7 @@ from objectives.data.cache import prepare
 from objectives.data.catalogue import DATASETS, find_dataset, find_own_names
 from objectives.data.files.decoded import Progress as Decoding
 from objectives.data.files.layouts import locate
+from objectives.data.notes import describe_oddities
 from objectives.data.sources.remotes import Bundled
 from search.settings import Settings
 
@@ -47,6 +48,8 @@ class PreparedDataSet:
     fingerprint: str
     """SHA-256 of its content."""
     folder: str
+    notes: tuple[str, ...]
+    """Sentences about files that are not used, and about images that are all the same."""
 
     def to_json(self) -> dict[str, object]:
         """Return the document that `search data NAME --json` prints."""
@@ -73,6 +76,7 @@ def prepare_dataset(name: str, settings: Settings, decoding: Decoding | None = N
         image_shape=prepared.image_shape,
         fingerprint=prepared.fingerprint,
         folder=str(prepared.folder),
+        notes=describe_oddities(prepared, settings.data, settings.cache),
     )
 
 

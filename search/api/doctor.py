@@ -21,6 +21,7 @@ from search.errors import SearchError
 from search.settings import Settings
 from search.study.provenance import find_package_versions
 from search.workers import devices, recovery
+from search.workers.sockets import find_socket_folder
 from storage import url
 from storage.database import Database
 from storage.records import studies
@@ -54,6 +55,7 @@ def check_all(settings: Settings, *, url_in_flag: str | None = None, repair: boo
         "installation": _installation,
         "home": lambda: _writable(settings.home),
         "cache": lambda: _writable(settings.cache),
+        "temporary files": _temporary_files,
         "storage": lambda: _storage(settings, url_in_flag),
         "checkpoints": lambda: _checkpoints(settings.checkpoint_place),
         "objectives": _objectives,
@@ -114,6 +116,11 @@ def _writable(folder: Path) -> str:
     if free < LOW_DISK_BYTES:
         raise SearchError(f"{folder} has only {free / 2**30:.1f} GiB left; delete something or choose another disk")
     return f"{folder}, {free / 2**30:.0f} GiB free"
+
+
+def _temporary_files() -> str:
+    folder, sockets = tempfile.gettempdir(), find_socket_folder()
+    return folder if sockets == folder else f"{folder}; sockets in {sockets}, because that path is too long for them"
 
 
 def _checkpoints(place: str) -> str:

@@ -66,6 +66,7 @@ class Machine:
             settings=session.settings,
             device="cpu",
             threads=1,
+            checked=None if session.plan is None else session.plan.prepared.stamp,
         )
         return plan_jobs(job, self.devices, self.workers, self.cores)
 

@@ -20,3 +20,5 @@ def show_dataset(prepared: PreparedDataSet) -> None:
         f"{prepared.name}: {prepared.examples} training images of {height}x{width}, {channels} channels, "
         f"{len(prepared.classes)} classes, decoded in {prepared.folder}"
     )
+    for text in prepared.notes:
+        say(f"note: {text}")

@@ -45,7 +45,7 @@ def create_or_continue(
         except StudyExists:  # another `run` was quicker
             return resume_study(database, request, settings, progress)
         record = studies.get(database.engine, request.study)
-        return record, replace(plan, notes=warn_about_plan(plan, trials, settings))
+        return record, replace(plan, notes=[*plan.notes, *warn_about_plan(plan, trials, settings)])
 
 
 def resume_study(

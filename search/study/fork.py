@@ -64,6 +64,7 @@ def fork_study(
             draft.study.enqueue_trial(start)
     made = studies.get(database.engine, request.fork)
     notes = [
+        *plan.notes,
         *_describe_fork(old, stored, plan, len(finished), len(carried), differences),
         *create.warn_about_plan(plan, trials, settings),
     ]

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from objectives.data.cache import prepare
 from objectives.data.files.decoded import Progress
-from objectives.data.files.prepared import Prepared
+from objectives.data.files.prepared import Prepared, Stamp
+from objectives.data.notes import describe_oddities
 from objectives.data.splits.classes import find_members
 from objectives.data.splits.split import Split, draw_subset, split_examples
 from objectives.discovery import FoundObjective, find_objective
@@ -84,11 +85,13 @@ def resolve_stored(
     progress: Progress | None = None,
     *,
     searches: bool = True,
+    checked: Stamp | None = None,
 ) -> ResolvedStudy:
     """Return the plan of a stored study, from what this machine has and what the request sets.
 
     Args:
         searches: whether it is for training trials: only then must the search policy be the study's own.
+        checked: as in `prepare`.
 
     Raises:
         UsageError: something differs from what the study was created with.
@@ -106,7 +109,7 @@ def resolve_stored(
             f"cannot continue with {found.name!r} on {found.objective.data!r}; drop --objective, start a "
             "study of another name, or one that learns from this with --fork NAME"
         )
-    plan = resolve_with_objective(found, asked, settings, progress)
+    plan = resolve_with_objective(found, asked, settings, progress, checked)
     # The networks to reuse and the studies to learn from are in the storage: who has it open compares them.
     plan = replace(plan, spec=replace(plan.spec, sources=stored.sources, experience=stored.experience))
     stored.check_same(record.name, plan.spec)
@@ -125,11 +128,16 @@ def resolve_new(request: StudyRequest, settings: Settings, progress: Progress | 
     """Return the plan of a new study, without what only the storage knows (sources, experience)."""
     found = find_objective(request.objective or request.study)
     objective_files.remember(settings.home, found)
-    return resolve_with_objective(found, request, settings, progress)
+    plan = resolve_with_objective(found, request, settings, progress)
+    return replace(plan, notes=describe_oddities(plan.prepared, settings.data, settings.cache))
 
 
 def resolve_with_objective(
-    found: FoundObjective, request: StudyRequest, settings: Settings, progress: Progress | None = None
+    found: FoundObjective,
+    request: StudyRequest,
+    settings: Settings,
+    progress: Progress | None = None,
+    checked: Stamp | None = None,
 ) -> ResolvedStudy:
     """Return the plan of a new study of this objective, without what only the storage knows (sources, experience)."""
     # `replace` checks the changed space against the conditions of the objective's techniques.
@@ -138,7 +146,12 @@ def resolve_with_objective(
     found = replace(found, objective=objective)
     options = request.resolve(objective)
     prepared = prepare(
-        objective.data, settings.data, settings.cache, image_size=objective.image_size, progress=progress
+        objective.data,
+        settings.data,
+        settings.cache,
+        image_size=objective.image_size,
+        progress=progress,
+        checked=checked,
     )
     objective.check_images(prepared.image_shape)
     objective.check_epochs(options.epochs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from objectives.data.files.prepared import Stamp
 from search.settings import Settings
 
 OUTAGE = 75
@@ -25,3 +26,5 @@ class WorkerJob:
     device: str
     threads: int
     """CPU threads of this worker, 1 or more."""
+    checked: Stamp | None = None
+    """State of the decoded data whose content the starting process compared; the worker does so if it is another."""

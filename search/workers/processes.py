@@ -23,6 +23,7 @@ from search.errors import Exit, Interrupted, SearchError, UsageError
 from search.logs import configure
 from search.signals import end_on_first, ignore_signals
 from search.workers.job import OUTAGE, WorkerJob
+from search.workers.sockets import use_socket_folder
 from storage.connecting.retry import is_outage
 
 # The time that a worker which is asked to end has to finish its step and write its state.
@@ -44,7 +45,7 @@ def start_fork_server() -> ForkServerContext:
     try:
         # Started with both signals ignored: a signal to the whole group must not end the server before the workers,
         # because it alone learns when they end; and Ctrl-C would print a traceback while it imports torch.
-        with ignore_signals():
+        with ignore_signals(), use_socket_folder():
             ensure_running()
     finally:
         if safe_path is None:

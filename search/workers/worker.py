@@ -54,7 +54,8 @@ def run_worker(job: WorkerJob) -> None:
         # First of all: to read the objective's file is to run it.
         seal.install(seal.find_sealed_paths(job.settings.data, job.settings.cache))
         record = with_retries(studies.get, database.engine, job.study)
-        plan = resolve_stored(record, StudyRequest(study=job.study, objective=job.objective), job.settings)
+        request = StudyRequest(study=job.study, objective=job.objective)
+        plan = resolve_stored(record, request, job.settings, checked=job.checked)
         name = workers.new_worker_id()
         context = _prepare(job, database, record, plan, name)
         Worker(context, record, plan, name, job.settings.lease_seconds).run()

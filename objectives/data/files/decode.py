@@ -1,18 +1,16 @@
 """Decoding: from a layout on disk to labels, class names and image blocks, opening no other files."""
 
-import zipfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
 from objectives.data.files import image_files
 from objectives.data.files.cifar import read_batch
 from objectives.data.files.decoded import Decoded, Images, Labels, check_labels
-from objectives.data.files.errors import DataError, UnreadableData, one_line
 from objectives.data.files.folders import decode_folder
 from objectives.data.files.idx import read_idx
 from objectives.data.files.layouts import ArrayFile, CifarBatches, ClassFolder, IdxFiles, Location
+from objectives.data.files.npz import read_arrays
 
 _BLOCK_IMAGES = 4096
 
@@ -46,7 +44,7 @@ def decode(
             images = np.concatenate([images for images, _ in batches])
             labels = np.concatenate([labels for _, labels in batches])
         case ArrayFile():
-            images, labels = _read_arrays(files[0])
+            images, labels = read_arrays(files[0])
     assert classes is not None
     return _wrap_arrays(images, check_labels(labels, classes, len(images), files[-1]), classes, image_size)
 
@@ -67,21 +65,3 @@ def _iterate_blocks(images: Images, image_size: int | None) -> Iterator[Images]:
     for start in range(0, len(images), _BLOCK_IMAGES):
         block = images[start : start + _BLOCK_IMAGES]
         yield block if image_size is None else image_files.fit_block(block, image_size)
-
-
-def _read_arrays(path: Path) -> tuple[Images, Labels]:
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            images, labels = arrays["images"], arrays["labels"]
-    except DataError:
-        raise
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise UnreadableData(
-            f"{path} cannot be read ({one_line(error)}); remove it, and it will be written again"
-        ) from error
-    if images.dtype != np.uint8 or images.ndim != 4 or labels.dtype != np.int64 or labels.ndim != 1:
-        raise UnreadableData(
-            f"{path} must have uint8 images with four dimensions and int64 labels with one; remove it, "
-            "and it will be written again"
-        )
-    return images, labels

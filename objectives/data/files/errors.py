@@ -4,6 +4,7 @@ DataError
 ├── UnknownDataset    no data set has this name
 ├── MissingData       the data set is known, but its files are missing and could not be downloaded
 ├── UnreadableData    a file exists, but is not what its layout says
+│   └── UnreadableImage   one of many image files
 ├── CacheError        the decoded copy could not be written
 ├── ImpossibleSplit   the examples cannot be divided as asked (also a ValueError)
 ├── ImpossibleClasses the classes asked for are unknown, named twice or too few (also a ValueError)
@@ -25,6 +26,18 @@ class MissingData(DataError):
 
 class UnreadableData(DataError):
     """A file of a data set is truncated, malformed or not what its layout says."""
+
+
+class UnreadableImage(UnreadableData):
+    """One of many image files is not an image, or not one that can be used."""
+
+    def __init__(self, path: str, problem: str, remedy: str) -> None:
+        super().__init__(f"{path} {problem}; {remedy}")
+        self.path, self.problem = path, problem
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Return how to copy it to another process: as its message."""
+        return UnreadableData, self.args
 
 
 class CacheError(DataError):

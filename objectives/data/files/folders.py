@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from objectives.data.files import image_files
 from objectives.data.files.decoded import Decoded
-from objectives.data.files.errors import DataError, UnreadableData
+from objectives.data.files.errors import DataError, UnreadableData, UnreadableImage
 from objectives.data.files.layouts import IMAGE_SUFFIXES
 
 _BLOCK_BYTES = 8 * 2**20
+_LISTED = 10
 
 # Below about 224x224 pixels, decoding is mostly Python code, and threads would only wait for each other.
 _THREADS_FROM_PIXELS = 224 * 224
@@ -77,9 +78,12 @@ def decode_folder(
     check_known_classes(folder, images, classes)
     # Strings, because opening 50,000 images through Path objects takes 1.5 times as long.
     files = [f"{folder}/{name}/{file}" for name in classes for file in images.get(name, ())]
-    if channels is None:
-        channels = 1 if all(image_files.is_grayscale(file) for file in files) else 3
-    first = image_files.read(files[0], channels, image_size)
+    try:
+        if channels is None:
+            channels = 1 if all(image_files.is_grayscale(file) for file in files) else 3
+        first = image_files.read(files[0], channels, image_size)
+    except UnreadableImage as error:
+        raise list_unreadable(files, error) from None
     labels = [label for label, name in enumerate(classes) for _ in images.get(name, ())]
     return Decoded(
         labels=np.array(labels, dtype=np.int64),
@@ -128,13 +132,43 @@ def _read_blocks(files: Sequence[str], shape: tuple[int, ...], image_size: int |
             block[k] = image
         return block
 
-    threads = min(8, os.cpu_count() or 1) if height * width >= _THREADS_FROM_PIXELS else 1
+    try:
+        yield from _read_ahead(read, range(0, len(files), size), height * width)
+    except UnreadableImage as error:
+        raise list_unreadable(files, error) from None
+
+
+def _read_ahead(
+    read: Callable[[int], NDArray[np.uint8]], starts: Sequence[int], pixels: int
+) -> Iterator[NDArray[np.uint8]]:
+    threads = min(8, os.cpu_count() or 1) if pixels >= _THREADS_FROM_PIXELS else 1
     pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
     try:
-        starts = iter(range(0, len(files), size))
-        ahead = deque(pool.submit(read, start) for start in islice(starts, 2 * threads))
+        left = iter(starts)
+        ahead = deque(pool.submit(read, start) for start in islice(left, 2 * threads))
         while ahead:
             yield ahead.popleft().result()
-            ahead.extend(pool.submit(read, start) for start in islice(starts, 1))
+            ahead.extend(pool.submit(read, start) for start in islice(left, 1))
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def list_unreadable(files: Sequence[str], first: UnreadableImage) -> UnreadableData:
+    """Return one error for all images that cannot be used, of which `first` was found; every file is read."""
+
+    def find_error(file: str) -> UnreadableImage | None:
+        try:
+            image_files.read(file, 3, None)
+        except UnreadableImage as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1), thread_name_prefix="check") as pool:
+        errors = [error for error in pool.map(find_error, files) if error is not None]
+    if len(errors) < 2:
+        return errors[0] if errors else first
+    listed = "; ".join(f"{error.path} {error.problem}" for error in errors[:_LISTED])
+    more = f"; and {len(errors) - _LISTED:,} more" if len(errors) > _LISTED else ""
+    return UnreadableData(
+        f"{len(errors):,} of {len(files):,} images cannot be used: {listed}{more}; replace or remove them"
+    )

@@ -1,6 +1,7 @@
 """A data set is decoded once, by however many processes, and after whatever happened to the last attempt."""
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Callable
@@ -85,6 +86,54 @@ def test_the_image_size_has_a_copy_of_its_own(mine: Path, cache_dir: Path) -> No
     assert prepare("mine", mine, cache_dir) == whole
 
 
+def blacken(folder: Path) -> None:
+    images = np.load(folder / "images.npy", mmap_mode="r+")
+    images[:] = 0
+    images.flush()
+
+
+def shift_labels(folder: Path) -> None:
+    np.save(folder / "labels.npy", np.roll(np.load(folder / "labels.npy"), 1))
+
+
+def swap_classes(folder: Path) -> None:
+    meta = json.loads((folder / "meta.json").read_text())
+    (folder / "meta.json").write_text(json.dumps(meta | {"classes": ["b", "a", "c"]}))
+
+
+@pytest.mark.parametrize("change", [blacken, shift_labels, swap_classes])
+def test_a_copy_with_another_content_is_decoded_again_with_one_note(
+    change: Callable[[Path], None],
+    mine: Path,
+    cache_dir: Path,
+    mine_content: made.Part,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    before = prepare("mine", mine, cache_dir)
+    make_writable(before.folder)
+    change(before.folder)
+    # Not even for a process that was told that the former content had been compared.
+    after = prepare("mine", mine, cache_dir, checked=before.stamp)
+    assert after == before
+    np.testing.assert_array_equal(after.images(), mine_content.images)
+    np.testing.assert_array_equal(after.labels(), mine_content.labels)
+    prepare("mine", mine, cache_dir)
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert f"{before.folder} had been changed or damaged, and was decoded again" in record.getMessage()
+
+
+def test_a_copy_is_read_only_and_can_be_removed(mine: Path, cache_dir: Path) -> None:
+    folder = prepare("mine", mine, cache_dir).folder
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o444}
+    shutil.rmtree(folder)
+
+
+def make_writable(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.chmod(0o600)
+
+
 def truncate_images(folder: Path) -> None:
     os.truncate(folder / "images.npy", (folder / "images.npy").stat().st_size - 1)
 
@@ -115,6 +164,7 @@ def test_a_damaged_copy_is_written_again(
     damage: Callable[[Path], None], mine: Path, cache_dir: Path, mine_content: made.Part
 ) -> None:
     before = prepare("mine", mine, cache_dir)
+    make_writable(before.folder)
     damage(before.folder)
     count = made.Count()
     after = prepare("mine", mine, cache_dir, progress=count)

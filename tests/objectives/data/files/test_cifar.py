@@ -63,7 +63,7 @@ def test_nothing_but_what_builds_arrays_is_allowed(call: Callable[..., Any], tmp
         (pickle.dumps([1]), "must be a dict with 'data' and 'labels'"),
         (pickle.dumps({"data": ROWS}), "must be a dict with 'data' and 'labels'"),
         (pickle.dumps({"data": ROWS[:, 1:], "labels": []}), "must be uint8 of shape (N, 3072)"),
-        (pickle.dumps({"data": ROWS.astype(np.int32), "labels": []}), "must be uint8 of shape (N, 3072)"),
+        (pickle.dumps({"data": ROWS.astype(np.int64), "labels": []}), "must be uint8 of shape (N, 3072)"),
         (pickle.dumps({"data": b"bytes", "labels": []}), "must be uint8 of shape (N, 3072)"),
         (pickle.dumps({"data": ROWS, "labels": ["a"] * 6}), "must be a list of integers"),
     ],

@@ -66,15 +66,12 @@ def test_images_are_grayscale_only_where_all_are(tmp_path: Path) -> None:
     assert gray.exists()
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "P", "CMYK", "LA"])
+@pytest.mark.parametrize("mode", ["RGBA", "CMYK", "LA"])
 def test_other_modes_become_rgb(mode: str, tmp_path: Path) -> None:
     for name in ("a", "b"):
         path = tmp_path / name / ("1.tif" if mode == "CMYK" else "1.png")
         path.parent.mkdir()
-        image = Image.new("RGB", (4, 4), (10, 200, 30)).convert(mode)
-        if mode == "P":
-            image.info["transparency"] = b"\x80\x90"
-        image.save(path)
+        Image.new("RGB", (4, 4), (10, 200, 30)).convert(mode).save(path)
     expected = np.array([146, 146, 146] if mode == "LA" else [10, 200, 30])
     assert np.abs(pixels(decoded(tmp_path))[0, 0, 0] - expected).max() <= 25
 
@@ -129,6 +126,22 @@ def test_an_image_that_cannot_be_decoded_is_named(broken: str, tmp_path: Path) -
             path.mkdir()
     with pytest.raises(UnreadableData, match=f"{broken} cannot be decoded as an image"):
         pixels(decoded(tmp_path))
+
+
+def test_all_broken_images_are_listed_together(tmp_path: Path) -> None:
+    made.write_folders(tmp_path, made.part(2, 20, (8, 8, 3)), ["a", "b"])
+    for k in range(6):
+        (tmp_path / "a" / f"{k:05}.png").write_bytes(b"")
+        (tmp_path / "b" / f"{k + 20:05}.png").write_text("<html>404</html>")
+    for channels in (None, 3):
+        with pytest.raises(UnreadableData) as error:
+            pixels(decoded(tmp_path, channels=channels))
+        message = str(error.value)
+        assert message.startswith("12 of 40 images cannot be used: ")
+        assert message.endswith("; and 2 more; replace or remove them")
+        assert [f"{k:05}.png cannot be decoded" in message for k in (0, 5, 6, 20, 23, 24)] == [
+            *(True, True, False, True, True, False)
+        ]
 
 
 def test_sixteen_bit_images_are_refused_instead_of_clipped(tmp_path: Path) -> None:
