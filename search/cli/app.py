@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Annotated
@@ -13,6 +14,7 @@ import typer
 from search import commands
 from search.cli.error_handling import run_guarded
 from search.commands.command import Command
+from search.display.documents import reserve_stdout
 
 
 def find_commands(package: ModuleType = commands) -> list[Command]:
@@ -53,4 +55,6 @@ def _configure(
 
 def main() -> int:
     """Run the command line and return its exit code."""
+    if "--json" in sys.argv:
+        reserve_stdout()
     return run_guarded(build_app())

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
 from objectives.data.files.decoded import Progress as Report
+from search.display.documents import write_document
 
 
 def out() -> Console:
@@ -57,7 +58,7 @@ def print_document(result: Document) -> None:
 
 def print_json(value: object) -> None:
     """Print one JSON document."""
-    print(json.dumps(value, indent=2, default=str), flush=True)
+    write_document(json.dumps(value, indent=2, default=str))
 
 
 def say(text: str) -> None:
