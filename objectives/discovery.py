@@ -6,26 +6,27 @@ A package ships an objective through an entry point of the group `depthsearch.ob
 
 from __future__ import annotations
 
-import contextlib
+import importlib
 import importlib.metadata
-import importlib.util
 import os
 import pkgutil
+import re
 import sys
 from collections.abc import Mapping
-from contextvars import ContextVar
-from dataclasses import dataclass
-from importlib.machinery import SourceFileLoader
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Literal, NewType
 
 from objectives import studies
-from objectives.base.errors import ObjectiveError, StopReading
+from objectives.base.errors import ObjectiveError
 from objectives.base.hashing import hash_file, hash_package
 from objectives.core.declaration import hash_declaration
 from objectives.core.objective import Objective
+from objectives.importing import own_files
+from objectives.importing.children import call_in_children
+from objectives.importing.own_files import OwnFilesFinder, hash_sources
 from spaces.suggestions import suggest_and_list
 
 ENTRY_POINTS = "depthsearch.objectives"
@@ -34,8 +35,6 @@ ATTRIBUTE = "OBJECTIVE"
 
 ObjectiveName = NewType("ObjectiveName", str)
 """What `parse_name` has let pass: the name of an objective, which no code takes for the path of a file."""
-
-_reading: ContextVar[bool] = ContextVar("reading", default=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +45,13 @@ class FoundObjective:
     objective: Objective
     origin: Literal["shipped", "installed", "file"]
     source_hash: str
-    """SHA-256 of the source code that defines it: one file, or every module of an installed package. For one that
-    ships with this package and brings no code of its own, `declared:` and a hash of what it declares: moving our code
-    must not change what a study was created with."""
+    """SHA-256 of the source code that defines it: a file with the modules beside it that it imports, or every module
+    of an installed package. For one that ships with this package and brings no code of its own, `declared:` and a hash
+    of what it declares: moving our code must not change what a study was created with."""
     path: Path
     """The file that defines it."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of a user's own file and of each module beside it that it imports, by their paths from its folder."""
 
     @property
     def is_shipped(self) -> bool:
@@ -118,14 +119,16 @@ def is_installed(name: str) -> bool:
     return name in _find_entry_points()
 
 
-def stop_if_reading() -> None:
-    """End the reading of an objective's file at the call of this function; do nothing outside of such a reading.
+def make_importable(found: FoundObjective) -> None:
+    """Let this process and those that it starts import what lies beside a user's own file, for as long as they live.
 
-    A script may define an objective and then search it: a process that reads the objective from the script must not
-    search it as well.
+    Otherwise that can be imported only while the file is read. Another process finds the file's own definitions, too,
+    unless the file has changed: a data loader's workers unpickle its data set.
     """
-    if _reading.get():
-        raise StopReading
+    if found.origin == "file":
+        finder = _build_finder(found.path, found.source_hash)
+        finder.install()
+        call_in_children(own_files.__file__, finder.to_json())
 
 
 def _load_shipped(name: str) -> FoundObjective:
@@ -143,7 +146,7 @@ def _load_installed(point: EntryPoint) -> FoundObjective:
     """Import an installed objective under its own module name, so that its relative imports work everywhere."""
     try:
         module = importlib.import_module(point.module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ObjectiveError(
             f"installed objective {point.name!r} ({point.value}) cannot be imported: {type(error).__name__}: {error}"
         ) from error
@@ -162,46 +165,48 @@ def _load_file(path: Path) -> FoundObjective:
     path = path.resolve()
     if path.parent == Path(studies.__path__[0]).resolve():
         return _load_shipped(_to_dashes(path.stem))
-    source_hash = hash_file(path)
-    # The name in sys.modules depends on the content alone, so that workers can unpickle what the file defines.
-    name = f"_objective_{path.stem}_{source_hash[:12]}"
-    if name not in sys.modules:
-        _execute_file(name, path)
-    objective = _read_objective(sys.modules[name], ATTRIBUTE)
+    source_hash, files = hash_sources(path)
+    finder = _build_finder(path, source_hash)
+    if finder.name not in sys.modules:
+        _execute_file(finder)
+    objective = _read_objective(sys.modules[finder.name], ATTRIBUTE)
     return FoundObjective(
-        name=parse_name(_to_dashes(path.stem)), objective=objective, origin="file", source_hash=source_hash, path=path
+        name=parse_name(_to_dashes(path.stem)),
+        objective=objective,
+        origin="file",
+        source_hash=source_hash,
+        path=path,
+        files=files,
     )
 
 
-def _execute_file(name: str, path: Path) -> None:
-    """Import a file as the module `name`."""
-    loader = _UncachedLoader(name, str(path))
-    spec = importlib.util.spec_from_loader(name, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    token = _reading.set(True)
+def _build_finder(path: Path, source_hash: str) -> OwnFilesFinder:
+    # The name in sys.modules depends on the content alone, so that workers can unpickle what the file defines.
+    stem = re.sub(r"\W", "_", path.stem)
+    return OwnFilesFinder(name=f"_objective_{stem}_{source_hash[:12]}", path=str(path), source_hash=source_hash)
+
+
+def _execute_file(finder: OwnFilesFinder) -> None:
+    """Import an objective's file under the finder's name."""
+    own_files.forget_imported()
     try:
-        with contextlib.suppress(StopReading):
-            loader.exec_module(module)
+        with finder:
+            importlib.import_module(finder.name)
+    except SystemExit as error:
+        raise ObjectiveError(
+            f"objective file {finder.path} cannot be read: it ends the program, with sys.exit({error.code!r}), when it "
+            'is imported; put what parses arguments or may exit below `if __name__ == "__main__":`'
+        ) from error
     except Exception as error:
-        del sys.modules[name]
         hint = ""
         if isinstance(error, ImportError) and "relative import" in str(error):
-            hint = f"; install a package of several modules, with an entry point of the group {ENTRY_POINTS}"
-        raise ObjectiveError(f"objective file {path} cannot be read: {type(error).__name__}: {error}{hint}") from error
-    finally:
-        _reading.reset(token)
-
-
-class _UncachedLoader(SourceFileLoader):
-    """A loader that always compiles the source.
-
-    Cached bytecode is matched by date and size, and may belong to another text that was written in the same second.
-    """
-
-    def get_code(self, fullname: str) -> CodeType:
-        return self.source_to_code(self.get_data(self.path), self.path)
+            hint = (
+                "; import a module beside the file by its plain name, or install a package of several modules, with "
+                f"an entry point of the group {ENTRY_POINTS}"
+            )
+        raise ObjectiveError(
+            f"objective file {finder.path} cannot be read: {type(error).__name__}: {error}{hint}"
+        ) from error
 
 
 def _read_objective(module: ModuleType, attribute: str) -> Objective:

@@ -9,6 +9,14 @@ import sys
 from objectives.base.printable import escape_controls
 
 
+def send_prints_to_stderr() -> None:
+    """Send what code prints, in Python or in C, to stderr, because stdout belongs to one command's document."""
+    try:
+        os.dup2(2, 1)
+    except OSError:  # the process has no stderr
+        return
+
+
 def configure(debug: bool = False) -> None:
     """Send warnings, or everything with `debug` or SEARCH_DEBUG=1, to stderr; workers inherit the choice."""
     if debug:

@@ -37,6 +37,8 @@ def _check_range(domain: Int | Float) -> None:
         raise SpaceError(f"low <= high must hold, but got low={low}, high={high}")
     if domain.log and low <= 0:
         raise SpaceError(f"a log range must start above 0, but got low={low}")
+    if domain.log and not math.isfinite(high / low):
+        raise SpaceError(f"high / low of a log range must be finite, but got low={low}, high={high}")
     if domain.at_least is not None and low < domain.at_least:
         raise SpaceError(f"low must be at least {domain.at_least}, but got low={low}")
     if domain.at_most is not None and high > domain.at_most:

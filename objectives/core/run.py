@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from objectives.base.registry import as_choice, resolve
 from objectives.base.seeds import derive_seed
 from objectives.core.objective import Objective
 from objectives.data.batches.examples import TrainValidation
+from objectives.models.own_modules import check_extra_state, create_lazy_parameters
 from objectives.reuse.catalogue import REUSES
 from objectives.reuse.context import ReuseContext
 from objectives.reuse.freeze import Freeze
@@ -73,11 +75,22 @@ def train(
             sources=sources or {},
         )
         return shipped.run(report, callback)
+    except SystemExit as error:
+        raise ObjectiveError(_describe_exit(error)) from error
     except (RuntimeError, MemoryError) as error:
         memory = as_out_of_memory(error, data.device)
         if memory is None:
             raise
         raise memory from None
+
+
+def _describe_exit(error: SystemExit) -> str:
+    """Return where the objective's code called `sys.exit`, and the reason that it gave."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"{frame.filename}:{frame.lineno} ended the program with sys.exit({error.code!r}); raise an exception instead, "
+        "and the trial fails with its message"
+    )
 
 
 def _seed_everything(data: TrainValidation, seed: int) -> None:
@@ -167,7 +180,10 @@ class StandardTraining:
 def build_network(objective: Objective, config: Configuration) -> nn.Module:
     """Return the untrained network of a configuration that has `image_shape` and `classes`."""
     if objective.build_model is not None:
-        return _check_module(objective.build_model(config), "build_model")
+        network = _check_module(objective.build_model(config), "build_model")
+        create_lazy_parameters(network, config["image_shape"])
+        check_extra_state(network)
+        return network
     entry = objective.network
     assert entry is not None
     return entry.build(config.into(entry.config), config["image_shape"], config["classes"])

@@ -8,12 +8,20 @@ from pathlib import Path
 from safetensors.torch import load, save
 from torch import nn
 
+from objectives.models.own_modules import pack_extra_states, unpack_extra_states
+
 
 def pack_weights(model: nn.Module) -> tuple[bytes, str]:
     """Return the weights and buffers as the content of a safetensors file, and its SHA-256."""
     # Copies, because the format cannot store one tensor under two names, as tied weights need.
-    data = save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()})
+    state = pack_extra_states(model.state_dict())
+    data = save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()})
     return data, hashlib.sha256(data).hexdigest()
+
+
+def load_packed(data: bytes, model: nn.Module) -> None:
+    """Load what `pack_weights` returned into a network of the same layers."""
+    model.load_state_dict(unpack_extra_states(load(data), model))
 
 
 def load_weights(path: Path, model: nn.Module, sha256: str) -> bytes | None:
@@ -21,5 +29,5 @@ def load_weights(path: Path, model: nn.Module, sha256: str) -> bytes | None:
     data = path.read_bytes() if path.is_file() else b""
     if hashlib.sha256(data).hexdigest() != sha256:
         return None
-    model.load_state_dict(load(data))
+    load_packed(data, model)
     return data

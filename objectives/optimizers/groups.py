@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from torch import nn
+from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
+from objectives.base.errors import ObjectiveError
 from objectives.base.registry import resolve
 from objectives.optimizers.catalogue import OPTIMIZERS, Groups
 from spaces import Choice
@@ -28,8 +30,14 @@ def build_optimizer(model: nn.Module, choice: Choice) -> Optimizer:
     no weight decay.
 
     Raises:
-        ObjectiveError: the optimizer or an option is unknown, or a value is beyond its limits.
+        ObjectiveError: the optimizer or an option is unknown, or a value is beyond its limits; or the network has lazy
+            layers, whose parameters cannot be told apart yet.
     """
+    if any(map(is_lazy, model.parameters())):
+        raise ObjectiveError(
+            f"the {type(model).__name__} has lazy layers without parameters; call it on images before its optimizer is "
+            "built"
+        )
     entry, options = resolve(OPTIMIZERS, choice, "optimizer")
     return entry.build([group for group in _group_parameters(model) if group["params"]], **options)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,7 +26,7 @@ class BestWeights:
         self._dipped = False
         self._best = -1.0
         self._waited = 0
-        self._kept: dict[str, Tensor] | None = None
+        self._kept: dict[str, Any] | None = None
 
     def average(self) -> None:
         """Add the model's current weights to the average (Izmailov et al. 2018); called at a dip."""
@@ -87,5 +88,9 @@ class BestWeights:
             self._averaged.load_state_dict(state["averaged"])
 
 
-def _copy_state(model: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+def _copy_state(model: nn.Module) -> dict[str, Any]:
+    """Copy the state; a module's own extra state may be no tensor."""
+    return {
+        name: value.detach().clone() if isinstance(value, Tensor) else copy.deepcopy(value)
+        for name, value in model.state_dict().items()
+    }

@@ -10,7 +10,8 @@ from types import ModuleType
 
 from objectives import studies
 from objectives.core.objective import Objective
-from objectives.discovery import ATTRIBUTE, ENTRY_POINTS, stop_if_reading
+from objectives.discovery import ATTRIBUTE, ENTRY_POINTS
+from objectives.importing.reading import stop_if_reading
 from search.api.session import Session, open_session
 from search.error_messages import user_message
 from search.errors import UsageError

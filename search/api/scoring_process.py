@@ -17,7 +17,7 @@ from search.api.session import Session, open_session
 from search.error_messages import user_message
 from search.errors import Interrupted, SearchError
 from search.evaluation.results.score import Score
-from search.logs import configure
+from search.logs import configure, send_prints_to_stderr
 from search.settings import Settings
 from search.signals import end_on_first
 from search.workers import processes
@@ -91,6 +91,7 @@ def _wait(receiver: Connection, tell: Callable[[str], object] | None) -> Answer:
 
 def _main(job: ScoringJob, sender: Connection) -> None:
     configure()
+    send_prints_to_stderr()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this process
     end_on_first((signal.SIGTERM,))
     threading.Thread(target=processes.end_with_parent, daemon=True).start()

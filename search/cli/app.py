@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,7 @@ import typer
 from search import commands
 from search.cli.error_handling import run_guarded
 from search.commands.command import Command
+from search.display.documents import reserve_stdout
 from search.errors import SearchError
 
 
@@ -65,4 +67,6 @@ def _configure(
 
 def main() -> int:
     """Run the command line and return its exit code."""
+    if "--json" in sys.argv:
+        reserve_stdout()
     return run_guarded(build_app())

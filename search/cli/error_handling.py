@@ -31,6 +31,12 @@ def run_guarded(app: typer.Typer) -> int:
         # The reader of the output (`| head`) has closed the pipe, which is no error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE
+    except SystemExit as error:
+        return _print_error(
+            f"error: something that this command called ended the program, with sys.exit({error.code!r}); "
+            "`search --debug ...` shows the steps before it",
+            Exit.FAILED,
+        )
     except Exception as error:
         # What Typer raises for a wrong command line has this method, whichever version of click it uses.
         usage = getattr(error, "format_message", None)

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from objectives.base.printable import escape_controls
 from objectives.data.files.decoded import Progress as Report
+from search.display.documents import write_document
 
 
 def out() -> Console:
@@ -60,7 +61,7 @@ def print_document(result: Document) -> None:
 
 def print_json(value: object) -> None:
     """Print one JSON document; JSON has no infinite and no undefined numbers, which become null."""
-    print(json.dumps(_replace_nonfinite(value), indent=2, default=str, allow_nan=False), flush=True)
+    write_document(json.dumps(_replace_nonfinite(value), indent=2, default=str, allow_nan=False))
 
 
 def _replace_nonfinite(value: object) -> object:

@@ -15,6 +15,7 @@ from objectives.base.device import resolve_devices
 from objectives.base.seeds import derive_seed
 from objectives.core.objective import Objective
 from objectives.data.batches.examples import TrainValidation, load
+from objectives.discovery import make_importable
 from objectives.reuse.trained_network import TrainedNetwork
 from search.errors import NothingToDo
 from search.evaluation.racing import Race
@@ -116,6 +117,7 @@ def prepare_final_step(task: FinalTask, reopening: Reopening | None) -> FinalSte
     record, request, settings = task.view.record, task.request, task.settings
     own = StudyRequest(study=record.name, objective=task.objective)
     plan = resolve_stored(record, own, settings, task.decoding, searches=False)
+    make_importable(plan.found)
     left = task.view.status().budget.left
     if left:
         task.tell(f"note: {left} trials of the study's budget have not finished yet")

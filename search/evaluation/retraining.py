@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from optuna.trial import FrozenTrial
 from safetensors import SafetensorError
-from safetensors.torch import load as load_safetensors
 from torch import nn
 
-from objectives.base.errors import Diverged, TrainingError
+from objectives.base.errors import TrainingError
+from objectives.core.reports import read_metrics
 from objectives.core.run import build_network, train
 from objectives.data.batches.examples import TrainValidation
-from objectives.models.weights import load_weights, pack_weights
+from objectives.models.weights import load_packed, load_weights, pack_weights
 from search.curves import find_best_epoch
 from search.errors import SearchError
 from search.evaluation import model_card
@@ -72,9 +71,7 @@ def train_with_seed(final_step: FinalStep, trial: FrozenTrial, data: TrainValida
     accuracies: dict[int, float] = {}
 
     def report(epoch: int, metrics: Mapping[str, float]) -> None:
-        if not math.isfinite(metrics["accuracy"]):  # a user's own training may not check
-            raise Diverged(f"accuracy became {metrics['accuracy']} in epoch {epoch}")
-        accuracies[epoch] = float(metrics["accuracy"])
+        accuracies[epoch] = read_metrics(epoch, metrics)["accuracy"]
 
     with use_threads_of(trial):
         train(
@@ -163,7 +160,7 @@ def _load_checkpoint(final_step: FinalStep, winner: Winner) -> nn.Module | None:
     model = build_untrained(final_step, winner).to(final_step.device)
     try:
         content = checkpoints.load(open_store(final_step.settings.checkpoint_place), found)
-        model.load_state_dict(load_safetensors(content))
+        load_packed(content, model)
     except (StoreFailed, SafetensorError, RuntimeError) as error:
         _log.info("the winner is trained again because its checkpoint cannot be loaded: %s", error)
         return None

@@ -77,9 +77,7 @@ def _resolve(request: StudyRequest, stored: StudySpec, settings: Settings, progr
     asked = replace(fill_from_stored(request, stored), overrides=overrides)
     if request.objective is not None:
         return resolve_new(asked, settings, progress)
-    return resolve_with_objective(
-        recall(settings.home, stored.objective, stored.objective_hash), asked, settings, progress
-    )
+    return resolve_with_objective(recall(settings.home, stored), asked, settings, progress)
 
 
 def _merge_overrides(before: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:

@@ -7,11 +7,14 @@ machine itself, says where a file with that hash is. Shipped and installed objec
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 from objectives.base.errors import ObjectiveError
-from objectives.base.hashing import hash_file
-from objectives.discovery import FoundObjective, ObjectiveName, find_named, find_objective, is_installed
+from objectives.discovery import FoundObjective, find_named, find_objective, is_installed
+from objectives.importing.own_files import hash_sources
+from search.study.spec import StudySpec, find_changed_files
 from storage.files import write_file
 
 FILE = "objectives.json"
@@ -29,26 +32,43 @@ def remember(home: Path, found: FoundObjective) -> None:
         return
 
 
-def recall(home: Path, name: ObjectiveName, source_hash: str) -> FoundObjective:
+def recall(home: Path, stored: StudySpec) -> FoundObjective:
     """Return the objective that a study was created with: an installed or shipped one, or a file known here.
 
-    A file is recognized by its hash before it is run. What is found by name alone may differ from what the study
-    was created with; the caller compares its hash.
+    A file is recognized by its hash, which covers the modules beside it, before it is run. What is found by name alone
+    may differ from what the study was created with; the caller compares its hash.
 
     Raises:
-        ObjectiveError: there is none; the message says what to do.
+        ObjectiveError: there is none, or the file has changed; the message says what to do.
     """
+    name, source_hash = stored.objective, stored.objective_hash
     if is_installed(name):
         found = find_named(name)
         if found.source_hash == source_hash:
             return found
-    path = _read(home).get(source_hash)
-    if path is not None and Path(path).is_file() and hash_file(Path(path)) == source_hash:
-        return find_objective(path)
+    known = _read(home).get(source_hash)
+    path = None if known is None or not Path(known).is_file() else Path(known)
+    files: Mapping[str, str] = {}
+    if path is not None:
+        found_hash, files = hash_sources(path)
+        # An earlier version stored the hash of the file alone.
+        if source_hash in (found_hash, files[path.name]):
+            return find_objective(str(path))
     try:
         return find_named(name)
     except ObjectiveError as error:
+        if path is not None:
+            raise _describe_change(path, find_changed_files(stored.objective_files or files, files)) from None
         raise ObjectiveError(f"{error}; if it is a file of yours, name it with --objective PATH") from None
+
+
+def _describe_change(path: Path, changed: list[str]) -> ObjectiveError:
+    beside = [name for name in changed if name != path.name]
+    what = f"objective file {path}" + (f", or what it imports ({', '.join(beside)})," if beside else "")
+    return ObjectiveError(
+        f"{what} has changed since the study was created; restore it, or start a study of another name with "
+        f"--objective {shlex.quote(str(path))}"
+    )
 
 
 def _read(home: Path) -> dict[str, str]:

@@ -99,7 +99,7 @@ def resolve_stored(
     stored = StudySpec.from_json(record.spec)
     asked = fill_from_stored(request, stored)
     if request.objective is None:
-        found = objective_files.recall(settings.home, stored.objective, stored.objective_hash)
+        found = objective_files.recall(settings.home, stored)
     else:
         found = find_objective(request.objective)
     if found.objective.data != stored.dataset:
@@ -160,6 +160,7 @@ def resolve_with_objective(
         **vars(options),
         objective=found.name,
         objective_hash=found.source_hash,
+        objective_files=found.files,
         overrides=list(request.overrides or ()),
         space=space.to_json(),
         space_digest=space.digest,

@@ -21,6 +21,9 @@ class StudySpec(StudyOptions[Never]):
 
     objective: ObjectiveName
     objective_hash: str
+    objective_files: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of a user's own file and of each module beside it, by name; empty for other objectives, and for a study
+    of a version that did not store it."""
     overrides: list[str]
     space: Mapping[str, Any]
     """As `Space.to_json` gives it."""
@@ -53,7 +56,8 @@ class StudySpec(StudyOptions[Never]):
             StoredValueRefused: it names an objective or a data set by something else than a name.
         """
         values: dict[str, Any] = {each.name: None for each in fields(cls)}
-        values |= {"space": {}, "sources": {}, **{name: option.before for name, option in OPTIONS.items()}}
+        values |= {"space": {}, "sources": {}, "objective_files": {}}
+        values |= {name: option.before for name, option in OPTIONS.items()}
         values |= {name: value for name, value in stored.items() if name in values and value is not None}
         if isinstance(values["space"], list):
             values["space"] = convert_rows(values["space"])
@@ -70,7 +74,7 @@ class StudySpec(StudyOptions[Never]):
 
         The policy is not compared here: `check_policy` does so where it matters.
         """
-        lines = [*self._changed(other, _COMPARED), *self._other_sources(other)]
+        lines = [*self._changed(other, _COMPARED), *self._changed_files(other), *self._other_sources(other)]
         if self.space_digest != other.space_digest:
             before, after = self.read_space().describe(), other.read_space().describe()
             lines += diff_descriptions(before, after) or ["~ space: order of domains"]
@@ -113,12 +117,28 @@ class StudySpec(StudyOptions[Never]):
             if getattr(self, name) != getattr(other, name)
         ]
 
+    def _changed_files(self, other: StudySpec) -> list[str]:
+        if self.objective_hash == other.objective_hash:
+            return []
+        if not self.objective_files and len(other.objective_files) > 1:
+            beside = ", ".join(list(other.objective_files)[1:])
+            return [f"~ objective_hash covers what the file imports from beside it, as well: {beside}"]
+        return [
+            f"~ file {name}: {_shorten(self.objective_files.get(name))} -> {_shorten(other.objective_files.get(name))}"
+            for name in find_changed_files(self.objective_files, other.objective_files)
+        ]
+
     def _other_sources(self, other: StudySpec) -> list[str]:
         return [
             f"~ source {name!r}: {_shorten(self.sources.get(name))} -> {_shorten(other.sources.get(name))}"
             for name in sorted(self.sources.keys() | other.sources.keys())
             if self.sources.get(name) != other.sources.get(name)
         ]
+
+
+def find_changed_files(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """Return the names of the files whose hashes differ, or which one of the two objectives has not got."""
+    return [name for name in dict.fromkeys((*before, *after)) if before.get(name) != after.get(name)]
 
 
 def refuse_other_values(study: str, lines: Sequence[str]) -> UsageError:

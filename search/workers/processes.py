@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from search.errors import Exit, Interrupted, SearchError, UsageError
-from search.logs import configure
+from search.logs import configure, send_prints_to_stderr
 from search.signals import end_on_first, ignore_signals
 from search.workers.job import OUTAGE, WorkerJob
 from search.workers.sockets import use_socket_folder
@@ -130,6 +130,8 @@ def _send_answer(function: Callable[[str], Any], argument: str, sender: Connecti
 
 def _main(job: WorkerJob, sender: Connection) -> None:
     configure()
+    send_prints_to_stderr()
+    os.register_at_fork(after_in_child=_restore_termination)
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C also reaches the parent, which ends its workers
         # A second SIGTERM is expected: a service manager sends one to every process, and so does the parent.
@@ -138,6 +140,11 @@ def _main(job: WorkerJob, sender: Connection) -> None:
         _work(job, sender)
     except Interrupted:
         sys.exit(Exit.TERMINATED)
+
+
+def _restore_termination() -> None:
+    """Let SIGTERM end what an objective forks, such as a pool's processes; a worker itself defers it."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _work(job: WorkerJob, sender: Connection) -> None:

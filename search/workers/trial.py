@@ -17,6 +17,7 @@ from objectives.base.device import describe_device, is_broken
 from objectives.base.errors import Diverged, OutOfMemory, StopTraining
 from objectives.base.seeds import derive_seed
 from objectives.core.objective import Objective
+from objectives.core.reports import read_metrics
 from objectives.core.run import train
 from objectives.data.batches.examples import TrainValidation
 from objectives.data.files.errors import DataError
@@ -149,27 +150,18 @@ class TrialRun:
 
     def _report(self, epoch: int, metrics: Mapping[str, float]) -> None:
         self._context.heartbeat.raise_if_lost()
-        accuracy = self._check_report(epoch, metrics)
+        if not 0 <= epoch < self._context.epochs:
+            raise ValueError(f"report's epoch must be from 0 to {self._context.epochs - 1}, but got {epoch}")
+        read = read_metrics(epoch, metrics)
         if epoch in self._values and epoch < max(self._values):
             return
         # The last epoch that another worker stored is stored already: only the pruner's answer may be missing.
         if epoch not in self._values:
-            finite = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
+            finite = {name: value for name, value in read.items() if math.isfinite(value)}
             with_retries(self._store_epoch, epoch, finite)
-            self._values[epoch] = accuracy
+            self._values[epoch] = read["accuracy"]
         if epoch + 1 < self._context.epochs and with_retries(self._trial.should_prune):
             raise Pruned
-
-    def _check_report(self, epoch: int, metrics: Mapping[str, float]) -> float:
-        """Return the reported accuracy if the report keeps the rules."""
-        accuracy = metrics.get("accuracy")
-        if accuracy is None or isinstance(accuracy, bool):
-            raise ValueError(f"report needs an 'accuracy', but got {', '.join(metrics) or 'nothing'}")
-        if not 0 <= epoch < self._context.epochs:
-            raise ValueError(f"report's epoch must be from 0 to {self._context.epochs - 1}, but got {epoch}")
-        if not math.isfinite(accuracy):
-            raise Diverged(f"accuracy became {accuracy} in epoch {epoch}")
-        return float(accuracy)
 
     def _store_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """Commit Optuna's intermediate value, our metrics, the renewed lease and the worker's progress as one."""

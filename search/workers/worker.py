@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 from objectives.data import seal
 from objectives.data.batches.examples import load
 from objectives.data.files.errors import DataError
+from objectives.discovery import make_importable
 from search import signals
 from search.errors import SearchError
 from search.strategies import policy
@@ -56,6 +57,7 @@ def run_worker(job: WorkerJob) -> None:
         record = with_retries(studies.get, database.engine, job.study)
         request = StudyRequest(study=job.study, objective=job.objective)
         plan = resolve_stored(record, request, job.settings, checked=job.checked)
+        make_importable(plan.found)
         name = workers.new_worker_id()
         context = _prepare(job, database, record, plan, name)
         Worker(context, record, plan, name, job.settings.lease_seconds).run()

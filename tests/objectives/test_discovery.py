@@ -14,6 +14,7 @@ from objectives.base.errors import ObjectiveError
 from objectives.core.declaration import hash_declaration
 from objectives.data.catalogue import DATASETS
 from objectives.discovery import find_objective, is_path, objective_names
+from objectives.importing.own_files import OwnFilesFinder
 from objectives.models.catalogue import MODELS
 
 SHIPPED = ("cifar-conv", "cifar-depth", "digits-depth", "fashion-conv", "fashion-depth")
@@ -107,6 +108,48 @@ def test_edited_file_is_read_again_with_another_hash(own: Path, monkeypatch: pyt
     assert (first.objective.trials, second.objective.trials) == (3, 4)
     assert first.source_hash != second.source_hash
     assert not (own.parent / "__pycache__").exists()
+
+
+def test_a_module_beside_the_file_is_imported_and_belongs_to_its_fingerprint(own: Path) -> None:
+    """Imported in a function, in a package, or by another helper: a change of any gives another hash, and is read."""
+    own.write_text(
+        "from sizes import TRIALS\n" + OWN.replace("trials=3", "trials=TRIALS") + "def late(): import nets.deep\n"
+    )
+    (own.parent / "nets").mkdir()
+    helpers = {
+        "sizes.py": "from more import TRIALS",
+        "more.py": "TRIALS = 4",
+        "nets/__init__.py": "",
+        "nets/deep.py": "",
+    }
+    for name, text in helpers.items():
+        (own.parent / name).write_text(text)
+    (own.parent / "unrelated.py").write_text("")
+    first = find_objective(str(own))
+    assert first.objective.trials == 4
+    assert first.files.keys() == {"my_depth.py", *helpers}
+    (own.parent / "unrelated.py").write_text("changed = True")
+    assert find_objective(str(own)) == first
+    for name in helpers:
+        before = find_objective(str(own)).source_hash
+        (own.parent / name).write_text(helpers[name].replace("4", "5") + "\n")
+        assert find_objective(str(own)).source_hash != before
+    assert find_objective(str(own)).objective.trials == 5
+    assert all(not isinstance(finder, OwnFilesFinder) for finder in sys.meta_path)
+
+
+def test_a_module_beside_the_file_replaces_neither_the_library_nor_an_imported_one(own: Path) -> None:
+    for name in ("random.py", "search.py", "pytest.py"):
+        (own.parent / name).write_text("1 / 0")
+    (own.parent / "torch").mkdir()
+    own.write_text("import random, pytest, torch\nassert torch.__file__ and random.random\n" + OWN)
+    assert find_objective(str(own)).objective.trials == 3
+
+
+def test_a_file_that_ends_the_program_is_told(own: Path) -> None:
+    own.write_text("import argparse\nargparse.ArgumentParser().parse_args(['--no-such-flag'])\n" + OWN)
+    with pytest.raises(ObjectiveError, match=rf"objective file {own} cannot be read: .*sys.exit\(2\).*__main__"):
+        find_objective(str(own))
 
 
 def test_absent_file_is_told(tmp_path: Path) -> None:

@@ -119,3 +119,9 @@ def test_standard_domains_keep_their_limits(name: str) -> None:
     assert domain.at_most is not None
     with pytest.raises(SpaceError, match="at most"):
         make(domain.low, type(domain.at_most)(domain.at_most * 2 + 1))
+
+
+def test_a_log_range_whose_ratio_is_no_float_is_refused() -> None:
+    assert Float(1e-150, 1e150, log=True).high == 1e150
+    with pytest.raises(SpaceError, match="high / low of a log range must be finite, but got low=1e-200, high=1e"):
+        Float(1e-200, 1e200, log=True)

@@ -1,5 +1,6 @@
 """Training runs on the digits: they learn, they repeat, and they end as they should."""
 
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -47,6 +48,31 @@ def test_same_seed_same_bits_other_seed_others(model: str, dropout: float) -> No
     for name in METRICS - {"seconds"}:
         assert first.of(name) == second.of(name)
     assert first.of("train_loss") != third.of("train_loss")
+
+
+def test_code_that_ends_the_program_is_told_with_its_reason_and_place() -> None:
+    def build_model(config: Configuration) -> nn.Module:
+        sys.exit("no licence")
+
+    objective = Objective(data="digits", build_model=build_model, space=Space(learning_rate=Float(0, 1)))
+    with pytest.raises(ObjectiveError, match=r"test_run.py:\d+ ended the program with sys.exit\('no licence'\)"):
+        trained(objective, Configuration({"learning_rate": 0.1}), epochs=1)
+
+
+def test_a_network_with_extra_state_trains_and_ends_with_its_best_weights() -> None:
+    class Stateful(nn.Linear):
+        def get_extra_state(self) -> Any:
+            return {"version": 1}
+
+        def set_extra_state(self, state: Any) -> None:
+            assert state == {"version": 1}
+
+    def build_model(config: Configuration) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), Stateful(64, 10))
+
+    objective = Objective(data="digits", build_model=build_model, space=Space(learning_rate=Float(0, 1)))
+    _, curve = trained(objective, Configuration({"learning_rate": 0.01}), epochs=2)
+    assert len(curve.rows) == 2
 
 
 def test_what_happened_before_does_not_matter() -> None:

@@ -1,8 +1,11 @@
 """The hook in real processes: every road to a held-out file is refused, every other is open."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +17,21 @@ from objectives.data.files.layouts import ArrayFile, locate
 from objectives.data.seal import find_sealed_paths
 from objectives.data.sources.remotes import RemoteArchive
 from tests.objectives.data import made
+from tests.objectives.data.ways import OUTSIDE, REFUSED, Ways, flatten, render
 
 ROOT = Path(__file__).parents[3]
 
 # Tries each way in a forked process, because one interpreter for each would take a minute.
 SCRIPT = """
-import io, json, os, shutil, sys, timeit, traceback
+import ctypes, io, json, mmap, multiprocessing, os, shutil, sqlite3, subprocess, sys, tarfile, timeit, traceback
+import zipfile
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 import numpy as np
+import torch.utils.data
+import torchvision
 from PIL import Image
+from objectives.data import seal_hook
 from objectives.data.files.errors import DataError, SealedTestSet
 from objectives.data.seal import install, find_sealed_paths
 
@@ -32,6 +41,24 @@ sealed, image, other = data / "mine" / "test", data / "mine" / "test" / "a" / "0
 os.chdir(top)
 before = os.open(data / "mine", os.O_RDONLY)
 before_test = os.open(sealed, os.O_RDONLY)
+before_image = os.open(image, os.O_RDONLY)
+before_map = mmap.mmap(before_image, 0, prot=mmap.PROT_READ)
+
+def open_in_c(path):
+    return ctypes.CDLL(None).open(os.fsencode(path), os.O_RDONLY)
+
+def in_process(how, function, argument):
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(how)) as pool:
+        return pool.submit(function, argument).result()
+
+def read_all(paths):
+    return [path.read_bytes() for path in paths]
+
+def run_python(*arguments):
+    ended = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
+    if ended.returncode:
+        name, _, message = ended.stderr.splitlines()[-1].partition(": ")
+        raise (SealedTestSet if name.endswith("SealedTestSet") else RuntimeError)(message)
 
 def attempt(road):
     try:
@@ -52,65 +79,6 @@ for name, road in json.load(sys.stdin).items():
         os._exit(0)
     os.wait()
 """
-
-ROADS = {
-    "open": "open(image)",
-    "open a Path": "image.read_bytes()",
-    "open bytes": "open(os.fsencode(image))",
-    "open to write": "open(sealed / 'a' / 'new.png', 'wb')",
-    "io.FileIO": "io.FileIO(str(image))",
-    "io.open_code": "io.open_code(str(image))",
-    "os.open": "os.open(image, os.O_RDONLY)",
-    "the folder by os.open": "os.open(sealed, os.O_RDONLY)",
-    "np.load": "np.load(sealed / 'a' / 'array.npy', mmap_mode='r')",
-    "np.fromfile": "np.fromfile(image, dtype=np.uint8)",
-    "PIL": "Image.open(image)",
-    "listdir": "os.listdir(sealed)",
-    "scandir": "os.scandir(sealed / 'a')",
-    "glob": "assert list(sealed.glob('*/*.png')) == []; os.listdir(sealed)",
-    "copy": "shutil.copy(image, other)",
-    "copy all": "shutil.copytree(data / 'mine', other)",
-    "relative": "open('sets/mine/test/a/00000.png')",
-    "up and down": "open('sets/mine/train/../test/a/00000.png')",
-    "chdir and relative": "os.chdir(sealed / 'a'); open('00000.png')",
-    "chdir and list": "os.chdir(sealed); os.listdir()",
-    "symlink to the folder": "open(top / 'alias' / 'a' / '00000.png')",
-    "symlink to the file": "open(top / 'innocent.png')",
-    "symlink to the data folder": "open(top / 'sets-alias' / 'mine' / 'test' / 'a' / '00000.png')",
-    "the target of a symlink in a sealed place": "open(data / 'linked' / 'test' / 'a' / '00000.png')",
-    "a link out of a sealed place": "open(sealed / 'a' / 'linked.png')",
-    "the folder that a sealed link leads to": "open(top / 'store' / 'a' / '00000.png')",
-    "magic links": "open('/proc/self/cwd/sets/mine/test/a/00000.png')",
-    "dir_fd": "os.open('test/a/00000.png', os.O_RDONLY, dir_fd=before)",
-    "dir_fd inside": "os.open('a/00000.png', os.O_RDONLY, dir_fd=before_test)",
-    "opener": "open('test/a/00000.png', opener=lambda p, f: os.open(p, f, dir_fd=before))",
-    "listdir of a descriptor": "os.listdir(before_test)",
-    "scandir of a descriptor": "os.scandir(before_test)",
-    "rename it": "os.rename(sealed, other)",
-    "rename its folder": "os.rename(data / 'mine', other)",
-    "rename the data folder": "os.replace(data, other)",
-    "rename by descriptor": "os.rename('test', other, src_dir_fd=before)",
-    "move": "shutil.move(data / 'mine', other)",
-    "hard link": "os.link(image, other)",
-    "hard link by descriptor": "os.link('test/a/00000.png', other, src_dir_fd=before)",
-    "new symlink": "os.symlink(sealed, other)",
-    "new relative symlink": "os.symlink('mine/test', data / 'other')",
-    "remove": "image.unlink()",
-    "truncate": "os.truncate(image, 0)",
-    "remove all": "shutil.rmtree(sealed)",
-    "a data set that comes later": "open(data / 'later' / 'test' / 'a' / '0.png', 'wb')",
-    "MNIST's file elsewhere": "open('t10k-images-idx3-ubyte')",
-    "any t10k file": "open(top / 't10k-else.npz')",
-    "CIFAR-10's batch elsewhere": "open('test_batch', 'rb')",
-    "CIFAR-100's batch": "open(data / 'cifar-100-python' / 'test')",
-    "CIFAR-100's batch elsewhere": "open('cifar-100-python/test')",
-    "the archive": "open(data / 'cifar-10-python.tar.gz', 'rb')",
-    "digits": "np.load(cache / 'digits' / 'digits-held-out.npz')",
-    "scikit-learn's digits": "from sklearn.datasets import load_digits; load_digits()",
-    "after a fork": "os._exit(0) if os.fork() else open(image)",
-    "a second install": "install(find_sealed_paths(top, top)); open(image)",
-    "swallowed once": "try:\n    open(image)\nexcept OSError:\n    open(image)",
-}
 
 OPEN_ROADS = {
     "a training image": "open(data / 'mine' / 'train' / 'a' / '00000.png').close()",
@@ -143,6 +111,13 @@ def top(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made.write_folders(top / "store", made.part(2, 1, (4, 4, 1)), ["a", "b"])
     (top / "sets" / "linked" / "train").mkdir(parents=True)
     (top / "sets" / "linked" / "test").symlink_to(top / "store")
+    made.write_both(DATASETS["fashion-mnist"], top / "torchvision", each=1)
+    image = top / "sets" / "mine" / "test" / "a" / "00000.png"
+    os.link(image, top / "hard-link.png")
+    shutil.copy(image, top / "renamed.png")
+    shutil.copytree(image.parent, top / "elsewhere" / "test", symlinks=True)
+    with tarfile.open(top / "images.tar", "w") as archive:
+        archive.add(image, "00000.png")
     for name in ("t10k-images-idx3-ubyte", "t10k-else.npz", "test_batch", "data_batch_1", "cifar-100-python/test"):
         made.write_file(top / name, b"content")
     return top
@@ -164,8 +139,14 @@ def outcomes(top: Path, roads: dict[str, str], how: str = "sealed") -> dict[str,
 
 @pytest.fixture(scope="module")
 def refused(top: Path) -> dict[str, str]:
-    """What came of ROADS in sealed processes."""
-    return outcomes(top, ROADS)
+    """What came of the ways of REFUSED in sealed processes."""
+    return outcomes(top, flatten(REFUSED))
+
+
+@pytest.fixture(scope="module")
+def outside(top: Path) -> dict[str, str]:
+    """What came of the ways of OUTSIDE in sealed processes."""
+    return outcomes(top, flatten(OUTSIDE))
 
 
 @pytest.fixture(scope="module")
@@ -174,14 +155,24 @@ def passed(top: Path) -> dict[str, str]:
     return outcomes(top, OPEN_ROADS)
 
 
-@pytest.mark.parametrize("road", ROADS)
+@pytest.mark.parametrize("road", flatten(REFUSED))
 def test_every_road_to_a_held_out_file_is_refused(road: str, refused: dict[str, str]) -> None:
     assert refused[road].startswith("refused: "), refused[road]
     assert "sealed in this process" in refused[road]
 
 
+@pytest.mark.parametrize("road", flatten(OUTSIDE))
+def test_what_the_documentation_leaves_outside_is_open(road: str, outside: dict[str, str]) -> None:
+    assert outside[road] == "open"
+
+
+@pytest.mark.parametrize("ways", [REFUSED, OUTSIDE], ids=["refused", "outside"])
+def test_the_documentation_shows_every_way(ways: Ways) -> None:
+    assert render(ways) in (ROOT / "docs" / "seal.md").read_text()
+
+
 def test_nothing_came_of_all_these_attempts(refused: dict[str, str], top: Path) -> None:
-    assert len(refused) == len(ROADS)
+    assert len(refused) == len(flatten(REFUSED))
     assert (top / "sets" / "mine" / "test" / "a" / "00000.png").stat().st_size > 0
     assert not (top / "other").exists()
     assert not (top / "sets" / "other").is_symlink()
@@ -194,7 +185,7 @@ def test_every_other_road_is_open(road: str, passed: dict[str, str]) -> None:
 
 def test_without_the_hook_the_same_roads_are_open(top: Path) -> None:
     names = ["open", "os.open", "PIL", "listdir", "dir_fd", "chdir and relative", "symlink to the folder"]
-    assert set(outcomes(top, {name: ROADS[name] for name in names}, "not sealed").values()) == {"open"}
+    assert set(outcomes(top, {name: flatten(REFUSED)[name] for name in names}, "not sealed").values()) == {"open"}
 
 
 @pytest.mark.parametrize("name", DATASETS)

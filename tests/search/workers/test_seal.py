@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -134,3 +135,83 @@ def test_the_ledger_is_claimed_before_the_test_files_are_opened(data: Path, tmp_
     assert str(result["trial"]) == rows[0][2] != "2"
     # Other weights could not have used that claim.
     assert os.path.getsize(tmp_path / "out" / "model.safetensors") > 0
+
+
+STARTED = """
+    import json
+    import os
+    import subprocess
+    import sys
+
+    import torch
+    from beside import describe
+    from torch import nn
+    from torch.utils.data import DataLoader, Dataset
+
+    from objectives import Objective
+    from spaces import Float, Space
+
+    TEST = {path!r}
+    print("a line of the objective's own")
+
+
+    class Attempt(Dataset):
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, index):
+            return describe(TEST)
+
+
+    def train(config, data, report):
+        found = {{"the trial": describe(TEST)}}
+        for how in (None, "spawn"):
+            loader = DataLoader(Attempt(), num_workers=2, multiprocessing_context=how)
+            found[f"a data loader, {{how}}"] = next(iter(loader))
+        child = subprocess.run([sys.executable, "-c", f"open({{TEST!r}})"], capture_output=True, text=True)
+        found["python -c"] = child.stderr
+        with open({found!r}, "w") as file:
+            json.dump(found, file)
+        os.write(1, b"a line from C")
+        for epoch in range(config.epochs):
+            report(epoch, {{"accuracy": 0.5}})
+        return nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, len(data.classes)))
+
+
+    OBJECTIVE = Objective(data="fashion-mnist", train=train, epochs=1, trials=1, space=Space(x=Float(0, 1)))
+"""
+
+BESIDE = """
+    def describe(path):
+        try:
+            open(path, "rb").close()
+        except PermissionError as error:
+            return f"refused: {error}"
+        return "opened"
+"""
+
+
+@pytest.mark.slow
+def test_all_that_a_trial_starts_is_sealed_and_imports_what_it_does(
+    data: Path, tmp_path: Path, database_url: str
+) -> None:
+    """The objective's own data set class and the module beside its file are found in every process."""
+    found = tmp_path / "found.json"
+    held_out = data / "FashionMNIST" / "raw" / "t10k-images-idx3-ubyte"
+    objective(tmp_path, "beside", BESIDE)
+    path = objective(tmp_path, "starts", STARTED.format(path=str(held_out), found=str(found)))
+    run = ("run", "--objective", path, "--data", data, "--workers", "1", "--storage", database_url)
+    ended = done(*run, "--json")
+    assert ended.document["states"]["complete"] == 1
+    assert "a line of the objective's own" in ended.err
+    assert "a line from C" in ended.err
+    outcomes = {name: str(outcome) for name, outcome in json.loads(found.read_text()).items()}
+    assert len(outcomes) == 4
+    assert {name: outcome for name, outcome in outcomes.items() if "is sealed in this process" not in outcome} == {}
+    # A change beside the file is a change of the objective, by its path and by the study's name.
+    objective(tmp_path, "beside", BESIDE + "\n    # changed\n")
+    place = ("--data", data, "--storage", database_url)
+    for words in (run, *((command, "--study", "starts", *place) for command in ("run", "worker", "final"))):
+        refused = search(*words)
+        assert refused.code == 2, refused
+        assert "beside.py" in refused.err
