@@ -148,6 +148,7 @@ class _Handler(WSGIRequestHandler):
             handler.run(self.server.get_app())  # type: ignore[arg-type]
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        self.request_version = self.protocol_version  # a line that is no request leaves that of 1991, without status
         content = json.dumps({"reason": HTTPStatus(code).phrase}).encode()
         self.send_response_only(code)
         fixed = [("Content-Type", "application/json"), ("Content-Length", str(len(content))), NO_STORE]

@@ -73,16 +73,19 @@ class Dashboard:
         """The token in the URL; empty if it has none."""
         return self.opening.partition("?token=")[2]
 
-    def ask(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
+    def ask(
+        self, method: str, path: str, body: object = None, *, source: str = "127.0.0.1", **headers: str | None
+    ) -> Answer:
         """Send one request over loopback, with the token if it has one, and return what comes back.
 
-        body: text or bytes as they are, anything else as JSON.
+        body: text or bytes as they are, anything else as JSON. source: the address to come from. A header that is
+        None is left out.
         """
         own = {"authorization": f"Bearer {self.token}"} if self.token else {}
         given = {name.replace("_", "-").title(): text for name, text in {**own, **headers}.items() if text is not None}
         if body is not None and not isinstance(body, str | bytes):
             body, given = json.dumps(body), {"Content-Type": "application/json", **given}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30, source_address=(source, 0))
         try:
             connection.request(method, path, body=body, headers=given)
             response = connection.getresponse()
@@ -96,7 +99,7 @@ class Dashboard:
         finally:
             connection.close()
 
-    def study_names(self, **headers: str) -> list[str]:
+    def study_names(self, **headers: str | None) -> list[str]:
         """The studies that its API lists."""
         answer = self.ask("GET", "/api/studies", **headers)
         assert answer.status == 200, answer
