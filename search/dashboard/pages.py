@@ -37,22 +37,26 @@ SCRIPT = b"""(() => {
     document.body.append(box);
     setTimeout(() => box.remove(), 20000);
   };
-  const read = (request) => {
+  const judge = async (status, read) => {
+    if (status === 401) return location.assign("/login");
+    if (status < 400) return;
     try {
-      const text = request.responseType === "json" ? request.response : JSON.parse(request.responseText);
-      return text?.reason;
-    } catch {
-      return undefined;
-    }
+      const reason = (await read()).reason;
+      if (reason) show(reason);
+    } catch {}
   };
   const send = XMLHttpRequest.prototype.send;
   XMLHttpRequest.prototype.send = function (...content) {
-    this.addEventListener("loadend", () => {
-      if (this.status === 401) return location.assign("/login");
-      const reason = this.status >= 400 ? read(this) : undefined;
-      if (reason) show(reason);
-    });
+    this.addEventListener("loadend", () =>
+      judge(this.status, () => (this.responseType === "json" ? this.response : JSON.parse(this.responseText))));
     return send.apply(this, content);
+  };
+  const ask = window.fetch;
+  window.fetch = async (...content) => {
+    const response = await ask(...content);
+    const copy = response.clone();
+    judge(copy.status, () => copy.json());
+    return response;
   };
 })();
 """
