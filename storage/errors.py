@@ -9,6 +9,7 @@ StorageError
 ├── UnknownStudy          no study of that name is kept here
 │   └── ForeignStudy      a study of that name is kept here, but another Optuna program made it
 ├── StudyExists           a study of that name is kept here already
+├── StudyInUse            the study cannot be renamed or deleted while others use it
 ├── LeaseLost             another worker holds the trial now
 ├── NoSlot                the study takes no new trial: its budget is claimed, or it was stopped
 ├── StoreFailed           the bytes of a checkpoint could not be written or read
@@ -74,6 +75,10 @@ class ForeignStudy(UnknownStudy):
 
 class StudyExists(StorageError):
     """A study of that name is kept here already."""
+
+
+class StudyInUse(StorageError):
+    """The study cannot be renamed or deleted now: a worker trains it, or another study needs it."""
 
 
 class LeaseLost(StorageError):

@@ -66,6 +66,7 @@ def take(folder: Path, *, trials: int) -> None:
         with open_chromium(home / "profile", width=WIDTH_PIXELS, scale=1.5) as browser:
             _save(folder / TERMINAL, photograph_terminal(browser, lines, home))
             with serving(**environment) as dashboard:
+                browser.get(dashboard.opening)
                 _save(folder / DASHBOARD, photograph_dashboard(browser, dashboard.url))
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 
 from search.connection import open_storage
-from search.errors import StoredValueRefused
+from search.errors import StoredValueRefused, UsageError
 from search.settings import Settings, load
+from search.study.plan import check_name
 from search.study.status import StudyView
 from search.study.status_types import Status
 from storage.database import Database
-from storage.records import studies
+from storage.records import studies, study_changes
+from storage.records.blob_stores import open_store
 
 _log = logging.getLogger(__name__)
 
@@ -43,3 +45,46 @@ def _read_status(database: Database, name: str) -> Status | None:
     except StoredValueRefused as error:
         _log.warning("study %r is left out: %s", name, error)
         return None
+
+
+def rename_study(database: Database, name: str, new_name: str) -> None:
+    """Give a study another name; its trials, budget, curves and score stay.
+
+    Raises:
+        UsageError: no study can have the new name.
+        StorageError: there is no such study, it is in use, or the new name is taken.
+    """
+    check_name(new_name)
+    study_changes.rename(database, name, new_name)
+
+
+def delete_study(database: Database, name: str, settings: Settings) -> int:
+    """Delete a study with its trials and checkpoints; return how many rows of the ledger stay.
+
+    Raises:
+        StorageError: there is no such study, it is in use, or a checkpoint could not be removed.
+    """
+    record, keys, kept = study_changes.remove(database, name)
+    store = open_store(settings.checkpoint_place)
+    for key in keys:
+        store.remove(key)
+    store.tidy(record.uuid, ())
+    return kept
+
+
+def check_change(action: str, *, to: str | None, yes: bool) -> None:
+    """Check what `search study` was asked for.
+
+    Raises:
+        UsageError: there is no such action, or it lacks a flag or has one that it does not need.
+    """
+    if action == "rename":
+        if to is None:
+            raise UsageError("`search study rename` needs --to")
+        if yes:
+            raise UsageError("`search study rename` has no use for --yes; drop it")
+    elif action == "delete":
+        if to is not None:
+            raise UsageError("`search study delete` has no use for --to; drop it")
+    else:
+        raise UsageError(f"`search study` knows rename and delete, but got {action!r}")

@@ -43,7 +43,7 @@ def dashboard(database_url: str) -> Iterator[Dashboard]:
 
 def test_the_study_is_listed_and_its_page_draws_its_trials(browser: Chrome, dashboard: Dashboard) -> None:
     wait = WebDriverWait(browser, PATIENCE_S)
-    browser.get(dashboard.url)
+    browser.get(dashboard.opening)
     wait.until(element_to_be_clickable((By.PARTIAL_LINK_TEXT, STUDY))).click()
     wait.until(lambda _: "/studies/" in browser.current_url)
     # The history has a point for each trial and a line for the best; the intermediate values add their own.
@@ -55,11 +55,40 @@ def test_the_study_is_listed_and_its_page_draws_its_trials(browser: Chrome, dash
 
 def test_pages_work_although_nothing_can_be_changed(browser: Chrome, dashboard: Dashboard) -> None:
     wait = WebDriverWait(browser, PATIENCE_S)
+    browser.get(dashboard.opening)
     pages = {"analytics": "Slice", "trials": "Intermediate Values", "smartSelection": "Parallel Coordinate"}
     for page, shown in pages.items():
         browser.get(f"{dashboard.url}dashboard/studies/1/{page}")
         wait.until(text_to_be_present_in_element((By.TAG_NAME, "body"), shown))
     assert errors(browser) == []
+
+
+def test_a_refusal_shows_its_reason_and_buttons_that_never_work_are_hidden(
+    browser: Chrome, dashboard: Dashboard
+) -> None:
+    wait = WebDriverWait(browser, PATIENCE_S)
+    browser.get(dashboard.opening)
+    wait.until(element_to_be_clickable((By.XPATH, "//button[contains(., 'Create')]"))).click()
+    wait.until(element_to_be_clickable((By.CSS_SELECTOR, "[role=dialog] input"))).send_keys("another")
+    wait.until(element_to_be_clickable((By.XPATH, "//*[@role='dialog']//button[contains(., 'Create')]"))).click()
+    wait.until(text_to_be_present_in_element((By.ID, "search-reason"), "read-only"))
+    assert "search run" in browser.find_element(By.ID, "search-reason").text
+    for label in ("rename study", "delete study"):
+        buttons = browser.find_elements(By.CSS_SELECTOR, f'[aria-label="{label}"]')
+        assert buttons
+        assert not any(button.is_displayed() for button in buttons)
+
+
+def test_a_person_logs_in_with_the_password(browser: Chrome, database_url: str) -> None:
+    make_study(database_url)
+    wait = WebDriverWait(browser, PATIENCE_S)
+    with serving(SEARCH_STORAGE=database_url, SEARCH_DASHBOARD_PASSWORD="geheim") as served:
+        browser.get(served.url)
+        for word in ("wrong", "geheim"):
+            wait.until(element_to_be_clickable((By.NAME, "secret"))).send_keys(word, "\n")
+            if word == "wrong":
+                wait.until(text_to_be_present_in_element((By.TAG_NAME, "body"), "That is not the password"))
+        wait.until(element_to_be_clickable((By.PARTIAL_LINK_TEXT, STUDY)))
 
 
 def points(browser: Chrome) -> int:

@@ -55,27 +55,51 @@ class Dashboard:
     """A dashboard that listens, under the URL that it printed."""
 
     process: command.Process
-    url: str
+    opening: str
+    """The URL as it was printed, which may have a token."""
+
+    @property
+    def url(self) -> str:
+        """The URL without the token, up to its slash."""
+        return self.opening.partition("?")[0]
 
     @property
     def port(self) -> int:
         """The port in the URL."""
         return int(self.url.rstrip("/").rpartition(":")[2])
 
-    def ask(self, method: str, path: str, **headers: str) -> Answer:
-        """Send one request over loopback and return what comes back."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+    @property
+    def token(self) -> str:
+        """The token in the URL; empty if it has none."""
+        return self.opening.partition("?token=")[2]
+
+    def ask(
+        self, method: str, path: str, body: object = None, *, source: str = "127.0.0.1", **headers: str | None
+    ) -> Answer:
+        """Send one request over loopback, with the token if it has one, and return what comes back.
+
+        body: text or bytes as they are, anything else as JSON. source: the address to come from. A header that is
+        None is left out.
+        """
+        own = {"authorization": f"Bearer {self.token}"} if self.token else {}
+        given = {name.replace("_", "-").title(): text for name, text in {**own, **headers}.items() if text is not None}
+        if body is not None and not isinstance(body, str | bytes):
+            body, given = json.dumps(body), {"Content-Type": "application/json", **given}
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30, source_address=(source, 0))
         try:
-            connection.request(method, path, headers={name.title(): text for name, text in headers.items()})
+            connection.request(method, path, body=body, headers=given)
             response = connection.getresponse()
-            body: object = response.read().decode()
-            if "json" in response.headers.get("Content-Type", ""):
-                body = json.loads(str(body))
-            return Answer(status=response.status, headers=response.headers, body=body)
+            content: object = response.read()
+            assert isinstance(content, bytes)
+            if "json" in response.headers.get("Content-Type", "") and content:
+                content = json.loads(content)
+            elif not response.headers.get("Content-Encoding"):
+                content = content.decode(errors="replace")
+            return Answer(status=response.status, headers=response.headers, body=content)
         finally:
             connection.close()
 
-    def study_names(self, **headers: str) -> list[str]:
+    def study_names(self, **headers: str | None) -> list[str]:
         """The studies that its API lists."""
         answer = self.ask("GET", "/api/studies", **headers)
         assert answer.status == 200, answer

@@ -38,6 +38,7 @@ def guarded(study_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """A dashboard for everybody with the password."""
     file = tmp_path_factory.mktemp("secrets") / "password.txt"
     file.write_text(f"{PASSWORD}\n", encoding="utf-8")
+    file.chmod(0o600)
     with serving("--host=0.0.0.0", f"--password-file={file}", SEARCH_STORAGE=study_url) as dashboard:
         yield dashboard
 
@@ -98,7 +99,8 @@ def test_foreign_host_is_misdirected(readonly: Dashboard, host: str) -> None:
 def test_read_only_by_default(readonly: Dashboard, method: str, path: str) -> None:
     answer = readonly.ask(method, path)
     assert answer.status == 403
-    assert "--writable" in str(answer.body)
+    assert isinstance(answer.body, dict)  # as the page expects it
+    assert "--writable" in answer.body["reason"]
     assert readonly.study_names() == [STUDY]
 
 
@@ -114,17 +116,6 @@ def test_many_requests_at_once_are_answered(readonly: Dashboard) -> None:
     assert answers == [200] * 48
 
 
-def test_writable_takes_changes_from_its_own_pages_only(database_url: str) -> None:
-    make_study(database_url)
-    with serving("--writable", SEARCH_STORAGE=database_url) as dashboard:
-        for origin in ("https://evil.example", "null", "http://127.0.0.1:1"):
-            assert dashboard.ask("DELETE", "/api/studies/1", origin=origin).status == 403
-        assert dashboard.study_names() == [STUDY]
-        own = dashboard.url.rstrip("/")
-        assert dashboard.ask("DELETE", "/api/studies/1", origin=own).status == 204
-        assert dashboard.study_names() == []
-
-
 @pytest.mark.parametrize(
     "credentials",
     [
@@ -137,7 +128,8 @@ def test_writable_takes_changes_from_its_own_pages_only(database_url: str) -> No
     ],
 )
 def test_without_the_password_nothing_is_shown(guarded: Dashboard, credentials: dict[str, str]) -> None:
-    answer = guarded.ask("GET", "/api/studies", **credentials)
+    # From an address of its own, because wrong passwords make an address wait.
+    answer = guarded.ask("GET", "/api/studies", source="127.0.0.9", **credentials)
     assert answer.status == 401
     assert answer.headers["Www-Authenticate"].startswith("Basic ")
     assert STUDY not in str(answer.body)
@@ -169,6 +161,7 @@ def test_password_file_without_a_password(study_url: str, tmp_path: Path, conten
     file = tmp_path / "password.txt"
     if content is not None:
         file.write_bytes(content)
+        file.chmod(0o600)
     code, sentence = refused(f"--password-file={file}", SEARCH_STORAGE=study_url)
     assert code == 2
     assert str(file) in sentence

@@ -17,17 +17,25 @@ def dashboard(
     password_file: Annotated[
         Path | None, typer.Option(help="File with the password. Default: SEARCH_DASHBOARD_PASSWORD.")
     ] = None,
-    writable: Annotated[bool, typer.Option(help="Let the browser change notes and studies.")] = False,
+    token: Annotated[
+        bool, typer.Option("--token/--no-token", help="Ask for the token in the URL if there is no password.")
+    ] = True,
+    writable: Annotated[bool, typer.Option(help="Let the browser change notes.")] = False,
     storage: options.Storage = None,
 ) -> None:
     """Browse the studies in a web browser (optuna-dashboard)."""
-    from search.api.dashboard import open_dashboard
+    from search.api.dashboard import Access, open_dashboard
     from search.commands.settings import load_settings
     from search.display.output import note, say
 
-    settings = load_settings(storage=storage)
-    with open_dashboard(settings, host, port, password_file, writable=writable) as server:
+    access = Access(host=host, port=port, password_file=password_file, token=token, writable=writable)
+    with open_dashboard(
+        load_settings(storage=storage), access, lambda url: say(f"for another browser: {url}")
+    ) as server:
         note("end it with Ctrl-C")
+        if server.is_open:
+            allowed = "read all studies and change their notes" if writable else "read all studies"
+            note(f"without a token, every user and program of this machine may {allowed}")
         say(f"dashboard on {server.url} ({'writable' if writable else 'read-only'})")
         server.serve_forever()
 

@@ -1,0 +1,108 @@
+"""The page that asks for the password or token, and what is added to optuna-dashboard's page."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+from search.dashboard.wsgi import Answer, Application, Environ, Headers, StartResponse
+
+SCRIPT_PATH = "/search-reasons.js"
+LOGIN_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+QUESTIONS = {
+    "password": "Password of this dashboard",
+    "token": "Token: the part after token= in the newest URL that `search dashboard` shows",
+}
+
+# Buttons for what is always refused: a command does it, or no study of this program has it.
+HIDDEN = """<style>[aria-label="rename study"], [aria-label="delete study"], [aria-label="skip trial"],
+[aria-label="delete artifact"] { display: none !important; }</style>"""
+
+# The page itself shows the reason of some refusals only, and does not know that a session may end.
+SCRIPT = b"""(() => {
+  const show = (text) => {
+    document.getElementById("search-reason")?.remove();
+    const box = document.createElement("div");
+    box.id = "search-reason";
+    box.setAttribute("role", "alert");
+    box.textContent = text;
+    box.style = "position: fixed; z-index: 9999; left: 16px; right: 16px; bottom: 16px; padding: 12px 16px;" +
+      "background: #b71c1c; color: #fff; font: 16px/1.4 sans-serif; border-radius: 4px; cursor: pointer";
+    box.onclick = () => box.remove();
+    document.body.append(box);
+    setTimeout(() => box.remove(), 20000);
+  };
+  const judge = async (status, read) => {
+    if (status === 401) return location.assign("/login");
+    if (status < 400) return;
+    try {
+      const reason = (await read()).reason;
+      if (reason) show(reason);
+    } catch {}
+  };
+  const send = XMLHttpRequest.prototype.send;
+  XMLHttpRequest.prototype.send = function (...content) {
+    this.addEventListener("loadend", () =>
+      judge(this.status, () => (this.responseType === "json" ? this.response : JSON.parse(this.responseText))));
+    return send.apply(this, content);
+  };
+  const ask = window.fetch;
+  window.fetch = async (...content) => {
+    const response = await ask(...content);
+    const copy = response.clone();
+    judge(copy.status, () => copy.json());
+    return response;
+  };
+})();
+"""
+
+
+def script() -> Answer:
+    """Return the script that shows the reason of every refusal."""
+    return Answer(status=HTTPStatus.OK, content=SCRIPT, content_type="text/javascript; charset=utf-8")
+
+
+def login_page(kind: str, message: str = "", status: HTTPStatus = HTTPStatus.OK) -> Answer:
+    """Return the page that asks for the password or token, with a message above the question."""
+    page = f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Search dashboard</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
+<style>body {{ font: 16px/1.5 sans-serif; max-width: 28em; margin: 4em auto; padding: 0 1em }}
+input, button {{ font: inherit; padding: .4em; box-sizing: border-box; width: 100%; margin-top: .5em }}</style>
+<form method="post" action="/login"><p role="alert">{html.escape(message)}</p>
+<label>{html.escape(QUESTIONS[kind])}
+<input type="password" name="secret" autofocus required autocomplete="current-password"></label>
+<button>Open the dashboard</button></form></html>"""
+    headers = (("Content-Security-Policy", LOGIN_POLICY),)
+    return Answer(status=status, content=page.encode(), content_type="text/html; charset=utf-8", headers=headers)
+
+
+def add_to_page(application: Application, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer with the application's page, to which the script and the hidden buttons are added."""
+    for name in ("HTTP_IF_MODIFIED_SINCE", "HTTP_IF_NONE_MATCH", "HTTP_RANGE"):
+        environ.pop(name, None)  # they are about the page as it was
+    started: list[tuple[str, Headers]] = []
+
+    def start(status: str, headers: Headers, *_: Any) -> Any:
+        started.append((status, headers))
+
+    answer = application(environ, start)
+    try:
+        content = b"".join(answer)
+    finally:
+        getattr(answer, "close", lambda: None)()
+    [(status, headers)] = started
+    added = f'<script src="{SCRIPT_PATH}"></script>{HIDDEN}</head>'.encode()
+    content = content.replace(b"</head>", added, 1)
+    kept = [
+        (name, value)
+        for name, value in headers
+        if name.lower() not in ("content-length", "etag", "last-modified", "accept-ranges")
+    ]
+    length = ("Content-Length", str(len(content)))
+    start_response(status, [*kept, length])
+    return [content]

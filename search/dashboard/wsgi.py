@@ -1,0 +1,77 @@
+"""What a request asks for, and answers that are made without optuna-dashboard."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+Headers = list[tuple[str, str]]
+
+PROTECTION = [
+    # Another site must not show the dashboard in a frame, hidden under its own buttons.
+    ("X-Frame-Options", "SAMEORIGIN"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+]
+NO_STORE = ("Cache-Control", "no-store")
+"""For all but the program's own files: what studies found stays in no cache, of the browser or on the way."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A whole answer."""
+
+    status: HTTPStatus
+    content: bytes = b""
+    content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def send(self, start_response: StartResponse) -> Iterable[bytes]:
+        """Send it as a WSGI application does."""
+        fixed = [("Content-Type", self.content_type), ("Content-Length", str(len(self.content))), NO_STORE]
+        start_response(status_line(self.status), [*fixed, *self.headers, *PROTECTION])
+        return [self.content]
+
+
+def status_line(status: HTTPStatus) -> str:
+    """Return a status as WSGI wants it."""
+    return f"{status.value} {status.phrase}"
+
+
+def refuse(status: HTTPStatus, reason: str, *headers: tuple[str, str]) -> Answer:
+    """Return a refusal in the form in which optuna-dashboard's own page expects it."""
+    return Answer(status=status, content=json.dumps({"reason": reason}).encode(), headers=headers)
+
+
+def redirect(place: str, *headers: tuple[str, str]) -> Answer:
+    """Return an answer that leads to another page of the dashboard."""
+    return Answer(status=HTTPStatus.SEE_OTHER, headers=(("Location", place), *headers))
+
+
+def read_header(environ: Environ, name: str) -> str:
+    """Return a header of the request; empty if there is none."""
+    return str(environ.get(f"HTTP_{name.upper().replace('-', '_')}", ""))
+
+
+def read_body(environ: Environ) -> bytes:
+    """Return the body of a request whose length `check_length` has accepted."""
+    return bytes(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
+
+
+def check_length(environ: Environ, most: int) -> Answer | None:
+    """Return a refusal of a body that is longer than `most` bytes or does not say how long it is."""
+    if read_header(environ, "Transfer-Encoding"):
+        return refuse(HTTPStatus.LENGTH_REQUIRED, "a request must say how long it is (Content-Length)")
+    length = str(environ.get("CONTENT_LENGTH") or "0")
+    if not (length.isascii() and length.isdigit()):
+        return refuse(HTTPStatus.BAD_REQUEST, "Content-Length must be a number of bytes")
+    if len(length) > len(str(most)) or int(length) > most:
+        reason = f"a request has at most {most} bytes, but this one has more; shorten it"
+        return refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason)
+    return None

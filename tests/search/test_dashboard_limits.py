@@ -1,0 +1,169 @@
+"""What the dashboard does with requests that are slow, long, wrong, or too many."""
+
+import http.client
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+
+from search.dashboard import server as servers
+from search.dashboard.guard import MOST_COMPUTING, DashboardGuard
+from search.dashboard.routes import Routes
+from search.dashboard.server import MOST_CONNECTIONS, DashboardServer
+from search.dashboard.wsgi import Application
+from tests.conftest import copied
+from tests.search.serving import Dashboard, make_study, serving
+
+
+@pytest.fixture(scope="module")
+def dashboard(server: str, template: str) -> Iterator[Dashboard]:
+    with copied(server, template) as address:
+        make_study(address)
+        with serving("--no-token", SEARCH_STORAGE=address) as dashboard:
+            yield dashboard
+            dashboard.process.terminate()
+            _, err = dashboard.process.communicate(timeout=30)
+        assert "Traceback" not in err
+
+
+def send(port: int, request: str) -> tuple[int, dict[str, str], bytes]:
+    """Send bytes as they are; return status, headers and body of the answer."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(request.replace("\n", "\r\n").encode())
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        return response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        ("GET /favicon.ico HTTP/1.1\nHost: localhost\n\n", 200),
+        ("GET /static/bundle.js HTTP/1.0\nHost: localhost\n\n", 200),
+        ("GET /api/studies/1?after=abc HTTP/1.1\nHost: localhost\n\n", 400),
+        ("GET /api/studies/1?after=0;after=abc HTTP/1.1\nHost: localhost\n\n", 400),
+        ("GET /api/studies/1?x=1;after=abc HTTP/1.1\nHost: localhost\n\n", 200),
+        ("GET /api/studies/77/plot/contour HTTP/1.1\nHost: localhost\n\n", 404),
+        ("GET /api/studies/99999999999/param_importances HTTP/1.1\nHost: localhost\n\n", 404),
+        ("GET /api/studies/1 HTTP/1.1\nHost: localhost\nContent-Length: many\n\n", 200),
+        ("GET /api/meta HTTP/1.1\nHost: evil.example\n\n", 421),
+        ("POST /api/studies HTTP/1.1\nHost: localhost\nContent-Length: 9999999999\n\n", 403),
+        (f"GET /{'x' * 70000} HTTP/1.1\nHost: localhost\n\n", 414),
+        (f"GET / HTTP/1.1\nHost: localhost\nX: {'x' * 70000}\n\n", 431),
+        ("GET / HTTP/1.1 what\n\n", 400),
+    ],
+)
+def test_every_answer_is_guarded_and_none_is_a_failure(dashboard: Dashboard, request_: str, status: int) -> None:
+    answered, headers, body = send(dashboard.port, request_)
+    assert answered == status
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "server" not in headers
+    if "/static/" not in request_ and "favicon" not in request_:
+        assert headers["cache-control"] == "no-store"
+    if status >= 400:
+        assert json.loads(body)["reason"]
+
+
+def test_silent_connections_keep_nobody_out(dashboard: Dashboard) -> None:
+    with ExitStack() as silent:
+        for number in range(2 * MOST_CONNECTIONS):
+            connection = silent.enter_context(socket.create_connection(("127.0.0.1", dashboard.port), timeout=30))
+            connection.sendall(b"GET /api/studies HTTP/1.1\r\nHost: " if number % 2 else b"")
+        begun = time.monotonic()
+        assert dashboard.ask("GET", "/api/studies").status == 200
+        assert time.monotonic() - begun < servers.REQUEST_SECONDS / 2
+        with open(f"/proc/{dashboard.process.pid}/status") as file:
+            [threads] = [int(line.split()[1]) for line in file if line.startswith("Threads:")]
+        assert threads < 2 * MOST_CONNECTIONS
+
+
+@contextmanager
+def listening(application: Application) -> Iterator[int]:
+    """The port of a server in this process."""
+    with DashboardServer("127.0.0.1", 0, application) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_request_that_trickles_in_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit between two bytes would never end it."""
+    monkeypatch.setattr(servers, "REQUEST_SECONDS", 0.5)
+
+    def unasked(_: Any, __: Any) -> Iterable[bytes]:
+        raise AssertionError("the request never ended")
+
+    with listening(unasked) as port, socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        begun = time.monotonic()
+        connection.settimeout(0.05)
+        while time.monotonic() - begun < 20:
+            try:
+                connection.sendall(b"G")
+                if connection.recv(1) == b"":
+                    break
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+        assert time.monotonic() - begun < 10
+
+
+class Blocking:
+    """An application whose plots are not done until it is told so."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.lock = threading.Lock()
+        self.present = self.most = 0
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if "/plot/" in environ["PATH_INFO"]:
+            with self.lock:
+                self.present += 1
+                self.most = max(self.most, self.present)
+            assert self.done.wait(30)
+            with self.lock:
+                self.present -= 1
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", "2")])
+        return [b"{}"]
+
+
+class Everything:
+    """A storage that has every study and trial."""
+
+    def has_study(self, study_id: int) -> bool:
+        return True
+
+    def has_trial(self, study_id: int, trial_id: int) -> bool:
+        return True
+
+
+def test_one_visitor_cannot_take_the_machine_with_plots() -> None:
+    blocking = Blocking()
+    routes = Routes(catalogue=Everything(), writable=False)
+    guard = DashboardGuard(blocking, routes, secret=None, any_host=False)
+
+    def ask(path: str) -> tuple[int, bytes]:
+        status, _, body = send(port, f"GET {path} HTTP/1.1\nHost: localhost\n\n")
+        return status, body
+
+    with listening(guard) as port, ThreadPoolExecutor(20) as pool:
+        plots = [pool.submit(ask, "/api/studies/1/plot/contour") for _ in range(20)]
+        while sum(plot.done() for plot in plots) < 12:  # those that are not even queued
+            assert ask("/api/studies")[0] == 200
+        blocking.done.set()
+        answers = [plot.result() for plot in plots]
+    assert blocking.most == MOST_COMPUTING
+    assert sorted(status for status, _ in answers) == [200] * 8 + [503] * 12
+    assert all("plots at once" in json.loads(body)["reason"] for status, body in answers if status == 503)
