@@ -16,11 +16,11 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from storage.connecting import failures
 from storage.connecting.protection import check_encrypted, protect
 from storage.connecting.refusals import explain_refusal
+from storage.connecting.sessions import check_places, prepare_sessions
 from storage.errors import SchemaMismatch, StorageError, Unreachable
 from storage.migrations import runner
 from storage.optuna_adapter import get_engine
 from storage.schema import VERSION
-from storage.sessions import check_places, prepare_sessions
 from storage.url import fix_defaults, mask_password
 
 # Any constant works, as long as no other program uses it: it serializes the creation of tables and of studies.

@@ -18,13 +18,13 @@ from psycopg2.errors import DeadlockDetected, InsufficientPrivilege, LockNotAvai
 from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from storage.connecting.sessions import check_places
 from storage.copying.backup import backup
 from storage.database import APPLICATION_NAME, STUDY_LOCK_KEY, create_protected_engine, explain
 from storage.errors import UpgradeRefused, format_command
 from storage.leasing import leases, workers
 from storage.migrations import runner
 from storage.schema import SCHEMA, VERSION
-from storage.sessions import check_places
 from storage.url import mask_password
 
 LOCK_TIMEOUT_SECONDS = 10

@@ -11,8 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from storage.database import Database
 from storage.errors import StudyExists, StudyInUse
 from storage.leasing import workers as workers_
+from storage.leasing.turns import hold_turn
 from storage.optuna_adapter import STUDIES, within_connection
-from storage.records import ledger
 from storage.records import studies as records
 from storage.records.studies import StudyRecord
 from storage.schema import checkpoints, leases, scores, studies, workers
@@ -67,7 +67,7 @@ def remove(database: Database, name: str) -> tuple[StudyRecord, Sequence[str], i
 def _changing(database: Database, record: StudyRecord) -> Iterator[Connection]:
     """Yield a transaction in which no trial of the study begins; wait until nobody scores the study."""
     with (
-        ledger.hold_turn(database.engine, record.uuid, str(record.spec.get("dataset"))),
+        hold_turn(database.engine, record.uuid, str(record.spec.get("dataset"))),
         database.engine.begin() as connection,
     ):
         # Optuna itself locks this row when it creates a trial.
