@@ -206,7 +206,7 @@ class EmbeddedServer:
     def _stop(self, answer: Answer) -> None:
         self._cluster.check_place()
         for number in (signal.SIGINT, signal.SIGQUIT):  # Postgres's fast and immediate ways to end
-            with suppress(ProcessLookupError):
+            with suppress(ProcessLookupError, FileNotFoundError):  # it has just ended
                 postmaster.send_signal(self._cluster, answer.pid, number)
             deadline = time.monotonic() + postmaster.STOP_TIMEOUT_SECONDS
             while self._is_serving() and time.monotonic() < deadline:
