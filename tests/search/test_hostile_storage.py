@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -36,11 +38,11 @@ def home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def storage(server: str, template: str, folder: Path) -> Iterator[str]:
-    """A storage with the studies `v`, whose rows the tests change, and `sound`."""
+    """A storage with the studies `v` and `other`, whose rows the tests change, and `sound`."""
     with copied(server, template) as address, pytest.MonkeyPatch.context() as patch:
         use_home(patch, folder)
         with open_database(url.parse(address)) as database:
-            for name in ("v", "sound"):
+            for name in ("v", "other", "sound"):
                 plan = planned(name)
                 make(database, plan, name, random_trials(plan.found.objective.space, 6), budget=6)
         yield address
@@ -89,7 +91,7 @@ def test_other_studies_are_listed_beside_one_whose_record_was_changed(storage: s
     name_in_record(storage, "objective", "/somewhere/else.py")
     listed = done("list", "--json", env={"SEARCH_STORAGE": storage})
     name_in_record(storage, "objective", "digits-depth")
-    assert [row["study"] for row in listed.document] == ["sound"]
+    assert [row["study"] for row in listed.document] == ["other", "sound"]
     assert "'v' is left out" in listed.err
 
 
@@ -183,3 +185,25 @@ def test_a_working_folder_that_is_gone_is_said_in_one_sentence(folder: Path) -> 
     assert ended.stderr.splitlines() == [
         "error: the working folder no longer exists; change to another folder, then try again"
     ]
+
+
+@pytest.mark.long
+@pytest.mark.slow
+def test_no_path_in_a_studys_record_reaches_open_unlink_or_import(storage: str, folder: Path) -> None:
+    canary = folder / "canary"
+    canary.mkdir()
+    (canary / "objective.py").write_text(OBJECTIVE.format(marker=str(folder / "ran")))
+    named = str(canary / "objective.py")
+    ended = subprocess.run(
+        [sys.executable, "-m", "tests.search.audited_commands", storage, "other", named],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    touched = json.loads(ended.stdout.splitlines()[-1])
+    assert {"objective", "dataset", "sampler", "policy", "sources.", "overrides+", "versions.torch"} <= touched.keys()
+    assert {where: events for where, events in touched.items() if events} == {}
+    assert not (folder / "ran").exists()

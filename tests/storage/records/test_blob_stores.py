@@ -121,9 +121,10 @@ def test_another_kind_of_place_is_refused(place: str, rule: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["/etc/passwd", "../out", "a/../../out", "a//b", "", ".", "a/..", "a\0b", "a\\b", "~/b", "é"]
+    "key", ["{outside}/file", "../out", "a/../../out", "a//b", "", ".", "a/..", "a\0b", "a\\b", "~/b", "é"]
 )
-def test_a_key_cannot_lead_out_of_its_store(key: str, store: BlobStore) -> None:
+def test_a_key_cannot_lead_out_of_its_store(key: str, store: BlobStore, tmp_path: Path) -> None:
+    key = key.format(outside=tmp_path)
     for act in (lambda: store.write(key, b"x"), lambda: store.read(key), lambda: store.remove(key)):
         with pytest.raises(StoreFailed, match="is not the key of a file in the store"):
             act()
