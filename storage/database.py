@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import optuna
 from optuna.storages import RDBStorage
 from psycopg2.errors import InsufficientPrivilege
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
 
@@ -17,11 +18,28 @@ from storage.errors import SchemaMismatch, Unreachable
 from storage.migrations import runner
 from storage.optuna_adapter import get_engine
 from storage.schema import VERSION
-from storage.sessions import check_places, prepare_sessions
 from storage.url import mask_password
 
 # Any constant works, as long as no other program uses it: it serializes the creation of tables and of studies.
 STUDY_LOCK_KEY = 0x6465707468
+
+IDLE_TRANSACTION_MILLISECONDS = 15_000
+"""How long a client may keep a transaction, and with it locks, open without sending a command."""
+
+_POOLED = "pooled"
+_LIMIT = f"idle_in_transaction_session_timeout = {IDLE_TRANSACTION_MILLISECONDS}"
+
+# Our tables refer to Optuna's by foreign keys, which tell where those are whatever the search_path is.
+_PLACES = """
+SELECT to_regclass('depthsearch.leases') IS NOT NULL,
+    (SELECT confrelid FROM pg_constraint WHERE conrelid = to_regclass('depthsearch.leases') AND contype = 'f')
+        = to_regclass('trials'),
+    (SELECT nspname FROM pg_constraint JOIN pg_class c ON c.oid = confrelid JOIN pg_namespace n ON n.oid = relnamespace
+        WHERE conrelid = to_regclass('depthsearch.leases') AND contype = 'f'),
+    coalesce((SELECT nspname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+        WHERE c.oid = to_regclass('trials')), current_schema()),
+    pg_backend_pid()
+"""
 
 # By it, an upgrade tells connections of programs of its own version from those of older ones.
 APPLICATION_NAME = f"depthsearch {VERSION}"
@@ -129,4 +147,62 @@ def unreachable(url: URL, error: SQLAlchemyError) -> Unreachable:
     cause = "the host name is unknown" if "translate" in reason else "nothing answers there"
     return Unreachable(
         f"the storage {where} cannot be reached ({cause}); check host and port, and that the server runs"
+    )
+
+
+def check_places(connection: Connection) -> None:
+    """Refuse a connection that would find other tables of Optuna's than those that our rows belong to.
+
+    Raises:
+        SchemaMismatch: they are in another schema than the first that its search_path leads to, or were dropped.
+    """
+    _check(connection.exec_driver_sql(_PLACES).one())
+
+
+def prepare_sessions(engine: Engine) -> None:
+    """Check and limit every connection that the engine opens from now on."""
+    event.listen(engine, "connect", _prepare_connection)
+    event.listen(engine, "begin", _limit_transaction)
+
+
+def _prepare_connection(connection: Any, record: Any) -> None:
+    """Check where the tables are, and have the server end a transaction whose client is silent.
+
+    A frozen or disconnected client would block everybody. Behind a connection pooler, a setting of the session would
+    stay on a connection that others use, so that each transaction sets it for itself there.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_PLACES)
+        row = cursor.fetchone()
+        _check(row)
+        # A pooler makes up the process that it names at the start: the server's own is another one.
+        record.info[_POOLED] = row[-1] != connection.get_backend_pid()
+        if not record.info[_POOLED]:
+            cursor.execute(f"SET {_LIMIT}")
+    connection.commit()
+
+
+def _limit_transaction(connection: Connection) -> None:
+    if connection.info.get(_POOLED):
+        connection.exec_driver_sql(f"SET LOCAL {_LIMIT}")
+
+
+def _check(row: Any) -> None:
+    exists, same, kept, found, _ = row
+    if not exists:
+        return
+    if kept is None:
+        raise SchemaMismatch(
+            "Optuna's tables, which the studies of this storage belong to, were dropped here; restore a backup into "
+            "an empty database with `search storage restore`, or name another database"
+        )
+    if not same:
+        raise SchemaMismatch(_describe(kept, found))
+
+
+def _describe(kept: str, found: str) -> str:
+    return (
+        f"the studies of this storage belong to Optuna's tables in the schema {kept!r}, and this connection would use "
+        f"those of {found!r}; add options=-csearch_path%3D{kept} to the storage URL (after ? or &), or name a database "
+        f"of its own for {found!r}"
     )

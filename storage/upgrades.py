@@ -19,12 +19,11 @@ from sqlalchemy import URL, Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from storage.copying.backup import backup
-from storage.database import APPLICATION_NAME, ENGINE_OPTIONS, STUDY_LOCK_KEY, unreachable
+from storage.database import APPLICATION_NAME, ENGINE_OPTIONS, STUDY_LOCK_KEY, check_places, unreachable
 from storage.errors import UpgradeRefused
 from storage.leasing import leases, workers
 from storage.migrations import runner
 from storage.schema import SCHEMA, VERSION
-from storage.sessions import check_places
 from storage.url import mask_password
 
 LOCK_TIMEOUT_SECONDS = 10
