@@ -85,7 +85,8 @@ class Outcome:
         return self.validation_accuracy - self.test_accuracy
 
     def to_json(self) -> dict[str, object]:
-        """Return the outcome as the ledger stores it."""
+        """Return the outcome as the ledger stores it; `test_examples_in_training` is left out if it is None."""
+        known = self.test_examples_in_training
         return {
             "study": self.study,
             "trial": self.trial,
@@ -95,7 +96,7 @@ class Outcome:
             "test_interval_95": list(self.test_interval_95),
             "selection_gap": self.selection_gap,
             "test_examples": self.test_examples,
-            "test_examples_in_training": self.test_examples_in_training,
+            **({} if known is None else {"test_examples_in_training": known}),
             "class_accuracy": dict(self.class_accuracy),
             "macro_f1": self.macro_f1,
             "calibration_error": self.calibration_error,

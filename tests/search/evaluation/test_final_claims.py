@@ -13,6 +13,7 @@ import pytest
 
 from storage import url
 from storage.database import open_database
+from storage.leasing.turns import hold_turn
 from storage.records import ledger, networks, studies
 from tests.conftest import execute
 from tests.objectives.data import made
@@ -89,10 +90,11 @@ def test_a_claim_continues_only_with_its_variants(
     flowers: tuple[str | Path, ...], tmp_path: Path, database_url: str
 ) -> None:
     common = (*flowers, "--out", tmp_path / "out")
-    with open_database(url.parse(database_url)) as database, database.engine.connect() as connection:
+    with open_database(url.parse(database_url)) as database:
         uuid = studies.get(database.engine, "flowers").uuid
         plain = ledger.Claim(weights_sha256="0" * 64, winner={"trial": 0, "variants": []})
-        ledger.claim(connection, uuid, "flowers", "flowers", plain)
+        with hold_turn(database.engine, uuid, "flowers") as turn:
+            ledger.claim(turn, "flowers", plain)
     late = search("final", *common, "--variant", "prune_structured")
     assert late.code == 1
     assert "was claimed for the plain network, and prune_structured:amount=0.5 cannot be scored" in late.err
