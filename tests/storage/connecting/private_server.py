@@ -25,10 +25,13 @@ def private_server(settings: str = "") -> Iterator[SystemPostgres]:
     programs = system_postgres.installed()
     if programs is None:
         pytest.skip("this machine has no Postgres of its own (apt install postgresql)")
-    with open_folder() as folder, system_postgres.running(programs, folder, settings) as server:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("PGPASSFILE", str(server.password_file))
-            yield server
+    with (
+        open_folder() as folder,
+        system_postgres.running(programs, folder, settings) as server,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("PGPASSFILE", str(server.password_file))
+        yield server
 
 
 def make_certificate(folder: Path, host: str) -> Path:

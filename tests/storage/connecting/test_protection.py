@@ -89,7 +89,7 @@ def test_nor_does_it_where_a_service_or_the_environment_names_it(
 def test_a_password_needs_tls_or_a_word_about_it(
     server: SystemPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(Unreachable, match="offers no TLS, .* add [?]sslmode=disable"):
+    with pytest.raises(Unreachable, match=r"offers no TLS, .* add [?]sslmode=disable"):
         connect(parse(elsewhere(server)))
     assert is_let_in(elsewhere(server, sslmode="disable"))
     assert is_let_in(elsewhere(server, sslmode="prefer"))
