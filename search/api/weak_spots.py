@@ -95,8 +95,8 @@ def _check_pooler(database: Database) -> str:
             other.commit()
             if first == second:
                 raise WeakSpot(
-                    f"a pooler in transaction mode stands before the server (two connections share its process {first}), so "
-                    "locks may outlast their command; connect to the server itself, or use session mode"
+                    f"a pooler in transaction mode stands before the server (two connections share process {first}), "
+                    "so locks may outlast their command; connect to the server itself, or use session mode"
                 )
         told = getattr(one.connection.dbapi_connection, "info").backend_pid  # noqa: B009 - psycopg2's own
     if told != first:

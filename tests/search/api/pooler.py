@@ -1,4 +1,4 @@
-"""A small pooler in transaction mode, as PgBouncer is: all its clients share one connection to the server.
+"""A small pooler in transaction mode, as PgBouncer is: a connection to the server is lent for a transaction.
 
 It serves simple queries of users whom the server trusts, which is what psycopg2 sends.
 """
@@ -33,18 +33,21 @@ def read_message(connection: socket.socket) -> tuple[bytes, bytes]:
 
 
 class Pooler:
-    """Its one connection to the server, and who has it."""
+    """Its connections to the server that nobody has; the one that came back last is lent first."""
 
     def __init__(self, port: int, user: str, database: str) -> None:
-        words = f"user\0{user}\0database\0{database}\0\0".encode()
-        self._server = socket.create_connection(("127.0.0.1", port))
-        self._server.sendall(struct.pack("!ii", len(words) + 8, 196608) + words)
+        self._address, self._words = ("127.0.0.1", port), f"user\0{user}\0database\0{database}\0\0".encode()
         self._greeting = b""
-        self._turn = threading.Lock()
-        kind = b""
+        self._free = [self._connect()]
+
+    def _connect(self) -> socket.socket:
+        server = socket.create_connection(self._address)
+        server.sendall(struct.pack("!ii", len(self._words) + 8, 196608) + self._words)
+        kind, self._greeting = b"", b""
         while kind != READY:
-            kind, message = read_message(self._server)
+            kind, message = read_message(server)
             self._greeting += struct.pack("!ciii", b"K", 12, 4321, 0) if kind == b"K" else message
+        return server
 
     def serve(self, listener: socket.socket) -> None:
         """Serve every client in a thread of its own until the listener is closed."""
@@ -60,9 +63,10 @@ class Pooler:
                 kind, message = read_message(client)
                 if kind == b"X":
                     return
-                with self._turn:
-                    while self._relay(client, message) != b"I":
-                        kind, message = read_message(client)
+                server = self._free.pop() if self._free else self._connect()
+                while _relay(client, server, message) != b"I":
+                    kind, message = read_message(client)
+                self._free.append(server)
 
     def _greet(self, client: socket.socket) -> None:
         while True:
@@ -72,18 +76,20 @@ class Pooler:
                 return client.sendall(self._greeting)
             client.sendall(b"N")
 
-    def _relay(self, client: socket.socket, message: bytes) -> bytes:
-        """Pass a query on and its answer back; return the state of the transaction, I for none."""
-        self._server.sendall(message)
-        while True:
-            kind, answer = read_message(self._server)
-            client.sendall(answer)
-            if kind == READY:
-                return answer[5:6]
-
     def close(self) -> None:
         """Leave the server."""
-        self._server.close()
+        for server in self._free:
+            server.close()
+
+
+def _relay(client: socket.socket, server: socket.socket, message: bytes) -> bytes:
+    """Pass a query on and its answer back; return the state of the transaction, I for none."""
+    server.sendall(message)
+    while True:
+        kind, answer = read_message(server)
+        client.sendall(answer)
+        if kind == READY:
+            return answer[5:6]
 
 
 @contextmanager

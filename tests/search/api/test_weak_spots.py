@@ -113,7 +113,7 @@ def test_a_connection_that_others_could_read_or_pose_in(server: SystemPostgres) 
     elsewhere = as_ada(server, host="127.1")
     assert find_at("encryption", as_ada(server)) is None
     assert "there is no TLS; have the server offer it" in str(find_at("encryption", elsewhere))
-    certificate = make_certificate(server.data.parent, "127.1")
+    certificate = make_certificate(server.data.parent, "127.0.0.1")
     serve_certificate(server, certificate)
     assert "with sslmode=prefer another server could pose as this one" in str(find_at("encryption", elsewhere))
     verified = at(elsewhere, query={"sslmode": "verify-full", "sslrootcert": str(certificate)})
