@@ -1,6 +1,8 @@
 # syntax=docker/dockerfile:1
 
-FROM python:3.12-slim-bookworm AS builder
+ARG PYTHON_IMAGE=python:3.12-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS builder
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY spaces spaces
@@ -12,7 +14,7 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
     && python -m venv /opt/search \
     && /opt/search/bin/pip install --no-cache-dir /wheels/*.whl
 
-FROM python:3.12-slim-bookworm
+FROM ${PYTHON_IMAGE}
 COPY --from=builder /opt/search /opt/search
 
 # Prepares what mounts cannot provide directly, then replaces itself with the command.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import URL
@@ -15,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from storage.connecting import failures
 from storage.connecting.protection import check_encrypted, protect
-from storage.connecting.refusals import explain_refusal
+from storage.connecting.refusals import explain_refusal, find_driver_error
 from storage.connecting.sessions import check_places, prepare_sessions
 from storage.errors import SchemaMismatch, StorageError, Unreachable
 from storage.migrations import runner
@@ -90,7 +91,7 @@ def connect(url: URL) -> Database:
             check_places(connection)  # first: Optuna would create its tables wherever the search_path leads
             storage = _open_optuna_storage(url)
             runner.prepare(connection)
-    except DBAPIError as error:
+    except (DBAPIError, StorageInternalError) as error:
         if not isinstance(error, OperationalError) and explain_refusal(error) is None:
             raise
         raise explain(url, error) from None
@@ -127,8 +128,8 @@ def create_protected_engine(url: URL) -> Engine:
     return engine
 
 
-def explain(url: URL, error: DBAPIError) -> StorageError:
+def explain(url: URL, error: Exception) -> StorageError:
     """Return the error for a failed connection or a refused statement; its message holds no password."""
     if sentence := explain_refusal(error):
         return Unreachable(f"{sentence} (the storage is {mask_password(url)})")
-    return failures.explain(error.orig or error, url)
+    return failures.explain(find_driver_error(error) or error, url)

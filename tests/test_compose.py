@@ -105,6 +105,7 @@ def test_commands_are_command_lines_of_the_program(services: dict[str, Any]) -> 
         "worker-cpu": "run",
         "final": "final",
         "final-gpu": "final",
+        "backup": "storage",
         "data": "data",
     }
     for name in ("worker", "worker-cpu", "final", "final-gpu"):
@@ -142,6 +143,27 @@ def test_workers_see_training_files_that_they_cannot_change_and_no_way_out(servi
         assert targets(services[name])["/data"]["read_only"] is True
         assert set(targets(services[name])) == {"/data", "/cache"}
         assert all(networks[network]["internal"] for network in services[name]["networks"])
+
+
+def test_code_beside_the_test_files_has_no_way_out_and_a_cache_of_its_own(services: dict[str, Any]) -> None:
+    networks = load({})["networks"]
+    for name in ("final", "final-gpu"):
+        assert all(networks[network]["internal"] for network in services[name]["networks"])
+        assert targets(services[name])["/cache"]["source"] != targets(services["worker"])["/cache"]["source"]
+
+
+def test_every_service_is_limited(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        assert service["pids_limit"] > 0, name
+        assert service["mem_limit"], name
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
+        assert all("size=" in mount for mount in service["tmpfs"]), name
+
+
+def test_the_storage_says_how_it_is_reached(services: dict[str, Any]) -> None:
+    address = url.parse(services["worker"]["environment"]["SEARCH_STORAGE"])
+    assert address.query["sslmode"] == "disable", "a password needs TLS, or a word about it"
+    assert all(load({})["networks"][network]["internal"] for network in services["postgres"]["networks"])
 
 
 def test_every_service_is_confined(services: dict[str, Any]) -> None:

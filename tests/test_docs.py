@@ -21,7 +21,13 @@ from tests.test_architecture import MAY_IMPORT
 
 README = docs.ROOT / "README.md"
 CONTRIBUTING = docs.ROOT / "CONTRIBUTING.md"
-PAGES = [README, CONTRIBUTING, docs.ROOT / "CHANGELOG.md", *sorted((docs.ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    README,
+    CONTRIBUTING,
+    docs.ROOT / "CHANGELOG.md",
+    docs.ROOT / "SECURITY.md",
+    *sorted((docs.ROOT / "docs").rglob("*.md")),
+]
 MOST_WORDS = 1500
 PICTURES = {"docs/images/terminal.png", "docs/images/dashboard.png"}
 LARGEST_PICTURE_BYTES = 200_000

@@ -9,13 +9,16 @@ import tempfile
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from objectives.base.plurals import count_noun
 from objectives.data.cache import prepare
 from objectives.data.catalogue import DATASETS
 from objectives.discovery import find_objective, objective_names
+from search.api import weak_spots
 from search.api.datasets import describe
+from search.api.weak_spots import WeakSpot
 from search.connection import open_storage
 from search.errors import SearchError
 from search.settings import Settings
@@ -23,6 +26,7 @@ from search.study.provenance import find_package_versions
 from search.workers import devices, recovery
 from search.workers.sockets import find_socket_folder
 from storage import url
+from storage.connecting import refusals
 from storage.database import Database
 from storage.records import studies
 from storage.records.blob_stores import open_store
@@ -39,6 +43,8 @@ class Finding:
     found: str
     remedy: str = ""
     """A command that helps; empty if all is well, or if `found` says what to do."""
+    weak: bool = False
+    """Whether it works and could be misused, as `found` says with a remedy; such a check has not failed."""
 
     def to_json(self) -> dict[str, object]:
         """Return an entry of the list that `search doctor --json` prints."""
@@ -61,6 +67,7 @@ def check_all(settings: Settings, *, url_in_flag: str | None = None, repair: boo
         "objectives": _objectives,
         "data": lambda: _data(settings),
         "devices": lambda: _devices(settings),
+        **{name: partial(check, settings) for name, check in weak_spots.SETUP.items()},
     }
     findings = [_attempt(name, check) for name, check in checks.items()]
     if next(finding for finding in findings if finding.check == "storage").fine:
@@ -78,21 +85,24 @@ def check_none_failed(findings: Sequence[Finding]) -> None:
 def _attempt(name: str, check: Callable[[], str]) -> Finding:
     try:
         return Finding(check=name, fine=True, found=check())
+    except WeakSpot as spot:
+        return Finding(check=name, fine=True, weak=True, found=str(spot))
     except Exception as error:
         return Finding(check=name, fine=False, found=str(error) or type(error).__name__)
 
 
 def _check_trials(settings: Settings, *, repair: bool) -> list[Finding]:
-    """Check a storage that answers for trials that dead workers hold, after releasing them with `repair`."""
+    """Check a storage that answers for weak spots, and for trials of dead workers, which `repair` releases before."""
     try:
         with open_storage(settings) as database:
+            spots = [_attempt(name, partial(check, database)) for name, check in weak_spots.STORAGE.items()]
             lines = _repair(database, settings) if repair else []
             checked = _attempt("trials", lambda: recovery.check_stale(database.engine, settings.lease_seconds))
     except Exception as error:
         return [Finding(check="trials", fine=False, found=str(error) or type(error).__name__)]
     if not checked.fine:
         checked = replace(checked, remedy=recovery.REMEDY)
-    return [*(Finding(check="repair", fine=True, found=line) for line in lines), checked]
+    return [*spots, *(Finding(check="repair", fine=True, found=line) for line in lines), checked]
 
 
 def _repair(database: Database, settings: Settings) -> list[str]:
@@ -141,6 +151,8 @@ def _storage(settings: Settings, url_in_flag: str | None) -> str:
         )
     with open_storage(settings) as database, database.engine.connect() as connection:
         version = connection.exec_driver_sql("SHOW server_version").scalar()
+        if connection.exec_driver_sql("SHOW transaction_read_only").scalar() == "on":
+            raise SearchError(f"{url.mask_password(database.url)}: {refusals.SENTENCES['25006']}")
         count = len(studies.list_names(database.engine))
         where = "embedded" if settings.storage is None else url.mask_password(database.url)
     return f"Postgres {version} ({where}), {count_noun(count, 'study', 'studies')}"

@@ -11,4 +11,10 @@ from search.display.output import say
 def show_findings(findings: Sequence[Finding]) -> None:
     """Print one line for each check."""
     for finding in findings:
-        say(f"{'ok  ' if finding.fine else 'FAIL'} {finding.check}: {finding.found}")
+        say(f"{_summarize(finding)} {finding.check}: {finding.found}")
+
+
+def _summarize(finding: Finding) -> str:
+    if not finding.fine:
+        return "FAIL"
+    return "weak" if finding.weak else "ok  "

@@ -149,8 +149,9 @@ def _connect_like(target: Target, program: str) -> dict[str, str | int]:
 
 
 def _may_do_without_tls(target: Target) -> bool:
-    """Return whether the connection stays on this machine, and nobody asked for TLS."""
-    return is_local(find_parameters(target.url)) and _find_mode(target) not in VERIFYING
+    """Return whether the user does without TLS, or the connection stays on this machine and nobody asked for TLS."""
+    mode = _find_mode(target)
+    return mode == "disable" or (is_local(find_parameters(target.url)) and mode not in VERIFYING)
 
 
 def _find_mode(target: Target) -> str:

@@ -23,6 +23,12 @@ def test_doctor_finds_all_well(database_url: str) -> None:
         "objectives",
         "data",
         "devices",
+        "user",
+        "secrets",
+        "test files",
+        "role",
+        "pooler",
+        "encryption",
         "trials",
     ]
 
@@ -31,7 +37,7 @@ def test_doctor_says_what_is_wrong() -> None:
     ended = search("doctor", "--storage", "postgresql://u@127.0.0.1:1/d")
     assert ended.code == 1
     assert "FAIL storage: the storage postgresql+psycopg2://u@127.0.0.1:1/d cannot be reached" in ended.out
-    assert "1 of 9 checks failed: storage" in ended.err
+    assert "1 of 12 checks failed: storage" in ended.err
 
 
 def test_data_lists_and_prepares(tmp_path: Path) -> None:

@@ -56,6 +56,12 @@ def test_a_reader_reads_and_is_told_which_right_writing_needs(reader: str) -> No
             assert "may not UPDATE studies" in refused(lambda: connection.execute(lock))
 
 
+def test_a_user_who_may_not_read_is_told_which_right_it_needs(reader: str, database_url: str) -> None:
+    execute(database_url, f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {parse(reader).username}")
+    with pytest.raises(Unreachable, match="may not SELECT version_info there"):
+        connect(parse(reader))
+
+
 def test_a_user_who_may_not_make_tables_is_told_who_may(reader: str, empty_database_url: str) -> None:
     address = parse(reader).set(database=parse(empty_database_url).database)
     with pytest.raises(Unreachable, match=r"may not CREATE in public there .* run the same command once, or GRANT"):

@@ -1,0 +1,142 @@
+"""What `search doctor` tells about a set-up that works, and that somebody could misuse."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from search.errors import SearchError
+from search.settings import Settings
+from storage import url
+from storage.connecting.parameters import find_parameters, is_local
+from storage.database import Database
+
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+TRIES = 5
+
+
+class WeakSpot(SearchError):
+    """Something works, and could be misused; the message says how, and what to do."""
+
+
+def _check_user(_: Settings) -> str:
+    if os.geteuid() == 0:
+        raise WeakSpot(
+            "commands run as root, so an objective's code may do anything on this machine; run them as an ordinary user"
+        )
+    return f"user id {os.geteuid()}"
+
+
+def _check_secrets(settings: Settings) -> str:
+    files = [file for file in _list_secrets(settings) if file.is_file()]
+    if opened := [str(file) for file in files if file.stat().st_mode & OTHERS]:
+        raise WeakSpot(f"other users may read passwords in {', '.join(opened)}; run `chmod 600 {' '.join(opened)}`")
+    return ", ".join(map(str, files)) or "no file with a password"
+
+
+def _list_secrets(settings: Settings) -> list[Path]:
+    """Return the files that hold passwords, whether or not they exist."""
+    own = Path(os.environ.get("HOME", "/"))
+    found = [
+        Path(os.environ.get("PGPASSFILE") or own / ".pgpass"),
+        settings.home / "postgres" / "pgpass",
+        *(file for file in (_find_service_file(own), settings.file) if _has_password(file)),
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _find_service_file(own: Path) -> Path:
+    return Path(os.environ.get("PGSERVICEFILE") or own / ".pg_service.conf")
+
+
+def _has_password(file: Path) -> bool:
+    """Return whether a line of a file sets a password, or a URL with one."""
+    if not file.is_file() or not os.access(file, os.R_OK):
+        return False
+    settings = (line.partition("=") for line in file.read_text(errors="replace").splitlines())
+    return any(
+        name.strip() == "password" or (name.strip() == "storage" and url.has_password(value.strip(" \"'")))
+        for name, _, value in settings
+    )
+
+
+def _check_test_files(settings: Settings) -> str:
+    """Look for test folders that a worker could open; nothing in them is listed or opened."""
+    folders = sorted(settings.data.glob("*/test")) if settings.data.is_dir() else []
+    if within := [str(folder) for folder in folders if folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)]:
+        raise WeakSpot(
+            f"this user, and so every program that an objective starts, can read {', '.join(within)}; workers refuse "
+            "to open test files themselves, but to keep them from all code, move the folders away until `search final`"
+        )
+    return f"no test folder in {settings.data} that this user can read"
+
+
+def _check_role(database: Database) -> str:
+    with database.engine.connect() as connection:
+        query = "SELECT rolname, rolsuper FROM pg_roles WHERE rolname = current_user"
+        name, is_superuser = connection.exec_driver_sql(query).one()
+    if is_superuser:
+        raise WeakSpot(
+            f"the role {name!r} is a superuser, so an objective's code could read the server's files and change stored "
+            "scores; use an ordinary role that owns the database (CREATE ROLE, ALTER DATABASE ... OWNER TO)"
+        )
+    return f"role {name!r}, not a superuser"
+
+
+def _check_pooler(database: Database) -> str:
+    """Look whether two connections share a process of the server, which only a pooler in transaction mode does."""
+    with database.engine.connect() as one, database.engine.connect() as other:
+        for _ in range(TRIES):
+            first = one.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+            one.commit()
+            second = other.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+            other.commit()
+            if first == second:
+                raise WeakSpot(
+                    f"a pooler in transaction mode stands before the server (two connections share process {first}), "
+                    "so locks may outlast their command; connect to the server itself, or use session mode"
+                )
+        told = getattr(one.connection.dbapi_connection, "info").backend_pid  # noqa: B009 - psycopg2's own
+    if told != first:
+        raise WeakSpot(
+            f"a pooler seems to stand before the server (it calls process {first} by {told}); it must be in session "
+            "mode, which cannot be seen for certain; better connect to the server itself"
+        )
+    return "a direct connection"
+
+
+def _check_encryption(database: Database) -> str:
+    given = find_parameters(database.url)
+    if is_local(given):
+        return "the server is on this machine"
+    with database.engine.connect() as connection:
+        encrypted = getattr(connection.connection.dbapi_connection, "info").ssl_in_use  # noqa: B009 - psycopg2's own
+    mode = given.get("sslmode", "prefer")
+    if not encrypted:
+        raise WeakSpot(
+            "what goes to the server can be read on the way, for there is no TLS; have the server offer it, and add "
+            "?sslmode=verify-full to the URL"
+        )
+    if mode != "verify-full":
+        raise WeakSpot(
+            f"with sslmode={mode} another server could pose as this one; add ?sslmode=verify-full to the URL, and "
+            "sslrootcert where the authority is not a public one"
+        )
+    return "TLS, and the server's certificate is verified"
+
+
+SETUP: Mapping[str, Callable[[Settings], str]] = {
+    "user": _check_user,
+    "secrets": _check_secrets,
+    "test files": _check_test_files,
+}
+"""Checks that need no storage."""
+
+STORAGE: Mapping[str, Callable[[Database], str]] = {
+    "role": _check_role,
+    "pooler": _check_pooler,
+    "encryption": _check_encryption,
+}
+"""Checks of an open storage."""
