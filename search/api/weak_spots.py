@@ -42,7 +42,7 @@ def _list_secrets(settings: Settings) -> list[Path]:
     found = [
         Path(os.environ.get("PGPASSFILE") or own / ".pgpass"),
         settings.home / "postgres" / "pgpass",
-        *(file for file in (_find_service_file(own), settings.file) if _has_password(file)),
+        *(file for file in (_find_service_file(own), *(each.path for each in settings.files)) if _has_password(file)),
     ]
     return list(dict.fromkeys(found))
 
