@@ -126,7 +126,7 @@ def test_commands_and_flags_in_a_sentence_exist(page: Path) -> None:
 
 def is_command(code: str) -> bool:
     """Whether `search NAME --flag ...` names a command and flags of it; what it needs besides may be left out."""
-    name, *rest = code.replace(" --config FILE", "").replace(" --debug", "").split()[1:] or ["--help"]
+    name, *rest = [word for word in code.replace(" --config FILE", "").split()[1:] if word != "--debug"] or ["COMMAND"]
     if name in ("--help", "COMMAND"):
         return True
     command = docs.commands().get(name)

@@ -109,7 +109,7 @@ def test_other_values_are_refused_with_the_difference(first_run: Ended, flags: l
     refused = search("run", "--study", STUDY, *flags)
     assert refused.code == 2
     assert difference in refused.err
-    assert len(refused.err.strip().splitlines()) == 1
+    assert [line[:6] for line in refused.err.splitlines()] == ["note: ", "error:"]
     assert refused.out == ""
 
 
