@@ -116,7 +116,9 @@ def fix_defaults(url: URL) -> dict[str, str]:
 
     They are meant for other servers, and those of a URL of the user's own are read.
     """
-    return {name: value for name, value in DEFAULTS.items() if is_embedded(url) and _is_known(name)}
+    if not is_embedded(url):
+        return {}
+    return {name: value for name, value in DEFAULTS.items() if name not in url.query and _is_known(name)}
 
 
 def is_embedded(url: URL) -> bool:

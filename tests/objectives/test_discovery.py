@@ -66,12 +66,16 @@ def test_a_copy_of_a_shipped_file_is_known_by_its_content(tmp_path: Path) -> Non
         ("Fashion-conv", "did you mean fashion-conv"),
         ("zzz", "known: .*digits-depth"),
         ("core", "known: .*cifar-conv"),
-        ("", "known: .*cifar-conv"),
     ],
 )
 def test_unknown_name_is_told_with_close_matches(wrong: str, hint: str) -> None:
     with pytest.raises(ObjectiveError, match=f"unknown objective '{wrong}'.*{hint}.*or give the path of a file"):
         find_objective(wrong)
+
+
+def test_nothing_is_no_name() -> None:
+    with pytest.raises(ObjectiveError, match="'' is not the name of an objective"):
+        find_objective("")
 
 
 def test_file_is_found_by_its_path(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,11 @@ class Ended:
     err: str
 
     @property
+    def lines(self) -> list[str]:
+        """The lines on stderr, without the one that names the storage."""
+        return [line for line in self.err.splitlines() if line and not line.startswith("note: the storage is ")]
+
+    @property
     def document(self) -> Any:
         """The JSON document on stdout; anything else there is an error."""
         return json.loads(self.out)

@@ -117,7 +117,7 @@ with open_database(url.parse(sys.argv[1])) as database:
     for mood in (None, "calm"):
         record, plan = fork_study(database, StudyRequest(study="s", fork=f"fork-{mood}", mood=mood, trials=5), load())
         print(json.dumps([record.spec["mood"], record.trials, *plan.notes]))
-print(StudySpec.from_json({}).mood)
+print(StudySpec.from_json({'objective': 'digits-depth', 'dataset': 'digits'}).mood)
 """
 
 

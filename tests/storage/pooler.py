@@ -66,8 +66,9 @@ def _read_password(address: str) -> str:
     location = url.parse(address)
     if location.password:
         return str(location.password)
-    [line] = Path(str(url.connect_args(location)["passfile"])).read_text().splitlines()
-    return line.rpartition(":")[2]
+    lines = Path(str(url.connect_args(location)["passfile"])).read_text().splitlines()
+    [password] = [line.rpartition(":")[2] for line in lines if line.split(":")[3] == location.username]
+    return password
 
 
 def _wait_until_open(process: subprocess.Popen[bytes], port: int) -> None:

@@ -17,9 +17,10 @@ from sqlalchemy import text
 from storage import url
 from storage.database import Database, open_database
 from storage.leasing import leases
+from storage.leasing.turns import hold_turn
 from storage.optuna_adapter import get_trial_id
 from storage.records import ledger, studies
-from storage.records.ledger import Claim
+from storage.records.ledger import Claim, HeldOutPart
 from tests.search.command import Ended, search
 from tests.search.serving import COMPLETE, STUDY, make_study
 
@@ -37,11 +38,10 @@ def database(database_url: str) -> Iterator[Database]:
             connection.execute(
                 text("INSERT INTO depthsearch.checkpoints VALUES (:trial, :study, 1, :key, 'x', 1)"), row
             )
-        with opened.engine.connect() as connection:
-            claim = Claim(weights_sha256="a" * 64, winner={"trial": 2})
-            ledger.claim(connection, record.uuid, STUDY, "digits", claim)
-            outcome = {"test_accuracy": 0.75}
-            ledger.complete(connection, record.uuid, "digits", outcome, test_sha256="t", predictions=b"p")
+        with hold_turn(opened.engine, record.uuid, "digits") as turn:
+            ledger.claim(turn, STUDY, Claim(weights_sha256="a" * 64, winner={"trial": 2}))
+            part = HeldOutPart(sha256="t", view="v")
+            ledger.complete(turn, {"test_accuracy": 0.75}, test=part, predictions=b"p")
         yield opened
 
 

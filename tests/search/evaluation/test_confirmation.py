@@ -183,7 +183,7 @@ def rows(address: str) -> list[tuple[object, ...]]:
 def test_the_winner_of_the_race_is_scored_and_its_luck_is_measured(scene: Scene) -> None:
     shown = scene.final("--confirm", "4")
     assert shown.code == 0, shown.err
-    assert shown.err.splitlines() == [
+    assert shown.lines == [
         *("trial 1, seed 1 of 3: 0.9200", "trial 2, seed 1 of 3: 0.6000"),
         *("trial 3, seed 1 of 3: 0.9200", "trial 4, seed 1 of 3: 0.9400"),
         *("trial 1, seed 2 of 3: 0.9000", "trial 2, seed 2 of 3: 0.6200"),
@@ -261,7 +261,7 @@ def test_the_ledger_keeps_how_the_winner_was_chosen(scene: Scene) -> None:
     ):
         again = scene.final("--json", *flags)
         assert again.document == {**result, "first_time": False}
-        assert len(again.err.splitlines()) == bool(note)
+        assert len(again.lines) == bool(note)
         assert note in again.err
     assert scene.trainings() == []
 
@@ -294,7 +294,7 @@ def test_a_crash_repeats_nothing_and_a_claim_keeps_its_winner(scene: Scene) -> N
     # The next one dies on its way to the claim, in the training on all images.
     final = derive_seed(derive_seed(0, 1), "final")
     died = scene.final(*flags, env={"DIES_AT": str(final)})
-    assert died.err.splitlines()[:2] == [
+    assert died.lines[:2] == [
         "trial 1, seed 1 of 3: 0.9200 (trained before)",
         "trial 2, seed 1 of 3: 0.6000 (trained before)",
     ]
@@ -356,7 +356,7 @@ def test_flags_that_make_no_sense(flags: tuple[str, ...], message: str) -> None:
     ended = search("final", "--study", "none", *flags)
     assert (ended.code, ended.out) == (2, "")
     assert message in ended.err
-    assert len([line for line in ended.err.splitlines() if not line.startswith("note: the storage is")]) == 1
+    assert len(ended.lines) == 1
 
 
 @pytest.mark.slow

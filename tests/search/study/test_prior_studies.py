@@ -254,7 +254,7 @@ def test_what_cannot_be_learnt_from_is_a_usage_error(database: Database) -> None
     refused = search("run", "--study", OBJECTIVE, "--epochs", "1", "--trials", "1", "--experience", "zzz")
     assert refused.code == 2, refused.err
     assert "no 'zzz'" in refused.err
-    assert len(refused.err.strip().splitlines()) == 1, refused.err
+    assert len(refused.lines) == 1, refused.err
     assert studies.list_names(database.engine) == ["old-depth", "empty"]
 
 

@@ -181,7 +181,7 @@ def test_where_nothing_is_transferred_no_source_is_needed(place: Place) -> None:
 
 
 def test_a_records_sources_are_compared_and_may_be_absent() -> None:
-    old = StudySpec.from_json({})
+    old = StudySpec.from_json({"objective": "digits-depth", "dataset": "digits"})
     assert old.sources == {}
     one, other = (replace(old, sources={"eight": digit * 64}) for digit in "ab")
     assert StudySpec.from_json(one.to_json()) == one

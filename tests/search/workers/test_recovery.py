@@ -159,7 +159,7 @@ def test_the_command_repairs_a_stopped_study(database: Database, record: StudyRe
     found = search("doctor", "--storage", address)
     assert found.code == 1
     assert "FAIL trials: dead workers hold trial 0 of study s; release them with `search doctor --repair`" in found.out
-    assert "1 of 9 checks failed: trials" in found.err
+    assert "1 of 16 checks failed: trials" in found.err
     repaired = {row["check"]: row for row in done("doctor", "--repair", "--json", "--storage", address).document}
     assert repaired["repair"]["found"].startswith("study s: released trial 0")
     assert repaired["trials"]["fine"]

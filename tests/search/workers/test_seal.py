@@ -127,6 +127,8 @@ def test_the_ledger_is_claimed_before_the_test_files_are_opened(data: Path, tmp_
     assert [look for _, look, _ in rows] == [None]
     # Whatever the search finds meanwhile, the claim stays with its winner and its weights.
     execute(database_url, "UPDATE trial_values SET value = value - 1")
+    lowered = "jsonb_set(metrics::jsonb, '{accuracy}', to_jsonb((metrics ->> 'accuracy')::float8 - 1))"
+    execute(database_url, f"UPDATE depthsearch.epochs SET metrics = {lowered}::json")
     done("run", *common, "--objective", path, "--workers", "1", "--trials", "3")
     assert str(done("status", *common[:2], *common[4:], "--json").document["best"]["trial"]) == "2"
     spoiled.write_bytes(picture)

@@ -16,7 +16,7 @@ from storage.database import connect, open_database
 from storage.errors import Unreachable
 from storage.records import studies
 from storage.url import parse
-from tests.conftest import execute
+from tests.conftest import as_administrator, execute
 from tests.storage.connecting.private_server import at
 
 SCHEMAS = "public, depthsearch"
@@ -26,13 +26,14 @@ SCHEMAS = "public, depthsearch"
 def reader(database_url: str) -> Iterator[str]:
     """Return the URL for a user who may read everything, and no more."""
     name, password = f"reader_{secrets.token_hex(4)}", secrets.token_hex(8)
-    execute(database_url, f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
+    administrator = as_administrator(database_url)
+    execute(administrator, f"CREATE ROLE {name} LOGIN PASSWORD '{password}'")
     execute(database_url, f"GRANT USAGE ON SCHEMA {SCHEMAS} TO {name}")
     execute(database_url, f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMAS} TO {name}")
     address = at(database_url, username=name, password=password)
     yield parse(address).difference_update_query(["passfile"]).render_as_string(hide_password=False)
-    execute(database_url, f"DROP OWNED BY {name}")
-    execute(database_url, f"DROP ROLE {name}")
+    execute(administrator, f"DROP OWNED BY {name}")
+    execute(administrator, f"DROP ROLE {name}")
 
 
 def refused(call: Any) -> str:

@@ -131,13 +131,15 @@ def test_root_does_not_follow_what_the_servers_user_puts_into_its_folder(home: P
 @as_root
 def test_root_signals_no_process_but_the_server_users(home: Path) -> None:
     cluster = Cluster(folder=home / "postgres", account=binaries.find_unprivileged_account())
-    for user, number in ((0, None), (server_user(), -signal.SIGINT)):
+    for user, number in ((0, None), (server_user(), -signal.SIGTERM)):
         with subprocess.Popen(["sleep", "60"], user=user) as process:
-            postmaster.send_signal(cluster, process.pid, signal.SIGINT)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(0.5)
-            assert process.poll() == number
-            process.kill()
+            try:
+                postmaster.send_signal(cluster, process.pid, signal.SIGTERM)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(0.5)
+                assert process.poll() == number
+            finally:
+                process.kill()
 
 
 @as_root
