@@ -202,7 +202,7 @@ def copied(server: str, template: str) -> Iterator[str]:
     try:
         yield at(server, name)
     finally:
-        execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+        execute(as_administrator(server), f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -218,7 +218,7 @@ def empty_database_url(server: str) -> Iterator[str]:
     name = f"empty_{secrets.token_hex(6)}"
     execute(server, f"CREATE DATABASE {name}")
     yield at(server, name)
-    execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+    execute(as_administrator(server), f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def at(address: str, database: str) -> str:

@@ -273,7 +273,7 @@ def test_without_a_confirmation_there_is_none(scene: Scene) -> None:
     assert rows(scene.address) == []
     late = scene.final("--json", "--confirm", "2")
     assert late.document == {**result, "first_time": False}
-    assert late.err.strip() == (
+    assert "\n".join(late.lines) == (
         "note: the winner of this score was chosen without --confirm; to score another choice, which is a further "
         "look at the test set, add --reopen REASON"
     )

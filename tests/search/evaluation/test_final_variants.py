@@ -219,7 +219,7 @@ def test_a_scored_study_prints_what_is_stored(common: tuple[str | Path, ...], fo
     assert done("final", *study, "--json", *FLAGS).lines == []
     other = done("final", *study, "--json", "--variant", "mc_dropout")
     assert other.document == again.document
-    assert other.err.strip() == (
+    assert "\n".join(other.lines) == (
         "note: this is the score of prune_unstructured:amount=0.9 + fold_batch_norm, not of mc_dropout:samples=50; "
         "to score that too, which is a further look at the test set, add --reopen REASON"
     )

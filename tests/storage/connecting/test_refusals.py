@@ -101,7 +101,7 @@ def test_only_what_the_table_knows_is_explained(statement: str, said: str | None
 def test_a_server_that_answers_is_not_said_to_be_silent(database_url: str, reader: str) -> None:
     with open_database(parse(reader)) as database:
         database.engine.dispose()
-        execute(database_url, f"ALTER ROLE {parse(reader).username} NOLOGIN")
+        execute(as_administrator(database_url), f"ALTER ROLE {parse(reader).username} NOLOGIN")
         said = refused(lambda: studies.list_names(database.engine))
     assert "lets the role" in said
     assert "not log in" in said
