@@ -27,7 +27,10 @@ def home(environ: Mapping[str, str] = os.environ) -> Path:
 
 def config_file() -> Path | None:
     """Return the user's own file of settings; None for a user without a home folder."""
-    path = platformdirs.user_config_path("depthsearch") / "search.toml"
+    try:
+        path = platformdirs.user_config_path("depthsearch") / "search.toml"
+    except RuntimeError:
+        return None
     return path if path.is_absolute() else None
 
 

@@ -37,8 +37,10 @@ def test_a_user_without_a_home_folder_is_told_what_to_set(name: str) -> None:
     program = f"""
 import os, sys
 from storage import errors, paths
-os.environ.pop("HOME", None)
+for name in ("HOME", "XDG_CONFIG_HOME"):
+    os.environ.pop(name, None)
 os.setuid(12345)
+assert paths.config_file() is None
 try:
     paths.{name}({{}})
 except errors.StorageError as error:
