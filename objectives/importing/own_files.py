@@ -66,7 +66,7 @@ def _list_imported_names(file: Path, folder: Path) -> Iterator[str]:
     """Yield the full name of everything that a file imports, wherever the statement stands."""
     try:
         tree = ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):  # whoever imports it is told
+    except (SyntaxError, ValueError):  # importing it reports the error
         return
     package = file.parent.relative_to(folder).parts
     for node in ast.walk(tree):

@@ -122,7 +122,7 @@ def _digest(identity: str) -> bytes:
 
 
 class Throttle:
-    """Delays whoever guesses: after some wrong passwords, an address waits longer and longer before the next.
+    """Delays guesses: after some wrong passwords, an address waits longer and longer before it may try again.
 
     No thread waits meanwhile, other addresses and open sessions are not affected, and the oldest of too many addresses
     is forgotten.
@@ -150,5 +150,5 @@ class Throttle:
 
 
 def _delay(wrong: int) -> float:
-    """Return how many seconds an address waits after its last of so many wrong passwords: 0, 0, 1, 2, 4 and so on."""
+    """Return the seconds that an address must wait after `wrong` wrong passwords: 0, 0, 0, 1, 2, 4 and so on."""
     return 0.0 if wrong < FREE_ATTEMPTS else min(2.0 ** min(wrong - FREE_ATTEMPTS, 10), LONGEST_DELAY)

@@ -42,7 +42,7 @@ QUEUE_SECONDS = 10.0
 class DashboardGuard:
     """Refuses what optuna-dashboard would do for anybody.
 
-    In this order: on loopback a Host that is not this machine's (421, against DNS rebinding); whoever has not given
+    In this order: on loopback a Host that is not this machine's (421, against DNS rebinding); a request without
     the password or token (401, or the login page); changes by another site's pages (403); changes of anything but
     notes, and of notes unless the routes are writable (403); more plots than are computed at once (503).
     """
@@ -86,7 +86,7 @@ class DashboardGuard:
         return refusal
 
     def _let_in(self, environ: Environ, path: str) -> Answer | None:
-        """Return an answer to whoever is not let in or has just given the secret; None for all others."""
+        """Return an answer to a request without the secret, or one that logs in with it; None for all others."""
         token = parse_qs(environ.get("QUERY_STRING", "")).get("token") if path in ("/", HOME, "/login") else None
         if self._secret is None or self._has_session(environ):
             return redirect(HOME) if token or path == "/login" else None

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from search.dashboard.wsgi import Environ
 
 MOST_LINES = 20
-"""Within PERIOD_SECONDS: whoever guesses passwords does not fill the disk."""
+"""Within PERIOD_SECONDS, so that guessing passwords does not fill the disk."""
 PERIOD_SECONDS = 60.0
 LONGEST_PATH = 100
 

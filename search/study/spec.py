@@ -154,7 +154,7 @@ def refuse_other_values(study: str, lines: Sequence[str]) -> UsageError:
 
 
 def _read_objective(stored: object) -> ObjectiveName:
-    """Return the objective's name: whoever may write into the storage must not choose a file that runs here."""
+    """Return the objective's name: others who may write to the storage must not choose a file that runs here."""
     try:
         return parse_name(stored)
     except ObjectiveError as error:
