@@ -98,7 +98,7 @@ def connect(url: URL) -> Database:
     finally:
         engine.dispose()
     engine = get_engine(storage)
-    event.listen(engine, "connect", lambda connection, _: check_encrypted(connection, url))
+    _insist_on_encryption(engine, url)
     prepare_sessions(engine)
     engine.dispose()  # the connections that created the tables were not prepared
     return Database(url=url, optuna=storage, engine=engine)
@@ -124,8 +124,12 @@ def _choose_options(url: URL) -> dict[str, Any]:
 def create_protected_engine(url: URL) -> Engine:
     """Return an engine whose connections give no password away to another machine."""
     engine = create_engine(protect(url), **_choose_options(url))
-    event.listen(engine, "connect", lambda connection, _: check_encrypted(connection, url))
+    _insist_on_encryption(engine, url)
     return engine
+
+
+def _insist_on_encryption(engine: Engine, url: URL) -> None:
+    event.listen(engine, "connect", lambda connection, _: check_encrypted(connection, url))
 
 
 def explain(url: URL, error: Exception) -> StorageError:

@@ -10,7 +10,7 @@ from pathlib import Path
 from search.errors import SearchError
 from search.settings import Settings
 from storage import url
-from storage.connecting.parameters import find_parameters, is_local
+from storage.connecting.parameters import find_parameters, find_service_file, is_local
 from storage.database import Database
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -42,13 +42,9 @@ def _list_secrets(settings: Settings) -> list[Path]:
     found = [
         Path(os.environ.get("PGPASSFILE") or own / ".pgpass"),
         settings.home / "postgres" / "pgpass",
-        *(file for file in (_find_service_file(own), *(each.path for each in settings.files)) if _has_password(file)),
+        *(file for file in (find_service_file(), *(each.path for each in settings.files)) if _has_password(file)),
     ]
     return list(dict.fromkeys(found))
-
-
-def _find_service_file(own: Path) -> Path:
-    return Path(os.environ.get("PGSERVICEFILE") or own / ".pg_service.conf")
 
 
 def _has_password(file: Path) -> bool:

@@ -27,6 +27,11 @@ def find_parameters(url: URL, environ: Mapping[str, str] = os.environ) -> dict[s
     return from_environment | _read_service(service, environ) | given
 
 
+def find_service_file(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the user's own service file, whether or not there is one."""
+    return Path(environ.get("PGSERVICEFILE") or Path(environ.get("HOME", "/")) / ".pg_service.conf")
+
+
 def is_local(parameters: Mapping[str, str]) -> bool:
     """Return whether every address is this machine: a socket, or a loopback address."""
     addresses = (parameters.get("hostaddr") or parameters.get("host", "")).split(",")
@@ -44,9 +49,9 @@ def _is_own(address: str) -> bool:
 
 def _read_service(name: str, environ: Mapping[str, str]) -> dict[str, str]:
     """Return what the first service file that knows a service says about it; libpq itself reports an unknown one."""
-    own = environ.get("PGSERVICEFILE") or str(Path(environ.get("HOME", "/")) / ".pg_service.conf")
-    files = [own, *([str(Path(environ["PGSYSCONFDIR"]) / "pg_service.conf")] if environ.get("PGSYSCONFDIR") else [])]
-    sections = (_read_section(Path(file), name) for file in files if name)
+    own, shared = find_service_file(environ), environ.get("PGSYSCONFDIR")
+    files = [own, *([Path(shared) / "pg_service.conf"] if shared else [])]
+    sections = (_read_section(file, name) for file in files if name)
     return next((section for section in sections if section), {})
 
 

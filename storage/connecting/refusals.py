@@ -32,23 +32,24 @@ def explain_refusal(error: BaseException) -> str | None:
 
 def find_driver_error(error: BaseException) -> psycopg2.Error | None:
     """Return psycopg2's error among an error and its causes, where SQLAlchemy and Optuna wrap it."""
-    for cause in _list_causes(error):
+    for cause in list_causes(error):
         found = cause.orig if isinstance(cause, DBAPIError) else cause
         if isinstance(found, psycopg2.Error):
             return found
     return None
 
 
-def _find_statement(error: BaseException) -> str:
-    statements = (cause.statement for cause in _list_causes(error) if isinstance(cause, DBAPIError))
-    return next((statement for statement in statements if statement), "")
-
-
-def _list_causes(error: BaseException) -> Iterator[BaseException]:
+def list_causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what caused it, the last one first: SQLAlchemy and Optuna wrap errors."""
     cause: BaseException | None = error
     while cause is not None:
         yield cause
         cause = cause.__cause__ or cause.__context__
+
+
+def _find_statement(error: BaseException) -> str:
+    statements = (cause.statement for cause in list_causes(error) if isinstance(cause, DBAPIError))
+    return next((statement for statement in statements if statement), "")
 
 
 def _write(refusal: psycopg2.Error, statement: str) -> str | None:

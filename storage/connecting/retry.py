@@ -19,6 +19,7 @@ from sqlalchemy.exc import (
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay
 from tenacity.wait import wait_random_exponential
 
+from storage.connecting.refusals import list_causes
 from storage.errors import Unreachable
 
 P = ParamSpec("P")
@@ -37,12 +38,7 @@ def is_outage(error: BaseException) -> bool:
     """
     if not isinstance(error, StorageInternalError | SQLAlchemyError | Unreachable):
         return False
-    cause: BaseException | None = error
-    while cause is not None:
-        if _means_outage(cause):
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return False
+    return any(map(_means_outage, list_causes(error)))
 
 
 def _means_outage(error: BaseException) -> bool:

@@ -21,8 +21,8 @@ from storage.leasing.leases import Lease
 from storage.records.blob_stores import BlobStore
 from storage.schema import checkpoints
 
-_KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/[0-9]+/[0-9]+-[0-9]+-[0-9]+")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_KEY = re.compile(rf"{_UUID.pattern}/[0-9]+/[0-9]+-[0-9]+-[0-9]+")
 
 
 @dataclass(frozen=True, kw_only=True)
