@@ -138,6 +138,13 @@ def home(own_home: Path) -> Path:
     return own_home
 
 
+@pytest.fixture(scope="module")
+def shared_home() -> Iterator[Path]:
+    """The home of a whole file, for tests that build on one another: the file makes it `home`, by `use_home`."""
+    with open_folder() as folder:
+        yield folder
+
+
 def use_home(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Make a folder the home, and hide the developer's own storage, data and settings."""
     monkeypatch.setenv("SEARCH_HOME", str(folder))

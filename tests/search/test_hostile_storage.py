@@ -13,7 +13,7 @@ import pytest
 
 from storage import url
 from storage.database import open_database
-from tests.conftest import copied, execute, open_folder, use_home
+from tests.conftest import copied, execute, use_home
 from tests.search.command import Ended, done, search
 from tests.search.earlier import make, planned, random_trials
 
@@ -23,24 +23,17 @@ from objectives import Objective
 """
 
 
-@pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
-    with open_folder() as folder:
-        yield folder
-
-
 @pytest.fixture(autouse=True)
-def home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """One home for the whole file instead of one for each test."""
-    use_home(monkeypatch, folder)
-    return folder
+def home(shared_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    use_home(monkeypatch, shared_home)
+    return shared_home
 
 
 @pytest.fixture(scope="module")
-def storage(server: str, template: str, folder: Path) -> Iterator[str]:
+def storage(server: str, template: str, shared_home: Path) -> Iterator[str]:
     """A storage with the studies `v` and `other`, whose rows the tests change, and `sound`."""
     with copied(server, template) as address, pytest.MonkeyPatch.context() as patch:
-        use_home(patch, folder)
+        use_home(patch, shared_home)
         with open_database(url.parse(address)) as database:
             for name in ("v", "other", "sound"):
                 plan = planned(name)
@@ -71,12 +64,12 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS.keys())
-def test_a_path_in_a_studys_record_is_refused_and_not_run(command: list[str], storage: str, folder: Path) -> None:
-    marker, file = folder / "ran", folder / "dropped.py"
+def test_a_path_in_a_studys_record_is_refused_and_not_run(command: list[str], storage: str, shared_home: Path) -> None:
+    marker, file = shared_home / "ran", shared_home / "dropped.py"
     file.write_text(OBJECTIVE.format(marker=str(marker)))
     named = "./dropped.py" if "--trials" in command else str(file)
     name_in_record(storage, "objective", named)
-    ended = ask(storage, *command, cwd=folder)
+    ended = ask(storage, *command, cwd=shared_home)
     name_in_record(storage, "objective", "digits-depth")
     assert not marker.exists()
     assert ended.code in (1, 2)
@@ -105,8 +98,10 @@ def test_a_folder_in_a_studys_record_is_refused(named: str, storage: str) -> Non
 
 
 @pytest.mark.slow
-def test_a_checkpoint_elsewhere_is_neither_read_nor_deleted_and_the_run_goes_on(storage: str, folder: Path) -> None:
-    victim = folder / "precious.txt"
+def test_a_checkpoint_elsewhere_is_neither_read_nor_deleted_and_the_run_goes_on(
+    storage: str, shared_home: Path
+) -> None:
+    victim = shared_home / "precious.txt"
     victim.write_text("precious")
     for trial, key in ((1, str(victim)), (2, "../precious.txt")):
         execute(
@@ -120,8 +115,8 @@ def test_a_checkpoint_elsewhere_is_neither_read_nor_deleted_and_the_run_goes_on(
     assert "'../precious.txt' in the storage is not the key of a checkpoint; that file was not touched" in ended.err
 
 
-def test_a_settings_file_that_came_with_a_project_chooses_no_storage(storage: str, folder: Path) -> None:
-    project = folder / "project"
+def test_a_settings_file_that_came_with_a_project_chooses_no_storage(storage: str, shared_home: Path) -> None:
+    project = shared_home / "project"
     project.mkdir()
     (project / "search.toml").write_text(f'storage = "{storage}"\n')
     for command in (["run", "--study", "sound"], ["final", "--study", "sound"], ["list"]):
@@ -176,10 +171,10 @@ def test_status_is_a_json_document_where_a_value_is_infinite(storage: str) -> No
     assert (shown.document["best"]["trial"], shown.document["best"]["value"]) == (0, None)
 
 
-def test_a_working_folder_that_is_gone_is_said_in_one_sentence(folder: Path) -> None:
+def test_a_working_folder_that_is_gone_is_said_in_one_sentence(shared_home: Path) -> None:
     script = 'mkdir gone && cd gone && rmdir ../gone && exec "$0" -P -m search list'
     ended = subprocess.run(
-        ["/bin/sh", "-c", script, sys.executable], cwd=folder, capture_output=True, text=True, check=False
+        ["/bin/sh", "-c", script, sys.executable], cwd=shared_home, capture_output=True, text=True, check=False
     )
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.splitlines() == [
@@ -189,15 +184,15 @@ def test_a_working_folder_that_is_gone_is_said_in_one_sentence(folder: Path) -> 
 
 @pytest.mark.long
 @pytest.mark.slow
-def test_no_path_in_a_studys_record_reaches_open_unlink_or_import(storage: str, folder: Path) -> None:
-    canary = folder / "canary"
+def test_no_path_in_a_studys_record_reaches_open_unlink_or_import(storage: str, shared_home: Path) -> None:
+    canary = shared_home / "canary"
     canary.mkdir()
-    (canary / "objective.py").write_text(OBJECTIVE.format(marker=str(folder / "ran")))
+    (canary / "objective.py").write_text(OBJECTIVE.format(marker=str(shared_home / "ran")))
     named = str(canary / "objective.py")
     ended = subprocess.run(
         [sys.executable, "-m", "tests.search.audited_commands", storage, "other", named],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        cwd=folder,
+        cwd=shared_home,
         capture_output=True,
         text=True,
         check=False,
@@ -206,4 +201,4 @@ def test_no_path_in_a_studys_record_reaches_open_unlink_or_import(storage: str, 
     touched = json.loads(ended.stdout.splitlines()[-1])
     assert {"objective", "dataset", "sampler", "policy", "sources.", "overrides+", "versions.torch"} <= touched.keys()
     assert {where: events for where, events in touched.items() if events} == {}
-    assert not (folder / "ran").exists()
+    assert not (shared_home / "ran").exists()

@@ -18,7 +18,7 @@ from search.api import training
 from search.api.arguments import find_reference
 from storage.embedded.server import EmbeddedServer
 from storage.leasing import workers
-from tests.conftest import copied, open_folder, use_home
+from tests.conftest import copied, use_home
 from tests.search.cli.test_own_objectives import OWN_MODEL, write
 from tests.search.command import done
 
@@ -31,17 +31,10 @@ def address(server: str, template: str) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
-    with open_folder() as folder:
-        yield folder
-
-
 @pytest.fixture(autouse=True)
-def home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """One home for the whole file instead of one for each test."""
-    use_home(monkeypatch, folder)
-    return folder
+def home(shared_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    use_home(monkeypatch, shared_home)
+    return shared_home
 
 
 def create(address: str, trials: int | None = None, epochs: int = 2) -> Study:

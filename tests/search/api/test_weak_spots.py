@@ -15,9 +15,9 @@ from search.display.doctor_report import show_findings
 from search.settings import Settings, load
 from storage.database import open_database
 from storage.url import parse
-from tests.conftest import execute
-from tests.search.api.pooler import transaction_pooler
+from tests.conftest import execute, open_folder
 from tests.search.system_postgres import SystemPostgres
+from tests.storage import pooler
 from tests.storage.connecting.private_server import at, make_certificate, private_server, serve_certificate, set_hba
 
 PASSWORD = secrets.token_hex(8)
@@ -101,12 +101,8 @@ def test_a_superuser(server: SystemPostgres) -> None:
 
 def test_a_pooler_in_transaction_mode(server: SystemPostgres) -> None:
     assert find_at("pooler", as_ada(server)) is None
-    port = parse(server.url).port
-    assert port is not None
-    with transaction_pooler(port, "ada", "studies") as pooled:
-        assert "a pooler in transaction mode stands before the server" in str(
-            find_at("pooler", as_ada(server, port=pooled))
-        )
+    with open_folder() as folder, pooler.running(folder, as_ada(server, password=PASSWORD)) as pooled:
+        assert "a pooler in transaction mode stands before the server" in str(find_at("pooler", pooled))
 
 
 def test_a_connection_that_others_could_read_or_pose_in(server: SystemPostgres) -> None:

@@ -6,36 +6,28 @@ The tests of this file share one study and run in the order written.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from safetensors import safe_open
 
-from tests.conftest import open_folder, use_home
+from tests.conftest import use_home
 from tests.search.command import Ended, done, finished, search
 
 STUDY = "digits-depth"
 TRIALS = 8
 
 
-@pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
-    with open_folder() as folder:
-        yield folder
-
-
 @pytest.fixture(autouse=True)
-def home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """One home for the whole file instead of one for each test."""
-    use_home(monkeypatch, folder)
-    return folder
+def home(shared_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    use_home(monkeypatch, shared_home)
+    return shared_home
 
 
 @pytest.fixture(scope="module")
-def first_run(folder: Path) -> Ended:
-    environment = {"SEARCH_HOME": str(folder), "SEARCH_CACHE": str(folder / "cache")}
+def first_run(shared_home: Path) -> Ended:
+    environment = {"SEARCH_HOME": str(shared_home), "SEARCH_CACHE": str(shared_home / "cache")}
     return done("run", "--study", STUDY, "--trials", str(TRIALS), "--epochs", "6", "--workers", "2", env=environment)
 
 
