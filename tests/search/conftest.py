@@ -10,6 +10,16 @@ import pytest
 from search.study import portfolio
 from storage import url
 from storage.database import Database, open_database
+from tests.conftest import copied
+from tests.search.serving import make_study
+
+
+@pytest.fixture(scope="module")
+def study_url(server: str, template: str) -> Iterator[str]:
+    """A storage with one study, for a file's tests that leave it as it is."""
+    with copied(server, template) as address:
+        make_study(address)
+        yield address
 
 
 @pytest.fixture

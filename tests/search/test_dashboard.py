@@ -12,19 +12,10 @@ from pathlib import Path
 import pytest
 
 from storage.embedded.server import EmbeddedServer
-from tests.conftest import copied
-from tests.search.serving import STUDY, Dashboard, make_study, serving, start
+from tests.search.serving import STUDY, Dashboard, serving, start
 
 PASSWORD = "a:pass wörd"
 ENDS_WITHIN_S = 5
-
-
-@pytest.fixture(scope="module")
-def study_url(server: str, template: str) -> Iterator[str]:
-    """A storage with one study, for the tests that leave it as it is."""
-    with copied(server, template) as address:
-        make_study(address)
-        yield address
 
 
 @pytest.fixture(scope="module")

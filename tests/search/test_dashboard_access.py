@@ -13,20 +13,12 @@ from sqlalchemy import text
 from storage import url
 from storage.database import open_database
 from storage.records import studies
-from tests.conftest import copied
-from tests.search.serving import STUDY, Answer, Dashboard, make_study, serving, start
+from tests.search.serving import STUDY, Answer, Dashboard, serving, start
 
 PASSWORD = "correct horse"
 RIGHT = f"Basic {base64.b64encode(f'me:{PASSWORD}'.encode()).decode()}"
 WRONG = f"Basic {base64.b64encode(b'me:battery staple').decode()}"
 PAGE = "text/html,application/xhtml+xml"
-
-
-@pytest.fixture(scope="module")
-def study_url(server: str, template: str) -> Iterator[str]:
-    with copied(server, template) as address:
-        make_study(address)
-        yield address
 
 
 @pytest.fixture(scope="module")

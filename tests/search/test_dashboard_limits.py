@@ -17,19 +17,16 @@ from search.dashboard.guard import MOST_COMPUTING, DashboardGuard
 from search.dashboard.routes import Routes
 from search.dashboard.server import MOST_CONNECTIONS, DashboardServer
 from search.dashboard.wsgi import Application
-from tests.conftest import copied
-from tests.search.serving import Dashboard, make_study, serving
+from tests.search.serving import Dashboard, serving
 
 
 @pytest.fixture(scope="module")
-def dashboard(server: str, template: str) -> Iterator[Dashboard]:
-    with copied(server, template) as address:
-        make_study(address)
-        with serving("--no-token", SEARCH_STORAGE=address) as dashboard:
-            yield dashboard
-            dashboard.process.terminate()
-            _, err = dashboard.process.communicate(timeout=30)
-        assert "Traceback" not in err
+def dashboard(study_url: str) -> Iterator[Dashboard]:
+    with serving("--no-token", SEARCH_STORAGE=study_url) as dashboard:
+        yield dashboard
+        dashboard.process.terminate()
+        _, err = dashboard.process.communicate(timeout=30)
+    assert "Traceback" not in err
 
 
 def send(port: int, request: str) -> tuple[int, dict[str, str], bytes]:
