@@ -33,8 +33,9 @@ _SENTENCES = {
     "if the URL lists both, add target_session_attrs=read-write to it",
     "user": _OF_ROLE,
     "database user": _OF_ROLE,
-    "database": "the database {database!r} is set to be read (its {setting} is on); have its owner run ALTER DATABASE "
-    '"{database}" RESET {setting}, or name another one',
+    # Without SET, the statement would be refused as well.
+    "database": "the database {database!r} may only be read (its {setting} is on); have its owner run `SET {setting} = "
+    'off; ALTER DATABASE "{database}" RESET {setting}`, or name another one',
     "client": "the URL, its service or PGOPTIONS sets {setting}; remove it there",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator
 from typing import Any
@@ -11,10 +12,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from search.error_messages import user_message
+from storage.connecting import retry
 from storage.connecting.refusals import explain_refusal
-from storage.database import connect, open_database
+from storage.database import Database, connect, open_database
 from storage.errors import ReadOnlyStorage, Unreachable
 from storage.records import studies
+from storage.records.studies import StudyRecord
 from storage.url import parse
 from tests.conftest import as_administrator, execute
 from tests.storage.connecting.private_server import at
@@ -69,18 +72,49 @@ def test_a_user_who_may_not_make_tables_is_told_who_may(reader: str, empty_datab
         connect(address)
 
 
+def carry_out_remedy(database: Database, said: str) -> None:
+    [remedy] = re.findall("run `(.*)`", said)
+    with database.engine.connect() as connection:
+        free = connection.execution_options(isolation_level="AUTOCOMMIT")
+        for statement in remedy.split("; "):
+            free.exec_driver_sql(statement)
+    database.engine.dispose()
+
+
 def test_a_read_only_storage_is_called_so(database_url: str) -> None:
     name = parse(database_url).database
     execute(database_url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     with open_database(parse(database_url)) as database:
-        said = refused(lambda: studies.create(database, "s", {}, 1))
-        assert f'ALTER DATABASE "{name}" RESET default_transaction_read_only' in said
+        carry_out_remedy(database, refused(lambda: studies.create(database, "s", {}, 1)))
+        assert studies.create(database, "s", {}, 1).name == "s"
+
+
+def test_a_worker_waits_for_a_storage_that_has_become_read_only(
+    database_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = parse(database_url).database
+    execute(database_url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    with open_database(parse(database_url)) as database:
+        monkeypatch.setattr(retry, "RETRY_SECONDS", 30)
+        attempts = []
+
+        def create() -> StudyRecord:
+            attempts.append("")
+            try:
+                return studies.create(database, "s", {}, 1)
+            except Exception as error:
+                carry_out_remedy(database, user_message(error))
+                raise
+
+        assert retry.with_retries(create).name == "s"
+    assert len(attempts) == 2
+    assert caplog.messages == ["the storage takes no writes; trying again for up to 30 s"]
 
 
 def test_an_empty_read_only_storage_is_called_so(empty_database_url: str) -> None:
     name = parse(empty_database_url).database
     execute(empty_database_url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-    with pytest.raises(ReadOnlyStorage, match=f"the storage is read-only: the database '{name}' is set to be read"):
+    with pytest.raises(ReadOnlyStorage, match=f"the storage is read-only: the database '{name}' may only be read"):
         connect(parse(empty_database_url))
 
 
