@@ -138,6 +138,27 @@ def home(own_home: Path) -> Path:
     return own_home
 
 
+@pytest.fixture(scope="session")
+def made_server() -> Iterator[Path]:
+    """The folder of an embedded server that has been made, which takes a second, and stopped; nothing may change it."""
+    with open_folder() as folder:
+        with EmbeddedServer(folder):
+            pass
+        yield folder / "postgres"
+
+
+@pytest.fixture
+def used_home(home: Path, made_server: Path) -> Path:
+    """The test's own home, with an embedded server that has been used before."""
+    copy_folder(made_server, home)
+    return home
+
+
+def copy_folder(source: Path, place: Path) -> None:
+    """Copy a folder into another one; the files keep their owners."""
+    subprocess.run(["cp", "-a", source, place], check=True)
+
+
 @pytest.fixture(scope="module")
 def shared_home() -> Iterator[Path]:
     """The home of a whole file, for tests that build on one another: the file makes it `home`, by `use_home`."""
@@ -155,12 +176,11 @@ def use_home(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[str]:
+def server(made_server: Path) -> Iterator[str]:
     """Run one embedded server for the whole session; its URL names the database `search`."""
     with open_folder() as folder:
+        copy_folder(made_server, folder)
         embedded = EmbeddedServer(folder)
-        with embedded:
-            pass
         # Only the machine's own death could lose what is written this way; tests kill processes and other servers.
         settings = [f"ALTER SYSTEM SET {name} = off" for name in ("fsync", "full_page_writes", "synchronous_commit")]
         # Tests make databases and roles; the commands that they test connect as the same role without other rights.
