@@ -61,13 +61,24 @@ def start(
     words, environment = [str(argument) for argument in arguments], {**os.environ, **(env or {})}
     if not cold and client.can_start(environment):
         return client.start("search", words, environment, Place(folder=cwd))
+    return _start_cold(["-P", "-m", "search", *words], environment, cwd)
+
+
+def start_script(script: Path, *arguments: str, cold: bool = False) -> Process:
+    """Start a script in its own folder, in a process group of its own."""
+    if not cold and client.can_start(os.environ):
+        return client.start(str(script), list(arguments), dict(os.environ), Place(folder=script.parent))
+    return _start_cold([str(script), *arguments], os.environ, script.parent)
+
+
+def _start_cold(arguments: list[str], environment: Mapping[str, str], folder: Path | None) -> Process:
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "search", *words],
+        [sys.executable, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         text=True,
-        cwd=cwd,
+        cwd=folder,
         env=environment,
         start_new_session=True,
     )

@@ -80,7 +80,7 @@ def main(listener: socket.socket) -> None:
 
 
 def _run(module: str) -> int:
-    """Run a module or a script as a program and return its exit code, as the interpreter finds it."""
+    """Run a module or a script as a program and return its exit code as the interpreter finds it, or minus a signal."""
     try:
         if module.endswith(".py"):
             runpy.run_path(module, run_name="__main__")
@@ -91,9 +91,9 @@ def _run(module: str) -> int:
             return error.code or 0
         print(error.code, file=sys.stderr)
         return 1
-    except BaseException:
+    except BaseException as error:
         traceback.print_exc()
-        return 1
+        return -signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
     return 0
 
 
@@ -106,6 +106,9 @@ def _end(code: int) -> NoReturn:
     except OSError:
         code = 120
     sys.stderr.flush()
+    if code < 0:
+        signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
     os._exit(code)
 
 

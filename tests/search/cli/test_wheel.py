@@ -13,6 +13,7 @@ import pytest
 
 from storage.schema import VERSION
 from tests.markdown import find_fences
+from tests.search.command import start_script
 from tests.test_architecture import MAY_IMPORT, ROOT, modules
 
 
@@ -82,8 +83,15 @@ def test_it_runs_beside_another_search_package_and_without_torch_in_the_parent(s
     assert json.loads(checked)["version"] == VERSION
 
 
+# One after another in one process, which imports everything once; tests/search/api/test_scripts.py has scripts.
+RUN_ALL = (
+    "import runpy, sys\nfor name in sys.argv[1:]:\n    runpy.run_path(name, run_name='__main__')\n    print('===')"
+)
+
+
 @pytest.mark.slow
-def test_the_programs_of_the_python_api_page_run(site: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", ["checkout", pytest.param("wheel", marks=pytest.mark.long)])
+def test_the_programs_of_the_python_api_page_run(source: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     programs = {
         program.splitlines()[0].removeprefix("# "): program
         for program in find_fences((ROOT / "docs" / "python-api.md").read_text(), "python")
@@ -91,11 +99,14 @@ def test_the_programs_of_the_python_api_page_run(site: Path, tmp_path: Path) -> 
     assert list(programs) == ["first.py", "own.py", "again.py"]
     for name, program in programs.items():
         (tmp_path / name).write_text(program)
-    # One after another in one process, which imports everything once; tests/search/api/test_scripts.py has scripts.
-    run_all = (
-        "import runpy, sys\nfor name in sys.argv[1:]:\n    runpy.run_path(name, run_name='__main__')\n    print('===')"
-    )
-    first, own, again, _ = run_installed(site, tmp_path, "-c", run_all, *programs).split("===\n")
+    (tmp_path / "all.py").write_text(RUN_ALL)
+    if source == "wheel":
+        printed = run_installed(request.getfixturevalue("site"), tmp_path, "all.py", *programs)
+    else:
+        process = start_script(tmp_path / "all.py", *programs)
+        printed, errors = process.communicate()
+        assert process.returncode == 0, errors
+    first, own, again, _ = printed.split("===\n")
     assert "first: 4 of 4 trials (" in first.splitlines()[-5]
     assert [line.split(":")[0] for line in first.splitlines()[-3:]] == ["epoch 1", "epoch 2", "epoch 3"]
     assert own.splitlines()[-1].startswith("test accuracy 0.")
