@@ -14,12 +14,14 @@ import pytest
 from objectives.data.cache import prepare
 from objectives.data.catalogue import DATASETS
 from objectives.data.files.layouts import ArrayFile, locate
-from objectives.data.seal import find_sealed_paths
+from objectives.data.hiding import find_obstacle
+from objectives.data.seal import find_sealed_paths, list_held_out
 from objectives.data.sources.remotes import RemoteArchive
 from tests.objectives.data import made
-from tests.objectives.data.ways import OUTSIDE, REFUSED, Ways, flatten, render
+from tests.objectives.data.ways import HIDDEN, OUTSIDE, REFUSED, Ways, flatten, render
 
 ROOT = Path(__file__).parents[3]
+UNSEALED = {**flatten(HIDDEN), **flatten(OUTSIDE)}
 
 # Tries each way in a forked process, because one interpreter for each would take a minute.
 SCRIPT = """
@@ -33,7 +35,8 @@ import torchvision
 from PIL import Image
 from objectives.data import seal_hook
 from objectives.data.files.errors import DataError, SealedTestSet
-from objectives.data.seal import install, find_sealed_paths
+from objectives.data.hiding import hide
+from objectives.data.seal import find_sealed_paths, install, list_held_out
 
 top = Path(sys.argv[1])
 data, cache = top / "sets", top / "cache"
@@ -70,14 +73,17 @@ def attempt(road):
         return traceback.format_exc()
     return "open"
 
+held_out = list_held_out(data, cache)
 for name, road in json.load(sys.stdin).items():
-    if os.fork() == 0:
-        if sys.argv[2] == "sealed":
-            install(find_sealed_paths(data, cache))
-        answer = attempt(road)
-        os.write(1, json.dumps([name, answer]).encode() + b"\\n")
-        os._exit(0)
-    os.wait()
+    for how in sys.argv[2:]:
+        if os.fork() == 0:
+            assert how != "hidden" or hide(held_out) is None
+            if how != "not sealed":
+                install(find_sealed_paths(data, cache))
+            answer = attempt(road)
+            os.write(1, json.dumps([name, how, answer]).encode() + b"\\n")
+            os._exit(0)
+        os.wait()
 """
 
 OPEN_ROADS = {
@@ -94,6 +100,12 @@ OPEN_ROADS = {
     "imports": "import sklearn.datasets, json.tool, PIL.ImageDraw",
     "preparing again": "from objectives.data.cache import prepare; prepare('mine', data, cache)",
 }
+
+COST = """
+def event():
+    sys.audit("object.__getattr__", sealed, "x")
+best = min(timeit.repeat(event, number=2000, repeat=20)) / 2000
+assert best < 1e-6, best"""
 
 
 @pytest.fixture(scope="module")
@@ -123,10 +135,10 @@ def top(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return top
 
 
-def outcomes(top: Path, roads: dict[str, str], how: str = "sealed") -> dict[str, str]:
-    """What came of each road: "open", "refused: ..." or a traceback."""
+def outcomes(top: Path, roads: dict[str, str], *how: str) -> dict[str, dict[str, str]]:
+    """What came of each road by how the process was kept from it: "open", "refused: ..." or a traceback."""
     result = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(top), how],
+        [sys.executable, "-c", SCRIPT, str(top), *how],
         input=json.dumps(roads),
         capture_output=True,
         text=True,
@@ -134,25 +146,29 @@ def outcomes(top: Path, roads: dict[str, str], how: str = "sealed") -> dict[str,
         check=True,
     )
     assert result.stderr == ""
-    return dict(json.loads(line) for line in result.stdout.splitlines())
+    found: dict[str, dict[str, str]] = {each: {} for each in how}
+    for line in result.stdout.splitlines():
+        name, each, outcome = json.loads(line)
+        found[each][name] = outcome
+    return found
 
 
 @pytest.fixture(scope="module")
 def refused(top: Path) -> dict[str, str]:
     """What came of the ways of REFUSED in sealed processes."""
-    return outcomes(top, flatten(REFUSED))
+    return outcomes(top, flatten(REFUSED), "sealed")["sealed"]
 
 
 @pytest.fixture(scope="module")
-def outside(top: Path) -> dict[str, str]:
-    """What came of the ways of OUTSIDE in sealed processes."""
-    return outcomes(top, flatten(OUTSIDE))
+def others(top: Path) -> dict[str, dict[str, str]]:
+    """What came of the ways of HIDDEN and OUTSIDE in sealed processes, and in those from which files are hidden."""
+    return outcomes(top, UNSEALED, "sealed", *[] if find_obstacle() else ["hidden"])
 
 
 @pytest.fixture(scope="module")
 def passed(top: Path) -> dict[str, str]:
-    """What came of OPEN_ROADS in sealed processes."""
-    return outcomes(top, OPEN_ROADS)
+    """What came of OPEN_ROADS, and of COST, in sealed processes."""
+    return outcomes(top, {**OPEN_ROADS, "cost": COST}, "sealed")["sealed"]
 
 
 @pytest.mark.parametrize("road", flatten(REFUSED))
@@ -161,12 +177,21 @@ def test_every_road_to_a_held_out_file_is_refused(road: str, refused: dict[str, 
     assert "sealed in this process" in refused[road]
 
 
-@pytest.mark.parametrize("road", flatten(OUTSIDE))
-def test_what_the_documentation_leaves_outside_is_open(road: str, outside: dict[str, str]) -> None:
-    assert outside[road] == "open"
+@pytest.mark.parametrize("road", UNSEALED)
+def test_what_the_documentation_leaves_outside_of_the_seal_is_open(
+    road: str, others: dict[str, dict[str, str]]
+) -> None:
+    assert others["sealed"][road] == "open"
 
 
-@pytest.mark.parametrize("ways", [REFUSED, OUTSIDE], ids=["refused", "outside"])
+@pytest.mark.parametrize("road", UNSEALED)
+def test_hidden_files_are_reached_by_no_way_but_those_outside(road: str, others: dict[str, dict[str, str]]) -> None:
+    if "hidden" not in others:
+        pytest.skip(f"files cannot be hidden here: {find_obstacle()}")
+    assert (others["hidden"][road] == "open") == (road in flatten(OUTSIDE)), others["hidden"][road]
+
+
+@pytest.mark.parametrize("ways", [REFUSED, HIDDEN, OUTSIDE], ids=["refused", "hidden", "outside"])
 def test_the_documentation_shows_every_way(ways: Ways) -> None:
     assert render(ways) in (ROOT / "docs" / "seal.md").read_text()
 
@@ -185,7 +210,9 @@ def test_every_other_road_is_open(road: str, passed: dict[str, str]) -> None:
 
 def test_without_the_hook_the_same_roads_are_open(top: Path) -> None:
     names = ["open", "os.open", "PIL", "listdir", "dir_fd", "chdir and relative", "symlink to the folder"]
-    assert set(outcomes(top, {name: flatten(REFUSED)[name] for name in names}, "not sealed").values()) == {"open"}
+    assert set(
+        outcomes(top, {name: flatten(REFUSED)[name] for name in names}, "not sealed")["not sealed"].values()
+    ) == {"open"}
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -194,11 +221,12 @@ def test_the_files_of_every_entry_are_sealed_and_its_training_files_are_not(
 ) -> None:
     dataset = DATASETS[name]
     made.write_both(dataset, cache_dir if isinstance(dataset.training[0], ArrayFile) else data_dir, each=1)
-    sealed = find_sealed_paths(data_dir, cache_dir)
+    sealed, hidden = find_sealed_paths(data_dir, cache_dir), set(map(Path, list_held_out(data_dir, cache_dir)))
     for layouts, held_out in ((dataset.held_out_layouts, True), (dataset.training_layouts, False)):
         for layout in layouts:
             for file in locate(layout, data_dir=data_dir, cache_dir=cache_dir).files():
                 assert (sealed.find_rule(str(file)) is not None) == held_out, file
+                assert hidden.isdisjoint((file, *file.parents)) != (held_out and file.exists()), file
     if isinstance(dataset.held_out_source, RemoteArchive):
         assert sealed.find_rule(str(data_dir / dataset.held_out_source.file.name)) is not None
 
@@ -211,11 +239,6 @@ def test_the_message_names_the_path_and_the_rule(refused: dict[str, str], top: P
     )
 
 
-def test_events_that_are_no_file_cost_less_than_a_microsecond(top: Path) -> None:
+def test_events_that_are_no_file_cost_less_than_a_microsecond(passed: dict[str, str]) -> None:
     """Measured as the best of several runs, as other programs share the machine."""
-    road = """
-def event():
-    sys.audit("object.__getattr__", sealed, "x")
-best = min(timeit.repeat(event, number=2000, repeat=20)) / 2000
-assert best < 1e-6, best"""
-    assert outcomes(top, {"cost": road}) == {"cost": "open"}
+    assert passed["cost"] == "open"
