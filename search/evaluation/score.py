@@ -97,7 +97,7 @@ def _score_attempt(final_step: FinalStep, attempt: Attempt, turn: Turn) -> None:
     model = apply_variants(network.model, variants)
     _claim(final_step, turn, attempt, Claim(weights_sha256=network.sha256, winner=choice.to_json()))
     held_out = _read_test_images(final_step)
-    part = _describe_part(held_out, network.data)
+    part = _describe_part(final_step, held_out, network.data)
     _check_same_images(final_step, turn, attempt, part)
     _store(final_step, turn, winner, choice, network, _test(final_step, model, network.data, held_out, part))
 
@@ -159,13 +159,17 @@ def _read_test_images(final_step: FinalStep) -> HeldOut:
         )
 
 
-def _describe_part(held_out: HeldOut, data: TrainValidation) -> HeldOutPart:
-    view = {"image_shape": list(data.image_shape), "classes": list(data.classes)}
+def _describe_part(final_step: FinalStep, held_out: HeldOut, data: TrainValidation) -> HeldOutPart:
+    view = {
+        "image_shape": list(data.image_shape),
+        "classes": list(data.classes),
+        "training_sha256": final_step.spec.data_fingerprint,
+    }
     return HeldOutPart(sha256=held_out.fingerprint, view=json.dumps(view))
 
 
 def _check_same_images(final_step: FinalStep, turn: Turn, attempt: Attempt, part: HeldOutPart) -> None:
-    """Compare the test images with those of the last score, of any study.
+    """Compare the test images with those of the last score, of any study on the same training images.
 
     Raises:
         ScoreRefused: they are others, and no reason was given.

@@ -83,9 +83,9 @@ def address(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return address
 
 
-def run(folder: Path, study: str, trials: int) -> Ended:
+def run(folder: Path, study: str, trials: int, *flags: str) -> Ended:
     objective = ("--objective", folder / "own.py", "--experience", "none")
-    return done("run", "--study", study, *objective, "--trials", str(trials), "--workers", "1")
+    return done("run", "--study", study, *objective, "--trials", str(trials), "--workers", "1", *flags)
 
 
 def final(folder: Path, *flags: str, study: str = "s", env: Mapping[str, str] | None = None) -> Ended:
@@ -193,3 +193,14 @@ def test_other_test_images_are_scored_only_for_a_reason(folder: Path, address: s
     assert "note: the test images of 'pics' are not those of look 1 (study 's')" in ended.err
     assert ended.document["look"] == 2
     assert looks(address)[2:] == [("t", 2, 2)]
+
+
+@pytest.mark.slow
+def test_another_data_set_of_the_same_name_has_test_images_of_its_own(folder: Path, address: str) -> None:
+    other = folder / "other"
+    for kind, seed in (("train", 7), ("test", 8)):
+        made.write_folders(other / "pics" / kind, made.part(3, 6, (6, 6, 3), seed=seed), CLASSES)
+    run(folder, "u", 1, "--data", str(other))
+    ended = final(folder, "--data", str(other), study="u")
+    assert ended.code == 0, ended.err
+    assert "are not those of look" not in ended.err
