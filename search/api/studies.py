@@ -11,7 +11,7 @@ from search.study.plan import check_name
 from search.study.status import StudyView
 from search.study.status_types import Status
 from storage.database import Database
-from storage.records import studies, study_changes
+from storage.records import checkpoints, studies, study_changes
 from storage.records.blob_stores import open_store
 
 _log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def delete_study(database: Database, name: str, settings: Settings) -> int:
     record, keys, kept = study_changes.remove(database, name)
     store = open_store(settings.checkpoint_place)
     for key in keys:
-        store.remove(key)
+        checkpoints.remove(store, key)
     store.tidy(record.uuid, ())
     return kept
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from search.errors import SearchError
 from search.settings import Settings
+from search.workers import hidden_files
 from storage import url
 from storage.connecting.parameters import find_parameters, find_service_file, is_local
 from storage.database import Database
@@ -59,14 +60,18 @@ def _has_password(file: Path) -> bool:
 
 
 def _check_test_files(settings: Settings) -> str:
-    """Look for test folders that a worker could open; nothing in them is listed or opened."""
+    """Look whether workers can hide test files, and else for folders that they could open; nothing in one is listed."""
+    obstacle = hidden_files.find_obstacle(settings)
+    if obstacle is None:
+        return "out of reach of trials and of the programs that they start"
     folders = sorted(settings.data.glob("*/test")) if settings.data.is_dir() else []
     if within := [str(folder) for folder in folders if folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)]:
         raise WeakSpot(
-            f"this user, and so every program that an objective starts, can read {', '.join(within)}; workers refuse "
-            "to open test files themselves, but to keep them from all code, move the folders away until `search final`"
+            f"every program that an objective starts can read {', '.join(within)}, because they cannot be hidden from "
+            f"trials here ({obstacle}); workers refuse to open test files themselves, but to keep them from all code, "
+            "move the folders away until `search final`"
         )
-    return f"no test folder in {settings.data} that this user can read"
+    return f"no test folder in {settings.data} that this user can read; it could not be hidden here ({obstacle})"
 
 
 def _check_role(database: Database) -> str:

@@ -16,6 +16,8 @@ VARIABLES = {
     "PGSSLMODE": "sslmode",
     "PGSSLROOTCERT": "sslrootcert",
     "PGREQUIREAUTH": "require_auth",
+    "PGREQUIREPEER": "requirepeer",
+    "PGSSLKEY": "sslkey",
 }
 
 

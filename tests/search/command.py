@@ -93,6 +93,16 @@ def done(
     return ended
 
 
+def run_script(path: Path, *arguments: str | Path) -> Ended:
+    """Run a Python script to the end."""
+    words = [str(argument) for argument in arguments]
+    if client.can_start(os.environ):
+        out, err = (started := client.start(str(path), words, dict(os.environ), Place())).communicate(timeout=SECONDS)
+        return Ended(started.returncode or 0, out, err)
+    ended = subprocess.run([sys.executable, str(path), *words], capture_output=True, text=True, check=False)
+    return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+
 def kill_group(process: Process, number: int = signal.SIGKILL) -> None:
     """Send a signal to a command and all its workers, as a power cut or a terminal does."""
     os.killpg(process.pid, number)

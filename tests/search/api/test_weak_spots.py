@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from objectives.data import hiding
 from search.api.doctor import check_all, check_none_failed
 from search.api.weak_spots import SETUP, STORAGE, WeakSpot
 from search.display.doctor_report import show_findings
 from search.settings import Settings, load
+from search.workers import hidden_files
 from storage.database import open_database
 from storage.url import parse
 from tests.conftest import execute, open_folder
@@ -86,12 +88,28 @@ def test_secrets_that_others_may_read(tmp_path: Path, monkeypatch: pytest.Monkey
     assert find("secrets", settings) is None
 
 
-def test_test_files_that_workers_may_read(tmp_path: Path) -> None:
-    (tmp_path / "flowers" / "train").mkdir(parents=True)
+def test_test_files_that_workers_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "flowers" / "test").mkdir(parents=True)
     settings = load(data=tmp_path)
+    assert (find("test files", settings) is None) == (hiding.find_obstacle() is None)
+    monkeypatch.setattr(hiding, "find_obstacle", lambda: "the kernel refuses")
+    told = str(find("test files", settings))
+    assert f"can read {tmp_path / 'flowers' / 'test'}, because they cannot be hidden" in told
+    assert "(the kernel refuses); workers refuse" in told
+    (tmp_path / "flowers" / "test").rmdir()
     assert find("test files", settings) is None
-    (tmp_path / "flowers" / "test").mkdir()
-    assert f"can read {tmp_path / 'flowers' / 'test'}; workers refuse" in str(find("test files", settings))
+
+
+def test_a_connection_that_a_hidden_process_could_not_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = tmp_path / "client.key"
+    key.touch()
+    monkeypatch.setenv("PGSSLKEY", str(key))
+    address = "postgresql+psycopg2://ada@db/d"
+    monkeypatch.setattr(os, "geteuid", lambda: key.stat().st_uid + 1)
+    assert hidden_files.hide_test_files(load(), address) == f"the private key {key} for the storage is another user's"
+    monkeypatch.delenv("PGSSLKEY")
+    refused = hidden_files.hide_test_files(load(), f"{address}?requirepeer=postgres")
+    assert refused == "the connection to the storage has requirepeer"
 
 
 def test_a_superuser(server: SystemPostgres) -> None:
