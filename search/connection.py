@@ -11,6 +11,7 @@ from pathlib import Path
 from search.settings import Settings
 from storage import upgrades, url
 from storage.database import Database, open_database
+from storage.embedded.cluster import READER
 from storage.embedded.server import EmbeddedServer
 from storage.schema import VERSION
 from storage.upgrades import Upgrade
@@ -79,6 +80,21 @@ def upgrade_storage(address: str, settings: Settings, backup_to: Path | None) ->
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         backup_to = folder / f"before-version-{VERSION}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.dump"
     return upgrades.upgrade(url.parse(address), backup_to)
+
+
+@contextmanager
+def open_for_reading(settings: Settings) -> Iterator[Database]:
+    """Yield the storage as `open_storage`, and an embedded one as its role that may only read.
+
+    The owner comes first: it creates the tables of a new home.
+    """
+    with storage_url(settings) as address:
+        reader = owner = url.parse(address)
+        if settings.storage is None:
+            with open_database(owner):
+                reader = owner.set(username=READER)
+        with open_database(reader) as database:
+            yield database
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from storage.connecting import failures
+from storage.connecting import failures, read_only
 from storage.connecting.protection import check_encrypted, protect
 from storage.connecting.refusals import explain_refusal, find_driver_error
 from storage.connecting.sessions import check_places, prepare_sessions
@@ -58,6 +58,15 @@ class Database:
     optuna: RDBStorage
     engine: Engine
 
+    def check_writable(self) -> None:
+        """Refuse a storage that takes no writes, before a command that writes begins its work.
+
+        Raises:
+            ReadOnlyStorage: it does not; the message says why.
+        """
+        with self.engine.connect() as connection:
+            read_only.check_writable(connection)
+
     def close(self) -> None:
         """Close every connection."""
         self.optuna.remove_session()
@@ -82,13 +91,16 @@ def connect(url: URL) -> Database:
         BadURL: the URL has an option with an impossible value.
         SchemaMismatch: the tables belong to another version of Optuna or of this program, or Optuna's are in another
             schema than those that the search_path leads to.
+        ReadOnlyStorage: tables are missing, and the storage takes no writes.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     engine = create_protected_engine(url)
     try:
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": STUDY_LOCK_KEY})
-            check_places(connection)  # first: Optuna would create its tables wherever the search_path leads
+            # First: Optuna would create its tables wherever the search_path leads.
+            if not check_places(connection):
+                read_only.check_writable(connection)
             storage = _open_optuna_storage(url)
             runner.prepare(connection)
     except (DBAPIError, StorageInternalError) as error:

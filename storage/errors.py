@@ -3,6 +3,7 @@
 StorageError
 ├── BadURL                the storage URL cannot be used (a usage error)
 ├── Unreachable           no server answers there, or it refuses this user
+│   └── ReadOnlyStorage   it answers, and takes no writes
 ├── EmbeddedServerError   the embedded Postgres cannot be installed, started or stopped
 ├── SchemaMismatch        the tables are of another version of this program, or of Optuna
 ├── UpgradeRefused        the tables cannot be upgraded now
@@ -37,6 +38,10 @@ class BadURL(StorageError):
 
 class Unreachable(StorageError):
     """The server does not answer, or refuses the user, the password or the database."""
+
+
+class ReadOnlyStorage(Unreachable):
+    """The server takes no writes: it is a standby, or this connection may only read; a failover may change that."""
 
 
 class EmbeddedServerError(StorageError):

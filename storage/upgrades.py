@@ -18,6 +18,7 @@ from psycopg2.errors import DeadlockDetected, InsufficientPrivilege, LockNotAvai
 from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from storage.connecting import read_only
 from storage.connecting.sessions import check_places
 from storage.copying.backup import backup
 from storage.database import APPLICATION_NAME, STUDY_LOCK_KEY, create_protected_engine, explain
@@ -85,7 +86,7 @@ def upgrade(url: URL, backup_to: Path | None = None) -> Upgrade:
         backup_to: The file that the storage is backed up to first, if there is something to upgrade.
 
     Raises:
-        Unreachable: the storage cannot be reached.
+        Unreachable: the storage cannot be reached, or takes no writes.
         SchemaMismatch: its tables are of a newer version, or too old to be upgraded.
         UpgradeRefused: an older program uses it, or the URL's user may not change its tables.
         StorageError: the backup cannot be written.
@@ -94,6 +95,7 @@ def upgrade(url: URL, backup_to: Path | None = None) -> Upgrade:
         plan = _plan(connection)
         if not plan.steps:
             return plan
+        read_only.check_writable(connection)
         _check_unused(connection)
         if backup_to is not None:
             connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, text
 
-from search.connection import open_storage
+from search.connection import open_for_reading, open_storage
 from search.dashboard.access import Password, Secret, Token
 from search.dashboard.guard import DashboardGuard
 from search.dashboard.routes import Routes
@@ -67,6 +67,7 @@ def open_dashboard(settings: Settings, access: Access, announce: Callable[[str],
         UsageError: the address is not a loopback one and no password is given, or the password file has none or may
             be read by others.
         SearchError: the port is taken.
+        ReadOnlyStorage: notes may be changed, but the storage takes no writes.
     """
     password = _read_password(access.password_file)
     is_local = access.host in LOOPBACK
@@ -84,9 +85,12 @@ def open_dashboard(settings: Settings, access: Access, announce: Callable[[str],
     secret: Secret | None = Token(announce_token) if access.token else None
     if password is not None:
         secret = Password(password)
-    with open_storage(settings) as database:
+    open_database = open_storage if access.writable else open_for_reading
+    with open_database(settings) as database:
         from optuna_dashboard import wsgi
 
+        if access.writable:
+            database.check_writable()
         logging.getLogger("optuna_dashboard._bottle_util").addFilter(_keep_first_line)
         routes = Routes(catalogue=_Stored(database.engine), writable=access.writable)
         guard = DashboardGuard(wsgi(database.optuna), routes, secret=secret, any_host=not is_local)

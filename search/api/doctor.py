@@ -26,7 +26,6 @@ from search.study.provenance import find_package_versions
 from search.workers import devices, recovery
 from search.workers.sockets import find_socket_folder
 from storage import url
-from storage.connecting import refusals
 from storage.database import Database
 from storage.records import studies
 from storage.records.blob_stores import open_store
@@ -151,8 +150,7 @@ def _storage(settings: Settings, url_in_flag: str | None) -> str:
         )
     with open_storage(settings) as database, database.engine.connect() as connection:
         version = connection.exec_driver_sql("SHOW server_version").scalar()
-        if connection.exec_driver_sql("SHOW transaction_read_only").scalar() == "on":
-            raise SearchError(f"{url.mask_password(database.url)}: {refusals.SENTENCES['25006']}")
+        database.check_writable()
         count = len(studies.list_names(database.engine))
         where = "embedded" if settings.storage is None else url.mask_password(database.url)
     return f"Postgres {version} ({where}), {count_noun(count, 'study', 'studies')}"

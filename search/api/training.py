@@ -110,12 +110,14 @@ def plan_joining(session: Session, machine: Machine, decoding: Decoding | None =
 
     Raises:
         NothingToDo: the study was stopped.
+        ReadOnlyStorage: the storage takes no writes.
         UsageError: this machine's objective or data differ from what the study was created with.
     """
     record = session.record
     if record.control != "run" or record.overdue:
         resume = format_command("resume", "--study", record.name)
         raise NothingToDo(f"study {record.name!r} was stopped; `{resume}` starts it again")
+    session.database.check_writable()  # a worker would wait for that, as after a failover
     request = StudyRequest(study=record.name, objective=session.objective)
     session.plan = plans.resolve_stored(record, request, session.settings, decoding)
     prior_studies.list_names(session.database.engine, session.plan.spec)  # logs how many of them are gone

@@ -87,6 +87,7 @@ def _score_now(task: FinalTask, reopening: Reopening | None) -> Score:
     from search.evaluation.final_step import prepare_final_step
     from search.evaluation.score import score_once
 
+    task.database.check_writable()  # before a training whose score could not be kept
     score = score_once(prepare_final_step(task, reopening))
     if not score.first_time:
         _complete_folder(task, score)

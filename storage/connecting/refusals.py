@@ -8,9 +8,11 @@ from collections.abc import Iterator
 import psycopg2
 from sqlalchemy.exc import DBAPIError
 
+from storage.connecting import read_only
+
 SENTENCES = {
-    "25006": "the storage is read-only now (a standby, or default_transaction_read_only is on); name the primary in "
-    "the URL, or have it made writable",
+    read_only.CODE: "the storage has become read-only ({said}: a standby, or default_transaction_read_only is on); "
+    "name the primary in the URL, or have it made writable",
     "42501": "the database user {user!r} may not {right} there ({said}); let an owner of the database {grant}",
     "53100": "the disk of the storage's server is full; free some space there, then run the same command again",
     "53200": "the storage's server is out of memory ({said}); give it more, then run the same command again",
@@ -56,6 +58,8 @@ def _write(refusal: psycopg2.Error, statement: str) -> str | None:
     sentence = SENTENCES.get(refusal.pgcode or "")
     if sentence is None:
         return None
+    if refusal.pgcode == read_only.CODE and (notes := getattr(refusal, "__notes__", None)):
+        return str(notes[0])  # the connection knew why
     said = str(refusal.diag.message_primary or refusal).splitlines()[0]
     user = _find_user(refusal)
     right, grant = _name_right(said, statement, user)

@@ -19,7 +19,7 @@ from sqlalchemy.exc import (
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay
 from tenacity.wait import wait_random_exponential
 
-from storage.connecting.refusals import list_causes
+from storage.connecting.refusals import find_driver_error, list_causes
 from storage.errors import Unreachable
 
 P = ParamSpec("P")
@@ -49,6 +49,10 @@ def _means_outage(error: BaseException) -> bool:
     return isinstance(error, OperationalError | InterfaceError | PendingRollbackError | Unreachable)
 
 
+def _is_read_only(error: BaseException) -> bool:
+    return isinstance(find_driver_error(error), ReadOnlySqlTransaction)
+
+
 def with_retries(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Call a function, and repeat the call at growing intervals while the storage is unreachable, up to RETRY_SECONDS.
 
@@ -66,4 +70,6 @@ def with_retries(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
 
 def _warn_once(state: RetryCallState) -> None:
     if state.attempt_number == 1:
-        _log.warning("the storage does not answer; trying again for up to %.0f s", RETRY_SECONDS)
+        error = state.outcome.exception() if state.outcome is not None else None
+        what = "takes no writes" if error is not None and _is_read_only(error) else "does not answer"
+        _log.warning("the storage %s; trying again for up to %.0f s", what, RETRY_SECONDS)

@@ -1,21 +1,27 @@
-"""What every connection to the storage must have: Optuna's tables in their place, and short idle transactions."""
+"""What every connection to the storage must have: Optuna's tables in their place, and short idle transactions.
+
+One that can only read learns why when it opens, to say so where a write is refused.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine import ExceptionContext
 
+from storage.connecting import read_only
 from storage.errors import SchemaMismatch
 
 IDLE_TRANSACTION_MILLISECONDS = 15_000
 """How long a client may keep a transaction, and with it locks, open without sending a command."""
 
 _POOLED = "pooled"
+_READ_ONLY = "read_only"
 _LIMIT = f"idle_in_transaction_session_timeout = {IDLE_TRANSACTION_MILLISECONDS}"
 
 # Our tables refer to Optuna's by foreign keys, which tell where those are whatever the search_path is.
-_PLACES = """
+_PLACES = f"""
 SELECT to_regclass('depthsearch.leases') IS NOT NULL,
     (SELECT confrelid FROM pg_constraint WHERE conrelid = to_regclass('depthsearch.leases') AND contype = 'f')
         = to_regclass('trials'),
@@ -23,23 +29,28 @@ SELECT to_regclass('depthsearch.leases') IS NOT NULL,
         WHERE conrelid = to_regclass('depthsearch.leases') AND contype = 'f'),
     coalesce((SELECT nspname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
         WHERE c.oid = to_regclass('trials')), current_schema()),
-    pg_backend_pid()
+    {read_only.CAUSE}, session_user, current_database(), pg_backend_pid()
 """
 
 
-def check_places(connection: Connection) -> None:
+def check_places(connection: Connection) -> bool:
     """Refuse a connection that would find other tables of Optuna's than those that our rows belong to.
+
+    Returns whether our tables exist.
 
     Raises:
         SchemaMismatch: they are in another schema than the first that its search_path leads to, or were dropped.
     """
-    _check(connection.exec_driver_sql(_PLACES).one())
+    row = connection.exec_driver_sql(_PLACES).one()
+    _check(row)
+    return bool(row[0])
 
 
 def prepare_sessions(engine: Engine) -> None:
     """Check and limit every connection that the engine opens from now on."""
     event.listen(engine, "connect", _prepare_connection)
     event.listen(engine, "begin", _limit_transaction)
+    event.listen(engine, "handle_error", _explain_refused_write)
 
 
 def _prepare_connection(connection: Any, record: Any) -> None:
@@ -54,6 +65,7 @@ def _prepare_connection(connection: Any, record: Any) -> None:
         _check(row)
         # A pooler makes up the process that it names at the start: the server's own is another one.
         record.info[_POOLED] = row[-1] != connection.get_backend_pid()
+        record.info[_READ_ONLY] = _find_reason(row)
         if not record.info[_POOLED]:
             cursor.execute(f"SET {_LIMIT}")
     connection.commit()
@@ -64,8 +76,22 @@ def _limit_transaction(connection: Connection) -> None:
         connection.exec_driver_sql(f"SET LOCAL {_LIMIT}")
 
 
+def _explain_refused_write(context: ExceptionContext) -> None:
+    """Note on the refusal why the connection cannot write: the error itself stays, which may be one to retry after."""
+    if getattr(context.original_exception, "pgcode", None) == read_only.CODE and context.connection is not None:
+        reason = context.connection.info.get(_READ_ONLY)
+        if reason is not None:
+            context.original_exception.add_note(reason)
+
+
+def _find_reason(row: Any) -> str | None:
+    """Return why a connection cannot write; None if it can."""
+    *_, cause, user, database, _ = row
+    return None if cause is None else read_only.describe(cause, user, database)
+
+
 def _check(row: Any) -> None:
-    exists, same, kept, found, _ = row
+    exists, same, kept, found, *_ = row
     if not exists:
         return
     if kept is None:

@@ -13,12 +13,12 @@ import psycopg2
 import psycopg2.extensions
 from sqlalchemy import URL
 
-from storage.connecting import failures
+from storage.connecting import failures, read_only
 from storage.connecting.parameters import find_parameters, is_local
 from storage.connecting.protection import check_encrypted, protect
 from storage.copying.backup_contents import choose_entries
 from storage.embedded import binaries
-from storage.errors import EmbeddedServerError, StorageError
+from storage.errors import EmbeddedServerError, ReadOnlyStorage, StorageError
 from storage.files import PRIVATE, replace_file
 from storage.url import connect_args, is_embedded, mask_password, parse
 
@@ -26,8 +26,10 @@ MAGIC = b"PGDMP"
 # The client programs' first version that knows the option require_auth.
 KNOWS_REQUIRE_AUTH = 16
 VERIFYING = ("require", "verify-ca", "verify-full")
-TABLES = """
-    SELECT count(*) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+# What is in the database, and why nothing can be added to it.
+STATE = f"""
+    SELECT count(*), {read_only.CAUSE}, session_user, current_database()
+    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND nspname !~ '^pg_' AND nspname <> 'information_schema'
 """
 
@@ -38,6 +40,8 @@ class Target:
 
     url: URL
     tables: int
+    read_only: str | None
+    """Why it takes no writes, in a sentence; None if it does."""
     encrypted: bool
 
 
@@ -65,11 +69,13 @@ def restore(url: str, path: Path) -> None:
 
     Raises:
         BadURL: the URL is not a Postgres URL.
-        Unreachable: the server cannot be reached, or refuses the user.
+        Unreachable: the server cannot be reached, refuses the user, or takes no writes.
         StorageError: the database is not empty, the file is no backup of a storage, or pg_restore is missing or fails.
     """
     _check_file(path)
     target = _look_at(parse(url))
+    if target.read_only is not None:
+        raise ReadOnlyStorage(target.read_only)
     if target.tables:
         raise StorageError(
             f"a backup is restored into an empty database only, but {mask_password(target.url)} has {target.tables} "
@@ -102,9 +108,10 @@ def _look_at(url: URL) -> Target:
     try:
         with closing(psycopg2.connect(**connect_args(protect(url)))) as connection, connection.cursor() as cursor:
             check_encrypted(connection, url)
-            cursor.execute(TABLES)
-            [count] = cursor.fetchone()
-            return Target(url=url, tables=int(count), encrypted=connection.info.ssl_in_use)
+            cursor.execute(STATE)
+            count, cause, user, database = cursor.fetchone()
+            why = None if cause is None else read_only.describe(cause, user, database)
+            return Target(url=url, tables=int(count), read_only=why, encrypted=connection.info.ssl_in_use)
     except psycopg2.OperationalError as error:
         raise failures.explain(error, url) from error
 

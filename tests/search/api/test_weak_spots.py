@@ -150,4 +150,6 @@ def test_a_read_only_storage_has_failed(server: SystemPostgres, tmp_path: Path) 
     address = at(server.url, database="studies", query={"options": "-cdefault_transaction_read_only=on"})
     findings = {finding.check: finding for finding in check_all(load(storage=address, data=tmp_path))}
     assert not findings["storage"].fine
-    assert "is read-only now" in findings["storage"].found
+    assert (
+        "read-only: the URL, its service or PGOPTIONS sets default_transaction_read_only" in findings["storage"].found
+    )

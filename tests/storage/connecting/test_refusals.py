@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from search.error_messages import user_message
 from storage.connecting.refusals import explain_refusal
 from storage.database import connect, open_database
-from storage.errors import Unreachable
+from storage.errors import ReadOnlyStorage, Unreachable
 from storage.records import studies
 from storage.url import parse
 from tests.conftest import as_administrator, execute
@@ -73,13 +73,14 @@ def test_a_read_only_storage_is_called_so(database_url: str) -> None:
     name = parse(database_url).database
     execute(database_url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     with open_database(parse(database_url)) as database:
-        assert "the storage is read-only now" in refused(lambda: studies.create(database, "s", {}, 1))
+        said = refused(lambda: studies.create(database, "s", {}, 1))
+        assert f'ALTER DATABASE "{name}" RESET default_transaction_read_only' in said
 
 
 def test_an_empty_read_only_storage_is_called_so(empty_database_url: str) -> None:
     name = parse(empty_database_url).database
     execute(empty_database_url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-    with pytest.raises(Unreachable, match="the storage is read-only now"):
+    with pytest.raises(ReadOnlyStorage, match=f"the storage is read-only: the database '{name}' is set to be read"):
         connect(parse(empty_database_url))
 
 
