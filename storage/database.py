@@ -17,8 +17,9 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from storage.connecting import failures
 from storage.connecting.protection import check_encrypted, protect
 from storage.connecting.refusals import explain_refusal, find_driver_error
+from storage.connecting.retry import is_outage
 from storage.connecting.sessions import check_places, prepare_sessions
-from storage.errors import SchemaMismatch, StorageError, Unreachable
+from storage.errors import AccessRefused, SchemaMismatch, StorageError, Unreachable
 from storage.migrations import runner
 from storage.optuna_adapter import get_engine
 from storage.schema import VERSION
@@ -78,7 +79,8 @@ def connect(url: URL) -> Database:
     """Open the storage at `url` and create the tables that are missing.
 
     Raises:
-        Unreachable: there is no server, it refuses this user, password or database, or a right is missing.
+        Unreachable: there is no server, or it takes no connection now.
+        AccessRefused: it refuses this user, password or database, or a right is missing.
         BadURL: the URL has an option with an impossible value.
         SchemaMismatch: the tables belong to another version of Optuna or of this program, or Optuna's are in another
             schema than those that the search_path leads to.
@@ -135,5 +137,6 @@ def _insist_on_encryption(engine: Engine, url: URL) -> None:
 def explain(url: URL, error: Exception) -> StorageError:
     """Return the error for a failed connection or a refused statement; its message holds no password."""
     if sentence := explain_refusal(error):
-        return Unreachable(f"{sentence} (the storage is {mask_password(url)})")
+        kind = Unreachable if is_outage(error) else AccessRefused
+        return kind(f"{sentence} (the storage is {mask_password(url)})")
     return failures.explain(find_driver_error(error) or error, url)
