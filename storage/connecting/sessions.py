@@ -27,13 +27,18 @@ SELECT to_regclass('depthsearch.leases') IS NOT NULL,
 """
 
 
-def check_places(connection: Connection) -> None:
+def check_places(connection: Connection) -> bool:
     """Refuse a connection that would find other tables of Optuna's than those that our rows belong to.
+
+    Returns:
+        Whether there are tables yet, Optuna's and ours.
 
     Raises:
         SchemaMismatch: they are in another schema than the first that its search_path leads to, or were dropped.
     """
-    _check(connection.exec_driver_sql(_PLACES).one())
+    row = connection.exec_driver_sql(_PLACES).one()
+    _check(row)
+    return bool(row[0])
 
 
 def prepare_sessions(engine: Engine) -> None:
@@ -46,8 +51,10 @@ def _prepare_connection(connection: Any, record: Any) -> None:
     """Check where the tables are, and have the server end a transaction whose client is silent.
 
     A frozen or disconnected client would block everybody. Behind a connection pooler, a setting of the session would
-    stay on a connection that others use, so that each transaction sets it for itself there.
+    stay on a connection that others use, so that each transaction sets it for itself there. A connection that
+    replaces a broken one may be led elsewhere, so each is checked; without a transaction that takes half the time.
     """
+    connection.autocommit = True
     with connection.cursor() as cursor:
         cursor.execute(_PLACES)
         row = cursor.fetchone()
@@ -56,7 +63,7 @@ def _prepare_connection(connection: Any, record: Any) -> None:
         record.info[_POOLED] = row[-1] != connection.get_backend_pid()
         if not record.info[_POOLED]:
             cursor.execute(f"SET {_LIMIT}")
-    connection.commit()
+    connection.autocommit = False
 
 
 def _limit_transaction(connection: Connection) -> None:
