@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from search.connection import open_storage
-from search.errors import StoredValueRefused, UsageError
+from search.errors import StoredValueRefused
 from search.settings import Settings, load
 from search.study.plan import check_name
 from search.study.status import StudyView
@@ -70,21 +70,3 @@ def delete_study(database: Database, name: str, settings: Settings) -> int:
         checkpoints.remove(store, key)
     store.tidy(record.uuid, ())
     return kept
-
-
-def check_change(action: str, *, to: str | None, yes: bool) -> None:
-    """Check what `search study` was asked for.
-
-    Raises:
-        UsageError: there is no such action, or it lacks a flag or has one that it does not need.
-    """
-    if action == "rename":
-        if to is None:
-            raise UsageError("`search study rename` needs --to")
-        if yes:
-            raise UsageError("`search study rename` has no use for --yes; drop it")
-    elif action == "delete":
-        if to is not None:
-            raise UsageError("`search study delete` has no use for --to; drop it")
-    else:
-        raise UsageError(f"`search study` knows rename and delete, but got {action!r}")

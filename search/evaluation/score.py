@@ -14,8 +14,10 @@ from torch import nn
 
 from objectives.data.batches.examples import Examples, TrainValidation
 from objectives.data.duplicates import count_known_images
+from objectives.data.files.errors import DataError
 from objectives.data.heldout import HeldOut, check_heldout, open_heldout
 from objectives.variants.apply import apply_variants
+from search.errors import SearchError
 from search.evaluation.confirmation import confirm
 from search.evaluation.final_step import FinalStep
 from search.evaluation.metrics import Metrics, compute_metrics, pack_predictions, predict
@@ -48,7 +50,7 @@ def score_once(final_step: FinalStep) -> Score:
         NothingToDo: no trial has completed, or the study was moved to another storage.
         ObjectiveError: a variant does not fit the winner's network.
         DataError: the test part is missing, or does not fit the training part.
-        SearchError: a training failed, or the winner's value was not measured.
+        SearchError: a training failed, the winner's value was not measured, or a test image cannot be used.
         ScoreRefused: the test set was claimed for other weights or other variants of them, or has other images than
             when it was scored before.
         LeaseLost: this process was frozen, and another one has the turn now.
@@ -95,7 +97,8 @@ def _score_attempt(final_step: FinalStep, attempt: Attempt, turn: Turn) -> None:
             tell_of_better(final_step, winner)
     network = retrain(final_step, winner, attempt.earlier)
     model = apply_variants(network.model, variants)
-    _claim(final_step, turn, attempt, Claim(weights_sha256=network.sha256, winner=choice.to_json()))
+    claim = Claim(weights_sha256=network.sha256, winner=choice.to_json())
+    ledger.claim(turn, final_step.record.name, claim, opening=attempt.opening, reason=attempt.reason)
     held_out = _read_test_images(final_step)
     part = _describe_part(final_step, held_out, network.data)
     _check_same_images(final_step, turn, attempt, part)
@@ -143,20 +146,17 @@ def _choose(final_step: FinalStep, variants: Sequence[Choice]) -> tuple[Winner, 
     return winner, choice
 
 
-def _claim(final_step: FinalStep, turn: Turn, attempt: Attempt, claim: Claim) -> None:
-    ledger.claim(turn, final_step.record.name, claim, opening=attempt.opening, reason=attempt.reason)
-
-
 def _read_test_images(final_step: FinalStep) -> HeldOut:
     objective, settings = final_step.objective, final_step.settings
-    with final_step.lift_seal():
-        return open_heldout(
-            objective.data,
-            settings.data,
-            settings.cache,
-            image_size=objective.image_size,
-            classes=objective.classes,
-        )
+    try:
+        with final_step.lift_seal():
+            place = (objective.data, settings.data, settings.cache)
+            return open_heldout(*place, image_size=objective.image_size, classes=objective.classes)
+    except DataError as error:
+        raise SearchError(
+            f"{error} (no score was taken, and this is no look: the test set stays claimed for this network; "
+            f"correct that, then run the same command again, with {final_step.out} as it is now)"
+        ) from error
 
 
 def _describe_part(final_step: FinalStep, held_out: HeldOut, data: TrainValidation) -> HeldOutPart:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from storage.url import connect_args
+from storage.connecting.libpq import connect_args
 
 VARIABLES = {
     "PGHOST": "host",

@@ -117,10 +117,14 @@ def test_a_superuser(server: SystemPostgres) -> None:
     assert find_at("role", as_ada(server)) is None
 
 
-def test_a_pooler_in_transaction_mode(server: SystemPostgres) -> None:
-    assert find_at("pooler", as_ada(server)) is None
+def test_a_pooler_is_told_and_is_no_weak_spot(server: SystemPostgres) -> None:
+    def told(address: str) -> str:
+        with open_database(parse(address)) as database:
+            return STORAGE["pooler"](database)
+
+    assert told(as_ada(server)) == "a direct connection"
     with open_folder() as folder, pooler.running(folder, as_ada(server, password=PASSWORD)) as pooled:
-        assert "a pooler in transaction mode stands before the server" in str(find_at("pooler", pooled))
+        assert told(pooled) == "a pooler, such as PgBouncer, stands before the server"
 
 
 def test_a_connection_that_others_could_read_or_pose_in(server: SystemPostgres) -> None:

@@ -53,11 +53,12 @@ def site(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_installed(site: Path, folder: Path, *command: str | Path) -> str:
-    """Run Python with the installed packages; return what is printed on stdout."""
+    """Run Python with the installed packages, after what PYTHONPATH has; return what is printed on stdout."""
+    before = filter(None, [os.environ.get("PYTHONPATH")])
     ended = subprocess.run(
         [sys.executable, *map(str, command)],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(site)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((*before, str(site)))},
         capture_output=True,
         text=True,
         check=False,
@@ -67,17 +68,20 @@ def run_installed(site: Path, folder: Path, *command: str | Path) -> str:
 
 
 @pytest.mark.slow
-def test_it_runs_beside_another_search_package_and_without_torch_in_the_parent(site: Path, tmp_path: Path) -> None:
+def test_it_runs_where_pythonpath_has_other_packages_of_these_names_and_without_torch_in_the_parent(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for package in MAY_IMPORT:
         (tmp_path / package).mkdir()
         (tmp_path / package / "__init__.py").write_text("raise ImportError('not the installed one')\n")
     run = ("run", "--study", "digits-depth", "--trials", "1", "--epochs", "1", "--workers", "1", "--json")
-    code = f"import json, sys; sys.argv[1:] = {run}; from search.__main__ import main; code = main(); "
-    code += "json.dump([code, *[name in sys.modules for name in ('optuna', 'torch')]], open('found.json', 'w'))"
+    tell = "json.dump([name in sys.modules for name in ('optuna', 'torch')], open('found', 'w'))"
+    code = f"import atexit, json, runpy, sys; sys.argv[1:] = {run}; atexit.register(lambda: {tell}); "
+    code += f"runpy.run_path({str(site / 'bin' / 'search')!r}, run_name='__main__')"
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     document = run_installed(site, tmp_path, "-P", "-c", code)
     assert json.loads(document)["states"]["complete"] == 1
-    found = json.loads((tmp_path / "found.json").read_text())
-    assert found == [0, True, False], "the parent of the workers imports torch"
+    assert json.loads((tmp_path / "found").read_text()) == [True, False], "the parent of the workers imports torch"
     # The scripts that make and upgrade the tables are in the wheel, too.
     checked = run_installed(site, tmp_path, site / "bin" / "search", "storage", "upgrade", "--check", "--json")
     assert json.loads(checked)["version"] == VERSION

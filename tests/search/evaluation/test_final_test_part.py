@@ -153,6 +153,18 @@ def test_the_network_predicts_behind_the_seal(folder: Path, address: str) -> Non
 
 
 @pytest.mark.slow
+def test_a_test_image_that_cannot_be_used_spends_no_look_and_says_so(folder: Path, address: str) -> None:
+    wrong = folder / "data" / "pics" / "test" / "cat" / "wrong.png"
+    Image.new("RGB", (7, 6)).save(wrong)
+    said = one_sentence(final(folder))
+    wrong.unlink()
+    assert f"{wrong} has 7x6" in said
+    assert "no score was taken, and this is no look: the test set stays claimed for this network" in said
+    assert said.endswith(f"run the same command again, with {folder / 's'} as it is now)")
+    assert looks(address) == [("s", 1, None)]
+
+
+@pytest.mark.slow
 def test_what_the_test_images_do_not_tell_is_told(folder: Path, address: str) -> None:
     """The claim is older than what is now the best trial; a class has no images; some images were trained on."""
     claimed = best()

@@ -11,6 +11,7 @@ import psycopg2
 import pytest
 
 from storage import url
+from storage.connecting.libpq import connect_args
 from storage.database import Database, open_database
 from storage.errors import LeaseLost
 from storage.leasing import turns
@@ -120,7 +121,7 @@ def test_nothing_is_set_on_connections_that_others_use(pooled: str) -> None:
     limit = "idle_in_transaction_session_timeout"
     with open_database(url.parse(pooled)) as database, database.engine.begin() as connection:
         assert connection.exec_driver_sql(f"SHOW {limit}").scalar() == "15s"
-    other = psycopg2.connect(**url.connect_args(url.parse(pooled)))
+    other = psycopg2.connect(**connect_args(url.parse(pooled)))
     with other, other.cursor() as cursor:
         cursor.execute(f"SHOW {limit}")
         assert cursor.fetchone() == ("0",)
