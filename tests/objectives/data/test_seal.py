@@ -59,6 +59,10 @@ def in_process(how, function, argument):
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(how)) as pool:
         return pool.submit(function, argument).result()
 
+def read_pipe(command):
+    with os.popen(command) as pipe:
+        return pipe.buffer.read()
+
 def read_all(paths):
     return [path.read_bytes() for path in paths]
 

@@ -120,10 +120,10 @@ HIDDEN: Ways = {
     "Other programs": {
         "cat": "subprocess.run(['cat', image], check=True, capture_output=True)",
         "os.system": "assert os.system(f'cat {image} > /dev/null 2>&1') == 0",
-        "os.popen": "assert os.popen(f'cat {image} 2> /dev/null').buffer.read()",
-        "cat after umount": "assert os.popen(f'umount {sealed} 2> /dev/null; cat {image} 2> /dev/null').buffer.read()",
-        "cat in further namespaces": "assert os.popen(f'unshare -Urm sh -c \"umount {sealed}; cat {image}\" 2> /dev/null || cat {image} 2> /dev/null').buffer.read()",  # noqa: E501
-        "cat through another process": "assert os.popen(f'cat /proc/{os.getppid()}/root{image} 2> /dev/null').buffer.read()",  # noqa: E501
+        "os.popen": "assert read_pipe(f'cat {image} 2> /dev/null')",
+        "cat after umount": "assert read_pipe(f'umount {sealed} 2> /dev/null; cat {image} 2> /dev/null')",
+        "cat in further namespaces": "assert read_pipe(f'unshare -Urm sh -c \"umount {sealed}; cat {image}\" 2> /dev/null || cat {image} 2> /dev/null')",  # noqa: E501
+        "cat through another process": "assert read_pipe(f'cat /proc/{os.getppid()}/root{image} 2> /dev/null')",  # noqa: E501
     },
     "Python that ignores the environment": {
         "python -I": "run_python('-I', '-c', f'open({str(image)!r})')",
