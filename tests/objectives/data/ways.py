@@ -123,7 +123,7 @@ HIDDEN: Ways = {
         "os.popen": "assert read_pipe(f'cat {image} 2> /dev/null')",
         "cat after umount": "assert read_pipe(f'umount {sealed} 2> /dev/null; cat {image} 2> /dev/null')",
         "cat in further namespaces": "assert read_pipe(f'unshare -Urm sh -c \"umount {sealed}; cat {image}\" 2> /dev/null || cat {image} 2> /dev/null')",  # noqa: E501
-        "cat through another process": "assert read_pipe(f'cat /proc/{os.getppid()}/root{image} 2> /dev/null')",  # noqa: E501
+        "cat through another process": "assert read_pipe(f'cat /proc/{os.getppid()}/root{image} 2> /dev/null')",
     },
     "Python that ignores the environment": {
         "python -I": "run_python('-I', '-c', f'open({str(image)!r})')",
