@@ -15,7 +15,6 @@ from sqlalchemy import URL
 from storage.connecting.causes import ANSWERED, OTHER, OWN, Cause
 from storage.connecting.certificates import find_fault
 from storage.connecting.parameters import find_parameters
-from storage.connecting.protection import without_requirement
 from storage.connecting.refusals import find_driver_error
 from storage.errors import AccessRefused, BadURL, StorageError
 from storage.url import mask_password
@@ -27,7 +26,7 @@ SERVER_SAYS = re.compile(r"^[^\s:]+:  ")
 def explain(error: BaseException, url: URL) -> StorageError:
     """Return the error for a connection that psycopg2 could not make or lost; its message holds no password."""
     message = str(error)
-    facts = {"where": mask_password(without_requirement(url)), "database": str(url.database)}
+    facts = {"where": mask_password(url), "database": str(url.database)}
     if getattr(error, "pgcode", None):  # a statement was refused, for a reason that is nobody's mistake
         return _write(OTHER[0], message, (), facts)
     if "certificate verify failed" in message and (fault := find_fault(find_parameters(url))):

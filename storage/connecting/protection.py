@@ -45,12 +45,6 @@ def check_encrypted(connection: Any, url: URL) -> None:
         return
     connection.close()
     raise AccessRefused(
-        f"the server at {mask_password(without_requirement(url))} offers no TLS, so a login with a password and all "
+        f"the server at {mask_password(url)} offers no TLS, so a login with a password and all "
         "data could be read on the way; have it offer TLS, or add ?sslmode=disable to the URL if the network is trusted"
     )
-
-
-def without_requirement(url: URL) -> URL:
-    """Return the URL as the user wrote it, without what `protect` added."""
-    added = url.query.get("require_auth") == REQUIREMENT
-    return url.difference_update_query(["require_auth"]) if added else url

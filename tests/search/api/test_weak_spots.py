@@ -78,7 +78,14 @@ def test_secrets_that_others_may_read(tmp_path: Path, monkeypatch: pytest.Monkey
         file.chmod(0o600)
     settings = load()
     assert find("secrets", settings) is None
+    own = settings.home / "postgres" / "pgpass"
+    own.parent.mkdir(parents=True)
+    own.touch(0o600)
+    files["embedded"] = own
     for file in files.values():
+        for mode in (0o640, 0o604):
+            file.chmod(mode)
+            assert str(file) in str(find("secrets", settings))
         file.chmod(0o644)
         assert f"run `chmod 600 {file}`" in str(find("secrets", settings))
         assert PASSWORD not in str(find("secrets", settings))
@@ -134,6 +141,8 @@ def test_a_connection_that_others_could_read_or_pose_in(server: SystemPostgres) 
     certificate = make_certificate(server.data.parent, "127.0.0.1")
     serve_certificate(server, certificate)
     assert "with sslmode=prefer another server could pose as this one" in str(find_at("encryption", elsewhere))
+    required = at(elsewhere, query={"sslmode": "require"})
+    assert "with sslmode=require another server could pose as this one" in str(find_at("encryption", required))
     verified = at(elsewhere, query={"sslmode": "verify-full", "sslrootcert": str(certificate)})
     assert find_at("encryption", verified) is None
 

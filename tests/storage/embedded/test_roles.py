@@ -52,6 +52,7 @@ def test_the_reader_reads_all_and_changes_nothing(used_home: Path) -> None:
     with EmbeddedServer(used_home) as address, open_database(url.parse(address)):
         assert execute(reader(address), "SELECT count(*) FROM depthsearch.studies") == [(0,)]
         assert execute(reader(address), "SELECT count(*) FROM trials") == [(0,)]
+        assert execute(reader(address), "SHOW default_transaction_read_only") == [("on",)]
         for attempt in ("DELETE FROM trials", "CREATE TABLE other (x int)", "DROP SCHEMA depthsearch CASCADE"):
             with pytest.raises((psycopg2.errors.InsufficientPrivilege, psycopg2.errors.ReadOnlySqlTransaction)):
                 execute(reader(address), f"SET default_transaction_read_only = off; {attempt}")
