@@ -1,4 +1,4 @@
-"""What is trained: objectives, and the data sets, models, optimizers and training loop that they combine.
+"""What depthsearch trains: objectives, and the data sets, models, optimizers and training loop that they combine.
 
 The names in `__all__` are what the file of an objective needs; see docs/own-objectives.md. Each is imported when it is
 first used, and none of them loads torch.

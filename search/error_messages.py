@@ -23,7 +23,7 @@ def user_message(error: Exception) -> str:
         return str(error)
     if refusal := explain_refusal(error):
         return refusal
-    if is_outage(error) and (answer := explain_answer(error)):
+    if answer := explain_answer(error):
         return answer
     if is_outage(error):
         return "the storage does not answer; check that its server is running, then run the same command again"

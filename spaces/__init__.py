@@ -1,4 +1,4 @@
-"""Search spaces: typed domains, conditional spaces and the configurations drawn from them.
+"""Search spaces of depthsearch: typed domains, conditional spaces and the configurations drawn from them.
 
 Nothing here imports torch, so that a command line can read, print and compare spaces quickly.
 """

@@ -1,1 +1,1 @@
-"""Where studies are kept: Postgres, embedded or remote."""
+"""Where depthsearch keeps studies: Postgres, embedded or remote."""

@@ -15,17 +15,22 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from storage.connecting import failures, read_only
+from storage.connecting.libpq import fix_defaults
 from storage.connecting.protection import check_encrypted, protect
 from storage.connecting.refusals import explain_refusal, find_driver_error
+from storage.connecting.retry import is_outage
 from storage.connecting.sessions import check_places, prepare_sessions
-from storage.errors import SchemaMismatch, StorageError, Unreachable
+from storage.errors import AccessRefused, SchemaMismatch, StorageError, Unreachable
 from storage.migrations import runner
 from storage.optuna_adapter import get_engine
 from storage.schema import VERSION
-from storage.url import fix_defaults, mask_password
+from storage.url import mask_password
 
 # Any constant works, as long as no other program uses it: it serializes the creation of tables and of studies.
 STUDY_LOCK_KEY = 0x6465707468
+
+# How long the creation of Optuna's tables may take.
+CREATION_MILLISECONDS = 60_000
 
 # By it, an upgrade tells connections of programs of its own version from those of older ones.
 APPLICATION_NAME = f"depthsearch {VERSION}"
@@ -87,7 +92,8 @@ def connect(url: URL) -> Database:
     """Open the storage at `url` and create the tables that are missing.
 
     Raises:
-        Unreachable: there is no server, it refuses this user, password or database, or a right is missing.
+        Unreachable: there is no server, or it takes no connection now.
+        AccessRefused: it refuses this user, password or database, or a right is missing.
         BadURL: the URL has an option with an impossible value.
         SchemaMismatch: the tables belong to another version of Optuna or of this program, or Optuna's are in another
             schema than those that the search_path leads to.
@@ -96,13 +102,10 @@ def connect(url: URL) -> Database:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     engine = create_protected_engine(url)
     try:
-        with engine.begin() as connection:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": STUDY_LOCK_KEY})
-            # First: Optuna would create its tables wherever the search_path leads.
-            if not check_places(connection):
-                read_only.check_writable(connection)
-            storage = _open_optuna_storage(url)
-            runner.prepare(connection)
+        if not _check_tables(engine):
+            _create_tables(engine, url)
+        engine.dispose()  # one connection at a time: a pooler or a role may allow no more
+        storage = _open_optuna_storage(url, exists=True)
     except (DBAPIError, StorageInternalError) as error:
         if not isinstance(error, OperationalError) and explain_refusal(error) is None:
             raise
@@ -112,14 +115,47 @@ def connect(url: URL) -> Database:
     engine = get_engine(storage)
     _insist_on_encryption(engine, url)
     prepare_sessions(engine)
-    engine.dispose()  # the connections that created the tables were not prepared
+    engine.dispose()  # the connections that looked at the tables were not prepared
     return Database(url=url, optuna=storage, engine=engine)
 
 
-def _open_optuna_storage(url: URL) -> RDBStorage:
-    text_url = protect(url).render_as_string(hide_password=False)
+def _check_tables(engine: Engine) -> bool:
+    """Return whether there are tables, of this program's version and in their place."""
+    with engine.begin() as connection:
+        exist = check_places(connection)
+        if exist:
+            runner.prepare(connection)
+    return exist
+
+
+def _create_tables(engine: Engine, url: URL) -> None:
+    """Create Optuna's tables and ours, which refer to them; commands that do so at the same time wait.
+
+    Optuna's are created on a second connection. Where the server has none left for it, as a pooler may wait for one
+    that the first holds, the server ends the first.
+    """
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {CREATION_MILLISECONDS}")
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": STUDY_LOCK_KEY})
+        # First: Optuna would create its tables wherever the search_path leads.
+        if not check_places(connection):
+            read_only.check_writable(connection)
+        get_engine(_open_optuna_storage(url, exists=False)).dispose()
+        runner.prepare(connection)
+
+
+def _open_optuna_storage(url: URL, *, exists: bool) -> RDBStorage:
+    """Return Optuna's storage; its check of the tables needs a second connection, so one that exists is asked here."""
+    text_url, options = protect(url).render_as_string(hide_password=False), _choose_options(url)
     try:
-        return RDBStorage(text_url, engine_kwargs=_choose_options(url))
+        if exists:
+            storage = RDBStorage(
+                text_url, engine_kwargs=options, skip_compatibility_check=True, skip_table_creation=True
+            )
+            if storage.get_current_version() == storage.get_head_version():
+                return storage
+            get_engine(storage).dispose()
+        return RDBStorage(text_url, engine_kwargs=options)
     except RuntimeError as error:
         raise SchemaMismatch(
             f"Optuna's tables at {mask_password(url)} do not fit the installed Optuna {optuna.__version__}: "
@@ -147,5 +183,6 @@ def _insist_on_encryption(engine: Engine, url: URL) -> None:
 def explain(url: URL, error: Exception) -> StorageError:
     """Return the error for a failed connection or a refused statement; its message holds no password."""
     if sentence := explain_refusal(error):
-        return Unreachable(f"{sentence} (the storage is {mask_password(url)})")
+        kind = Unreachable if is_outage(error) else AccessRefused
+        return kind(f"{sentence} (the storage is {mask_password(url)})")
     return failures.explain(find_driver_error(error) or error, url)

@@ -2,7 +2,8 @@
 
 StorageError
 ├── BadURL                the storage URL cannot be used (a usage error)
-├── Unreachable           no server answers there, or it refuses this user
+├── Unreachable           no server answers there, or it takes no connection now
+│   ├── AccessRefused     it refuses this user, password or database, until somebody changes that
 │   └── ReadOnlyStorage   it answers, and takes no writes
 ├── EmbeddedServerError   the embedded Postgres cannot be installed, started or stopped
 ├── SchemaMismatch        the tables are of another version of this program, or of Optuna
@@ -37,7 +38,11 @@ class BadURL(StorageError):
 
 
 class Unreachable(StorageError):
-    """The server does not answer, or refuses the user, the password or the database."""
+    """The server does not answer, or takes no connection now."""
+
+
+class AccessRefused(Unreachable):
+    """The server refuses the user, the password or the database, or a right is missing: waiting does not help."""
 
 
 class ReadOnlyStorage(Unreachable):

@@ -94,10 +94,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"left out {count} long tests; run them with: pytest -m long")
 
 
+def choose_place() -> str:
+    """Return a folder in memory if there is one with space for servers: on a disk, a database's files take 0.2 s."""
+    memory = Path("/dev/shm")
+    if memory.exists() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 4 * 2**30:
+        return str(memory) if not os.statvfs(memory).f_flag & os.ST_NOEXEC else "/tmp"
+    return "/tmp"
+
+
 @contextmanager
 def open_folder() -> Iterator[Path]:
     """Yield a new folder that any user may enter, which pytest's own are not; stop the server left in it."""
-    folder = Path(tempfile.mkdtemp(prefix="search-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="search-", dir=choose_place()))
     folder.chmod(0o755)
     with removed(folder):
         yield folder
@@ -138,6 +146,27 @@ def home(own_home: Path) -> Path:
     return own_home
 
 
+@pytest.fixture(scope="session")
+def made_server() -> Iterator[Path]:
+    """The folder of an embedded server that has been made, which takes a second, and stopped; nothing may change it."""
+    with open_folder() as folder:
+        with EmbeddedServer(folder):
+            pass
+        yield folder / "postgres"
+
+
+@pytest.fixture
+def used_home(home: Path, made_server: Path) -> Path:
+    """The test's own home, with an embedded server that has been used before."""
+    copy_folder(made_server, home)
+    return home
+
+
+def copy_folder(source: Path, place: Path) -> None:
+    """Copy a folder into another one; the files keep their owners."""
+    subprocess.run(["cp", "-a", source, place], check=True)
+
+
 @pytest.fixture(scope="module")
 def shared_home() -> Iterator[Path]:
     """The home of a whole file, for tests that build on one another: the file makes it `home`, by `use_home`."""
@@ -155,12 +184,11 @@ def use_home(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[str]:
+def server(made_server: Path) -> Iterator[str]:
     """Run one embedded server for the whole session; its URL names the database `search`."""
     with open_folder() as folder:
+        copy_folder(made_server, folder)
         embedded = EmbeddedServer(folder)
-        with embedded:
-            pass
         # Only the machine's own death could lose what is written this way; tests kill processes and other servers.
         settings = [f"ALTER SYSTEM SET {name} = off" for name in ("fsync", "full_page_writes", "synchronous_commit")]
         # Tests make databases and roles; the commands that they test connect as the same role without other rights.
@@ -180,10 +208,10 @@ def hasten_logins(address: str) -> None:
     execute(address, f"SET scram_iterations = 1; ALTER ROLE CURRENT_USER PASSWORD '{password}'")
 
 
-def as_superuser(home: Path, *statements: str) -> None:
+def as_superuser(home: Path, *statements: str, database: str = "postgres") -> None:
     """Run statements as the superuser of a home's embedded server, which must be down."""
     cluster = Cluster(folder=home / "postgres", account=find_unprivileged_account())
-    finished = roles.work_alone(cluster, statements)
+    finished = roles.work_alone(cluster, statements, database=database)
     assert finished.returncode == 0, finished.stderr
 
 

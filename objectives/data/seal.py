@@ -3,8 +3,8 @@
 It is an audit hook, which Python cannot remove. It sees what Python itself opens, lists, links, renames and removes,
 by any path that leads there: relative, bytes, through symbolic links or an open directory. It does not see files that
 C and C++ code opens (`torchvision.io.read_file`, `torch.from_file`), hard links and copies, memory maps and files
-opened before it was installed, or other programs; docs/seal.md has a list. It protects from mistakes, not from
-somebody who wants to get around it.
+opened before it was installed, or other programs; docs/seal.md has a list, and `hiding` closes most of these ways. It
+protects from mistakes, not from somebody who wants to get around it.
 """
 
 import multiprocessing
@@ -41,6 +41,18 @@ def find_sealed_paths(data_dir: Path, cache_dir: Path) -> SealedPaths:
         paths=tuple(dict.fromkeys(path for file in files for path in _list_spellings(file))),
         suffixes=tuple(map(fold, (*_SUFFIXES, *sorted(suffixes)))),
     )
+
+
+def list_held_out(data_dir: Path, cache_dir: Path) -> list[str]:
+    """Return the held-out files and folders that are there, as absolute paths without symbolic links; none in another.
+
+    Unlike what is sealed, copies of known names in other folders are not among them.
+    """
+    sealed = find_sealed_paths(data_dir, cache_dir)
+    known = (f"{folder}{end}" for folder in sealed.data_dirs for end in sealed.suffixes)
+    others = (str(path) for pattern in ("*/test", "*/raw/t10k-*") for path in data_dir.glob(pattern))
+    there = {os.path.realpath(path) for path in (*sealed.paths, *known, *others, *digits.list_bundled_files())}
+    return sorted(path for path in there if os.path.exists(path) and there.isdisjoint(map(str, Path(path).parents)))
 
 
 def install(sealed: SealedPaths, lifted: Event | None = None) -> None:

@@ -24,7 +24,7 @@ from search.errors import SearchError
 from search.settings import Settings
 from search.study.provenance import find_package_versions
 from search.workers import devices, recovery
-from search.workers.sockets import find_socket_folder
+from search.workers.sockets import find_socket_folder, find_temporary_folder
 from storage import url
 from storage.database import Database
 from storage.records import studies
@@ -128,7 +128,7 @@ def _writable(folder: Path) -> str:
 
 
 def _temporary_files() -> str:
-    folder, sockets = tempfile.gettempdir(), find_socket_folder()
+    folder, sockets = find_temporary_folder(), find_socket_folder()
     return folder if sockets == folder else f"{folder}; sockets in {sockets}, because that path is too long for them"
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 
 from search.connection import open_storage
-from search.errors import StoredValueRefused, UsageError
+from search.errors import StoredValueRefused
 from search.settings import Settings, load
 from search.study.plan import check_name
 from search.study.status import StudyView
 from search.study.status_types import Status
 from storage.database import Database
-from storage.records import studies, study_changes
+from storage.records import checkpoints, studies, study_changes
 from storage.records.blob_stores import open_store
 
 _log = logging.getLogger(__name__)
@@ -67,24 +67,6 @@ def delete_study(database: Database, name: str, settings: Settings) -> int:
     record, keys, kept = study_changes.remove(database, name)
     store = open_store(settings.checkpoint_place)
     for key in keys:
-        store.remove(key)
+        checkpoints.remove(store, key)
     store.tidy(record.uuid, ())
     return kept
-
-
-def check_change(action: str, *, to: str | None, yes: bool) -> None:
-    """Check what `search study` was asked for.
-
-    Raises:
-        UsageError: there is no such action, or it lacks a flag or has one that it does not need.
-    """
-    if action == "rename":
-        if to is None:
-            raise UsageError("`search study rename` needs --to")
-        if yes:
-            raise UsageError("`search study rename` has no use for --yes; drop it")
-    elif action == "delete":
-        if to is not None:
-            raise UsageError("`search study delete` has no use for --to; drop it")
-    else:
-        raise UsageError(f"`search study` knows rename and delete, but got {action!r}")

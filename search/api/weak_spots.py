@@ -9,12 +9,12 @@ from pathlib import Path
 
 from search.errors import SearchError
 from search.settings import Settings
+from search.workers import hidden_files
 from storage import url
 from storage.connecting.parameters import find_parameters, find_service_file, is_local
 from storage.database import Database
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
-TRIES = 5
 
 
 class WeakSpot(SearchError):
@@ -59,14 +59,18 @@ def _has_password(file: Path) -> bool:
 
 
 def _check_test_files(settings: Settings) -> str:
-    """Look for test folders that a worker could open; nothing in them is listed or opened."""
+    """Look whether workers can hide test files, and else for folders that they could open; nothing in one is listed."""
+    obstacle = hidden_files.find_obstacle(settings)
+    if obstacle is None:
+        return "out of reach of trials and of the programs that they start"
     folders = sorted(settings.data.glob("*/test")) if settings.data.is_dir() else []
     if within := [str(folder) for folder in folders if folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)]:
         raise WeakSpot(
-            f"this user, and so every program that an objective starts, can read {', '.join(within)}; workers refuse "
-            "to open test files themselves, but to keep them from all code, move the folders away until `search final`"
+            f"every program that an objective starts can read {', '.join(within)}, because they cannot be hidden from "
+            f"trials here ({obstacle}); workers refuse to open test files themselves, but to keep them from all code, "
+            "move the folders away until `search final`"
         )
-    return f"no test folder in {settings.data} that this user can read"
+    return f"no test folder in {settings.data} that this user can read; it could not be hidden here ({obstacle})"
 
 
 def _check_role(database: Database) -> str:
@@ -82,25 +86,11 @@ def _check_role(database: Database) -> str:
 
 
 def _check_pooler(database: Database) -> str:
-    """Look whether two connections share a process of the server, which only a pooler in transaction mode does."""
-    with database.engine.connect() as one, database.engine.connect() as other:
-        for _ in range(TRIES):
-            first = one.exec_driver_sql("SELECT pg_backend_pid()").scalar()
-            one.commit()
-            second = other.exec_driver_sql("SELECT pg_backend_pid()").scalar()
-            other.commit()
-            if first == second:
-                raise WeakSpot(
-                    f"a pooler in transaction mode stands before the server (two connections share process {first}), "
-                    "so locks may outlast their command; connect to the server itself, or use session mode"
-                )
-        told = getattr(one.connection.dbapi_connection, "info").backend_pid  # noqa: B009 - psycopg2's own
-    if told != first:
-        raise WeakSpot(
-            f"a pooler seems to stand before the server (it calls process {first} by {told}); it must be in session "
-            "mode, which cannot be seen for certain; better connect to the server itself"
-        )
-    return "a direct connection"
+    """Tell whether a pooler stands before the server: it makes up the process that it names at the start."""
+    with database.engine.connect() as connection:
+        process = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+        told = getattr(connection.connection.dbapi_connection, "info").backend_pid  # noqa: B009 - psycopg2's own
+    return "a direct connection" if told == process else "a pooler, such as PgBouncer, stands before the server"
 
 
 def _check_encryption(database: Database) -> str:

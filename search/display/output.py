@@ -110,7 +110,7 @@ def format_configuration(params: Mapping[str, Any]) -> list[str]:
 
 
 class Decoding:
-    """A progress bar on stderr while a data set is decoded; it does not appear unless something is decoded."""
+    """A progress bar on a terminal's stderr while a data set is decoded."""
 
     def __init__(self, what: str) -> None:
         self._bar = Progress(
@@ -126,9 +126,11 @@ class Decoding:
         return self._show
 
     def __exit__(self, *_: object) -> None:
-        if self._bar.live.is_started:  # else it would leave an empty line in a pipe
+        if self._bar.live.is_started:
             self._bar.stop()
 
     def _show(self, done: int, total: int) -> None:
+        if not self._bar.console.is_terminal:  # in a pipe, rich would leave an empty line
+            return
         self._bar.start()
         self._bar.update(self._task, completed=done, total=total)

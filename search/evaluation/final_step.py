@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 import torch
 from optuna.trial import FrozenTrial
@@ -14,7 +16,10 @@ from sqlalchemy import Engine
 from objectives.base.device import resolve_devices
 from objectives.base.seeds import derive_seed
 from objectives.core.objective import Objective
+from objectives.data import seal
 from objectives.data.batches.examples import TrainValidation, load
+from objectives.data.cache import locate_training_part
+from objectives.data.catalogue import find_dataset
 from objectives.discovery import make_importable
 from objectives.reuse.trained_network import TrainedNetwork
 from search.errors import NothingToDo
@@ -38,7 +43,7 @@ def _ignore(line: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class FinalStep:
-    """A study at its final step, on this machine."""
+    """A study at its final step, on this machine, in a process that is sealed like a worker."""
 
     database: Database
     record: StudyRecord
@@ -49,6 +54,8 @@ class FinalStep:
     device: torch.device
     out: Path
     """The folder for the weights and their description."""
+    lifted: Event
+    """Lifts the seal of this process while it is set; see `lift_seal`."""
     variants: tuple[Choice, ...] | None = None
     """What is applied to the network before it is scored; None if the request does not say, as to continue a claim."""
     reopening: Reopening | None = None
@@ -72,6 +79,15 @@ class FinalStep:
     def objective(self) -> Objective:
         """The study's objective, as this machine has it."""
         return self.plan.found.objective
+
+    @contextmanager
+    def lift_seal(self) -> Iterator[None]:
+        """Let this process look at the test part within the block, in which none of the objective's code may run."""
+        self.lifted.set()
+        try:
+            yield
+        finally:
+            self.lifted.clear()
 
     def trial_seed(self, trial: FrozenTrial) -> int:
         """Return the seed that the trial was trained with."""
@@ -109,12 +125,14 @@ class FinalStep:
 
 
 def prepare_final_step(task: FinalTask, reopening: Reopening | None) -> FinalStep:
-    """Find the study's objective, data and device on this machine.
+    """Seal this process, then find the study's objective, data and device on this machine.
 
     Raises:
+        DataError: the training images are missing.
         UsageError: something differs from what the study was created with.
     """
     record, request, settings = task.view.record, task.request, task.settings
+    lifted = _seal(settings, task.view.spec.dataset)
     own = StudyRequest(study=record.name, objective=task.objective)
     plan = resolve_stored(record, own, settings, task.decoding, searches=False)
     make_importable(plan.found)
@@ -129,8 +147,20 @@ def prepare_final_step(task: FinalTask, reopening: Reopening | None) -> FinalSte
         settings=settings,
         device=torch.device(resolve_devices(settings.device)[0]),
         out=request.out,
+        lifted=lifted,
         variants=request.choices,
         reopening=reopening,
         race=request.race,
         tell=task.tell,
     )
+
+
+def _seal(settings: Settings, dataset: str) -> Event:
+    """Seal this process before it reads the objective's file, which is to run it; return what lifts the seal.
+
+    A download has test files in it, so what is missing of the training part is fetched first.
+    """
+    lifted = Event()
+    locate_training_part(find_dataset(dataset, settings.data), settings.data, settings.cache)
+    seal.install(seal.find_sealed_paths(settings.data, settings.cache), lifted)
+    return lifted

@@ -24,6 +24,8 @@ class Metrics:
     class_accuracy: Mapping[str, float | None]
     """The recall of each class; None for a class without examples."""
     macro_f1: float
+    """The mean F1 of the classes that have examples or were predicted, as scikit-learn's default: a class that was
+    predicted without examples counts as 0."""
     calibration_error: float
     """The mean distance between confidence and accuracy over 15 bins of confidence (Guo et al. 2017)."""
 

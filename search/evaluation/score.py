@@ -8,16 +8,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from threading import Event
 
 import torch
 from torch import nn
 
-from objectives.data import seal
 from objectives.data.batches.examples import Examples, TrainValidation
 from objectives.data.duplicates import count_known_images
+from objectives.data.files.errors import DataError
 from objectives.data.heldout import HeldOut, check_heldout, open_heldout
 from objectives.variants.apply import apply_variants
+from search.errors import SearchError
 from search.evaluation.confirmation import confirm
 from search.evaluation.final_step import FinalStep
 from search.evaluation.metrics import Metrics, compute_metrics, pack_predictions, predict
@@ -44,13 +44,13 @@ def score_once(final_step: FinalStep) -> Score:
 
     A test set that was scored before is scored again only for a stated reason, as a further opening. If several
     processes ask at once, one scores and the others wait and return the same score. This process is sealed like a
-    worker, because it trains and predicts with the objective's own code, except while it reads the test images.
+    worker, because it trains and predicts with the objective's own code, except while it looks at the test part.
 
     Raises:
         NothingToDo: no trial has completed, or the study was moved to another storage.
         ObjectiveError: a variant does not fit the winner's network.
         DataError: the test part is missing, or does not fit the training part.
-        SearchError: a training failed, or the winner's value was not measured.
+        SearchError: a training failed, the winner's value was not measured, or a test image cannot be used.
         ScoreRefused: the test set was claimed for other weights or other variants of them, or has other images than
             when it was scored before.
         LeaseLost: this process was frozen, and another one has the turn now.
@@ -88,7 +88,7 @@ def _score_attempt(final_step: FinalStep, attempt: Attempt, turn: Turn) -> None:
     earlier = None if attempt.earlier is None else ClaimedWinner.from_json(attempt.earlier.winner)
     variants = _variants_to_score(final_step, earlier)
     find_winner(final_step, None if earlier is None else earlier.trial)
-    lifted = _seal_checked(final_step)
+    _check_test_part(final_step)
     if earlier is None:
         winner, choice = _choose(final_step, variants)
     else:
@@ -97,19 +97,19 @@ def _score_attempt(final_step: FinalStep, attempt: Attempt, turn: Turn) -> None:
             tell_of_better(final_step, winner)
     network = retrain(final_step, winner, attempt.earlier)
     model = apply_variants(network.model, variants)
-    _claim(final_step, turn, attempt, Claim(weights_sha256=network.sha256, winner=choice.to_json()))
-    held_out = _read_test_images(final_step, lifted)
-    part = _describe_part(held_out, network.data)
+    claim = Claim(weights_sha256=network.sha256, winner=choice.to_json())
+    ledger.claim(turn, final_step.record.name, claim, opening=attempt.opening, reason=attempt.reason)
+    held_out = _read_test_images(final_step)
+    part = _describe_part(final_step, held_out, network.data)
     _check_same_images(final_step, turn, attempt, part)
     _store(final_step, turn, winner, choice, network, _test(final_step, model, network.data, held_out, part))
 
 
-def _seal_checked(final_step: FinalStep) -> Event:
-    """Check that there is a test part, then seal this process; return what lifts the seal while it is set."""
-    objective, settings, lifted = final_step.objective, final_step.settings, Event()
-    check_heldout(objective.data, settings.data, settings.cache, classes=objective.classes)
-    seal.install(seal.find_sealed_paths(settings.data, settings.cache), lifted)
-    return lifted
+def _check_test_part(final_step: FinalStep) -> None:
+    """Check that there is a test part, which is downloaded if it is missing; none of its files is opened."""
+    objective, settings = final_step.objective, final_step.settings
+    with final_step.lift_seal():
+        check_heldout(objective.data, settings.data, settings.cache, classes=objective.classes)
 
 
 def _variants_to_score(final_step: FinalStep, earlier: ClaimedWinner | None) -> tuple[Choice, ...]:
@@ -146,32 +146,30 @@ def _choose(final_step: FinalStep, variants: Sequence[Choice]) -> tuple[Winner, 
     return winner, choice
 
 
-def _claim(final_step: FinalStep, turn: Turn, attempt: Attempt, claim: Claim) -> None:
-    ledger.claim(turn, final_step.record.name, claim, opening=attempt.opening, reason=attempt.reason)
-
-
-def _read_test_images(final_step: FinalStep, lifted: Event) -> HeldOut:
+def _read_test_images(final_step: FinalStep) -> HeldOut:
     objective, settings = final_step.objective, final_step.settings
-    lifted.set()
     try:
-        return open_heldout(
-            objective.data,
-            settings.data,
-            settings.cache,
-            image_size=objective.image_size,
-            classes=objective.classes,
-        )
-    finally:
-        lifted.clear()
+        with final_step.lift_seal():
+            place = (objective.data, settings.data, settings.cache)
+            return open_heldout(*place, image_size=objective.image_size, classes=objective.classes)
+    except DataError as error:
+        raise SearchError(
+            f"{error} (no score was taken, and this is no look: the test set stays claimed for this network; "
+            f"correct that, then run the same command again, with {final_step.out} as it is now)"
+        ) from error
 
 
-def _describe_part(held_out: HeldOut, data: TrainValidation) -> HeldOutPart:
-    view = {"image_shape": list(data.image_shape), "classes": list(data.classes)}
+def _describe_part(final_step: FinalStep, held_out: HeldOut, data: TrainValidation) -> HeldOutPart:
+    view = {
+        "image_shape": list(data.image_shape),
+        "classes": list(data.classes),
+        "training_sha256": final_step.spec.data_fingerprint,
+    }
     return HeldOutPart(sha256=held_out.fingerprint, view=json.dumps(view))
 
 
 def _check_same_images(final_step: FinalStep, turn: Turn, attempt: Attempt, part: HeldOutPart) -> None:
-    """Compare the test images with those of the last score, of any study.
+    """Compare the test images with those of the last score, of any study on the same training images.
 
     Raises:
         ScoreRefused: they are others, and no reason was given.

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from torch import nn
 
 from objectives.base.device import Precision
-from objectives.data import seal
 from objectives.data.batches.examples import TrainValidation
 from objectives.training.loop import evaluate
 from objectives.variants.apply import apply_one_by_one, apply_variants
@@ -30,12 +29,10 @@ def measure_variants(final_step: FinalStep) -> MeasuredVariants:
         NothingToDo: no trial has completed.
         ObjectiveError: a variant does not fit the winner's network.
     """
-    record, settings = final_step.record, final_step.settings
-    seal.install(seal.find_sealed_paths(settings.data, settings.cache))
     winner = find_winner(final_step, _find_claimed_trial(final_step))
     variants = final_step.variants or ()
     return MeasuredVariants(
-        study=record.name,
+        study=final_step.record.name,
         trial=winner.trial.number,
         variants=format_variants(variants),
         variant_effects=measure_effects(final_step, winner, variants),

@@ -131,6 +131,7 @@ def _send_answer(function: Callable[[str], Any], argument: str, sender: Connecti
 def _main(job: WorkerJob, sender: Connection) -> None:
     configure()
     send_prints_to_stderr()
+    _hide_test_files(job)
     os.register_at_fork(after_in_child=_restore_termination)
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C also reaches the parent, which ends its workers
@@ -140,6 +141,14 @@ def _main(job: WorkerJob, sender: Connection) -> None:
         _work(job, sender)
     except Interrupted:
         sys.exit(Exit.TERMINATED)
+
+
+def _hide_test_files(job: WorkerJob) -> None:
+    """Do it first of all, as long as the process has one thread; where it is not possible, the seal alone must do."""
+    from search.workers.hidden_files import hide_test_files
+
+    if obstacle := hide_test_files(job.settings, job.storage):
+        _log.info("test files are not hidden from trials: %s", obstacle)
 
 
 def _restore_termination() -> None:

@@ -15,13 +15,27 @@ LONGEST = 104 - 1 - 32
 _SHORT = ("/tmp", "/var/tmp")
 
 
+def find_temporary_folder() -> str:
+    """Return the folder for temporary files: TMPDIR, or a usual one if that is missing or cannot be written.
+
+    Raises:
+        SearchError: none of them can be written.
+    """
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError as error:
+        raise SearchError(
+            f"no folder for temporary files can be written ({error.strerror}); set TMPDIR to one that can, with room"
+        ) from None
+
+
 def find_socket_folder() -> str:
     """Return the folder for temporary files if its path is short enough for sockets, else a usual one.
 
     Raises:
-        SearchError: its path is too long, and no other can be written.
+        SearchError: its path is too long, and no other can be written; or there is none.
     """
-    folder = tempfile.gettempdir()
+    folder = find_temporary_folder()
     if len(os.fsencode(folder)) <= LONGEST:
         return folder
     for other in _SHORT:

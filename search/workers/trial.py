@@ -30,7 +30,7 @@ from search.workers.claims import ClaimedTrial
 from search.workers.heartbeat import Heartbeat
 from search.workers.trial_record import TrialRecord
 from spaces import Configuration
-from storage.connecting.retry import is_outage, with_retries
+from storage.connecting.retry import is_outage, is_refusal, with_retries
 from storage.database import Database
 from storage.errors import LeaseLost
 from storage.leasing.fencing import LeaseFence
@@ -98,7 +98,7 @@ class TrialRun:
         except (LeaseLost, UpdateFinishedTrialError, DataError):
             raise
         except Exception as error:
-            if is_outage(error) or is_broken(error):
+            if is_outage(error) or is_refusal(error) or is_broken(error):
                 raise  # neither the objective's fault nor the configuration's: the trial is taken over
             return self._record.fail(error)
         return self._complete(network)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from storage.errors import BadURL, StorageError, Unreachable
+from storage.errors import AccessRefused, BadURL, StorageError, Unreachable
 
 OPTIONS = "correct it in the URL's options, the service file or the PG* variables"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cause:
-    """A cause: how it is recognized, and its sentence, in which {said} is the message and {1} the pattern's group."""
+    """A cause: how it is recognized, and its sentence, in which {said} is the message and {1} the pattern's group.
+
+    The error is Unreachable for what may end by itself.
+    """
 
     pattern: str
     sentence: str
-    error: type[StorageError] = Unreachable
+    error: type[StorageError] = AccessRefused
 
 
 ANSWERED = (
@@ -41,16 +44,19 @@ ANSWERED = (
         pattern=r'too many connections for role "(.*)"',
         sentence="the role {1!r} at {where} has used up its connections; end other commands, or let an administrator "
         "raise its limit (ALTER ROLE ... CONNECTION LIMIT)",
+        error=Unreachable,
     ),
     Cause(
         pattern=r'too many connections for database "(.*)"',
         sentence="the database {1!r} at {where} has used up its connections; end other commands, or let its owner "
         "raise its limit (ALTER DATABASE ... CONNECTION LIMIT)",
+        error=Unreachable,
     ),
     Cause(
         pattern=r"too many clients|remaining connection slots|no more connections allowed",
         sentence="the server at {where} has too many clients ({said}); end other commands, or raise its "
         "max_connections",
+        error=Unreachable,
     ),
     Cause(
         pattern=r'database "(.*)" is not currently accepting connections',
@@ -78,6 +84,7 @@ ANSWERED = (
     Cause(
         pattern=r"starting up|shutting down|recovery|not yet accepting",
         sentence="the server at {where} does not accept connections now ({said}); try again when it has started",
+        error=Unreachable,
     ),
 )
 """What the server says."""
@@ -123,9 +130,11 @@ OWN = (
         sentence="the client certificate for {where} cannot be used ({said}); correct sslcert and sslkey",
     ),
     Cause(
-        pattern=r"closed the connection|closed unexpectedly|EOF detected|could not (?:send|receive)|reset by peer",
+        pattern=r"closed the connection|closed unexpectedly|EOF detected|unexpected eof|could not (?:send|receive)|"
+        r"reset by peer|SSL SYSCALL error",
         sentence="the server at {where} closed the connection ({said}); check that Postgres answers on that port, and "
         "its log",
+        error=Unreachable,
     ),
     Cause(
         pattern=r"SSL|ssl|TLS|tls",
@@ -141,20 +150,24 @@ OWN = (
     Cause(
         pattern=r"server is (not )?in hot standby mode|session is (not )?read-only",
         sentence="no server at {where} is as target_session_attrs requires ({said}); name the primary, or wait for it",
+        error=Unreachable,
     ),
     Cause(
         pattern=r"could not translate host name",
         sentence="the storage {where} cannot be reached (the host name is unknown); check host and port",
+        error=Unreachable,
     ),
     Cause(
         pattern=r"timeout expired|timed out",
         sentence="the storage {where} cannot be reached (no answer in time); check host, port and firewalls, and that "
         "the server runs",
+        error=Unreachable,
     ),
     Cause(
         pattern=r"Connection refused|No such file|No route|unreachable",
         sentence="the storage {where} cannot be reached (nothing answers there: {said}); check host and port, and that "
         "the server runs",
+        error=Unreachable,
     ),
     Cause(
         pattern=r"expected authentication request",
@@ -164,7 +177,7 @@ OWN = (
 """What libpq says."""
 
 OTHER = (
-    Cause(pattern="", sentence="the server at {where} refuses the connection: {said}"),
-    Cause(pattern="", sentence="the storage {where} cannot be used: {said}"),
+    Cause(pattern="", sentence="the server at {where} refuses the connection: {said}", error=Unreachable),
+    Cause(pattern="", sentence="the storage {where} cannot be used: {said}", error=Unreachable),
 )
-"""What no row recognizes, said by the server and by libpq."""
+"""What no row recognizes, said by the server and by libpq: it may be in another language, and may end by itself."""

@@ -15,9 +15,8 @@ from sqlalchemy import URL
 from storage.connecting.causes import ANSWERED, OTHER, OWN, Cause
 from storage.connecting.certificates import find_fault
 from storage.connecting.parameters import find_parameters
-from storage.connecting.protection import without_requirement
 from storage.connecting.refusals import find_driver_error
-from storage.errors import StorageError
+from storage.errors import AccessRefused, BadURL, StorageError
 from storage.url import mask_password
 
 ATTEMPT = re.compile(r"^connection to server (?:at .*?|on socket .*?) failed: ", re.MULTILINE)
@@ -27,18 +26,12 @@ SERVER_SAYS = re.compile(r"^[^\s:]+:  ")
 def explain(error: BaseException, url: URL) -> StorageError:
     """Return the error for a connection that psycopg2 could not make or lost; its message holds no password."""
     message = str(error)
-    facts = {"where": mask_password(without_requirement(url)), "database": str(url.database)}
+    facts = {"where": mask_password(url), "database": str(url.database)}
     if getattr(error, "pgcode", None):  # a statement was refused, for a reason that is nobody's mistake
         return _write(OTHER[0], message, (), facts)
     if "certificate verify failed" in message and (fault := find_fault(find_parameters(url))):
         facts["why"] = fault
-    answered, own = _split(message)
-    for rows, attempts in ((ANSWERED, answered), (OWN, own)):
-        for attempt in attempts:
-            for row in rows:
-                if match := re.search(row.pattern, attempt):
-                    return _write(row, attempt, match.groups(), facts)
-    return _write(OTHER[0], answered[0], (), facts) if answered else _write(OTHER[1], own[0], (), facts)
+    return _write(*_find_row(message), facts)
 
 
 def explain_answer(error: BaseException) -> str | None:
@@ -47,15 +40,28 @@ def explain_answer(error: BaseException) -> str | None:
     For a connection that was to replace a broken one, where the URL is not at hand.
     """
     cause = find_driver_error(error)
-    answered, _ = _split(str(cause)) if cause is not None and not cause.pgcode else ([], [])
+    if cause is None or cause.pgcode:
+        return None
+    row, attempt, groups = _find_row(str(cause))
     facts = {"where": "the storage's address", "database": "named"}
-    found = (
-        str(_write(row, attempt, match.groups(), facts))
-        for attempt in answered
-        for row in ANSWERED
-        if (match := re.search(row.pattern, attempt))
-    )
-    return next(found, None)
+    return str(_write(row, attempt, groups, facts)) if row in ANSWERED or refuses_access(str(cause)) else None
+
+
+def refuses_access(message: str) -> bool:
+    """Return whether what libpq says of a failed connection stays so until somebody changes something."""
+    row, _, _ = _find_row(message)
+    return issubclass(row.error, AccessRefused | BadURL)
+
+
+def _find_row(message: str) -> tuple[Cause, str, tuple[str | None, ...]]:
+    """Return the cause that a message names, the part that says it, and what the cause's pattern found there."""
+    answered, own = _split(message)
+    for rows, attempts in ((ANSWERED, answered), (OWN, own)):
+        for attempt in attempts:
+            for row in rows:
+                if match := re.search(row.pattern, attempt):
+                    return row, attempt, match.groups()
+    return (OTHER[0], answered[0], ()) if answered else (OTHER[1], own[0], ())
 
 
 def _split(message: str) -> tuple[list[str], list[str]]:

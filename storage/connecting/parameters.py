@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from storage.url import connect_args
+from storage.connecting.libpq import connect_args
 
 VARIABLES = {
     "PGHOST": "host",
@@ -16,6 +16,8 @@ VARIABLES = {
     "PGSSLMODE": "sslmode",
     "PGSSLROOTCERT": "sslrootcert",
     "PGREQUIREAUTH": "require_auth",
+    "PGREQUIREPEER": "requirepeer",
+    "PGSSLKEY": "sslkey",
 }
 
 

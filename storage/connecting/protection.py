@@ -8,7 +8,7 @@ import psycopg2.extensions
 from sqlalchemy import URL
 
 from storage.connecting.parameters import find_parameters, is_local
-from storage.errors import Unreachable
+from storage.errors import AccessRefused
 from storage.url import mask_password
 
 REQUIREMENT = "!password,!md5"
@@ -38,19 +38,13 @@ def check_encrypted(connection: Any, url: URL) -> None:
     Whoever sets sslmode decides this. connection: psycopg2's.
 
     Raises:
-        Unreachable: it is not encrypted, and no sslmode is set.
+        AccessRefused: it is not encrypted, and no sslmode is set.
     """
     info, given = connection.info, find_parameters(url)
     if is_local(given) or "sslmode" in given or info.ssl_in_use or not info.used_password:
         return
     connection.close()
-    raise Unreachable(
-        f"the server at {mask_password(without_requirement(url))} offers no TLS, so a login with a password and all "
+    raise AccessRefused(
+        f"the server at {mask_password(url)} offers no TLS, so a login with a password and all "
         "data could be read on the way; have it offer TLS, or add ?sslmode=disable to the URL if the network is trusted"
     )
-
-
-def without_requirement(url: URL) -> URL:
-    """Return the URL as the user wrote it, without what `protect` added."""
-    added = url.query.get("require_auth") == REQUIREMENT
-    return url.difference_update_query(["require_auth"]) if added else url

@@ -19,34 +19,58 @@ from sqlalchemy.exc import (
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay
 from tenacity.wait import wait_random_exponential
 
+from storage.connecting.failures import refuses_access
 from storage.connecting.refusals import find_driver_error, list_causes
-from storage.errors import Unreachable
+from storage.errors import AccessRefused, Unreachable
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 RETRY_SECONDS = 600.0
+LASTING = ("28", "3D")
+"""Classes of SQLSTATE for a user, a password or a database that the server refuses."""
 
 _log = logging.getLogger(__name__)
 
 
 def is_outage(error: BaseException) -> bool:
-    """Return whether an error means that the storage is unreachable, or is a read-only standby for now.
+    """Return whether an error means that the storage is unreachable for now, or is a read-only standby for now.
 
     The last error may only be a consequence, such as a session that cannot be rolled back, or Optuna's wrapper of
-    the first one: the errors that caused it count, too.
+    the first one: of the errors that caused it, the last one that tells decides.
     """
+    return _ends_by_itself(error) is True
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Return whether an error means that the storage lets nobody in until somebody changes something.
+
+    A wrong password, a user, a database or a certificate that is missing: no retry helps.
+    """
+    return _ends_by_itself(error) is False
+
+
+def _ends_by_itself(error: BaseException) -> bool | None:
+    """Return whether an error of the storage's connection passes; None if it is no such error."""
     if not isinstance(error, StorageInternalError | SQLAlchemyError | Unreachable):
-        return False
-    return any(map(_means_outage, list_causes(error)))
+        return None
+    causes = list(list_causes(error))
+    judged = (judgement for cause in causes if (judgement := _judge(cause)) is not None)
+    consequence = True if any(isinstance(cause, PendingRollbackError) for cause in causes) else None
+    return next(judged, consequence)
 
 
-def _means_outage(error: BaseException) -> bool:
+def _judge(error: BaseException) -> bool | None:
     if isinstance(error, InternalError):
-        return isinstance(error.orig, IdleInTransactionSessionTimeout | ReadOnlySqlTransaction)
+        return True if isinstance(error.orig, IdleInTransactionSessionTimeout | ReadOnlySqlTransaction) else None
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    return isinstance(error, OperationalError | InterfaceError | PendingRollbackError | Unreachable)
+    if isinstance(error, OperationalError):
+        code = getattr(error.orig, "pgcode", None)
+        return not (code.startswith(LASTING) if code else refuses_access(str(error.orig)))
+    if isinstance(error, Unreachable):
+        return not isinstance(error, AccessRefused)
+    return True if isinstance(error, InterfaceError) else None
 
 
 def _is_read_only(error: BaseException) -> bool:

@@ -36,7 +36,8 @@ SELECT to_regclass('depthsearch.leases') IS NOT NULL,
 def check_places(connection: Connection) -> bool:
     """Refuse a connection that would find other tables of Optuna's than those that our rows belong to.
 
-    Returns whether our tables exist.
+    Returns:
+        Whether there are tables yet, Optuna's and ours.
 
     Raises:
         SchemaMismatch: they are in another schema than the first that its search_path leads to, or were dropped.
@@ -57,8 +58,10 @@ def _prepare_connection(connection: Any, record: Any) -> None:
     """Check where the tables are, and have the server end a transaction whose client is silent.
 
     A frozen or disconnected client would block everybody. Behind a connection pooler, a setting of the session would
-    stay on a connection that others use, so that each transaction sets it for itself there.
+    stay on a connection that others use, so that each transaction sets it for itself there. A connection that
+    replaces a broken one may be led elsewhere, so each is checked; without a transaction that takes half the time.
     """
+    connection.autocommit = True
     with connection.cursor() as cursor:
         cursor.execute(_PLACES)
         row = cursor.fetchone()
@@ -68,7 +71,7 @@ def _prepare_connection(connection: Any, record: Any) -> None:
         record.info[_READ_ONLY] = _find_reason(row)
         if not record.info[_POOLED]:
             cursor.execute(f"SET {_LIMIT}")
-    connection.commit()
+    connection.autocommit = False
 
 
 def _limit_transaction(connection: Connection) -> None:

@@ -14,13 +14,14 @@ import psycopg2.extensions
 from sqlalchemy import URL
 
 from storage.connecting import failures, read_only
+from storage.connecting.libpq import connect_args, is_embedded
 from storage.connecting.parameters import find_parameters, is_local
 from storage.connecting.protection import check_encrypted, protect
 from storage.copying.backup_contents import choose_entries
 from storage.embedded import binaries
 from storage.errors import EmbeddedServerError, ReadOnlyStorage, StorageError
 from storage.files import PRIVATE, replace_file
-from storage.url import connect_args, is_embedded, mask_password, parse
+from storage.url import mask_password, parse
 
 MAGIC = b"PGDMP"
 # The client programs' first version that knows the option require_auth.

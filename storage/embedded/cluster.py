@@ -13,11 +13,11 @@ import psycopg2
 import psycopg2.extensions
 from sqlalchemy import URL, make_url
 
+from storage.connecting.libpq import connect_args, drop_useless_variables
 from storage.embedded import binaries, file_locks
 from storage.embedded.binaries import Account
 from storage.embedded.owned_files import read_owned
 from storage.errors import EmbeddedServerError
-from storage.url import connect_args, drop_useless_variables
 
 HOST = "127.0.0.1"
 NAME = "search"  # of the database, and of the role that owns it

@@ -78,7 +78,7 @@ def save(
             .on_conflict_do_update(index_elements=["trial_id"], set_=row)
         )
     if before is not None and before != key:
-        _remove(store, before)
+        remove(store, before)
 
 
 def find(engine: Engine, trial_id: int) -> Checkpoint | None:
@@ -115,7 +115,7 @@ def tidy(engine: Engine, store: BlobStore, study_id: int, best: int) -> None:
     failed = None
     for key in _unregister_finished(engine, study_id, best):
         try:
-            _remove(store, key)
+            remove(store, key)
         except StoreFailed as error:
             failed = error
     if failed is not None:
@@ -133,15 +133,20 @@ def sweep(engine: Engine, store: BlobStore, study_id: int, study_uuid: str) -> N
     store.tidy(study_uuid, list_keys(engine, study_id))
 
 
+def remove(store: BlobStore, key: str) -> None:
+    """Remove a file that was registered under this key.
+
+    Raises:
+        StoreFailed: it could not be removed, or the key is none of a checkpoint.
+    """
+    _check_key(key)
+    store.remove(key)
+
+
 def list_keys(engine: Engine, study_id: int) -> Sequence[str]:
     """Return the keys of a study's registered checkpoints."""
     with engine.begin() as connection:
         return connection.scalars(select(checkpoints.c.key).where(checkpoints.c.study_id == study_id)).all()
-
-
-def _remove(store: BlobStore, key: str) -> None:
-    _check_key(key)
-    store.remove(key)
 
 
 def _check_key(key: str) -> None:

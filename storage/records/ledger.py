@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, and_, func, or_, select, text, update
+from sqlalchemy import Connection, Engine, Row, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.database import STUDY_LOCK_KEY
@@ -37,7 +37,8 @@ class HeldOutPart:
     sha256: str
     """Of the images, labels and class names."""
     view: str
-    """What the hash covers: the shape of the images, and the classes. The hashes of two views differ in any case."""
+    """What the hash covers, the shape of the images and the classes, and the training part that it belongs to: the
+    hashes of two views differ in any case, and two data sets may have one name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,9 +196,9 @@ def complete(
 def find_last_look(turn: Turn, view: str) -> Look | None:
     """Return the newest score of this view of the test set in the storage, of any study; None if there is none.
 
-    Of a score whose view is not stored, only that of the turn's own study is known to be the same.
+    A study has one view only: an earlier version may have stored it in another form, or not at all.
     """
-    same = or_(scores.c.test_view == view, and_(scores.c.test_view.is_(None), scores.c.study_uuid == turn.study_uuid))
+    same = or_(scores.c.test_view == view, scores.c.study_uuid == turn.study_uuid)
     wanted = select(scores.c.look, scores.c.study_name, scores.c.test_sha256).where(
         scores.c.dataset == turn.dataset, scores.c.look.is_not(None), scores.c.test_sha256.is_not(None), same
     )

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from storage.connecting.libpq import connect_args
 from storage.errors import BadURL
-from storage.url import connect_args, has_password, mask_password, parse, resolve_url
+from storage.url import has_password, mask_password, parse, resolve_url
 from tests.faults.fuzz import FUZZ, TEXTS, one_line
 
 pytestmark = pytest.mark.faults

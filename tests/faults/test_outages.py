@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import OperationalError
 
 from storage.embedded.server import EmbeddedServer
-from tests.conftest import open_folder, small_disk
+from tests.conftest import as_superuser, open_folder, small_disk
 from tests.faults.needs import need_root_and
 from tests.faults.pool import Size, Team, on_linux, pool, undisturbed
 from tests.storage.processes import kill, wait_until_gone
@@ -124,6 +124,7 @@ def disk_of_its_own(own: EmbeddedServer) -> Iterator[Path]:
     own.start_detached()
     own.stop(force=True)
     data = own.status().folder
+    as_superuser(data.parents[1], "GRANT EXECUTE ON FUNCTION pg_switch_wal TO search", database="search")
     saved = data.with_name("saved")
     subprocess.run(["cp", "-a", str(data), str(saved)], check=True)
     size = sum(path.lstat().st_size for path in saved.rglob("*")) + 64 * 2**20
@@ -154,7 +155,7 @@ def test_a_full_disk(panic: bool, own: EmbeddedServer, database_url: str, home: 
         team.wait_until_in_the_middle()
         fill(disk / "filler")
         if panic:
-            with suppress(DBAPIError):  # the write-ahead log wants a new file: the server gives up
+            with suppress(OperationalError):  # the write-ahead log wants a new file: the server gives up
                 for _ in range(20):
                     team.rows("SELECT pg_switch_wal()")
                     team.rows("CREATE TABLE filler AS SELECT generate_series(1, 1000)")

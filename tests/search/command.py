@@ -61,13 +61,24 @@ def start(
     words, environment = [str(argument) for argument in arguments], {**os.environ, **(env or {})}
     if not cold and client.can_start(environment):
         return client.start("search", words, environment, Place(folder=cwd))
+    return _start_cold(["-P", "-m", "search", *words], environment, cwd)
+
+
+def start_script(script: Path, *arguments: str, cold: bool = False) -> Process:
+    """Start a script in its own folder, in a process group of its own."""
+    if not cold and client.can_start(os.environ):
+        return client.start(str(script), list(arguments), dict(os.environ), Place(folder=script.parent))
+    return _start_cold([str(script), *arguments], os.environ, script.parent)
+
+
+def _start_cold(arguments: list[str], environment: Mapping[str, str], folder: Path | None) -> Process:
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "search", *words],
+        [sys.executable, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         text=True,
-        cwd=cwd,
+        cwd=folder,
         env=environment,
         start_new_session=True,
     )
@@ -80,6 +91,16 @@ def done(
     ended = search(*arguments, cwd=cwd, env=env, cold=cold)
     assert ended.code == 0, f"{arguments}: exit {ended.code}\n{ended.out}\n{ended.err}"
     return ended
+
+
+def run_script(path: Path, *arguments: str | Path) -> Ended:
+    """Run a Python script to the end."""
+    words = [str(argument) for argument in arguments]
+    if client.can_start(os.environ):
+        out, err = (started := client.start(str(path), words, dict(os.environ), Place())).communicate(timeout=SECONDS)
+        return Ended(started.returncode or 0, out, err)
+    ended = subprocess.run([sys.executable, str(path), *words], capture_output=True, text=True, check=False)
+    return Ended(ended.returncode, ended.stdout, ended.stderr)
 
 
 def kill_group(process: Process, number: int = signal.SIGKILL) -> None:

@@ -17,6 +17,7 @@ from search.dashboard.guard import MOST_COMPUTING, DashboardGuard
 from search.dashboard.routes import Routes
 from search.dashboard.server import MOST_CONNECTIONS, DashboardServer
 from search.dashboard.wsgi import Application
+from tests.search.command import until
 from tests.search.serving import Dashboard, serving
 
 
@@ -134,6 +135,18 @@ class Blocking:
                 self.present -= 1
         start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", "2")])
         return [b"{}"]
+
+
+def test_where_all_connections_are_at_work_a_further_one_is_closed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servers, "MOST_CONNECTIONS", 2)
+    blocking = Blocking()
+    with listening(blocking) as port, ThreadPoolExecutor(2) as pool:
+        busy = [pool.submit(send, port, "GET /plot/ HTTP/1.1\nHost: localhost\n\n") for _ in range(2)]
+        until(lambda: blocking.present == 2, "two requests at work")
+        with socket.create_connection(("127.0.0.1", port), timeout=servers.REQUEST_SECONDS / 2) as further:
+            assert further.recv(1) == b""
+        blocking.done.set()
+        assert [answer.result()[0] for answer in busy] == [200, 200]
 
 
 class Everything:

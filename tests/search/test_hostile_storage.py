@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +12,7 @@ import pytest
 from storage import url
 from storage.database import open_database
 from tests.conftest import copied, execute, use_home
-from tests.search.command import Ended, done, search
+from tests.search.command import Ended, done, run_script, search
 from tests.search.earlier import make, planned, random_trials
 
 OBJECTIVE = """from pathlib import Path
@@ -182,23 +180,18 @@ def test_a_working_folder_that_is_gone_is_said_in_one_sentence(shared_home: Path
     ]
 
 
-@pytest.mark.long
-@pytest.mark.slow
-def test_no_path_in_a_studys_record_reaches_open_unlink_or_import(storage: str, shared_home: Path) -> None:
-    canary = shared_home / "canary"
-    canary.mkdir()
-    (canary / "objective.py").write_text(OBJECTIVE.format(marker=str(shared_home / "ran")))
-    named = str(canary / "objective.py")
-    ended = subprocess.run(
-        [sys.executable, "-m", "tests.search.audited_commands", storage, "other", named],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        cwd=shared_home,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    touched = json.loads(ended.stdout.splitlines()[-1])
+def test_no_path_read_from_the_database_reaches_open_unlink_or_import(storage: str, shared_home: Path) -> None:
+    """Every text in a study's record and the key of a checkpoint name a path in turn; a hook watches it."""
+    named, inside = shared_home / "canary.py", shared_home / "checkpoints" / "canary.py"
+    inside.parent.mkdir(exist_ok=True)
+    for file in (named, inside):
+        file.write_text(OBJECTIVE.format(marker=str(shared_home / "ran")))
+    ended = run_script(Path(__file__).with_name("audited_commands.py"), storage, "other", named)
+    assert ended.code == 0, ended.err
+    touched = ended.document
     assert {"objective", "dataset", "sampler", "policy", "sources.", "overrides+", "versions.torch"} <= touched.keys()
+    assert {f"load_checkpoint {named}", "tidy canary.py", "delete"} <= touched.keys()
     assert {where: events for where, events in touched.items() if events} == {}
+    assert named.exists()
+    assert inside.exists()
     assert not (shared_home / "ran").exists()

@@ -16,6 +16,7 @@ import pytest
 import sqlalchemy
 
 from storage import url
+from storage.connecting.libpq import connect_args
 
 SETTINGS = """
 [databases]
@@ -26,21 +27,21 @@ listen_port = {listen}
 unix_socket_dir =
 auth_type = any
 pool_mode = transaction
-default_pool_size = 5
+default_pool_size = {size}
 query_wait_timeout = 10
 """
 
 
 @contextmanager
-def running(folder: Path, address: str) -> Iterator[str]:
-    """Yield the URL of the server's database by way of a pooler with five connections; `folder` must be open to all."""
+def running(folder: Path, address: str, *, size: int = 5) -> Iterator[str]:
+    """Yield the URL of the server's database by way of a pooler of that size; `folder` must be open to all."""
     program = shutil.which("pgbouncer")
     if program is None:
         assert os.environ.get("CI") != "true", "PgBouncer is missing (apt install pgbouncer)"
         pytest.skip("PgBouncer is not installed (apt install pgbouncer)")
     location, port = sqlalchemy.make_url(address), _free_port()
     settings = folder / "pgbouncer.ini"
-    settings.write_text(SETTINGS.format(listen=port, password=_read_password(address), **_server(address)))
+    settings.write_text(SETTINGS.format(listen=port, size=size, password=_read_password(address), **_server(address)))
     account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
     if account is not None:  # it refuses to run as root
         os.chown(settings, account.pw_uid, account.pw_gid)
@@ -58,7 +59,7 @@ def running(folder: Path, address: str) -> Iterator[str]:
 
 
 def _server(address: str) -> dict[str, object]:
-    arguments = url.connect_args(url.parse(address))
+    arguments = connect_args(url.parse(address))
     return {name: arguments[name] for name in ("host", "port", "user")}
 
 
@@ -66,7 +67,7 @@ def _read_password(address: str) -> str:
     location = url.parse(address)
     if location.password:
         return str(location.password)
-    lines = Path(str(url.connect_args(location)["passfile"])).read_text().splitlines()
+    lines = Path(str(connect_args(location)["passfile"])).read_text().splitlines()
     [password] = [line.rpartition(":")[2] for line in lines if line.split(":")[3] == location.username]
     return password
 

@@ -19,6 +19,7 @@ import pytest
 import sqlalchemy
 
 from storage import upgrades, url
+from storage.connecting.libpq import connect_args
 from storage.copying.backup import restore
 from storage.database import open_database
 from storage.errors import StorageError, Unreachable, UpgradeRefused
@@ -47,7 +48,7 @@ upgrades.upgrade(url.parse(sys.argv[1]))
 @contextmanager
 def connected(address: str, name: str) -> Iterator[psycopg2.extensions.cursor]:
     """A transaction of a program that calls itself `name`."""
-    connection = psycopg2.connect(**url.connect_args(url.parse(address)), application_name=name)
+    connection = psycopg2.connect(**connect_args(url.parse(address)), application_name=name)
     with connection.cursor() as cursor:
         yield cursor
     connection.close()

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from storage.connecting.libpq import connect_args
 from storage.errors import BadURL
-from storage.url import connect_args, has_password, mask_password, parse, resolve_url
+from storage.url import has_password, mask_password, parse, resolve_url
 
 SECRET = "hunter2horse"
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import atexit
+import fcntl
 import json
 import os
+import secrets
 import select
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -176,20 +179,34 @@ def _read_at_start(env: Mapping[str, str]) -> dict[str, str]:
 
 @cache
 def _channel() -> socket.socket:
-    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with its:
+    """Connect to the process that forks commands: one for all processes of a run of the tests."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or secrets.token_hex(16)
+    folder = Path(tempfile.gettempdir(), f"search-tests-{run}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        address = str(folder / "socket")
+        try:
+            channel.connect(address)
+        except FileNotFoundError:
+            _start_server(address)
+            channel.connect(address)
+    atexit.register(channel.close)
+    return channel
+
+
+def _start_server(address: str) -> None:
+    """Start the process that forks commands; it ends when nobody is connected."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(address)
+        listener.listen()
         process = subprocess.Popen(
-            [sys.executable, "-P", server.__file__, str(its.fileno())],
+            [sys.executable, "-P", server.__file__, str(listener.fileno())],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            pass_fds=[its.fileno()],
+            pass_fds=[listener.fileno()],
             env=ENVIRONMENT,
             start_new_session=True,
         )
-
-    @atexit.register
-    def end() -> None:
-        ours.close()
-        process.wait()
-
-    return ours
+    atexit.register(process.wait)

@@ -1,8 +1,9 @@
 """A process that has imported everything once, and forks a ready interpreter for each command of the tests.
 
-Run as a program, with the number of an inherited socket. What it forks is a process like any other: a session, an
-environment, a folder and an exit of its own; only the imports are done already. The fork server of a command is forked
-from the command for the same reason, and so it stands in the command's process group, as a started one does.
+Run as a program, with the number of an inherited socket that listens. What it forks is a process like any other: a
+session, an environment, a folder and an exit of its own; only the imports are done already. The fork server of a
+command is forked from the command for the same reason, and so it stands in the command's process group, as a started
+one does.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import os
 import pkgutil
 import runpy
 import select
+import shutil
 import signal
 import socket
 import struct
@@ -28,6 +30,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 OURS = ("spaces", "objectives", "storage", "search")
@@ -44,6 +47,7 @@ LATE = (
 NUMBER = struct.Struct("!i")
 LARGEST_REQUEST_BYTES = 2**17
 CLONE_NEWUTS = 0x04000000
+MADV_COLLAPSE = 25
 FORK_SERVER = "from multiprocessing.forkserver import main; "
 
 _spawn = multiprocessing.util.spawnv_passfds
@@ -62,19 +66,21 @@ class Request:
     host: str | None = None
 
 
-def main(channel: socket.socket) -> None:
+def main(listener: socket.socket) -> None:
     """Serve until the tests have ended; in each process that is forked, run the command that was asked for."""
     _import_all()
     # The libraries' threads hold none of the locks that a child needs: production forks from such a process, too.
     warnings.filterwarnings("ignore", message=".*multi-threaded.*fork", category=DeprecationWarning)
-    request = _serve(channel)
-    if request is not None:
+    request = _serve(listener)
+    if request is None:
+        shutil.rmtree(Path(listener.getsockname()).parent)
+    else:
         multiprocessing.util.spawnv_passfds = _fork_fork_server
         _end(_run(request.module))
 
 
 def _run(module: str) -> int:
-    """Run a module or a script as a program and return its exit code, as the interpreter finds it."""
+    """Run a module or a script as a program and return its exit code as the interpreter finds it, or minus a signal."""
     try:
         if module.endswith(".py"):
             runpy.run_path(module, run_name="__main__")
@@ -85,9 +91,9 @@ def _run(module: str) -> int:
             return error.code or 0
         print(error.code, file=sys.stderr)
         return 1
-    except BaseException:
+    except BaseException as error:
         traceback.print_exc()
-        return 1
+        return -signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
     return 0
 
 
@@ -100,6 +106,9 @@ def _end(code: int) -> NoReturn:
     except OSError:
         code = 120
     sys.stderr.flush()
+    if code < 0:
+        signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
     os._exit(code)
 
 
@@ -114,46 +123,67 @@ def _import_all() -> None:
     gc.collect()
     gc.freeze()
     gc.enable()
+    _use_huge_pages()
 
 
-def _serve(channel: socket.socket) -> Request | None:
-    """Return None when the tests have ended, and the request in the process that was forked to answer it."""
+def _use_huge_pages() -> None:
+    """Merge what is in memory into pages of 2 MiB, where Linux can: a fork then takes a third less time."""
+    try:
+        lines = Path("/proc/self/maps").read_text().splitlines()
+    except FileNotFoundError:
+        return
+    libc = ctypes.CDLL(None)
+    for span, mode, _, _, inode, *_ in map(str.split, lines):
+        if (mode, inode) == ("rw-p", "0"):
+            begin, end = (int(address, 16) for address in span.split("-"))
+            libc.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), MADV_COLLAPSE)
+
+
+def _serve(listener: socket.socket) -> Request | None:
+    """Return None when all who have connected are gone, and the request in the process that was forked to answer it."""
     ends, woken = os.pipe()
     for fd in (ends, woken):
         os.set_blocking(fd, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(woken)
-    listeners: dict[int, int] = {}
-    while True:
-        ready, _, _ = select.select([channel, ends], [], [])
-        if ends in ready:
-            os.read(ends, LARGEST_REQUEST_BYTES)
-            _tell_ends(listeners)
-        if channel not in ready:
-            continue
-        content, fds, _, _ = socket.recv_fds(channel, LARGEST_REQUEST_BYTES, 3)
-        if not content:
-            return None
-        pid = os.fork()
-        if pid == 0:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for fd in (ends, woken, channel.detach(), *listeners.values()):
+    waiting: dict[int, int] = {}
+    connections = [listener.accept()[0]]
+    while connections:
+        for ready in select.select([ends, listener, *connections], [], [])[0]:
+            if ready == ends:
+                os.read(ends, LARGEST_REQUEST_BYTES)
+                _tell_ends(waiting)
+                continue
+            if ready == listener:
+                connections.append(listener.accept()[0])
+                continue
+            content, fds, _, _ = socket.recv_fds(ready, LARGEST_REQUEST_BYTES, 3)
+            if not content:
+                connections.remove(ready)
+                ready.close()
+                continue
+            pid = os.fork()
+            if pid == 0:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                for inherited in (listener, *connections):
+                    inherited.close()
+                for fd in (ends, woken, *waiting.values()):
+                    os.close(fd)
+                return _become(Request(**json.loads(content)), *fds)
+            *outputs, waiting[pid] = fds
+            for fd in outputs:
                 os.close(fd)
-            return _become(Request(**json.loads(content)), *fds)
-        out, err, status = fds
-        os.close(out)
-        os.close(err)
-        listeners[pid] = status
+    return None
 
 
-def _tell_ends(listeners: dict[int, int]) -> None:
+def _tell_ends(waiting: dict[int, int]) -> None:
     """Write the exit codes of the processes that have ended to those who wait for them."""
-    while listeners:
+    while waiting:
         pid, code = os.waitpid(-1, os.WNOHANG)
         if pid == 0:
             return
-        status = listeners.pop(pid)
+        status = waiting.pop(pid)
         _tell(status, os.waitstatus_to_exitcode(code))
         os.close(status)
 

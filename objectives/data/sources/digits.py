@@ -4,6 +4,8 @@ scikit-learn ships one file with all 1,797 images. Only `write` reads it, once; 
 files, and a process that trains opens only the training file.
 """
 
+import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,13 @@ def write(cache_dir: Path) -> None:
     parts = split_examples(labels, _HELD_OUT_FRACTION, _SEED)
     _write_part(cache_dir / HELD_OUT_FILE, images[parts.validation], labels[parts.validation])
     _write_part(cache_dir / TRAINING_FILE, images[parts.train], labels[parts.train])
+
+
+def list_bundled_files() -> list[str]:
+    """Return where scikit-learn's file with all images may be; scikit-learn is not imported."""
+    found = find_spec("sklearn")
+    folders = (found and found.submodule_search_locations) or ()
+    return [os.path.join(folder, "datasets", "data", "digits.csv.gz") for folder in folders]
 
 
 def _write_part(path: Path, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:

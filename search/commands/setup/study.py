@@ -20,12 +20,12 @@ def study(
 ) -> None:
     """Rename or delete a study; test scores stay in the ledger."""
     from objectives.base.plurals import count_noun
-    from search.api.studies import check_change, delete_study, rename_study
+    from search.api.studies import delete_study, rename_study
     from search.commands.settings import load_settings
     from search.connection import open_storage
     from search.display.output import say
 
-    check_change(action, to=to, yes=yes)
+    _check_flags(action, to=to, yes=yes)
     settings = load_settings(storage=storage)
     with open_storage(settings) as database:
         if to is not None:
@@ -36,6 +36,26 @@ def study(
             _ask_again(study)
         kept = delete_study(database, study, settings)
     say(f"study {study} was deleted; {count_noun(kept, 'test score')} of it left in the ledger")
+
+
+def _check_flags(action: str, *, to: str | None, yes: bool) -> None:
+    """Check that an action gets the flags that it needs, and no other.
+
+    Raises:
+        UsageError: there is no such action, or it lacks a flag or has one that it does not need.
+    """
+    from search.errors import UsageError
+
+    if action == "rename":
+        if to is None:
+            raise UsageError("`search study rename` needs --to")
+        if yes:
+            raise UsageError("`search study rename` has no use for --yes; drop it")
+    elif action == "delete":
+        if to is not None:
+            raise UsageError("`search study delete` has no use for --to; drop it")
+    else:
+        raise UsageError(f"`search study` knows rename and delete, but got {action!r}")
 
 
 def _ask_again(name: str) -> None:

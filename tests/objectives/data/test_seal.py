@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +16,19 @@ import pytest
 from objectives.data.cache import prepare
 from objectives.data.catalogue import DATASETS
 from objectives.data.files.layouts import ArrayFile, locate
-from objectives.data.seal import find_sealed_paths
+from objectives.data.hiding import find_obstacle
+from objectives.data.seal import find_sealed_paths, list_held_out
 from objectives.data.sources.remotes import RemoteArchive
 from tests.objectives.data import made
-from tests.objectives.data.ways import OUTSIDE, REFUSED, Ways, flatten, render
+from tests.objectives.data.ways import HIDDEN, OUTSIDE, REFUSED, Ways, flatten, render
 
 ROOT = Path(__file__).parents[3]
+UNSEALED = {**flatten(HIDDEN), **flatten(OUTSIDE)}
+Outcomes = dict[str, dict[str, str]]
+"""By the kind and the name of a way: "open", "refused: ..." or a traceback."""
 
-# Tries each way in a forked process, because one interpreter for each would take a minute.
+# Tries the ways, given as lists of [kind, name, program], each list in a forked process: an interpreter for each would
+# take minutes, and a fork of one with all these libraries a tenth of a second.
 SCRIPT = """
 import ctypes, io, json, mmap, multiprocessing, os, shutil, sqlite3, subprocess, sys, tarfile, timeit, traceback
 import zipfile
@@ -33,7 +40,8 @@ import torchvision
 from PIL import Image
 from objectives.data import seal_hook
 from objectives.data.files.errors import DataError, SealedTestSet
-from objectives.data.seal import install, find_sealed_paths
+from objectives.data.hiding import hide
+from objectives.data.seal import find_sealed_paths, install, list_held_out
 
 top = Path(sys.argv[1])
 data, cache = top / "sets", top / "cache"
@@ -50,6 +58,10 @@ def open_in_c(path):
 def in_process(how, function, argument):
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(how)) as pool:
         return pool.submit(function, argument).result()
+
+def read_pipe(command):
+    with os.popen(command) as pipe:
+        return pipe.buffer.read()
 
 def read_all(paths):
     return [path.read_bytes() for path in paths]
@@ -70,12 +82,15 @@ def attempt(road):
         return traceback.format_exc()
     return "open"
 
-for name, road in json.load(sys.stdin).items():
+held_out = list_held_out(data, cache)
+for how, roads in json.load(sys.stdin):
     if os.fork() == 0:
-        if sys.argv[2] == "sealed":
+        assert how != "hidden" or hide(held_out) is None
+        if how != "open":
             install(find_sealed_paths(data, cache))
-        answer = attempt(road)
-        os.write(1, json.dumps([name, answer]).encode() + b"\\n")
+        for kind, name, road in roads:
+            answer = attempt(road)
+            os.write(1, json.dumps([kind, name, answer]).encode() + b"\\n")
         os._exit(0)
     os.wait()
 """
@@ -94,6 +109,12 @@ OPEN_ROADS = {
     "imports": "import sklearn.datasets, json.tool, PIL.ImageDraw",
     "preparing again": "from objectives.data.cache import prepare; prepare('mine', data, cache)",
 }
+
+COST = """
+def event():
+    sys.audit("object.__getattr__", sealed, "x")
+best = min(timeit.repeat(event, number=2000, repeat=20)) / 2000
+assert best < 1e-6, best"""
 
 
 @pytest.fixture(scope="module")
@@ -123,36 +144,54 @@ def top(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return top
 
 
-def outcomes(top: Path, roads: dict[str, str], how: str = "sealed") -> dict[str, str]:
-    """What came of each road: "open", "refused: ..." or a traceback."""
+CONTROL = {
+    name: flatten(REFUSED)[name]
+    for name in ("open", "os.open", "PIL", "listdir", "dir_fd", "chdir and relative", "symlink to the folder")
+}
+# The best of several runs, as other programs share the machine.
+COST = """
+def event():
+    sys.audit("object.__getattr__", sealed, "x")
+best = min(timeit.repeat(event, number=2000, repeat=20)) / 2000
+assert best < 1e-6, best"""
+
+
+@pytest.fixture(scope="module")
+def outcomes(top: Path) -> Outcomes:
+    """What came of each way by the kind of the process: of CONTROL in an open one, of UNSEALED in a hidden one, too."""
+    alone = REFUSED["Other processes and threads"]
+    together = {name: road for name, road in flatten(REFUSED).items() if name not in alone}
+    groups = [
+        ("sealed", _lines("refused", together)),
+        *(("sealed", [line]) for line in _lines("refused", alone)),
+        *(("sealed", [line]) for line in _lines("unsealed", UNSEALED)),
+        *(("hidden", [line]) for line in _lines("hidden", {} if find_obstacle() else UNSEALED)),
+        ("sealed", _lines("passed", {**OPEN_ROADS, "cost": COST})),
+        ("open", _lines("control", CONTROL)),
+    ]
     result = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(top), how],
-        input=json.dumps(roads),
+        [sys.executable, "-c", SCRIPT, str(top)],
+        input=json.dumps(groups),
         capture_output=True,
         text=True,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
         check=True,
     )
     assert result.stderr == ""
-    return dict(json.loads(line) for line in result.stdout.splitlines())
+    found: Outcomes = defaultdict(dict)
+    for kind, name, answer in map(json.loads, result.stdout.splitlines()):
+        found[kind][name] = answer
+    return found
+
+
+def _lines(kind: str, roads: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    return [(kind, name, road) for name, road in roads.items()]
 
 
 @pytest.fixture(scope="module")
-def refused(top: Path) -> dict[str, str]:
-    """What came of the ways of REFUSED in sealed processes."""
-    return outcomes(top, flatten(REFUSED))
-
-
-@pytest.fixture(scope="module")
-def outside(top: Path) -> dict[str, str]:
-    """What came of the ways of OUTSIDE in sealed processes."""
-    return outcomes(top, flatten(OUTSIDE))
-
-
-@pytest.fixture(scope="module")
-def passed(top: Path) -> dict[str, str]:
-    """What came of OPEN_ROADS in sealed processes."""
-    return outcomes(top, OPEN_ROADS)
+def refused(outcomes: Outcomes) -> dict[str, str]:
+    """What came of the ways of REFUSED."""
+    return outcomes["refused"]
 
 
 @pytest.mark.parametrize("road", flatten(REFUSED))
@@ -161,12 +200,19 @@ def test_every_road_to_a_held_out_file_is_refused(road: str, refused: dict[str, 
     assert "sealed in this process" in refused[road]
 
 
-@pytest.mark.parametrize("road", flatten(OUTSIDE))
-def test_what_the_documentation_leaves_outside_is_open(road: str, outside: dict[str, str]) -> None:
-    assert outside[road] == "open"
+@pytest.mark.parametrize("road", UNSEALED)
+def test_what_the_documentation_leaves_outside_of_the_seal_is_open(road: str, outcomes: Outcomes) -> None:
+    assert outcomes["unsealed"][road] == "open"
 
 
-@pytest.mark.parametrize("ways", [REFUSED, OUTSIDE], ids=["refused", "outside"])
+@pytest.mark.parametrize("road", UNSEALED)
+def test_hidden_files_are_reached_by_no_way_but_those_outside(road: str, outcomes: Outcomes) -> None:
+    if "hidden" not in outcomes:
+        pytest.skip("files cannot be hidden here")
+    assert (outcomes["hidden"][road] == "open") == (road in flatten(OUTSIDE)), outcomes["hidden"][road]
+
+
+@pytest.mark.parametrize("ways", [REFUSED, HIDDEN, OUTSIDE], ids=["refused", "hidden", "outside"])
 def test_the_documentation_shows_every_way(ways: Ways) -> None:
     assert render(ways) in (ROOT / "docs" / "seal.md").read_text()
 
@@ -179,13 +225,12 @@ def test_nothing_came_of_all_these_attempts(refused: dict[str, str], top: Path) 
 
 
 @pytest.mark.parametrize("road", OPEN_ROADS)
-def test_every_other_road_is_open(road: str, passed: dict[str, str]) -> None:
-    assert passed[road] == "open"
+def test_every_other_road_is_open(road: str, outcomes: Outcomes) -> None:
+    assert outcomes["passed"][road] == "open"
 
 
-def test_without_the_hook_the_same_roads_are_open(top: Path) -> None:
-    names = ["open", "os.open", "PIL", "listdir", "dir_fd", "chdir and relative", "symlink to the folder"]
-    assert set(outcomes(top, {name: flatten(REFUSED)[name] for name in names}, "not sealed").values()) == {"open"}
+def test_without_the_hook_the_same_roads_are_open(outcomes: Outcomes) -> None:
+    assert outcomes["control"] == dict.fromkeys(CONTROL, "open")
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -194,11 +239,12 @@ def test_the_files_of_every_entry_are_sealed_and_its_training_files_are_not(
 ) -> None:
     dataset = DATASETS[name]
     made.write_both(dataset, cache_dir if isinstance(dataset.training[0], ArrayFile) else data_dir, each=1)
-    sealed = find_sealed_paths(data_dir, cache_dir)
+    sealed, hidden = find_sealed_paths(data_dir, cache_dir), set(map(Path, list_held_out(data_dir, cache_dir)))
     for layouts, held_out in ((dataset.held_out_layouts, True), (dataset.training_layouts, False)):
         for layout in layouts:
             for file in locate(layout, data_dir=data_dir, cache_dir=cache_dir).files():
                 assert (sealed.find_rule(str(file)) is not None) == held_out, file
+                assert hidden.isdisjoint((file, *file.parents)) != (held_out and file.exists()), file
     if isinstance(dataset.held_out_source, RemoteArchive):
         assert sealed.find_rule(str(data_dir / dataset.held_out_source.file.name)) is not None
 
@@ -211,11 +257,5 @@ def test_the_message_names_the_path_and_the_rule(refused: dict[str, str], top: P
     )
 
 
-def test_events_that_are_no_file_cost_less_than_a_microsecond(top: Path) -> None:
-    """Measured as the best of several runs, as other programs share the machine."""
-    road = """
-def event():
-    sys.audit("object.__getattr__", sealed, "x")
-best = min(timeit.repeat(event, number=2000, repeat=20)) / 2000
-assert best < 1e-6, best"""
-    assert outcomes(top, {"cost": road}) == {"cost": "open"}
+def test_events_that_are_no_file_cost_less_than_a_microsecond(outcomes: Outcomes) -> None:
+    assert outcomes["passed"]["cost"] == "open"

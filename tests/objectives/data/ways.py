@@ -1,6 +1,7 @@
-"""Ways to a held-out file that a trial may try: what is refused, and what is outside of the seal.
+"""Ways to a held-out file that a trial may try: what is refused, what hiding closes, and what is outside of both.
 
-docs/seal.md shows them by group. Each is a program of `test_seal.SCRIPT`, tried in a sealed process.
+docs/seal.md shows them by group. Each is a program of `test_seal.SCRIPT`, tried in a sealed process; those that the
+seal does not refuse also in one from which test files are hidden.
 """
 
 from collections.abc import Mapping
@@ -108,7 +109,7 @@ REFUSED: Ways = {
     },
 }
 
-OUTSIDE: Ways = {
+HIDDEN: Ways = {
     "C and C++ code that opens files": {
         "torchvision.io.read_file": "torchvision.io.read_file(str(image))",
         "torch.from_file": "torch.from_file(str(image), size=8, dtype=torch.uint8)",
@@ -118,15 +119,28 @@ OUTSIDE: Ways = {
     },
     "Other programs": {
         "cat": "subprocess.run(['cat', image], check=True, capture_output=True)",
-        "os.system": "assert os.system(f'cat {image} > /dev/null') == 0",
-        "os.popen": "assert os.popen(f'cat {image} | wc -c').read() != '0'",
+        "os.system": "assert os.system(f'cat {image} > /dev/null 2>&1') == 0",
+        "os.popen": "assert read_pipe(f'cat {image} 2> /dev/null')",
+        "cat after umount": "assert read_pipe(f'umount {sealed} 2> /dev/null; cat {image} 2> /dev/null')",
+        "cat in further namespaces": "assert read_pipe(f'unshare -Urm sh -c \"umount {sealed}; cat {image}\" 2> /dev/null || cat {image} 2> /dev/null')",  # noqa: E501
+        "cat through another process": "assert read_pipe(f'cat /proc/{os.getppid()}/root{image} 2> /dev/null')",
     },
     "Python that ignores the environment": {
         "python -I": "run_python('-I', '-c', f'open({str(image)!r})')",
         "python -E": "run_python('-E', '-c', f'open({str(image)!r})')",
         "python -S": "run_python('-S', '-c', f'open({str(image)!r})')",
-        "another environment": "subprocess.run([sys.executable, '-c', f'open({str(image)!r})'], env={}, check=True)",
+        "another environment": "subprocess.run([sys.executable, '-c', f'open({str(image)!r})'], env={}, check=True, stderr=-3)",  # noqa: E501
     },
+    "Sizes and names of single files": {
+        "os.stat": "os.stat(image)",
+        "os.access": "assert os.access(image, os.R_OK)",
+    },
+    "The seal itself": {
+        "changing its rules": "seal_hook._EVENTS.clear(); open(image)",
+    },
+}
+
+OUTSIDE: Ways = {
     "Copies and hard links under other names": {
         "a hard link made before": "open(top / 'hard-link.png')",
         "a renamed copy": "open(top / 'renamed.png')",
@@ -136,13 +150,6 @@ OUTSIDE: Ways = {
     "What was open before": {
         "a file that was open before": "os.pread(before_image, 8, 0)",
         "a map made before": "before_map[:8]",
-    },
-    "Sizes and names of single files": {
-        "os.stat": "os.stat(image)",
-        "os.access": "assert os.access(image, os.R_OK)",
-    },
-    "The seal itself": {
-        "changing its rules": "seal_hook._EVENTS.clear(); open(image)",
     },
 }
 

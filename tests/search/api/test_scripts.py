@@ -12,9 +12,7 @@ from textwrap import indent
 import pytest
 
 from search import Study
-from tests.search.command import Process, until
-from tests.warm import client
-from tests.warm.client import Place
+from tests.search.command import Process, start_script, until
 
 # Each epoch takes half a second, until there is a file that lets them all pass.
 SLOW = """
@@ -41,6 +39,10 @@ RUN = """
 print("the script runs", flush=True)
 study = Study.create("script", objective="slow.py", pruner="none", experience="none")
 study.run(workers=2, device="cpu", progress=lambda progress: print(progress, flush=True))
+"""
+RESUME = """
+from search import Study
+Study.open("script", objective="slow.py").run(workers=2, device="cpu")
 """
 HANDLERS = """
 def handlers():
@@ -70,16 +72,7 @@ def start(folder: Path, program: str, *, cold: bool = False) -> Process:
     path = folder / "script.py"
     path.write_text(program)
     (folder / "slow.py").write_text(SLOW)
-    if not cold and client.can_start(os.environ):
-        return client.start(str(path), [], dict(os.environ), Place(folder=folder))
-    return subprocess.Popen(
-        [sys.executable, str(path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        cwd=folder,
-    )
+    return start_script(path, cold=cold)
 
 
 def interrupt(process: Process, number: signal.Signals) -> tuple[int, list[str], str]:
@@ -103,19 +96,24 @@ def epochs_trained() -> int:
 
 def check_resumed(folder: Path) -> None:
     """The study has no failed trial and no worker, and continues to exactly its budget."""
-    (folder / "go").touch()
-    with Study.open("script", objective=folder / "slow.py") as study:
+    with Study.open("script") as study:
         before = study.status()
-        assert (before.states.fail, before.workers) == (0, ())
-        assert before.states.finished < 3
-        after = study.run(workers=2, device="cpu")
+    assert (before.states.fail, before.workers) == (0, ())
+    assert before.states.finished < 3
+    (folder / "go").touch()
+    process = start(folder, RESUME)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    with Study.open("script") as study:
+        after = study.status()
         assert (after.states.complete, after.states.running, after.budget.left) == (3, 0, 0)
         assert [len(trial.accuracies) for trial in study.trials] == [40, 40, 40]
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_the_workers_and_raises_keyboard_interrupt(tmp_path: Path) -> None:
-    code, lines, err = interrupt(start(tmp_path, IN_TRY, cold=True), signal.SIGINT)
+@pytest.mark.parametrize("cold", [False, pytest.param(True, marks=pytest.mark.long)], ids=["warm", "cold"])
+def test_ctrl_c_ends_the_workers_and_raises_keyboard_interrupt(tmp_path: Path, cold: bool) -> None:
+    code, lines, err = interrupt(start(tmp_path, IN_TRY, cold=cold), signal.SIGINT)
     assert code == -signal.SIGINT  # as Python ends for a KeyboardInterrupt that nobody catches
     assert err.strip().endswith("KeyboardInterrupt")
     assert lines.count("the script runs") == 1  # and not again in the workers

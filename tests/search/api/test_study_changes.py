@@ -33,7 +33,7 @@ def database(database_url: str) -> Iterator[Database]:
         record, trial = studies.get(opened.engine, STUDY), trial_ids(opened)[0]
         with opened.engine.begin() as connection:
             metrics = '{"validation_accuracy": 0.5}'
-            row = {"trial": trial, "study": record.study_id, "metrics": metrics, "key": f"{record.uuid}/0/1"}
+            row = {"trial": trial, "study": record.study_id, "metrics": metrics, "key": f"{record.uuid}/0/1-1-1"}
             connection.execute(text("INSERT INTO depthsearch.epochs VALUES (:trial, 0, 1, :metrics)"), row)
             connection.execute(
                 text("INSERT INTO depthsearch.checkpoints VALUES (:trial, :study, 1, :key, 'x', 1)"), row
@@ -89,7 +89,7 @@ def test_no_study_is_renamed_to_a_taken_name(database: Database, database_url: s
 
 def test_a_deleted_study_leaves_its_scores_and_no_checkpoint(database: Database, database_url: str, home: Path) -> None:
     record = studies.get(database.engine, STUDY)
-    file = home / "checkpoints" / record.uuid / "0" / "1"
+    file = home / "checkpoints" / record.uuid / "0" / "1-1-1"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"x")
     other = studies.create(database, "other", {}, 1)

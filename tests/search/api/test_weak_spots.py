@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from objectives.data import hiding
 from search.api.doctor import check_all, check_none_failed
 from search.api.weak_spots import SETUP, STORAGE, WeakSpot
 from search.display.doctor_report import show_findings
 from search.settings import Settings, load
+from search.workers import hidden_files
 from storage.database import open_database
 from storage.url import parse
 from tests.conftest import execute, open_folder
@@ -76,7 +78,14 @@ def test_secrets_that_others_may_read(tmp_path: Path, monkeypatch: pytest.Monkey
         file.chmod(0o600)
     settings = load()
     assert find("secrets", settings) is None
+    own = settings.home / "postgres" / "pgpass"
+    own.parent.mkdir(parents=True)
+    own.touch(0o600)
+    files["embedded"] = own
     for file in files.values():
+        for mode in (0o640, 0o604):
+            file.chmod(mode)
+            assert str(file) in str(find("secrets", settings))
         file.chmod(0o644)
         assert f"run `chmod 600 {file}`" in str(find("secrets", settings))
         assert PASSWORD not in str(find("secrets", settings))
@@ -86,12 +95,28 @@ def test_secrets_that_others_may_read(tmp_path: Path, monkeypatch: pytest.Monkey
     assert find("secrets", settings) is None
 
 
-def test_test_files_that_workers_may_read(tmp_path: Path) -> None:
-    (tmp_path / "flowers" / "train").mkdir(parents=True)
+def test_test_files_that_workers_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "flowers" / "test").mkdir(parents=True)
     settings = load(data=tmp_path)
+    assert (find("test files", settings) is None) == (hiding.find_obstacle() is None)
+    monkeypatch.setattr(hiding, "find_obstacle", lambda: "the kernel refuses")
+    told = str(find("test files", settings))
+    assert f"can read {tmp_path / 'flowers' / 'test'}, because they cannot be hidden" in told
+    assert "(the kernel refuses); workers refuse" in told
+    (tmp_path / "flowers" / "test").rmdir()
     assert find("test files", settings) is None
-    (tmp_path / "flowers" / "test").mkdir()
-    assert f"can read {tmp_path / 'flowers' / 'test'}; workers refuse" in str(find("test files", settings))
+
+
+def test_a_connection_that_a_hidden_process_could_not_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = tmp_path / "client.key"
+    key.touch()
+    monkeypatch.setenv("PGSSLKEY", str(key))
+    address = "postgresql+psycopg2://ada@db/d"
+    monkeypatch.setattr(os, "geteuid", lambda: key.stat().st_uid + 1)
+    assert hidden_files.hide_test_files(load(), address) == f"the private key {key} for the storage is another user's"
+    monkeypatch.delenv("PGSSLKEY")
+    refused = hidden_files.hide_test_files(load(), f"{address}?requirepeer=postgres")
+    assert refused == "the connection to the storage has requirepeer"
 
 
 def test_a_superuser(server: SystemPostgres) -> None:
@@ -99,10 +124,14 @@ def test_a_superuser(server: SystemPostgres) -> None:
     assert find_at("role", as_ada(server)) is None
 
 
-def test_a_pooler_in_transaction_mode(server: SystemPostgres) -> None:
-    assert find_at("pooler", as_ada(server)) is None
+def test_a_pooler_is_told_and_is_no_weak_spot(server: SystemPostgres) -> None:
+    def told(address: str) -> str:
+        with open_database(parse(address)) as database:
+            return STORAGE["pooler"](database)
+
+    assert told(as_ada(server)) == "a direct connection"
     with open_folder() as folder, pooler.running(folder, as_ada(server, password=PASSWORD)) as pooled:
-        assert "a pooler in transaction mode stands before the server" in str(find_at("pooler", pooled))
+        assert told(pooled) == "a pooler, such as PgBouncer, stands before the server"
 
 
 def test_a_connection_that_others_could_read_or_pose_in(server: SystemPostgres) -> None:
@@ -112,6 +141,8 @@ def test_a_connection_that_others_could_read_or_pose_in(server: SystemPostgres) 
     certificate = make_certificate(server.data.parent, "127.0.0.1")
     serve_certificate(server, certificate)
     assert "with sslmode=prefer another server could pose as this one" in str(find_at("encryption", elsewhere))
+    required = at(elsewhere, query={"sslmode": "require"})
+    assert "with sslmode=require another server could pose as this one" in str(find_at("encryption", required))
     verified = at(elsewhere, query={"sslmode": "verify-full", "sslrootcert": str(certificate)})
     assert find_at("encryption", verified) is None
 

@@ -17,6 +17,8 @@ OWN_MODEL = """
     from objectives.core.objective import Objective
     from spaces import Float, Int, Space
 
+    print("a line of the file's own")
+
 
     def build_model(config):
         channels, height, width = config.image_shape
@@ -42,6 +44,8 @@ OWN_TRAINING = """
 
     from objectives.core.objective import Objective
     from spaces import Float, Space
+
+    print("a line of the file's own")
 
 
     def train(config, data, report):
@@ -119,9 +123,13 @@ def test_a_file_is_searched_and_scored(tmp_path: Path, text: str) -> None:
     shown = done("status", "--study", "my-own", "--json").document
     assert shown["states"]["complete"] + shown["states"]["pruned"] == 2
     # The machine remembers where the file lies; only its hash is in the storage.
-    final = done("final", "--study", "my-own", "--json", "--out", tmp_path / "out").document
-    assert final["first_time"] is True
-    assert final["test_examples"] == 359
+    ended = done("final", "--study", "my-own", "--json", "--out", tmp_path / "out")
+    assert ended.document["first_time"] is True
+    assert ended.document["test_examples"] == 359
+    space = done("space", "--objective", path, "--json")
+    assert "learning_rate" in [row["name"] for row in space.document["space"]]
+    # What the file prints is on stderr, and stdout is one document.
+    assert all("a line of the file's own" in each.err for each in (ended, space))
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ import pytest
 
 from storage.schema import VERSION
 from tests.markdown import find_fences
+from tests.search.command import start_script
 from tests.test_architecture import MAY_IMPORT, ROOT, modules
 
 
@@ -52,11 +53,12 @@ def site(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_installed(site: Path, folder: Path, *command: str | Path) -> str:
-    """Run Python with the installed packages; return what is printed on stdout."""
+    """Run Python with the installed packages, after what PYTHONPATH has; return what is printed on stdout."""
+    before = filter(None, [os.environ.get("PYTHONPATH")])
     ended = subprocess.run(
         [sys.executable, *map(str, command)],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(site)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((*before, str(site)))},
         capture_output=True,
         text=True,
         check=False,
@@ -66,24 +68,34 @@ def run_installed(site: Path, folder: Path, *command: str | Path) -> str:
 
 
 @pytest.mark.slow
-def test_it_runs_beside_another_search_package_and_without_torch_in_the_parent(site: Path, tmp_path: Path) -> None:
+def test_it_runs_where_pythonpath_has_other_packages_of_these_names_and_without_torch_in_the_parent(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for package in MAY_IMPORT:
         (tmp_path / package).mkdir()
         (tmp_path / package / "__init__.py").write_text("raise ImportError('not the installed one')\n")
     run = ("run", "--study", "digits-depth", "--trials", "1", "--epochs", "1", "--workers", "1", "--json")
-    code = f"import json, sys; sys.argv[1:] = {run}; from search.__main__ import main; code = main(); "
-    code += "json.dump([code, *[name in sys.modules for name in ('optuna', 'torch')]], open('found.json', 'w'))"
+    tell = "json.dump([name in sys.modules for name in ('optuna', 'torch')], open('found', 'w'))"
+    code = f"import atexit, json, runpy, sys; sys.argv[1:] = {run}; atexit.register(lambda: {tell}); "
+    code += f"runpy.run_path({str(site / 'bin' / 'search')!r}, run_name='__main__')"
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     document = run_installed(site, tmp_path, "-P", "-c", code)
     assert json.loads(document)["states"]["complete"] == 1
-    found = json.loads((tmp_path / "found.json").read_text())
-    assert found == [0, True, False], "the parent of the workers imports torch"
+    assert json.loads((tmp_path / "found").read_text()) == [True, False], "the parent of the workers imports torch"
     # The scripts that make and upgrade the tables are in the wheel, too.
     checked = run_installed(site, tmp_path, site / "bin" / "search", "storage", "upgrade", "--check", "--json")
     assert json.loads(checked)["version"] == VERSION
 
 
+# One after another in one process, which imports everything once; tests/search/api/test_scripts.py has scripts.
+RUN_ALL = (
+    "import runpy, sys\nfor name in sys.argv[1:]:\n    runpy.run_path(name, run_name='__main__')\n    print('===')"
+)
+
+
 @pytest.mark.slow
-def test_the_programs_of_the_python_api_page_run(site: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", ["checkout", pytest.param("wheel", marks=pytest.mark.long)])
+def test_the_programs_of_the_python_api_page_run(source: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     programs = {
         program.splitlines()[0].removeprefix("# "): program
         for program in find_fences((ROOT / "docs" / "python-api.md").read_text(), "python")
@@ -91,11 +103,14 @@ def test_the_programs_of_the_python_api_page_run(site: Path, tmp_path: Path) -> 
     assert list(programs) == ["first.py", "own.py", "again.py"]
     for name, program in programs.items():
         (tmp_path / name).write_text(program)
-    # One after another in one process, which imports everything once; tests/search/api/test_scripts.py has scripts.
-    run_all = (
-        "import runpy, sys\nfor name in sys.argv[1:]:\n    runpy.run_path(name, run_name='__main__')\n    print('===')"
-    )
-    first, own, again, _ = run_installed(site, tmp_path, "-c", run_all, *programs).split("===\n")
+    (tmp_path / "all.py").write_text(RUN_ALL)
+    if source == "wheel":
+        printed = run_installed(request.getfixturevalue("site"), tmp_path, "all.py", *programs)
+    else:
+        process = start_script(tmp_path / "all.py", *programs)
+        printed, errors = process.communicate()
+        assert process.returncode == 0, errors
+    first, own, again, _ = printed.split("===\n")
     assert "first: 4 of 4 trials (" in first.splitlines()[-5]
     assert [line.split(":")[0] for line in first.splitlines()[-3:]] == ["epoch 1", "epoch 2", "epoch 3"]
     assert own.splitlines()[-1].startswith("test accuracy 0.")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -172,6 +173,7 @@ def final_step(address: str, study: str, path: Path, tell: Callable[[str], None]
             device=torch.device("cpu"),
             out=path.parent / "out",
             tell=tell,
+            lifted=Event(),
         )
 
 

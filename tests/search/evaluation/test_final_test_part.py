@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,8 @@ from tests.search.command import Ended, done, search
 
 CLASSES = ["cat", "dog", "eel"]
 
-# Reports a searched number for its accuracy; its network opens the file that PEEK names.
+# Reports a searched number for its accuracy; opens the file that EARLY names when it is read, and its network the one
+# that PEEK names.
 OBJECTIVE = """
     import os
 
@@ -29,6 +30,9 @@ OBJECTIVE = """
 
     from objectives.core.objective import Objective
     from spaces import Float, Space
+
+    if "EARLY" in os.environ:
+        open(os.environ["EARLY"], "rb").close()
 
 
     class Network(nn.Module):
@@ -79,14 +83,13 @@ def address(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return address
 
 
-def run(folder: Path, study: str, trials: int) -> Ended:
+def run(folder: Path, study: str, trials: int, *flags: str) -> Ended:
     objective = ("--objective", folder / "own.py", "--experience", "none")
-    return done("run", "--study", study, *objective, "--trials", str(trials), "--workers", "1")
+    return done("run", "--study", study, *objective, "--trials", str(trials), "--workers", "1", *flags)
 
 
-def final(folder: Path, *flags: str, study: str = "s", peek: Path | None = None) -> Ended:
-    environment = {} if peek is None else {"PEEK": str(peek)}
-    return search("final", "--study", study, "--out", folder / study, "--json", *flags, env=environment)
+def final(folder: Path, *flags: str, study: str = "s", env: Mapping[str, str] | None = None) -> Ended:
+    return search("final", "--study", study, "--out", folder / study, "--json", *flags, env=env)
 
 
 def looks(address: str) -> list[tuple[object, ...]]:
@@ -97,8 +100,8 @@ def best(study: str = "s") -> int:
     return int(done("status", "--study", study, "--json").document["best"]["trial"])
 
 
-def one_sentence(ended: Ended) -> str:
-    assert (ended.code, ended.out) == (1, ""), ended.err
+def one_sentence(ended: Ended, code: int = 1) -> str:
+    assert (ended.code, ended.out) == (code, ""), ended.err
     [line] = [line for line in ended.err.splitlines() if not line.startswith("note: ")]
     return line
 
@@ -134,10 +137,30 @@ def test_a_value_that_no_curve_supports_is_refused(folder: Path, address: str) -
     execute(address, f"UPDATE trial_values SET value = {value} WHERE trial_id = {trial}")
 
 
+@pytest.mark.parametrize("measure", [False, True], ids=["final", "final that measures"])
+def test_the_objectives_file_is_read_behind_the_seal(measure: bool, folder: Path, address: str) -> None:
+    image = next((folder / "data" / "pics" / "test" / "cat").iterdir())
+    sentence = one_sentence(final(folder, *["--measure"] * measure, env={"EARLY": str(image)}), 2)
+    assert f"own.py cannot be read: SealedTestSet: {image} is sealed in this process" in sentence
+    assert looks(address) == []
+
+
 @pytest.mark.slow
 def test_the_network_predicts_behind_the_seal(folder: Path, address: str) -> None:
-    peek = next((folder / "data" / "pics" / "test" / "cat").iterdir())
-    assert f"{peek} is sealed in this process" in one_sentence(final(folder, peek=peek))
+    image = next((folder / "data" / "pics" / "test" / "cat").iterdir())
+    assert f"{image} is sealed in this process" in one_sentence(final(folder, env={"PEEK": str(image)}))
+    assert looks(address) == [("s", 1, None)]
+
+
+@pytest.mark.slow
+def test_a_test_image_that_cannot_be_used_spends_no_look_and_says_so(folder: Path, address: str) -> None:
+    wrong = folder / "data" / "pics" / "test" / "cat" / "wrong.png"
+    Image.new("RGB", (7, 6)).save(wrong)
+    said = one_sentence(final(folder))
+    wrong.unlink()
+    assert f"{wrong} has 7x6" in said
+    assert "no score was taken, and this is no look: the test set stays claimed for this network" in said
+    assert said.endswith(f"run the same command again, with {folder / 's'} as it is now)")
     assert looks(address) == [("s", 1, None)]
 
 
@@ -182,3 +205,14 @@ def test_other_test_images_are_scored_only_for_a_reason(folder: Path, address: s
     assert "note: the test images of 'pics' are not those of look 1 (study 's')" in ended.err
     assert ended.document["look"] == 2
     assert looks(address)[2:] == [("t", 2, 2)]
+
+
+@pytest.mark.slow
+def test_another_data_set_of_the_same_name_has_test_images_of_its_own(folder: Path, address: str) -> None:
+    other = folder / "other"
+    for kind, seed in (("train", 7), ("test", 8)):
+        made.write_folders(other / "pics" / kind, made.part(3, 6, (6, 6, 3), seed=seed), CLASSES)
+    run(folder, "u", 1, "--data", str(other))
+    ended = final(folder, "--data", str(other), study="u")
+    assert ended.code == 0, ended.err
+    assert "are not those of look" not in ended.err

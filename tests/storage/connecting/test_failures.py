@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from storage.connecting import causes, failures
+from storage.connecting.retry import is_outage
 from storage.database import connect
-from storage.errors import BadURL, StorageError, Unreachable
+from storage.errors import AccessRefused, BadURL, StorageError, Unreachable
 from storage.url import parse
 from tests.conftest import execute, open_folder
 from tests.search.system_postgres import SystemPostgres
@@ -76,18 +77,18 @@ def refusal(address: str) -> StorageError:
 
 
 NO_TLS: dict[str, tuple[Callable[[Place], str], type[StorageError], str]] = {
-    "no such database": (lambda p: p.at(database="nowhere"), Unreachable, "has no database 'nowhere'; create it"),
-    "wrong password": (lambda p: p.at(username="ada", password="x"), Unreachable, "refuses this user or password"),
-    "no such user": (lambda p: p.at(username="eve", password="x"), Unreachable, "refuses this user or password"),
-    "no password": (lambda p: p.at(username="ada"), Unreachable, "asks for a password, and none is known"),
+    "no such database": (lambda p: p.at(database="nowhere"), AccessRefused, "has no database 'nowhere'; create it"),
+    "wrong password": (lambda p: p.at(username="ada", password="x"), AccessRefused, "refuses this user or password"),
+    "no such user": (lambda p: p.at(username="eve", password="x"), AccessRefused, "refuses this user or password"),
+    "no password": (lambda p: p.at(username="ada"), AccessRefused, "asks for a password, and none is known"),
     "no login": (
         lambda p: p.at(username="barred", password=PASSWORD),
-        Unreachable,
+        AccessRefused,
         "lets the role 'barred' not log in",
     ),
     "no right to connect": (
         lambda p: p.ada(database="private"),
-        Unreachable,
+        AccessRefused,
         "lacks the right CONNECT on the database",
     ),
     "limit of the role": (
@@ -100,11 +101,19 @@ NO_TLS: dict[str, tuple[Callable[[Place], str], type[StorageError], str]] = {
         Unreachable,
         "the database 'small' .* has used up its connections",
     ),
-    "closed database": (lambda p: p.at(database="closed"), Unreachable, "the database 'closed' .* ALLOW_CONNECTIONS"),
-    "options": (lambda p: p.with_options(options="-cfoo=1"), Unreachable, 'refuses what `options` sets .*"foo"'),
-    "options of a server": (lambda p: p.with_options(options="-z"), Unreachable, "refuses what `options` sets .*-z"),
-    "value in options": (lambda p: p.with_options(options="-cwork_mem=x"), Unreachable, "refuses what `options` sets"),
-    "no TLS": (lambda p: p.with_options(sslmode="require"), Unreachable, "does not offer TLS, which sslmode requires"),
+    "closed database": (lambda p: p.at(database="closed"), AccessRefused, "the database 'closed' .* ALLOW_CONNECTIONS"),
+    "options": (lambda p: p.with_options(options="-cfoo=1"), AccessRefused, 'refuses what `options` sets .*"foo"'),
+    "options of a server": (lambda p: p.with_options(options="-z"), AccessRefused, "refuses what `options` sets .*-z"),
+    "value in options": (
+        lambda p: p.with_options(options="-cwork_mem=x"),
+        AccessRefused,
+        "refuses what `options` sets",
+    ),
+    "no TLS": (
+        lambda p: p.with_options(sslmode="require"),
+        AccessRefused,
+        "does not offer TLS, which sslmode requires",
+    ),
     "sslmode": (lambda p: p.with_options(sslmode="prefered"), BadURL, "sslmode must be disable, .* not 'prefered'"),
     "number": (lambda p: p.with_options(keepalives="abc"), BadURL, 'described wrongly .*"keepalives"'),
     "service": (lambda p: "postgresql:///?service=nope", BadURL, 'described wrongly .*service "nope" not found'),
@@ -115,7 +124,7 @@ NO_TLS: dict[str, tuple[Callable[[Place], str], type[StorageError], str]] = {
     ),
     "no SCRAM": (
         lambda p: p.with_options(require_auth="password"),
-        Unreachable,
+        AccessRefused,
         r"does not log in as required \(server requested SASL",
     ),
     "nothing there": (lambda p: at(p.server.url, port=1), Unreachable, "cannot be reached .*Connection refused"),
@@ -129,6 +138,7 @@ def test_a_failed_connection_names_its_cause(name: str, place: Place) -> None:
     address, kind, said = NO_TLS[name]
     error = refusal(address(place))
     assert type(error) is kind
+    assert is_outage(error) == (kind is Unreachable)
     with pytest.raises(StorageError, match=said):
         raise error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import optuna
 import pytest
@@ -13,7 +14,8 @@ from storage.database import open_database
 from storage.errors import SchemaMismatch, UnknownStudy
 from storage.records import studies
 from storage.upgrades import plan_upgrade
-from tests.conftest import execute
+from tests.conftest import as_administrator, execute
+from tests.storage import pooler
 
 HERE = "SELECT count(*) FROM pg_tables WHERE schemaname = 'b'"
 
@@ -97,3 +99,24 @@ def test_creating_a_study_deletes_no_other_record(empty_database_url: str) -> No
             studies.get(database.engine, "first")
     kept = execute(empty_database_url, "SELECT name, uuid::text FROM depthsearch.studies ORDER BY study_id")
     assert kept[0] == ("first", made.uuid)
+
+
+@pytest.fixture
+def narrow(database_url: str, server: str) -> Iterator[str]:
+    """The URL for a user who may have one connection at a time."""
+    owner = url.parse(database_url).username
+    create = "CREATE ROLE narrow LOGIN PASSWORD 'pw' CONNECTION LIMIT 1 IN ROLE"
+    execute(as_administrator(server), f"{create} {owner}")
+    yield url.parse(database_url).set(username="narrow", password="pw").render_as_string(hide_password=False)
+    execute(as_administrator(server), "DROP ROLE narrow")
+
+
+def test_a_storage_is_opened_with_one_connection_at_a_time(narrow: str) -> None:
+    with open_database(url.parse(narrow)) as database:
+        assert studies.list_names(database.engine) == []
+
+
+def test_a_storage_is_opened_through_a_pooler_of_one_connection(database_url: str, home: Path) -> None:
+    with pooler.running(home, database_url, size=1) as pooled, open_database(url.parse(pooled)) as database:
+        studies.create(database, "first", {}, 1)
+        assert studies.list_names(database.engine) == ["first"]

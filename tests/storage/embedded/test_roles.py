@@ -34,11 +34,11 @@ def reader(address: str) -> str:
     return sqlalchemy.make_url(address).set(username="reader").render_as_string(hide_password=False)
 
 
-def test_no_role_that_can_connect_is_a_superuser(home: Path) -> None:
-    with EmbeddedServer(home) as address:
+def test_no_role_that_can_connect_is_a_superuser(used_home: Path) -> None:
+    with EmbeddedServer(used_home) as address:
         assert execute(address, "SELECT session_user::text") == [("search",)]
         assert execute(address, WHO) == [("postgres",)]
-        pgpass = (home / "postgres" / "pgpass").read_text()
+        pgpass = (used_home / "postgres" / "pgpass").read_text()
         assert [line.split(":")[3] for line in pgpass.splitlines()] == ["search", "reader"]
         superuser = sqlalchemy.make_url(address).set(username="postgres", password="", query={})
         with pytest.raises(psycopg2.OperationalError, match=r"password"):
@@ -48,10 +48,11 @@ def test_no_role_that_can_connect_is_a_superuser(home: Path) -> None:
                 execute(address, attempt)
 
 
-def test_the_reader_reads_all_and_changes_nothing(home: Path) -> None:
-    with EmbeddedServer(home) as address, open_database(url.parse(address)):
+def test_the_reader_reads_all_and_changes_nothing(used_home: Path) -> None:
+    with EmbeddedServer(used_home) as address, open_database(url.parse(address)):
         assert execute(reader(address), "SELECT count(*) FROM depthsearch.studies") == [(0,)]
         assert execute(reader(address), "SELECT count(*) FROM trials") == [(0,)]
+        assert execute(reader(address), "SHOW default_transaction_read_only") == [("on",)]
         for attempt in ("DELETE FROM trials", "CREATE TABLE other (x int)", "DROP SCHEMA depthsearch CASCADE"):
             with pytest.raises((psycopg2.errors.InsufficientPrivilege, psycopg2.errors.ReadOnlySqlTransaction)):
                 execute(reader(address), f"SET default_transaction_read_only = off; {attempt}")

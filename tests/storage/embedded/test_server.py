@@ -40,8 +40,8 @@ def test_looking_creates_nothing(home: Path) -> None:
     assert list(home.iterdir()) == [home / "new"]
 
 
-def test_data_survive_a_stop_and_the_url_stays(home: Path) -> None:
-    server = EmbeddedServer(home)
+def test_data_survive_a_stop_and_the_url_stays(used_home: Path) -> None:
+    server = EmbeddedServer(used_home)
     with server as first:
         execute(first, "CREATE TABLE kept AS SELECT 42 AS answer")
         status = server.status()
@@ -53,13 +53,13 @@ def test_data_survive_a_stop_and_the_url_stays(home: Path) -> None:
     stopped = server.status()
     assert (stopped.running, stopped.port, stopped.pid, stopped.version) == (False, None, None, "18")
 
-    with EmbeddedServer(home) as second:
+    with EmbeddedServer(used_home) as second:
         assert execute(second, "SELECT answer FROM kept") == [(42,)]
     assert second == first
 
 
-def test_settings_are_durable_and_portable(home: Path) -> None:
-    with EmbeddedServer(home) as url:
+def test_settings_are_durable_and_portable(used_home: Path) -> None:
+    with EmbeddedServer(used_home) as url:
         rows = execute(url, "SELECT name, setting FROM pg_settings")
         settings = {str(name): setting for name, setting in rows}
         assert execute(url, "SELECT datcollate, datlocale FROM pg_database WHERE datname = 'search'") == [
@@ -68,13 +68,13 @@ def test_settings_are_durable_and_portable(home: Path) -> None:
     assert settings["fsync"] == settings["synchronous_commit"] == settings["full_page_writes"] == "on"
     assert (settings["TimeZone"], settings["server_encoding"]) == ("UTC", "UTF8")
     assert settings["listen_addresses"] == "127.0.0.1"
-    assert "--unix_socket_directories=\n" in (home / "postgres" / "data" / "postmaster.opts").read_text().replace(
+    assert "--unix_socket_directories=\n" in (used_home / "postgres" / "data" / "postmaster.opts").read_text().replace(
         '" "', "\n"
     )
 
 
-def test_one_process_may_acquire_several_times(home: Path) -> None:
-    server = EmbeddedServer(home)
+def test_one_process_may_acquire_several_times(used_home: Path) -> None:
+    server = EmbeddedServer(used_home)
     assert server.acquire() == server.acquire()
     server.release()
     assert server.status().running
@@ -98,8 +98,8 @@ def test_racing_processes_get_one_server_and_the_last_stops_it(home: Path) -> No
     assert [user.returncode for user in users] == [0] * 4
 
 
-def test_wrong_and_missing_passwords_are_refused(home: Path) -> None:
-    server = EmbeddedServer(home)
+def test_wrong_and_missing_passwords_are_refused(used_home: Path) -> None:
+    server = EmbeddedServer(used_home)
     with server:
         port = server.status().port
         for password in ("wrong", ""):
@@ -157,17 +157,17 @@ def _text(path: Path) -> str:
     return path.read_text(errors="replace")
 
 
-def test_a_detached_server_stays_until_it_is_stopped(home: Path) -> None:
+def test_a_detached_server_stays_until_it_is_stopped(used_home: Path) -> None:
     # The pipe must end with the command although the server keeps running: `search storage start | cat`.
     finished = subprocess.run(
-        [sys.executable, "-c", USER, str(home), "start_detached", "0"],
+        [sys.executable, "-c", USER, str(used_home), "start_detached", "0"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         cwd=ROOT,
         timeout=60,
     )
-    server = EmbeddedServer(home)
+    server = EmbeddedServer(used_home)
     assert finished.returncode == 0, finished.stderr
     with server as url:
         assert url == finished.stdout.strip()
@@ -181,9 +181,9 @@ def test_a_detached_server_stays_until_it_is_stopped(home: Path) -> None:
     assert not server.status().running
 
 
-def test_a_server_in_use_is_stopped_by_force_only(home: Path) -> None:
-    server = EmbeddedServer(home)
-    with using(home):
+def test_a_server_in_use_is_stopped_by_force_only(used_home: Path) -> None:
+    server = EmbeddedServer(used_home)
+    with using(used_home):
         with pytest.raises(EmbeddedServerError, match="wait until they end, or end them"):
             server.stop()
         with server, pytest.raises(EmbeddedServerError, match="wait until they end, or end them"):
@@ -195,9 +195,9 @@ def test_a_server_in_use_is_stopped_by_force_only(home: Path) -> None:
         assert server.stop()
 
 
-def test_ctrl_c_at_the_terminal_does_not_reach_the_server(home: Path) -> None:
-    server = EmbeddedServer(home)
-    with using(home, "start_detached") as (user, _):
+def test_ctrl_c_at_the_terminal_does_not_reach_the_server(used_home: Path) -> None:
+    server = EmbeddedServer(used_home)
+    with using(used_home, "start_detached") as (user, _):
         pid = server.status().pid
         assert pid is not None
         assert os.getsid(pid) != os.getsid(user.pid)
@@ -205,8 +205,8 @@ def test_ctrl_c_at_the_terminal_does_not_reach_the_server(home: Path) -> None:
     assert server.status().running
 
 
-def test_the_url_holds_what_sqlalchemy_needs(home: Path) -> None:
-    with EmbeddedServer(home) as url:
+def test_the_url_holds_what_sqlalchemy_needs(used_home: Path) -> None:
+    with EmbeddedServer(used_home) as url:
         engine = sqlalchemy.create_engine(url)
         with ExitStack() as stack:
             stack.callback(engine.dispose)

@@ -107,10 +107,8 @@ def test_a_user_without_a_name_gets_a_sentence(home: Path) -> None:
 @as_root
 @pytest.mark.parametrize("name", ["postmaster.pid", "PG_VERSION"])
 @pytest.mark.parametrize("kind", ["symbolic link", "hard link", "pipe"])
-def test_root_does_not_follow_what_the_servers_user_puts_into_its_folder(home: Path, name: str, kind: str) -> None:
-    with EmbeddedServer(home):
-        pass
-    roots, file = home / "roots", home / "postgres" / "data" / name
+def test_root_does_not_follow_what_the_servers_user_puts_into_its_folder(used_home: Path, name: str, kind: str) -> None:
+    roots, file = used_home / "roots", used_home / "postgres" / "data" / name
     roots.write_text("18\nroot's own\n")
     roots.chmod(0o600)
     file.unlink(missing_ok=True)
@@ -122,7 +120,7 @@ def test_root_does_not_follow_what_the_servers_user_puts_into_its_folder(home: P
         os.mkfifo(file)
 
     with pytest.raises(EmbeddedServerError, match=rf"{file} must be a regular file of user id {server_user()}"):
-        EmbeddedServer(home).acquire()
+        EmbeddedServer(used_home).acquire()
     assert roots.read_text() == "18\nroot's own\n"
     assert roots.stat().st_uid == 0
     file.unlink()

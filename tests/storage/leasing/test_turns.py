@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -9,8 +11,11 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from storage import url
+from storage.connecting.libpq import connect_args
 from storage.database import Database, open_database
 from storage.errors import LeaseLost
 from storage.leasing import turns
@@ -65,8 +70,9 @@ def test_turns_are_taken_one_after_another(database: Database) -> None:
 
 def test_a_turn_lasts_as_long_as_its_process_works(database: Database) -> None:
     with hold_turn(database.engine, UUID, "digits", seconds=0.3) as turn:
-        time.sleep(1)
-        assert len(holders(database)) == 1
+        for _ in range(10):  # at any moment, and not just after it was renewed late
+            time.sleep(0.1)
+            assert len(holders(database)) == 1
         ledger.claim(turn, "s", CLAIM)
     assert holders(database) == []
 
@@ -83,6 +89,25 @@ def test_what_lost_its_turn_claims_and_scores_nothing(database: Database) -> Non
         with pytest.raises(LeaseLost):
             ledger.complete(late, {}, test=ledger.HeldOutPart(sha256="t", view="v"), predictions=b"")
         assert ledger.find_result(database.engine, UUID, "digits") is None
+
+
+def test_nobody_takes_a_turn_while_what_it_stores_is_written(database: Database) -> None:
+    take = text("SET LOCAL lock_timeout = 100; UPDATE depthsearch.turns SET token = token + 1")
+    with hold_turn(database.engine, UUID, "digits") as turn, database.engine.begin() as writing:
+        turn.verify(writing)
+        with pytest.raises(OperationalError, match="lock timeout"), database.engine.begin() as other:
+            other.execute(take)
+
+
+def test_the_turn_of_a_dead_process_of_this_machine_is_taken_at_once(database: Database) -> None:
+    ask = "from storage.leasing.workers import new_worker_id; print(new_worker_id())"
+    dead = subprocess.run([sys.executable, "-c", ask], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    execute(
+        database.url.render_as_string(hide_password=False),
+        f"INSERT INTO depthsearch.turns VALUES ('{UUID}', 'digits', 7, '{dead}', now() + interval '1 h')",
+    )
+    with hold_turn(database.engine, UUID, "digits") as turn:
+        assert turn.token == 8
 
 
 def test_who_waits_says_for_whom_and_goes_on_when_the_turn_expires(
@@ -120,7 +145,7 @@ def test_nothing_is_set_on_connections_that_others_use(pooled: str) -> None:
     limit = "idle_in_transaction_session_timeout"
     with open_database(url.parse(pooled)) as database, database.engine.begin() as connection:
         assert connection.exec_driver_sql(f"SHOW {limit}").scalar() == "15s"
-    other = psycopg2.connect(**url.connect_args(url.parse(pooled)))
+    other = psycopg2.connect(**connect_args(url.parse(pooled)))
     with other, other.cursor() as cursor:
         cursor.execute(f"SHOW {limit}")
         assert cursor.fetchone() == ("0",)

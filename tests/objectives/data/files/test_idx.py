@@ -1,6 +1,7 @@
 """IDX files, whole and broken."""
 
 import gzip
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ def test_plain_and_gzipped_files_are_read(name: str, tmp_path: Path) -> None:
         (WHOLE[:2] + b"\x0d" + WHOLE[3:], "must start with 0x00000803"),
         (made.idx(ARRAY[0]), "starts with 0x00000802"),
         (WHOLE[:-1], "must have 40 bytes for the shape (2, 3, 4) that it declares, but has 39"),
-        (WHOLE + b"\0", "must have 40 bytes for the shape (2, 3, 4) that it declares, but has 41"),
+        (WHOLE + b"\0", "must have 40 bytes for the shape (2, 3, 4) that it declares, but has more"),
         (WHOLE[:4] + b"\xff" * 12 + WHOLE[16:], "must have 79,228,162,458,924,105,385,300,197,391 bytes"),
     ],
 )
@@ -48,6 +49,24 @@ def test_a_broken_gzip_stream_is_refused(content: bytes, tmp_path: Path) -> None
     path.write_bytes(content)
     with pytest.raises(UnreadableData, match=r"images\.gz"):
         read_idx(path, dimensions=3)
+
+
+@pytest.mark.parametrize(
+    ("declared", "found"), [((2, 3, 4), "40 bytes for the shape (2, 3, 4)"), ((2**32 - 1,) * 3, "at most ")]
+)
+def test_a_gzip_file_is_unpacked_no_further_than_its_header_declares(
+    declared: tuple[int, int, int], found: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "images.gz"
+    header = WHOLE[:4] + np.array(declared, dtype=">u4").tobytes()
+    path.write_bytes(gzip.compress(header + bytes(100 << 20), 1))
+    tracemalloc.start()
+    with pytest.raises(UnreadableData) as error:
+        read_idx(path, dimensions=3)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found in str(error.value)
+    assert peak < 1 << 20
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
