@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from objectives.data.catalogue import DATASETS
 from objectives.discovery import objective_names
 from search.cli.app import main
+from search.display import documents
 from tests.faults.fuzz import FUZZ, NUMBERS, TEXTS
 
 pytestmark = pytest.mark.faults
@@ -86,7 +87,7 @@ class Ended:
 def _run(line: list[str], folder: Path) -> Ended:
     """Run the command as `main` does, in this process, and undo what it changes in the process."""
     out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, _signals():
+    with pytest.MonkeyPatch.context() as patch, _signals(), _stdout():
         patch.setattr(sys, "argv", ["search", *line])
         patch.setenv("SEARCH_STORAGE", NOWHERE)
         patch.setenv("SEARCH_DEBUG", "")
@@ -106,6 +107,19 @@ def _signals() -> Iterator[None]:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
         sys.unraisablehook = hook
+
+
+@contextlib.contextmanager
+def _stdout() -> Iterator[None]:
+    """Give back what `--json` reserves for the document."""
+    before = os.dup(1)
+    try:
+        yield
+    finally:
+        os.dup2(before, 1)
+        for descriptor in (before, *documents._reserved):
+            os.close(descriptor)
+        documents._reserved.clear()
 
 
 def _wants_download(line: list[str]) -> bool:

@@ -75,8 +75,8 @@ def run_python(*arguments):
 def attempt(road):
     try:
         exec(road, globals())
-    except PermissionError as error:
-        assert isinstance(error, SealedTestSet) and isinstance(error, DataError), error
+    except SealedTestSet as error:
+        assert isinstance(error, PermissionError) and isinstance(error, DataError), error
         return f"refused: {error}"
     except BaseException:
         return traceback.format_exc()
