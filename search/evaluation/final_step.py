@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
@@ -54,8 +54,8 @@ class FinalStep:
     device: torch.device
     out: Path
     """The folder for the weights and their description."""
-    lifted: Event
-    """Lifts the seal of this process while it is set; see `lift_seal`."""
+    lifted: Event = field(default_factory=Event)
+    """Lifts the seal of this process, if it has one, while it is set; see `lift_seal`."""
     variants: tuple[Choice, ...] | None = None
     """What is applied to the network before it is scored; None if the request does not say, as to continue a claim."""
     reopening: Reopening | None = None

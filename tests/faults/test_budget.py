@@ -14,9 +14,9 @@ from tests.faults.pool import Machine, Member, Size, Team, on_linux, pool
 
 pytestmark = [pytest.mark.faults, on_linux, pytest.mark.long]
 
-SIZE = Size(trials=60, epochs=8, width=512, depth=4, pruner="halving")
+SIZE = Size(trials=100, epochs=8, width=512, depth=4, pruner="halving")
 WORKERS = 4
-KILL_SECONDS = 8.0
+KILL_SECONDS = 5.0
 
 
 def join(team: Team, index: int) -> Member:

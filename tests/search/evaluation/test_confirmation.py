@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import pytest
@@ -173,7 +172,6 @@ def final_step(address: str, study: str, path: Path, tell: Callable[[str], None]
             device=torch.device("cpu"),
             out=path.parent / "out",
             tell=tell,
-            lifted=Event(),
         )
 
 
