@@ -110,12 +110,6 @@ OPEN_ROADS = {
     "preparing again": "from objectives.data.cache import prepare; prepare('mine', data, cache)",
 }
 
-COST = """
-def event():
-    sys.audit("object.__getattr__", sealed, "x")
-best = min(timeit.repeat(event, number=2000, repeat=20)) / 2000
-assert best < 1e-6, best"""
-
 
 @pytest.fixture(scope="module")
 def top(tmp_path_factory: pytest.TempPathFactory) -> Path:

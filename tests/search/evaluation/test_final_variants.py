@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import subprocess
-import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +21,8 @@ from storage import url
 from storage.database import open_database
 from storage.records import networks
 from tests.conftest import copied, execute
-from tests.search.command import Ended, done, search
+from tests.search.command import done, search
+from tests.search.tracing import run_traced
 
 STUDY = "normal"
 FLAGS = ("--variant", "prune_unstructured:amount=0.9", "--variant", "fold_batch_norm")
@@ -83,24 +81,6 @@ def best(common: tuple[str | Path, ...]) -> dict[str, Any]:
     return found
 
 
-def traceable() -> bool:
-    strace = shutil.which("strace")
-    return strace is not None and subprocess.run([strace, "-f", "true"], capture_output=True).returncode == 0
-
-
-def traced(log: Path, *arguments: str | Path) -> Ended:
-    """A command under strace, or without it where that cannot trace; the log has every file that was opened."""
-    strace = shutil.which("strace")
-    trace = (
-        [strace, "-f", "--seccomp-bpf", "-qq", "-s", "4096", "-e", "trace=openat,open,openat2", "-o", str(log)]
-        if strace
-        else []
-    )
-    command = [sys.executable, "-P", "-m", "search", *map(str, arguments)]
-    ended = subprocess.run([*trace, *command], capture_output=True, text=True, check=False)
-    return Ended(ended.returncode, ended.stdout, ended.stderr)
-
-
 @pytest.mark.slow
 def test_measuring_needs_no_test_file_and_claims_nothing(common: tuple[str | Path, ...], folder: Path) -> None:
     held_out = folder / "cache" / HELD_OUT_FILE
@@ -131,10 +111,8 @@ def test_measuring_needs_no_test_file_and_claims_nothing(common: tuple[str | Pat
 @pytest.mark.slow
 @pytest.mark.long
 def test_measuring_opens_no_test_file(common: tuple[str | Path, ...], folder: Path) -> None:
-    if not traceable():
-        pytest.skip("strace is not installed or may not trace here (apt install strace)")
     log = folder / "trace"
-    ended = traced(log, "final", *common, *FLAGS, "--measure", "--out", folder / "none")
+    ended = run_traced(log, "final", *common, *FLAGS, "--measure", "--out", folder / "none")
     assert ended.code == 0, ended.err
     opened_files = log.read_text()
     assert "images.npy" in opened_files, "the trace saw no data at all"

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
@@ -17,6 +14,7 @@ from objectives.data.hiding import find_obstacle
 from tests.conftest import execute
 from tests.objectives.data import made
 from tests.search.command import done, search
+from tests.search.tracing import run_traced
 
 # A part of the path that opening the test set would show, by the layout of the data set.
 HELD_OUT = {"fashion-mnist": "t10k-", "cifar10": "test_batch", "flowers": "flowers/test"}
@@ -61,31 +59,18 @@ def objective(folder: Path, name: str, text: str) -> Path:
     return path
 
 
-def traceable() -> bool:
-    command = shutil.which("strace")
-    return command is not None and subprocess.run([command, "-f", "true"], capture_output=True).returncode == 0
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[] if name == "cifar10" else [pytest.mark.long]) for name in HELD_OUT]
 )
 def test_a_whole_run_opens_no_test_file(name: str, data: Path, tmp_path: Path, database_url: str) -> None:
-    if not traceable():
-        pytest.skip("strace is not installed or may not trace here (apt install strace)")
     log = tmp_path / "trace"
     what = {"fashion-mnist": "fashion-depth", "cifar10": "cifar-depth"}.get(name) or str(
         objective(tmp_path, "flowers", FLOWERS)
     )
-    trace = ["strace", "-f", "--seccomp-bpf", "-qq", "-s", "4096", "-e", "trace=openat,open,openat2", "-o", str(log)]
-    run = ["run", "--study", name, "--objective", what, "--data", str(data), "--trials", "2", "--epochs", "1"]
-    ended = subprocess.run(
-        [*trace, sys.executable, "-P", "-m", "search", *run, "--workers", "2", "--storage", database_url],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
+    run = ("run", "--study", name, "--objective", what, "--data", data, "--trials", "2", "--epochs", "1")
+    ended = run_traced(log, *run, "--workers", "2", "--storage", database_url)
+    assert ended.code == 0, ended.err
     opened = [line for line in log.read_text().splitlines() if str(data) in line]
     assert any("train" in line or "data_batch_1" in line for line in opened), "the trace saw no data at all"
     assert any(HELD_OUT[name] in str(path) for path in data.rglob("*")), "there is nothing that could be opened"
