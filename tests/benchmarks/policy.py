@@ -1,13 +1,13 @@
 """Which policy finds the best network for the fewest epochs: samplers and pruners on curves trained once.
 
-    python -m tests.benchmarks.policy --curves digits.npz make
+    python -m tests.benchmarks.policy --curves digits.npz make --family mlp
     python -m tests.benchmarks.policy --curves digits.npz compare --methods default,tpe+median,random+halving
     python -m tests.benchmarks.policy timing
 
-`make` trains a grid of small perceptrons on scikit-learn's digits (tabulate.py), in about ten minutes of one core.
-`compare` searches it over and over with four simulated workers (replay.py) and prints a row for each policy
-(scores.py): `default`, or a sampler and a pruner by name, or `all` pairs of these. With `--experience` other
-tables have been searched before, and a policy may learn from that. `timing` says how long a suggestion takes
+`make` trains a grid of small networks of a family (families.py) on scikit-learn's digits (tabulate.py), in 10 to 20
+minutes of one core. `compare` searches it over and over with four simulated workers (replay.py) and prints a row for
+each policy (scores.py): `default`, or a sampler and a pruner by name, or `all` pairs of these. With `--experience`
+other tables have been searched before, and a policy may learn from that. `timing` says how long a suggestion takes
 (suggesting.py).
 """
 
@@ -33,7 +33,7 @@ from search.strategies.gp.prior_models import PriorStudy
 from search.strategies.policy import build_strategies, default_policy, propose_starting_points
 from search.strategies.registry import DEFAULT_SAMPLER, PRUNERS, SAMPLERS, StrategySetting, find_pruner, find_sampler
 from spaces import Domain, Float, Int, Space
-from tests.benchmarks import curves, scores, suggesting
+from tests.benchmarks import curves, families, scores, suggesting
 from tests.benchmarks.curves import Task
 from tests.benchmarks.replay import replay
 
@@ -122,7 +122,7 @@ def compare(given: argparse.Namespace) -> None:
 
 
 def make(given: argparse.Namespace) -> None:
-    """Train the grid."""
+    """Train the grid of a family."""
     from tests.benchmarks import tabulate  # the one part that needs torch
 
     started = time.perf_counter()
@@ -133,6 +133,7 @@ def make(given: argparse.Namespace) -> None:
 
     tabulate.make(
         given.curves,
+        family=given.family,
         most=given.levels,
         epochs=given.epochs,
         seed=given.seed,
@@ -164,8 +165,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--curves", type=Path, default=Path("curves.npz"))
     commands = parser.add_subparsers(required=True)
     making = commands.add_parser("make")
+    making.add_argument("--family", choices=families.FAMILIES, default="mlp")
     making.add_argument("--levels", type=int, default=5, help="of each parameter, at most")
-    making.add_argument("--epochs", type=int, default=curves.EPOCHS)
+    making.add_argument("--epochs", type=int, default=families.EPOCHS)
     making.add_argument("--seed", type=int, default=0)
     making.add_argument("--classes", help="digits to tell apart, such as 0,1,2,3,4; all where it is not given")
     making.set_defaults(run=make)

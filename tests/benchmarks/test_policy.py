@@ -19,8 +19,9 @@ from search.errors import UsageError
 from search.strategies.policy import default_policy
 from search.strategies.registry import PRUNERS, SAMPLERS, StrategySetting
 from spaces import Float, Int, Space
-from tests.benchmarks import curves, policy, scores, suggesting
+from tests.benchmarks import curves, policy, scores, suggesting, tabulate
 from tests.benchmarks.curves import Curve, Task
+from tests.benchmarks.families import FAMILIES
 from tests.benchmarks.replay import Simulation, replay
 
 
@@ -43,7 +44,7 @@ def command(*arguments: str) -> str:
 @pytest.mark.long
 def test_makes_a_table_and_compares_policies_on_it(tmp_path: Path) -> None:
     table = str(tmp_path / "tiny.npz")
-    assert "2 networks of 2 epochs on digits 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 431 + 1007 images" in command(
+    assert "2 mlp networks of 2 epochs on digits 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 431 + 1007 images" in command(
         "--curves", table, "make", "--levels", "1", "--epochs", "2"
     )
     options = ("--methods", "default,tpe+median", "--seeds", "2", "--budget", "5", "--experience", table)
@@ -72,13 +73,27 @@ def test_without_a_table_it_says_how_to_make_one(tmp_path: Path) -> None:
     assert result.stderr.count("\n") == 1
 
 
-def test_every_point_of_the_grid_is_a_configuration_of_the_objective() -> None:
-    levels = {name: len(values) for name, values in curves.LEVELS.items()}
-    every = list(curves.points(curves.grid(levels)))
-    assert len({curves.key(point) for point in every}) == len(every) == 48 * (5 * 3 + 5 * 3)
+@pytest.mark.parametrize(("name", "networks"), [("mlp", 1440), ("residual", 672), ("recurrent", 1080)])
+def test_every_point_of_a_grid_is_a_configuration_of_the_objective(name: str, networks: int) -> None:
+    space, levels = FAMILIES[name].objective.space, FAMILIES[name].levels
+    numbered = curves.grid(space, {name: len(values) for name, values in levels.items()})
+    every = list(curves.points(numbered))
+    assert len({curves.key(point) for point in every}) == len(every) == networks
     for point in every:
-        curves.grid(levels).replay(point)
-        curves.OBJECTIVE.space.replay(curves.parameters(curves.LEVELS, point))
+        numbered.replay(point)
+        space.replay(curves.parameters(levels, point))
+
+
+@pytest.mark.parametrize(("family", "networks"), [("residual", 4), ("recurrent", 12)])
+def test_a_family_with_plain_choices_is_trained_and_searched(family: str, networks: int, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.npz"
+    tabulate.make(path, family=family, most=1, epochs=1, seed=0, classes=["0", "1"], progress=lambda done, wanted: None)
+    task, about = curves.read(path)
+    assert about.startswith(f"{networks} {family} networks of 1 epochs on digits 0, 1, ")
+    setting = StrategySetting(space=task.space, epochs=1, seed=0)
+    found = replay(task, *policy.policy("random+halving", setting), epochs=9)
+    assert len(found.trials) == 9
+    assert 0 < found.best[-1][1] <= task.finals[-1]
 
 
 def test_one_worker_spends_epoch_by_epoch() -> None:
@@ -203,6 +218,6 @@ def test_the_adapter_refuses_another_kind() -> None:
 
 
 def test_suggestions_are_timed_with_conditions() -> None:
-    found = suggesting.times("random", curves.OBJECTIVE.space, trials=5, earlier=0, suggestions=4)
+    found = suggesting.times("random", FAMILIES["mlp"].objective.space, trials=5, earlier=0, suggestions=4)
     assert 0 < found.median <= found.ninth
     assert found.first > 0
