@@ -1,6 +1,8 @@
 """Make a study of the portfolio from studies of a storage:
 
 python -m search.study.make_portfolio --name fashion-depth --study NAME --study NAME ... --storage URL
+
+`--objective NAME` says whose space it is, if the studies are of another objective that has the same one.
 """
 
 from __future__ import annotations
@@ -30,14 +32,17 @@ def main() -> None:
     """Write the file of the new study."""
     arguments = _parse_arguments()
     with open_storage(load(storage=arguments.storage)) as database:
-        document = collect(database, arguments.study)
+        document = collect(database, arguments.study, arguments.objective)
     path: Path = arguments.out / f"{arguments.name}.json"
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     print(f"{path}: {len(document['trials'])} trials")
 
 
-def collect(database: Database, names: Sequence[str]) -> dict[str, Any]:
-    """Return the best trials of these studies of one objective, some of the others, and where they come from."""
+def collect(database: Database, names: Sequence[str], objective: str | None = None) -> dict[str, Any]:
+    """Return the best trials of these studies of one objective, some of the others, and where they come from.
+
+    objective: the shipped one whose space it is; None for the studies' own.
+    """
     records = [studies.get(database.engine, name) for name in names]
     specs = [StudySpec.from_json(record.spec) for record in records]
     first = specs[0]
@@ -51,7 +56,7 @@ def collect(database: Database, names: Sequence[str]) -> dict[str, Any]:
             finished_trials.measure_extent(database.engine, record.study_id).trials,
         )
     return {
-        "objective": first.objective,
+        "objective": objective or first.objective,
         "dataset": first.dataset,
         "epochs": first.epochs,
         "versions": dict(first.versions),
@@ -85,6 +90,7 @@ def _parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--name", required=True, help="name of the new study")
     parser.add_argument("--study", action="append", required=True, help="a study to take trials of; repeatable")
+    parser.add_argument("--objective", help="the shipped objective whose space it is; default: the studies' own")
     parser.add_argument("--storage", help="Postgres URL; default as for every command")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder; default: this package's")
     return parser.parse_args()

@@ -56,7 +56,7 @@ MLP = _family(
     },
 )
 
-# 672 networks. Those without normalization diverge at the high learning rates if gradients are not clipped.
+# 672 networks. The momentum exists for one optimizer, the weight decay for the other.
 RESIDUAL = _family(
     "resnet",
     Space(
@@ -79,7 +79,7 @@ RESIDUAL = _family(
     },
 )
 
-# 720 networks.
+# 720 networks. The momentum exists for one optimizer.
 RECURRENT = _family(
     "rnn",
     Space(
