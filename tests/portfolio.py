@@ -67,17 +67,18 @@ RECIPES: Mapping[str, Recipe] = {
 
 def make(name: str, recipe: Recipe, out: Path) -> None:
     """Run the study in a storage of its own and write its file into the folder."""
-    with TemporaryDirectory() as home:
-        path = Path(home) / f"{name.replace('-', '_')}.py"
+    with TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        folder.chmod(0o755)  # as root, the embedded server runs as another user
+        path = folder / f"{name.replace('-', '_')}.py"
         path.write_text(
             OBJECTIVE_FILE.format(module=recipe.objective.replace("-", "_"), classes=recipe.classes), encoding="utf-8"
         )
-        environment = {**os.environ, "SEARCH_HOME": home}
-        subprocess.run(
-            [sys.executable, "-m", "search", *run_arguments(name, recipe, path)], env=environment, check=True
-        )
         source = ["--name", name, "--study", name, "--objective", recipe.objective, "--out", str(out)]
-        subprocess.run([sys.executable, "-m", "search.study.make_portfolio", *source], env=environment, check=True)
+        for words in (["search", *run_arguments(name, recipe, path)], ["search.study.make_portfolio", *source]):
+            environment = {**os.environ, "SEARCH_HOME": str(folder / "home")}
+            if subprocess.run([sys.executable, "-m", *words], env=environment, check=False).returncode:
+                sys.exit(f"portfolio: {name} was not made; `python -m {words[0]}` says above why")
 
 
 def run_arguments(name: str, recipe: Recipe, path: Path) -> list[str]:
