@@ -100,10 +100,11 @@ def describe_plan(pruner: str, budget: Budget, epochs: int) -> str:
     expected = foresee(trials, epochs)
     each = f"{count_noun(trials, 'trial')} of up to {count_noun(epochs, 'epoch')}"
     if trials == budget.trials or budget.epochs is None:
-        plan = f"{each}: about {_count_trainings(expected.full_trainings)}"
+        about = expected.full_trainings
+        plan = f"{each}: about {_count_trainings(round(about) if about >= 2 else about)}"
     else:
-        owner = _count_trainings(budget.epochs / epochs)
-        plan = owner + ("'" if owner.endswith("s") else "'s") + f" worth of epochs: about {each}"
+        worth = _count_trainings(budget.epochs / epochs)
+        plan = worth + ("'" if worth.endswith("s") else "'s") + f" worth of epochs: about {each}"
     return f"{plan}; about {max(1, round(expected.complete))} will complete"
 
 
@@ -118,7 +119,7 @@ def conclude(status: Status, epochs: int) -> None:
     """Print what was done, the best configuration and the next command; `epochs` are those of a full training."""
     best, trained = status.best, "" if status.budget.epochs else f", {count_noun(status.epochs_trained, 'epoch')}"
     say(
-        f"study {status.study}: {status.progress}{trained}: {status.epochs_trained / epochs:.1f} full trainings; "
+        f"study {status.study}: {status.progress}{trained}: {_count_trainings(status.epochs_trained / epochs)}; "
         f"{status.states.complete} completed"
     )
     if best is None:
@@ -132,5 +133,5 @@ def conclude(status: Status, epochs: int) -> None:
 
 
 def _count_trainings(number: float) -> str:
-    shown = str(round(number)) if number >= 2 else f"{number:.1f}".removesuffix(".0")
+    shown = f"{number:.1f}".removesuffix(".0")
     return f"{shown} full {'training' if shown == '1' else 'trainings'}"

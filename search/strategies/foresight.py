@@ -44,7 +44,7 @@ def foresee_rungs(trials: int, epochs: int, skipped: int = 0) -> Foresight:
 
 def foresee_brackets(trials: int, epochs: int) -> Foresight:
     """Return what is expected of Hyperband, whose brackets begin one rung later each, with fewer trials each."""
-    brackets = max(1, len(count_on_rungs(trials, epochs)))
+    brackets = sum(REDUCTION**bracket <= epochs for bracket in range(20))
     weights = [REDUCTION ** (brackets - 1 - skipped) / (brackets - skipped) for skipped in range(brackets)]
     full_trainings = complete = 0.0
     for skipped, weight in enumerate(weights):
