@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import UUID
 
 SCHEMA = "depthsearch"
-VERSION = 5
+VERSION = 6
 """The version of the tables below; the name of the newest script in storage/migrations/versions."""
 
 metadata = MetaData(schema=SCHEMA)
@@ -52,7 +52,8 @@ studies = Table(
     Column("uuid", UUID(as_uuid=False), nullable=False, unique=True),
     Column("name", Text, nullable=False),
     Column("spec", JSON, nullable=False),
-    Column("trials", Integer, nullable=False),
+    Column("trials", Integer),
+    Column("epoch_budget", Integer),
     Column("deadline", MOMENT),
     Column("control", Text, nullable=False, server_default="run"),
     Column("reason", Text),

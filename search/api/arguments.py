@@ -16,6 +16,7 @@ from search.api.session import Session, open_session
 from search.error_messages import user_message
 from search.errors import UsageError
 from search.settings import Settings, load
+from search.study.options import parse_budget
 from storage.errors import UnknownStudy
 
 
@@ -77,6 +78,20 @@ def open_named(
         return open_session(name, settings, find_reference(objective))
     except UnknownStudy as error:
         raise UnknownStudy(error.name, error.known, user_message(error)) from None
+
+
+def check_epochs(budget: str | None) -> str | None:
+    """Return the budget of a new study.
+
+    Raises:
+        UsageError: it is a time, which counts from the start of a run.
+    """
+    if budget is not None and parse_budget(budget).seconds is not None:
+        raise UsageError(
+            f"a study is created with a budget of epochs, such as '20R', but got {budget!r}; a time is the run's: "
+            f"study.run(budget={budget!r})"
+        )
+    return budget
 
 
 def list_overrides(overrides: Mapping[str, object] | Sequence[str] | None) -> tuple[str, ...] | None:

@@ -74,7 +74,7 @@ class Session:
         else:
             record = studies.get(self.database.engine, self.record.name)
             create.check_not_moved(record)
-            create.raise_budget(self.database, record, request.trials)
+            create.raise_budget(self.database, record, request)
         return self.plan
 
     def trials(self) -> Trials:

@@ -40,6 +40,7 @@ class Study:
         objective: str | Path | Objective | None = None,
         *,
         trials: int | None = None,
+        budget: str | None = None,
         epochs: int | None = None,
         seed: int | None = None,
         train_examples: int | None = None,
@@ -57,6 +58,7 @@ class Study:
             name: The study's name in the storage.
             objective: A name, a file that defines OBJECTIVE, or an OBJECTIVE itself. Default: the study's name.
             trials: The study's budget: how many trials it finishes, complete or pruned. Default: the objective's.
+            budget: Full trainings' worth of epochs, `20R`, after which no trial begins; then `trials` has no default.
             epochs: Epochs of a full training. Default: the objective's.
             seed: Seed of the split, the proposals and the weights. Default: 0.
             train_examples: How many training images to use, a stratified part of all. Default: all.
@@ -72,7 +74,7 @@ class Study:
             ObjectiveError, SpaceError, DataError: The objective, an override or the data set cannot be used.
             StorageError: The storage cannot be reached.
         """
-        from search.api.arguments import find_reference, list_overrides, load_settings
+        from search.api.arguments import check_epochs, find_reference, list_overrides, load_settings
         from search.api.session import create_session
         from search.study.plan import StudyRequest
 
@@ -81,6 +83,7 @@ class Study:
             study=name,
             objective=find_reference(objective),
             trials=trials,
+            budget=check_epochs(budget),
             epochs=epochs,
             seed=seed,
             train_examples=train_examples,
@@ -120,6 +123,7 @@ class Study:
         self,
         *,
         trials: int | None = None,
+        budget: str | None = None,
         workers: int | None = None,
         timeout: float | None = None,
         device: str | None = None,
@@ -132,6 +136,7 @@ class Study:
 
         Args:
             trials: A larger budget.
+            budget: A larger budget of epochs, `40R`, or the time after which to end, `2h`.
             workers: Worker processes. Default: one per GPU or, without a GPU, one per core.
             timeout: Seconds after which to end.
             device: `cpu`, `cuda`, `all` (the default), or a list such as `cuda:0,cuda:1`.
@@ -143,18 +148,13 @@ class Study:
         """
         from search.api import training
         from search.settings import change
-        from search.signals import end_block_on_first
         from search.study.plan import StudyRequest
 
         session = self._opened()
-        with end_block_on_first():
-            machine = training.prepare_machine(change(session.settings, device=device, workers=workers))
-            request = StudyRequest(study=self.name, objective=session.objective, trials=trials, timeout=timeout)
-            session.resume(request)
-            training.train(session, machine.plan_jobs(session), timeout=timeout, progress=progress)
-        status = session.view.status()  # also after a signal that the program's own handler has taken
-        training.check_not_failed(status)
-        return status
+        request = StudyRequest(
+            study=self.name, objective=session.objective, trials=trials, budget=budget, timeout=timeout
+        )
+        return training.run_here(session, request, change(session.settings, device=device, workers=workers), progress)
 
     def status(self) -> Status:
         """Read the study's state: counts, budget, workers, the best trial, the score."""

@@ -15,6 +15,7 @@ from objectives.data.files.decoded import Progress as Decoding
 from search.api.session import Session
 from search.errors import NothingToDo, SearchError
 from search.settings import Settings
+from search.signals import end_block_on_first
 from search.study import create, prior_studies
 from search.study import plan as plans
 from search.study.plan import StudyRequest
@@ -84,17 +85,33 @@ def prepare_machine(settings: Settings) -> Machine:
     return Machine(devices=found, workers=settings.workers, cores=devices.count_cores())
 
 
+def run_here(session: Session, request: StudyRequest, settings: Settings, progress: Callback | None) -> Status:
+    """Train a study that is open with this machine's devices, as requested; return its status.
+
+    Raises:
+        UsageError: the study cannot continue as requested, or there is no such device.
+        SearchError: a worker failed, or a bug in the objective stopped the study.
+    """
+    with end_block_on_first():
+        machine = prepare_machine(settings)
+        session.resume(request)
+        train(session, machine.plan_jobs(session), seconds=request.seconds, progress=progress)
+    status = session.view.status()  # also after a signal that the program's own handler has taken
+    check_not_failed(status)
+    return status
+
+
 def train(
-    session: Session, jobs: list[WorkerJob], *, timeout: float | None = None, progress: Callback | None = None
+    session: Session, jobs: list[WorkerJob], *, seconds: float | None = None, progress: Callback | None = None
 ) -> Status:
-    """Train until the budget is spent, the study is stopped or `timeout` seconds have passed; return its status.
+    """Train until the budget is spent, the study is stopped or `seconds` have passed; return its status.
 
     Raises:
         SearchError: a worker failed.
         Interrupted: a signal arrived; the workers have ended.
     """
-    create.start_study(session.database, session.record.study_id, timeout)
-    if session.view.status().budget.left:
+    create.start_study(session.database, session.record.study_id, seconds)
+    if session.view.status().budget.left != 0:
         supervise(session, jobs, progress)
     return session.view.status()
 

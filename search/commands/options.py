@@ -25,7 +25,17 @@ Trials = Annotated[
     int | None,
     typer.Option(help="The study's budget: how many trials it finishes. Default: the objective's.", metavar="N"),
 ]
-Timeout = Annotated[float | None, typer.Option(help="End after this many seconds.", metavar="S")]
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        help="Begin no trial once the epochs of this many full trainings are stored (20R), or end after a time (2h). "
+        "With epochs and without --trials, the number of trials is unlimited.",
+        metavar="20R|2h",
+    ),
+]
+Timeout = Annotated[
+    float | None, typer.Option(help="End after this many seconds, as --budget 2h after hours.", metavar="S")
+]
 Workers = Annotated[
     int | None,
     typer.Option(help="Worker processes. Default: one per GPU or, without a GPU, one per core.", metavar="W"),

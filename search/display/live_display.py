@@ -49,7 +49,7 @@ class LiveTable(LogLines):
         super().__init__(console)
         self._live = Live(console=console, refresh_per_second=2, transient=False)
         self._started = 0.0
-        self._done_before: int | None = None
+        self._before: Status | None = None
 
     def __enter__(self) -> LiveTable:
         self._live.start()
@@ -61,10 +61,9 @@ class LiveTable(LogLines):
 
     def __call__(self, progress: Progress) -> None:
         """Show the present state."""
-        if self._done_before is None:
-            self._started, self._done_before = time.monotonic(), progress.status.states.finished
-        done_here = progress.status.states.finished - self._done_before
-        summary = summarize(progress.status, done_here, time.monotonic() - self._started)
+        if self._before is None:
+            self._started, self._before = time.monotonic(), progress.status
+        summary = summarize(self._before, progress.status, time.monotonic() - self._started)
         self._live.update(Group(_running(progress), as_cell(summary)))
 
 
@@ -90,15 +89,40 @@ def _running(progress: Progress) -> Table:
     return table
 
 
-def summarize(status: Status, done_here: int, seconds: float) -> str:
-    """Return counts, the best trial and, once trials have ended here, the time left, in one line."""
-    text = f"{status.states.finished}/{status.budget.trials} trials ({format_counts(status) or 'none yet'})"
+def summarize(before: Status, status: Status, seconds: float) -> str:
+    """Return counts, the best trial and, once trials have ended here, the time left, in one line.
+
+    before: the state so many seconds ago.
+    """
+    text = f"{format_progress(status)} ({format_counts(status) or 'none yet'})"
     best = status.best
     if best is not None:
         text += f"  |  best {best.value:.4f} (trial {best.trial}: {format_parameters(best.params)})"
-    if done_here > 0 and status.budget.left:
-        text += f"  |  about {format_duration(seconds / done_here * status.budget.left)} left"
+    left = estimate_share_left(before, status)
+    if left:
+        text += f"  |  about {format_duration(seconds * left)} left"
     return text
+
+
+def format_progress(status: Status) -> str:
+    """Return how much of the budget is spent, in a few characters: `12/30 trials, 80/400 epochs`."""
+    finished, budget = status.states.finished, status.budget
+    done = count_noun(finished, "trial") if budget.trials is None else f"{finished}/{budget.trials} trials"
+    return done if budget.epochs is None else f"{done}, {status.epochs_trained}/{budget.epochs} epochs"
+
+
+def estimate_share_left(before: Status, status: Status) -> float | None:
+    """Return what is left to do as a multiple of what was done since `before`; None if nobody can tell.
+
+    Of a budget of trials and of epochs, the one that is reached first counts.
+    """
+    finished, epochs = status.states.finished - before.states.finished, status.epochs_trained - before.epochs_trained
+    if finished == 0:
+        return None
+    left = [] if status.budget.left is None else [status.budget.left / finished]
+    if status.budget.epochs is not None and epochs:
+        left.append(max(0, status.budget.epochs - status.epochs_trained) / epochs)
+    return min(left, default=None)
 
 
 def format_counts(status: Status) -> str:

@@ -9,13 +9,15 @@ from objectives.base.plurals import count_noun
 from search.api import training
 from search.api.session import Session, create_session, open_session, resume_session
 from search.connection import describe_storage
-from search.display.live_display import LiveTable, LogLines
+from search.display.live_display import LiveTable, LogLines, format_duration
 from search.display.output import Decoding, err, format_configuration, note, out, print_document, say
 from search.errors import Interrupted
 from search.settings import Settings
+from search.strategies.foresight import expect_trials
+from search.strategies.registry import find_pruner
 from search.study import prior_studies
 from search.study.plan import ResolvedStudy, StudyRequest
-from search.study.status_types import Status
+from search.study.status_types import Budget, Status
 from search.workers.job import WorkerJob
 from storage.errors import format_command
 
@@ -39,12 +41,12 @@ def run_study(request: StudyRequest, settings: Settings, *, create: bool, as_jso
         for text in plan.notes:
             note(f"note: {text}")
         jobs = machine.plan_jobs(session)
-        before = session.view.status()
-        if before.budget.left:
-            announce(session, plan, jobs, before)
+        before, epochs = session.view.status(), plan.spec.epochs
+        if before.budget.left != 0:
+            announce(session, plan, jobs, before, request.seconds)
         try:
             with choose_display(as_json=as_json) as display:
-                status = training.train(session, jobs, timeout=request.timeout, progress=display)
+                status = training.train(session, jobs, seconds=request.seconds, progress=display)
         except Interrupted:
             note(f"stopped; continue with: {format_command('resume', '--study', session.record.name)}")
             raise
@@ -52,7 +54,7 @@ def run_study(request: StudyRequest, settings: Settings, *, create: bool, as_jso
         print_document(status)
     training.check_not_failed(status)
     if not as_json:
-        conclude(status)
+        conclude(status, epochs)
 
 
 def add_machine(request: StudyRequest, settings: Settings) -> None:
@@ -71,17 +73,39 @@ def add_machine(request: StudyRequest, settings: Settings) -> None:
             training.supervise(session, jobs, display)
 
 
-def announce(session: Session, plan: ResolvedStudy, jobs: list[WorkerJob], status: Status) -> None:
+def announce(
+    session: Session, plan: ResolvedStudy, jobs: list[WorkerJob], status: Status, seconds: float | None
+) -> None:
     """Print what is about to be trained, on stderr; `status` is the study's state now."""
     devices = ", ".join(dict.fromkeys(job.device for job in jobs))
+    begun = f"; so far {status.progress}" if status.states.finished else ""
+    end = "" if seconds is None else f"; ends after {format_duration(seconds)}"
+    note(f"study {status.study}: {describe_plan(plan.spec.pruner, status.budget, plan.spec.epochs)}{begun}{end}")
     note(
-        f"study {status.study}: {status.budget.left} of {status.budget.trials} trials to go, up to "
-        f"{count_noun(plan.spec.epochs, 'epoch')} each, on {len(plan.split.train)} + {len(plan.split.validation)} "
-        f"images of {plan.prepared.name}; starting {count_noun(len(jobs), 'worker')} on {devices}"
+        f"training on {len(plan.split.train)} + {len(plan.split.validation)} images of {plan.prepared.name}; starting "
+        f"{count_noun(len(jobs), 'worker')} on {devices}"
     )
     earlier = prior_studies.list_names(session.database.engine, plan.spec)
     if earlier:
         note(f"learning from {count_noun(len(earlier), 'earlier study', 'earlier studies')}: {', '.join(earlier)}")
+
+
+def describe_plan(pruner: str, budget: Budget, epochs: int) -> str:
+    """Return what a study will do with its budget, as far as that can be told before it has begun.
+
+    epochs: of a full training.
+    """
+    foresee = find_pruner(pruner).foresee
+    trials = expect_trials(foresee, budget.trials, budget.epochs, epochs)
+    expected = foresee(trials, epochs)
+    each = f"{count_noun(trials, 'trial')} of up to {count_noun(epochs, 'epoch')}"
+    if trials == budget.trials or budget.epochs is None:
+        about = expected.full_trainings
+        plan = f"{each}: about {_count_trainings(round(about) if about >= 2 else about)}"
+    else:
+        worth = _count_trainings(budget.epochs / epochs)
+        plan = worth + ("'" if worth.endswith("s") else "'s") + f" worth of epochs: about {each}"
+    return f"{plan}; about {max(1, round(expected.complete))} will complete"
 
 
 def choose_display(*, as_json: bool) -> LogLines:
@@ -91,12 +115,12 @@ def choose_display(*, as_json: bool) -> LogLines:
     return LiveTable(out())
 
 
-def conclude(status: Status) -> None:
-    """Print counts, the best configuration and the next command."""
-    states, budget, best = status.states, status.budget, status.best
+def conclude(status: Status, epochs: int) -> None:
+    """Print what was done, the best configuration and the next command; `epochs` are those of a full training."""
+    best, trained = status.best, "" if status.budget.epochs else f", {count_noun(status.epochs_trained, 'epoch')}"
     say(
-        f"study {status.study}: {count_noun(states.complete, 'trial')} complete, {states.pruned} pruned, "
-        f"{budget.left} left of {budget.trials}"
+        f"study {status.study}: {status.progress}{trained}: {_count_trainings(status.epochs_trained / epochs)}; "
+        f"{status.states.complete} completed"
     )
     if best is None:
         say("no trial has completed yet")
@@ -106,3 +130,8 @@ def conclude(status: Status) -> None:
     for line in format_configuration(best.params):
         say(line)
     say(f"next: {format_command('final', '--study', status.study)}")
+
+
+def _count_trainings(number: float) -> str:
+    shown = f"{number:.1f}".removesuffix(".0")
+    return f"{shown} full {'training' if shown == '1' else 'trainings'}"

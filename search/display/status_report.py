@@ -30,7 +30,7 @@ def _row(status: Status) -> tuple[object, ...]:
     return (
         status.study,
         status.objective,
-        f"{status.states.finished}/{status.budget.trials}",
+        status.states.finished if status.budget.trials is None else f"{status.states.finished}/{status.budget.trials}",
         f"{best.value:.4f}" if best else "",
         f"{final.test_accuracy:.4f}" if final else "",
         len(status.workers) or "",
@@ -41,7 +41,7 @@ def format_status(status: Status) -> list[str]:
     """Return a study's state in lines for people."""
     lines = [
         f"study {status.study} (objective {status.objective}): {format_counts(status) or 'no trials yet'}; "
-        f"{status.budget.left} left of {status.budget.trials}, {count_noun(status.epochs_trained, 'epoch')} trained"
+        f"{_format_budget(status)} trained"
     ]
     if status.control != "run":
         lines.append(f"stopped{f': {status.stop_reason}' if status.stop_reason else ''}")
@@ -56,6 +56,12 @@ def format_status(status: Status) -> list[str]:
     if final is not None:
         lines.append(f"test accuracy {final.test_accuracy:.4f}, scored {final.scored_at}")
     return lines
+
+
+def _format_budget(status: Status) -> str:
+    budget, trained = status.budget, status.epochs_trained
+    left = "" if budget.trials is None else f"{budget.left} left of {budget.trials}, "
+    return f"{left}{count_noun(trained, 'epoch') if budget.epochs is None else f'{trained} of {budget.epochs} epochs'}"
 
 
 def _format_worker(worker: WorkerState) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ from search.settings import Settings
 from search.study.plan import ResolvedStudy, StudyRequest, resolve_stored
 from search.study.source_networks import fetch_sources
 from search.study.spec import StudySpec
-from search.study.status import count_finished
+from search.study.status import measure_budget
 from spaces import Choice
 from storage.database import Database
 from storage.errors import format_command
@@ -110,13 +111,18 @@ class FinalStep:
 
     def no_completed_trial(self) -> NothingToDo:
         """Return the error to raise if no trial could win, with a command that trains more."""
-        name, budget = self.record.name, self.record.trials
-        if count_finished(list(self.trials)) < budget:
+        name = self.record.name
+        if measure_budget(self.record, list(self.trials)).left != 0:
             remedy = f"train some with `{format_command('run', '--study', name)}`"
         else:
-            more = format_command("resume", "--study", name, "--trials", str(2 * budget))
+            more = format_command("resume", "--study", name, *self._double_budget())
             remedy = f"its budget is spent{self._describe_reasons()}; raise it, for instance with `{more}`"
         return NothingToDo(f"study {name!r} has no completed trial; {remedy}")
+
+    def _double_budget(self) -> list[str]:
+        trials, epochs = self.record.trials, self.record.epoch_budget
+        more = [] if trials is None else ["--trials", str(2 * trials)]
+        return more if epochs is None else [*more, "--budget", f"{math.ceil(2 * epochs / self.spec.epochs)}R"]
 
     def _describe_reasons(self) -> str:
         reasons = Counter(str(trial.user_attrs["reason"]) for trial in self.trials if "reason" in trial.user_attrs)
@@ -136,9 +142,11 @@ def prepare_final_step(task: FinalTask, reopening: Reopening | None) -> FinalSte
     own = StudyRequest(study=record.name, objective=task.objective)
     plan = resolve_stored(record, own, settings, task.decoding, searches=False)
     make_importable(plan.found)
-    left = task.view.status().budget.left
-    if left:
-        task.tell(f"note: {left} trials of the study's budget have not finished yet")
+    status = task.view.status()
+    if status.budget.left is None:
+        task.tell(f"note: the study's budget is not spent yet: {status.progress}")
+    elif status.budget.left:
+        task.tell(f"note: {status.budget.left} trials of the study's budget have not finished yet")
     return FinalStep(
         database=task.database,
         record=record,

@@ -12,6 +12,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from search.errors import UsageError
+from search.strategies.foresight import (
+    REDUCTION,
+    Foresee,
+    count_in_brackets,
+    count_on_rungs,
+    foresee_brackets,
+    foresee_median,
+    foresee_none,
+    foresee_rank,
+    foresee_rungs,
+)
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
@@ -22,7 +33,6 @@ if TYPE_CHECKING:
 
 E = TypeVar("E")
 
-REDUCTION = 3
 # Optuna's defaults: random trials before TPE fits its densities, completed trials before the median pruner stops any.
 TPE_STARTUP_TRIALS = 10
 MEDIAN_STARTUP_TRIALS = 5
@@ -67,6 +77,8 @@ class PrunerEntry:
     count_compared: Callable[[int, int], Mapping[int, float]]
     """(trials, epochs) -> about how many trials are compared at each decision, by the epochs trained before it; empty
     if every decision compares all trials."""
+    foresee: Foresee
+    """(trials, epochs) -> the full trainings and the completed trials that a plan is expected to come to."""
     version: int = 1
     """Raised whenever the pruner stops other trials than before; studies of another version are refused."""
 
@@ -134,18 +146,6 @@ def _never(setting: StrategySetting) -> BasePruner:
     return NopPruner()
 
 
-def _rungs(trials: int, epochs: int) -> dict[int, float]:
-    """Return the trials at each rung of successive halving: after 2, 4, 10, 28, ... epochs a third continues."""
-    powers = [REDUCTION**rung for rung in range(20) if REDUCTION**rung + 1 < epochs]
-    return {power + 1: trials / power for power in powers}
-
-
-def _brackets(trials: int, epochs: int) -> dict[int, float]:
-    """Return the trials at each rung of Hyperband, which divides them evenly among its brackets."""
-    rungs = _rungs(trials, epochs)
-    return {epoch: count / len(rungs) for epoch, count in rungs.items()}
-
-
 SAMPLERS: dict[str, SamplerEntry] = {
     "curves": SamplerEntry(
         build=_curves,
@@ -167,26 +167,31 @@ PRUNERS: dict[str, PrunerEntry] = {
         build=_rank,
         description="after epoch e the best 1/(e+1)^1.3 of all trials continue; every third trial is judged later",
         count_compared=lambda trials, epochs: {},  # compares all trials, including those it stopped
+        foresee=foresee_rank,
     ),
     "halving": PrunerEntry(
         build=_halving,
         description="asynchronous successive halving, a third continues (Li et al. 2020)",
-        count_compared=_rungs,
+        count_compared=count_on_rungs,
+        foresee=foresee_rungs,
     ),
     "median": PrunerEntry(
         build=_median,
         description="stops below the median of completed trials at the same epoch, Optuna's default; cautious, slow",
         count_compared=lambda trials, epochs: {1: trials - MEDIAN_STARTUP_TRIALS} if epochs > 1 else {},
+        foresee=lambda trials, epochs: foresee_median(trials, epochs, MEDIAN_STARTUP_TRIALS),
     ),
     "hyperband": PrunerEntry(
         build=_hyperband,
         description="several brackets of successive halving (Li et al. 2018); for hundreds of trials",
-        count_compared=_brackets,
+        count_compared=count_in_brackets,
+        foresee=foresee_brackets,
     ),
     "none": PrunerEntry(
         build=_never,
         description="every trial runs to its last epoch",
         count_compared=lambda trials, epochs: {},
+        foresee=foresee_none,
     ),
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from objectives.data.cache import find_missing_test_folder
@@ -10,8 +10,11 @@ from objectives.data.files.decoded import Progress
 from search.errors import UsageError
 from search.settings import Settings
 from search.strategies import plan_warnings, policy
+from search.strategies.foresight import expect_trials
+from search.strategies.registry import find_pruner
 from search.study import prior_studies, source_networks
 from search.study.plan import ResolvedStudy, StudyRequest, resolve_new, resolve_stored
+from search.study.spec import StudySpec
 from storage.database import Database
 from storage.errors import StudyExists, UnknownStudy, format_command
 from storage.records import studies
@@ -19,6 +22,16 @@ from storage.records.studies import StudyRecord
 
 # The largest share of its trials that a study spends on what earlier studies found best.
 STARTING_SHARE = 1 / 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewBudget:
+    """What a new study may spend: a number of trials, of epochs, or both."""
+
+    trials: int | None
+    epochs: int | None
+    expected: int
+    """About how many trials that will be."""
 
 
 def create_or_continue(
@@ -36,22 +49,24 @@ def create_or_continue(
         plan = attach_sources(database, resolve_new(request, settings, progress))
         experience = prior_studies.choose_prior_studies(database.engine, plan.found.objective.space, request.experience)
         plan = replace(plan, spec=replace(plan.spec, experience=experience))
-        trials = request.trials or plan.found.objective.trials
-        starts = propose_starting_points(database, plan, trials)
+        budget, spec = choose_budget(request, plan), plan.spec.to_json()
+        starts = propose_starting_points(database, plan, budget.expected)
         try:
-            with studies.create_atomically(database, request.study, plan.spec.to_json(), trials) as draft:
+            with studies.create_atomically(
+                database, request.study, spec, budget.trials, epoch_budget=budget.epochs
+            ) as draft:
                 for start in starts:
                     draft.study.enqueue_trial(start)
         except StudyExists:  # another `run` was quicker
             return resume_study(database, request, settings, progress)
         record = studies.get(database.engine, request.study)
-        return record, replace(plan, notes=[*plan.notes, *warn_about_plan(plan, trials, settings)])
+        return record, replace(plan, notes=[*plan.notes, *warn_about_plan(plan, budget.expected, settings)])
 
 
 def resume_study(
     database: Database, request: StudyRequest, settings: Settings, progress: Progress | None = None
 ) -> tuple[StudyRecord, ResolvedStudy]:
-    """Open the study that the request names and raise its budget if the request asks for more trials.
+    """Open the study that the request names and raise its budget if the request asks for more.
 
     Raises:
         UnknownStudy: there is no such study.
@@ -62,8 +77,16 @@ def resume_study(
     plan = resolve_stored(record, request, settings, progress)
     prior_studies.check_unchanged(database.engine, record, request.experience)
     source_networks.fetch_sources(database.engine, record.name, plan.spec, plan.found.objective)
-    raise_budget(database, record, request.trials)
+    raise_budget(database, record, request)
     return studies.get(database.engine, record.name), plan
+
+
+def choose_budget(request: StudyRequest, plan: ResolvedStudy) -> NewBudget:
+    """Return the budget of a new study: what the request sets, else the objective's number of trials."""
+    epochs = request.count_epoch_budget(plan.spec.epochs)
+    trials = request.trials if request.trials or epochs else plan.found.objective.trials
+    foresee = find_pruner(plan.spec.pruner).foresee
+    return NewBudget(trials=trials, epochs=epochs, expected=expect_trials(foresee, trials, epochs, plan.spec.epochs))
 
 
 def check_not_moved(record: StudyRecord) -> None:
@@ -72,25 +95,29 @@ def check_not_moved(record: StudyRecord) -> None:
         raise UsageError(f"study {record.name!r} was {record.reason}; continue it there")
 
 
-def raise_budget(database: Database, record: StudyRecord, trials: int | None) -> None:
-    """Let the study have `trials` finished trials; None leaves its budget.
+def raise_budget(database: Database, record: StudyRecord, request: StudyRequest) -> None:
+    """Let the study have the request's trials or epochs; what the request leaves open stays.
 
     Raises:
         UsageError: it has a larger budget already.
     """
-    if trials is None:
-        return
-    if trials < record.trials:
-        raise UsageError(
-            f"study {record.name!r} has a budget of {record.trials} trials, which may be raised but not "
-            f"lowered to {trials}; use `{format_command('stop', '--study', record.name)}` to end it early"
-        )
-    studies.raise_budget(database.engine, record.study_id, trials)
+    epoch_budget = request.count_epoch_budget(StudySpec.from_json(record.spec).epochs)
+    for before, asked, what in (
+        (record.trials, request.trials, "trials"),
+        (record.epoch_budget, epoch_budget, "epochs"),
+    ):
+        if before is not None and asked is not None and asked < before:
+            raise UsageError(
+                f"study {record.name!r} has a budget of {before} {what}, which may be raised but not "
+                f"lowered to {asked}; use `{format_command('stop', '--study', record.name)}` to end it early"
+            )
+    if request.trials is not None or epoch_budget is not None:
+        studies.raise_budget(database.engine, record.study_id, request.trials, epoch_budget)
 
 
-def start_study(database: Database, study_id: int, timeout: float | None) -> None:
-    """Let workers train the study's trials: lift a stop, and end them after `timeout` seconds unless it is None."""
-    studies.set_deadline(database.engine, study_id, timeout)
+def start_study(database: Database, study_id: int, seconds: float | None) -> None:
+    """Let workers train the study's trials: lift a stop, and end them after so many seconds unless it is None."""
+    studies.set_deadline(database.engine, study_id, seconds)
     studies.set_control(database.engine, study_id, "run")
 
 
@@ -101,14 +128,17 @@ def attach_sources(database: Database, plan: ResolvedStudy) -> ResolvedStudy:
 
 
 def propose_starting_points(database: Database, plan: ResolvedStudy, trials: int) -> list[dict[str, Any]]:
-    """Return the parameters of a new study's first trials; empty unless it learns from earlier studies."""
+    """Return the parameters of a new study's first trials; empty unless it learns from earlier studies.
+
+    trials: about how many the study will have.
+    """
     setting = prior_studies.build_setting(database.engine, plan, trials)
     sampler, _ = policy.build_strategies(plan.spec.sampler, plan.spec.pruner, setting)
     return policy.propose_starting_points(sampler)[: int(trials * STARTING_SHARE)]
 
 
 def warn_about_plan(plan: ResolvedStudy, trials: int, settings: Settings) -> list[str]:
-    """Return a sentence for each part of a study's plan that cannot work here or with this budget of trials."""
+    """Return a sentence for each part of a study's plan that cannot work here or with about this number of trials."""
     warnings = plan_warnings.warn_about_plan(
         plan.spec.sampler, plan.spec.pruner, trials=trials, epochs=plan.spec.epochs
     )

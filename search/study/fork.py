@@ -34,7 +34,7 @@ def fork_study(
 
     The new study has the old one's values, except those that the request sets. If the same parameters mean the same
     training in both, trials that fit the new space are carried over as finished trials of the new study; otherwise it
-    learns from them. `request.trials` is the number of further trials.
+    learns from them. The budget that the request sets is for further trials.
 
     Raises:
         UnknownStudy: there is no study to fork.
@@ -54,11 +54,13 @@ def fork_study(
         database.engine, space, request.experience, parent=old, carried=bool(carried)
     )
     plan = replace(plan, spec=replace(plan.spec, experience=experience))
-    more = request.trials or plan.found.objective.trials
-    trials = len(carried) + more
+    budget = create.choose_budget(request, plan)
+    trials = None if budget.trials is None else len(carried) + budget.trials
+    epochs = None if budget.epochs is None else _count_epochs(finished, carried) + budget.epochs
     # With this many trials of its own, the study needs no configurations from others to start with.
-    starts = create.propose_starting_points(database, plan, more) if len(carried) < FEWEST_TRIALS else []
-    with studies.create_atomically(database, request.fork, plan.spec.to_json(), trials) as draft:
+    starts = create.propose_starting_points(database, plan, budget.expected) if len(carried) < FEWEST_TRIALS else []
+    spec = plan.spec.to_json()
+    with studies.create_atomically(database, request.fork, spec, trials, epoch_budget=epochs) as draft:
         copy_trials(draft.connection, get_study_id(draft.study), carried, space.distributions())
         for start in starts:
             draft.study.enqueue_trial(start)
@@ -66,7 +68,7 @@ def fork_study(
     notes = [
         *plan.notes,
         *_describe_fork(old, stored, plan, len(finished), len(carried), differences),
-        *create.warn_about_plan(plan, trials, settings),
+        *create.warn_about_plan(plan, len(carried) + budget.expected, settings),
     ]
     return made, replace(plan, notes=notes)
 
@@ -105,6 +107,12 @@ def _select_copies(
         for trial, parameters in fitted
         if parameters is not None
     ]
+
+
+def _count_epochs(finished: Sequence[FrozenTrial], carried: Sequence[TrialCopy]) -> int:
+    """Return how many epochs the trials that are carried over bring along."""
+    copied = {copy.trial_id for copy in carried}
+    return sum(len(trial.intermediate_values) for trial in finished if get_trial_id(trial) in copied)
 
 
 def _describe_fork(

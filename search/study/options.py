@@ -9,8 +9,10 @@ whether a fork with another value still carries trials over.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
+from fractions import Fraction
 from typing import Any, Generic, Never, Protocol, Self, TypeVar
 
 from search.errors import UsageError
@@ -26,6 +28,9 @@ from search.strategies.registry import (
 
 # Counts and seconds alike: what fits the storage's columns.
 LARGEST = 2**31 - 1
+
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+"""The units of time that `--budget` knows."""
 
 Unset = TypeVar("Unset")
 """`None` if options may be left open, as in a request; `Never` if all are decided, as in a stored study."""
@@ -66,6 +71,36 @@ def check_positive(flag: str, value: float) -> None:
     """Raise `UsageError` unless a count or a number of seconds is above 0 and can be stored."""
     if not 0 < value <= LARGEST:
         raise UsageError(f"{flag} must be above 0 (and below 2^31), but got {value}; leave it out for the default")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """What `--budget` allows: the epochs of so many full trainings, or so much time."""
+
+    full_trainings: Fraction | None = None
+    seconds: float | None = None
+
+
+def parse_budget(text: str) -> Effort:
+    """Read `20R`, full trainings' worth of epochs, or `2h`, a time.
+
+    Raises:
+        UsageError: it is neither, or not above 0.
+    """
+    # Callers of the Python API may pass a number.
+    read = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([rsmhd])", str(text).strip(), re.ASCII | re.IGNORECASE)
+    if read is None:
+        raise UsageError(
+            "--budget is a number of full trainings whose epochs may be spent, such as 20R, or a time, such as 2h "
+            f"(30s, 90m, 1d), but got {str(text)[:60]!r}"
+        )
+    number, unit = Fraction(read[1]), read[2].lower()
+    amount = number if unit == "r" else number * SECONDS[unit]
+    if not 0 < amount <= LARGEST:
+        raise UsageError(
+            f"--budget must be above 0 (and below 2^31), but got {str(text)[:60]!r}; leave it out for no limit"
+        )
+    return Effort(full_trainings=amount) if unit == "r" else Effort(seconds=float(amount))
 
 
 def _check_share(flag: str, value: float) -> None:

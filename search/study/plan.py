@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,7 +17,7 @@ from search.errors import NothingToDo, UsageError
 from search.settings import Settings
 from search.strategies.policy import describe_policy
 from search.study import objective_files
-from search.study.options import StudyOptions, check_positive
+from search.study.options import Effort, StudyOptions, check_positive, parse_budget
 from search.study.provenance import find_git_commit, find_package_versions
 from search.study.spec import StudySpec
 from spaces import override
@@ -30,6 +31,8 @@ class StudyRequest(StudyOptions[None]):
     study: str
     objective: str | None = None
     trials: int | None = None
+    budget: str | None = None
+    """Full trainings' worth of epochs, `20R`, or time, `2h`."""
     timeout: float | None = None
     """Seconds."""
     experience: str | None = None
@@ -46,7 +49,31 @@ class StudyRequest(StudyOptions[None]):
             check_positive("--trials", self.trials)
         if self.timeout is not None:
             check_positive("--timeout", self.timeout)
+        if self._effort.seconds is not None and self.timeout is not None:
+            raise UsageError(f"--budget {self.budget} and --timeout both limit the time; give one of them")
         self.check_options()
+
+    @property
+    def seconds(self) -> float | None:
+        """The time after which training ends; None for any."""
+        return self.timeout if self._effort.seconds is None else self._effort.seconds
+
+    def count_epoch_budget(self, epochs: int) -> int | None:
+        """Return how many stored epochs end the study, at `epochs` a full training; None if that is left open.
+
+        Raises:
+            UsageError: they are more than can be stored.
+        """
+        full_trainings = self._effort.full_trainings
+        if full_trainings is None:
+            return None
+        budget = math.ceil(full_trainings * epochs)
+        check_positive("the epochs of --budget", budget)
+        return budget
+
+    @property
+    def _effort(self) -> Effort:
+        return Effort() if self.budget is None else parse_budget(self.budget)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,9 @@ from search.study.spec import StudySpec
 from search.study.status_types import BestTrial, Budget, Status, TrialCounts, TrialError, WorkerState
 from storage.database import Database
 from storage.leasing import workers
+from storage.leasing.slots import limit_trials
 from storage.records import studies
+from storage.records.studies import StudyRecord
 
 # A worker that has been silent for longer is not shown.
 SILENT_SECONDS = 120.0
@@ -47,15 +49,14 @@ class StudyView:
         if trials is None:
             trials = self.trials()
         self.record = studies.get(engine, self._name)
-        finished = count_finished(trials)
         return Status(
             study=self.record.name,
             objective=self.spec.objective,
             direction="maximize",
             states=count_states(trials),
             reasons=dict(Counter(t.user_attrs["reason"] for t in trials if "reason" in t.user_attrs)),
-            budget=Budget(trials=self.record.trials, left=max(0, self.record.trials - finished)),
-            epochs_trained=sum(len(trial.intermediate_values) for trial in trials),
+            budget=measure_budget(self.record, trials),
+            epochs_trained=count_epochs(trials),
             best=describe_best(trials),
             workers=self._workers(),
             final=read_score(engine, self.record.uuid, self.spec.dataset),
@@ -79,6 +80,26 @@ def count_states(trials: list[FrozenTrial]) -> TrialCounts:
 def count_finished(trials: list[FrozenTrial]) -> int:
     """Return how many trials count towards the budget for good."""
     return sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in trials)
+
+
+def count_epochs(trials: list[FrozenTrial]) -> int:
+    """Return how many epochs of the trials are stored."""
+    return sum(len(trial.intermediate_values) for trial in trials)
+
+
+def measure_budget(record: StudyRecord, trials: list[FrozenTrial]) -> Budget:
+    """Return a study's budget and what is left of it; without anything left, the study is done.
+
+    Once the epochs of the budget are stored, the trials that run are left: they finish, and no other begins.
+    """
+    left = max(0, limit_trials(record.trials, record.epoch_budget) - count_finished(trials))
+    known: int | None = left
+    if record.epoch_budget is not None:
+        if count_epochs(trials) >= record.epoch_budget:
+            known = min(left, sum(trial.state == TrialState.RUNNING for trial in trials))
+        elif record.trials is None and left:
+            known = None
+    return Budget(trials=record.trials, left=known, epochs=record.epoch_budget)
 
 
 def rank_completed(trials: list[FrozenTrial]) -> list[FrozenTrial]:

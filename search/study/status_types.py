@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from objectives.base.plurals import count_noun
 from search.evaluation.results.score import Score
 from search.strategies.pruners.audit import PruningAudit
 from spaces import Scalar
@@ -28,10 +29,14 @@ class TrialCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """How many finished trials the study is to have, and how many of them are left."""
+    """What the study may spend: a number of finished trials, of stored epochs, or both, whichever is reached first."""
 
-    trials: int
-    left: int
+    trials: int | None
+    """How many finished trials the study is to have; None for any number."""
+    left: int | None
+    """How many trials are still to finish; None if only the budget of epochs tells, which is not spent yet."""
+    epochs: int | None
+    """The stored epochs at which no new trial begins; None for any number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +103,15 @@ class Status:
         """Return the document that `search status --json` prints."""
         return {**asdict(self), "final": None if self.final is None else self.final.to_json()}
 
+    @property
+    def progress(self) -> str:
+        """How much of the budget is spent, for people: `12 of 30 trials, 80 of 400 epochs`."""
+        trials, epochs = self.budget.trials, self.budget.epochs
+        finished = self.states.finished
+        done = count_noun(finished, "trial") if trials is None else f"{finished} of {trials} trials"
+        return done if epochs is None else f"{done}, {self.epochs_trained} of {epochs} epochs"
+
     def __str__(self) -> str:
         counts = ", ".join(f"{count} {state}" for state, count in asdict(self.states).items() if count)
         best = f"; best {self.best.value:.4f} (trial {self.best.trial})" if self.best else ""
-        return f"{self.study}: {self.states.finished} of {self.budget.trials} trials ({counts or 'none yet'}){best}"
+        return f"{self.study}: {self.progress} ({counts or 'none yet'}){best}"

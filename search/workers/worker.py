@@ -21,7 +21,7 @@ from search.strategies import policy
 from search.study import prior_studies
 from search.study.plan import ResolvedStudy, StudyRequest, resolve_stored
 from search.study.source_networks import fetch_sources
-from search.study.status import count_finished
+from search.study.status import measure_budget
 from search.workers.checkpoint_interval import CheckpointInterval
 from search.workers.checkpointing import CheckpointManager
 from search.workers.claims import ClaimedTrial, TrialClaimer
@@ -173,8 +173,8 @@ class Worker:
         raise SearchError(reason)
 
     def _is_done(self) -> bool:
-        budget = studies.get(self._context.database.engine, self._record.name).trials
-        return count_finished(self._study.get_trials(deepcopy=False)) >= budget
+        record = studies.get(self._context.database.engine, self._record.name)
+        return measure_budget(record, self._study.get_trials(deepcopy=False)).left == 0
 
     def _leave(self) -> None:
         self._context.heartbeat.stop()

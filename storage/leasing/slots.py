@@ -1,4 +1,4 @@
-"""Slots: a study's budget of trials, counted under the lock on the study's row, so that it is never exceeded."""
+"""Slots: a study's budget, counted under the lock on the study's row, so that no trial begins beyond it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from optuna.trial import TrialState
 from sqlalchemy import Connection, func, select
 
 from storage.errors import NoSlot
-from storage.optuna_adapter import STUDIES, TRIALS
+from storage.optuna_adapter import INTERMEDIATE_VALUES, STUDIES, TRIALS
 from storage.schema import studies
 
 SLOT_STATES = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)
@@ -19,20 +19,41 @@ def take_slot(connection: Connection, study_id: int) -> None:
     No other transaction can take a slot of the study until this one ends.
 
     Raises:
-        NoSlot: every slot of the budget is claimed, the study was stopped, or its deadline has passed.
+        NoSlot: every slot of the budget is claimed, the study has as many stored epochs as its budget allows, was
+            stopped, or its deadline has passed.
     """
     connection.execute(select(STUDIES.c.study_id).where(STUDIES.c.study_id == study_id).with_for_update())
     overdue = func.coalesce(studies.c.deadline < func.now(), False).label("overdue")
     study = connection.execute(
-        select(studies.c.trials, studies.c.control, overdue).where(studies.c.study_id == study_id)
+        select(studies.c.trials, studies.c.epoch_budget, studies.c.control, overdue).where(
+            studies.c.study_id == study_id
+        )
     ).one()
     if study.control != "run" or study.overdue:
         raise NoSlot("the study was stopped")
-    if _count_taken(connection, study_id) > study.trials:
-        raise NoSlot(f"all {study.trials} trials of the study are claimed")
+    most = limit_trials(study.trials, study.epoch_budget)
+    if _count_taken(connection, study_id) > most:
+        raise NoSlot(f"all {most} trials of the study are claimed")
+    if study.epoch_budget is not None and _count_epochs(connection, study_id) >= study.epoch_budget:
+        raise NoSlot(f"the {study.epoch_budget} epochs of the study are trained")
+
+
+def limit_trials(trials: int | None, epoch_budget: int | None) -> int:
+    """Return how many trials a budget allows: without a number of trials, one for each of its epochs.
+
+    Trials that end within their first epoch store none: a space of nothing else must not be searched for ever.
+    """
+    most = epoch_budget if trials is None else trials
+    assert most is not None, "a study has a budget of trials, of epochs, or of both"
+    return most
 
 
 def _count_taken(connection: Connection, study_id: int) -> int:
     """Count the slots that are spent or claimed, the new trial's included."""
     counted = select(func.count()).where(TRIALS.c.study_id == study_id, TRIALS.c.state.in_(SLOT_STATES))
+    return int(connection.scalar(counted) or 0)
+
+
+def _count_epochs(connection: Connection, study_id: int) -> int:
+    counted = select(func.count()).select_from(INTERMEDIATE_VALUES.join(TRIALS)).where(TRIALS.c.study_id == study_id)
     return int(connection.scalar(counted) or 0)

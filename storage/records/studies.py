@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
-from sqlalchemy import Connection, Engine, Row, delete, func, select, text, update
+from sqlalchemy import Connection, Engine, Row, case, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.database import Database
@@ -26,13 +26,16 @@ Control = Literal["run", "stop", "failed", "moved"]
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRecord:
-    """One study. `spec` is what it was created with and never changes; `trials`, its budget, may be raised."""
+    """One study. `spec` is what it was created with and never changes; its budget may be raised."""
 
     study_id: int
     uuid: str
     name: str
     spec: Mapping[str, Any]
-    trials: int
+    trials: int | None
+    """The finished trials that it is to have; None for any number."""
+    epoch_budget: int | None
+    """The stored epochs at which no new trial begins; None for any number."""
     control: Control
     reason: str | None
     overdue: bool
@@ -51,28 +54,39 @@ def create(
     database: Database,
     name: str,
     spec: Mapping[str, Any],
-    trials: int,
+    trials: int | None,
     *,
+    epoch_budget: int | None = None,
     uuid_: str | None = None,
 ) -> StudyRecord:
     """Create a study, in Optuna's tables and ours.
 
     Args:
+        trials: Its budget of finished trials; None for any number, if it has a budget of epochs.
+        epoch_budget: Its budget of stored epochs; None for any number.
         uuid_: The UUID of a study that is copied; None for a new one.
 
     Raises:
         StudyExists: the name is taken.
     """
-    with create_atomically(database, name, spec, trials, uuid_=uuid_):
+    with create_atomically(database, name, spec, trials, epoch_budget=epoch_budget, uuid_=uuid_):
         pass
     return get(database.engine, name)
 
 
 @contextmanager
 def create_atomically(
-    database: Database, name: str, spec: Mapping[str, Any], trials: int, *, uuid_: str | None = None
+    database: Database,
+    name: str,
+    spec: Mapping[str, Any],
+    trials: int | None,
+    *,
+    epoch_budget: int | None = None,
+    uuid_: str | None = None,
 ) -> Iterator[StudyDraft]:
     """Create a study and what the block adds to it in one transaction: others see all of it or nothing.
+
+    For the arguments, see `create`.
 
     Raises:
         StudyExists: the name is taken.
@@ -97,6 +111,7 @@ def create_atomically(
                 name=name,
                 spec=dict(spec),
                 trials=trials,
+                epoch_budget=epoch_budget,
             )
         )
 
@@ -131,12 +146,21 @@ def list_records(engine: Engine) -> list[StudyRecord]:
         return _list_records(connection)
 
 
-def raise_budget(engine: Engine, study_id: int, trials: int) -> None:
-    """Raise the study's budget to `trials` finished trials; a higher one stays."""
+def raise_budget(engine: Engine, study_id: int, trials: int | None, epoch_budget: int | None = None) -> None:
+    """Raise the study's budget of finished trials, of stored epochs, or both; a higher one stays.
+
+    A kind of budget that the study has not had takes the place of the other kind, unless both are given.
+    """
+    raised: dict[str, Any] = {}
+    for column, other, value in (
+        (studies.c.trials, studies.c.epoch_budget, trials),
+        (studies.c.epoch_budget, studies.c.trials, epoch_budget),
+    ):
+        if value is not None:
+            raised[column.name] = func.greatest(column, value)  # ignores NULL
+            raised.setdefault(other.name, case((column.is_not(None), other)))
     with engine.begin() as connection:
-        connection.execute(
-            update(studies).where(studies.c.study_id == study_id).values(trials=func.greatest(studies.c.trials, trials))
-        )
+        connection.execute(update(studies).where(studies.c.study_id == study_id).values(raised))
 
 
 def set_deadline(engine: Engine, study_id: int, seconds: float | None) -> None:
@@ -178,6 +202,7 @@ def _record(row: Row[Any]) -> StudyRecord:
         name=row.name,
         spec=row.spec,
         trials=row.trials,
+        epoch_budget=row.epoch_budget,
         control=row.control,
         reason=row.reason,
         overdue=row.overdue,

@@ -13,6 +13,7 @@ from search.cli.app import find_commands
 from search.errors import NothingToDo
 from storage.database import Database
 from storage.errors import format_command
+from storage.records import studies
 from tests.search.command import search
 from tests.search.earlier import Past, drawn, make, planned
 from tests.test_architecture import MAY_IMPORT, ROOT, modules
@@ -68,8 +69,10 @@ def test_a_study_whose_trials_all_diverged_names_a_command_that_trains_more(data
     from optuna.trial import TrialState
 
     past = [Past(parameters=drawn(space, n), curve=[], state=TrialState.PRUNED, attributes=diverged) for n in range(2)]
-    make(database, plan, "nan", past, budget=2)
+    made = make(database, plan, "nan", past, budget=2)
     ended = search("final", "--study", "nan")
     assert ended.code == NothingToDo.code
     assert "has no completed trial; its budget is spent (2 of 2 diverged)" in ended.err
     assert "`search resume --study nan --trials 4`" in ended.err
+    studies.raise_budget(database.engine, made.study_id, 2, 2)
+    assert "`search resume --study nan --trials 4 --budget 2R`" in search("final", "--study", "nan").err

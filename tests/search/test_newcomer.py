@@ -40,6 +40,7 @@ PRUNER = """
         build=_never,
         description="a made-up pruner",
         count_compared=lambda trials, epochs: {1: 2.0},
+        foresee=foresee_none,
     ),
     "halving": PrunerEntry(
 """

@@ -10,6 +10,7 @@ def resume(
     study: options.Study,
     objective: options.Objective = None,
     trials: options.Trials = None,
+    budget: options.Budget = None,
     timeout: options.Timeout = None,
     workers: options.Workers = None,
     device: options.Device = None,
@@ -22,7 +23,7 @@ def resume(
     from search.display.run_report import run_study
     from search.study.plan import StudyRequest
 
-    request = StudyRequest(study=study, objective=objective, trials=trials, timeout=timeout)
+    request = StudyRequest(study=study, objective=objective, trials=trials, budget=budget, timeout=timeout)
     settings = load_settings(storage=storage, data=data, workers=workers, device=device)
     run_study(request, settings, create=False, as_json=json)
 

@@ -41,7 +41,8 @@ def test_run_trains_the_budget_and_prints_the_best(first_run: Ended) -> None:
     assert sum(line.startswith("trial ") for line in lines) == TRIALS
     assert any(line.startswith("best validation accuracy 0.") for line in lines)
     assert lines[-1] == f"next: search final --study {STUDY}"
-    assert "study digits-depth: 8 of 8 trials to go, up to 6 epochs each, on 1150 + 288 images" in first_run.err
+    assert "study digits-depth: 8 trials of up to 6 epochs: about " in first_run.err
+    assert "training on 1150 + 288 images of digits; starting 2 workers on cpu" in first_run.err
 
 
 def test_status_has_the_agreed_shape(first_run: Ended) -> None:
@@ -51,7 +52,7 @@ def test_status_has_the_agreed_shape(first_run: Ended) -> None:
     assert finished(shown) == TRIALS
     assert (shown["states"]["running"], shown["states"]["fail"]) == (0, 0)
     assert shown["states"]["complete"] >= 1
-    assert shown["budget"] == {"trials": TRIALS, "left": 0}
+    assert shown["budget"] == {"trials": TRIALS, "left": 0, "epochs": None}
     assert sum(shown["reasons"].values()) == shown["states"]["pruned"]
     assert TRIALS < shown["epochs_trained"] <= 6 * TRIALS
     assert set(shown["best"]) == {"trial", "value", "epoch", "params"}
@@ -77,7 +78,7 @@ def test_a_finished_study_is_not_trained_again(first_run: Ended) -> None:
 def test_the_budget_may_be_raised_and_not_lowered(first_run: Ended) -> None:
     done("resume", "--study", STUDY, "--trials", str(TRIALS + 2), "--workers", "2")
     shown = status()
-    assert shown["budget"] == {"trials": TRIALS + 2, "left": 0}
+    assert shown["budget"] == {"trials": TRIALS + 2, "left": 0, "epochs": None}
     lowered = search("run", "--study", STUDY, "--trials", "3")
     assert lowered.code == 2
     assert "may be raised but not lowered to 3" in lowered.err

@@ -80,6 +80,11 @@ def without(trial: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in trial.items() if name not in names}
 
 
+def as_printed_now(status: dict[str, Any]) -> dict[str, Any]:
+    """What the program of version 3 printed of a study, with what has been added since."""
+    return {**status, "budget": {**status["budget"], "epochs": None}}
+
+
 def is_same_machine(trial: dict[str, Any], expected: dict[str, Any]) -> bool:
     """Whether the trial must have the same curve to the last bit: the same kind of CPU, threads and arithmetic."""
     release = torch.__version__.partition("+")[0]
@@ -120,7 +125,7 @@ def test_an_old_storage_is_refused_checked_upgraded_and_scored_still(old: str, t
 
     for study, key in ((HALF_DONE, "half_done_status"), (SCORED, "scored_status")):
         assert without(done("status", "--study", study, "--json").document, "workers") == without(
-            EXPECTED[key], "workers"
+            as_printed_now(EXPECTED[key]), "workers"
         )
         assert {number: without(trial, "continued") for number, trial in trials(old, study).items()} == EXPECTED[
             "curves"
@@ -136,7 +141,7 @@ def test_a_study_that_is_half_done_continues_to_its_exact_budget(old: str) -> No
     found, expected, before = trials(old, HALF_DONE), EXPECTED["curves"][HALF_DONE], EXPECTED["curves"]["before"]
     states = ended.document["states"]
     assert (states["complete"] + states["pruned"], states["running"], states["fail"]) == (8, 0, 0)
-    assert ended.document["budget"] == {"trials": 8, "left": 0}
+    assert ended.document["budget"] == {"trials": 8, "left": 0, "epochs": None}
     assert found.keys() == expected.keys()
     for number in before.keys() - {KILLED}:
         assert without(found[number], "continued") == before[number]
@@ -148,7 +153,9 @@ def test_a_study_that_is_half_done_continues_to_its_exact_budget(old: str) -> No
     assert resumed["accuracies"] == pytest.approx(expected[KILLED]["accuracies"], abs=0.05)
     if is_same_machine(resumed, expected[KILLED]):
         assert {number: without(trial, "continued") for number, trial in found.items()} == expected
-        assert without(ended.document, "workers") == without(EXPECTED["half_done_status_at_end"], "workers")
+        assert without(ended.document, "workers") == without(
+            as_printed_now(EXPECTED["half_done_status_at_end"]), "workers"
+        )
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ STATUS = Status(
     direction=ACTS,
     states=TrialCounts(complete=1, pruned=1, running=1, waiting=0, fail=2),
     reasons={ACTS: 1},
-    budget=Budget(trials=9, left=7),
+    budget=Budget(trials=9, left=7, epochs=None),
     epochs_trained=4,
     best=BestTrial(trial=0, value=0.5, epoch=0, params={ACTS: ACTS}),
     workers=(WorkerState(id=ACTS, host=ACTS, device=ACTS, trial=0, epoch=0, beat_s=1.0),),

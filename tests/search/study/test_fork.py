@@ -276,7 +276,7 @@ def test_a_fork_runs_goes_on_and_is_scored_by_a_winner_that_was_carried(
     run = ("run", "--study", "old", *slow, "--fork", "new", "--trials", "1", "--workers", "1", "--json")
     ended = done(*run)
     assert "note: 4 of 4 finished trials of study 'old' are carried over" in ended.err
-    assert (ended.document["study"], ended.document["budget"]) == ("new", {"trials": 5, "left": 0})
+    assert (ended.document["study"], ended.document["budget"]) == ("new", {"trials": 5, "left": 0, "epochs": None})
     again = search(*run)
     assert (again.code, "kept here already" in again.err) == (2, True)
     gone = search("run", "--study", "qqq", "--fork", "new2")

@@ -58,6 +58,8 @@ def test_everything_arrives_and_continues(
     database: Database, database_url: str, record: StudyRecord, target: Database
 ) -> None:
     fill(database_url)
+    studies.raise_budget(database.engine, record.study_id, 9, 40)
+    record = studies.get(database.engine, "s")
     with hold_turn(database.engine, record.uuid, "digits") as turn:
         wanted = ledger.Claim(weights_sha256="w" * 64, winner={"trial": 0})
         ledger.claim(turn, "s", wanted)
@@ -67,7 +69,8 @@ def test_everything_arrives_and_continues(
         ledger.claim(turn, "s", wanted, opening=3, reason="to be sure")
     assert copy_study(database, target, "s") == 5
     copied = studies.get(target.engine, "s")
-    assert (copied.uuid, copied.spec, copied.trials) == (record.uuid, record.spec, record.trials)
+    assert (copied.uuid, copied.spec) == (record.uuid, record.spec)
+    assert (copied.trials, copied.epoch_budget) == (record.trials, record.epoch_budget) == (9, 40)
     here = optuna.load_study(study_name="s", storage=database.optuna).get_trials()
     there = optuna.load_study(study_name="s", storage=target.optuna).get_trials()
     for one, other in zip(here, there, strict=True):

@@ -143,6 +143,61 @@ def test_raising_the_budget_opens_slots(database: Database, database_url: str, r
             a.claim()
 
 
+def test_no_trial_begins_once_the_epochs_of_the_budget_are_stored(
+    database: Database, database_url: str, record: StudyRecord
+) -> None:
+    studies.raise_budget(database.engine, record.study_id, None, 4)
+    with worker(database_url, "a") as a, worker(database_url, "b") as b:
+        first, second = a.claim(), b.claim()
+        for epoch in range(2):
+            a.report(first, epoch, 0.5)
+        b.report(second, 0, 0.5)
+        a.study.tell(first, 0.5)
+        third = a.claim()  # three of four epochs are stored
+        b.report(second, 1, 0.5)
+        a.study.tell(third, state=TrialState.FAIL)
+        with pytest.raises(NoSlot, match="4 epochs"):
+            a.claim()
+        optuna.load_study(study_name="s", storage=RDBStorage(database_url)).enqueue_trial({"x": 0.5})
+        with pytest.raises(NoSlot, match="4 epochs"):
+            a.claim()
+        # What runs goes on: with its own worker, and with the one that takes it over.
+        b.report(second, 2, 0.5)
+        b.database.optuna.remove_session()
+        expire(database)
+        assert leases.take_over(database.engine, record.study_id, "a", LONG_SECONDS) is not None
+        studies.raise_budget(database.engine, record.study_id, None, 6)
+        studies.raise_budget(database.engine, record.study_id, None, 2)  # never lowers
+        assert a.claim().number == 3  # five of six
+
+
+def test_the_budget_that_is_reached_first_counts(database: Database, database_url: str, record: StudyRecord) -> None:
+    studies.raise_budget(database.engine, record.study_id, 3, 2)
+    with worker(database_url, "a") as a:
+        trial = a.claim()
+        for epoch in range(2):
+            a.report(trial, epoch, 0.5)
+        a.study.tell(trial, 0.5)
+        with pytest.raises(NoSlot, match="2 epochs"):
+            a.claim()
+        studies.raise_budget(database.engine, record.study_id, None, 9)
+        a.study.tell(a.claim(), 0.5)
+        a.study.tell(a.claim(), 0.5)
+        with pytest.raises(NoSlot, match="3 trials"):
+            a.claim()
+
+
+def test_trials_without_an_epoch_do_not_go_on_for_ever(
+    database: Database, database_url: str, record: StudyRecord
+) -> None:
+    studies.raise_budget(database.engine, record.study_id, None, 4)
+    with worker(database_url, "a") as a:
+        for _ in range(4):  # as diverged trials end
+            a.study.tell(a.claim(), state=TrialState.PRUNED)
+        with pytest.raises(NoSlot, match="all 4 trials"):
+            a.claim()
+
+
 @pytest.mark.parametrize("how", ["stop", "deadline"])
 def test_a_stopped_study_takes_no_trial(database: Database, database_url: str, record: StudyRecord, how: str) -> None:
     if how == "stop":

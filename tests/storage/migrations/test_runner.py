@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 
 import pytest
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
 from storage import schema, url
 from storage.database import open_database
@@ -17,7 +19,7 @@ from storage.records import epochs, finished_trials, ledger, networks, studies
 from storage.upgrades import upgrade
 from tests.conftest import execute
 from tests.storage.migrations import fixture
-from tests.storage.migrations.fixture import EXPECTED, SCORED
+from tests.storage.migrations.fixture import EXPECTED, HALF_DONE, SCORED
 
 
 def refused(address: str) -> str:
@@ -56,6 +58,30 @@ def test_upgraded_tables_are_those_of_a_new_storage(old: str, database_url: str)
     with open_database(url.parse(database_url)):
         pass
     assert fixture.describe_tables(old) == fixture.describe_tables(database_url)
+
+
+def test_studies_of_version_5_keep_their_number_of_trials(old: str) -> None:
+    scripts, engine = ScriptDirectory(runner.__file__.rpartition("/")[0]), create_engine(old)
+    with engine.begin() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "version_table_schema": schema.SCHEMA,
+                "fn": lambda heads, _: scripts._upgrade_revs("5", heads),
+            },
+        )
+        context.stamp(scripts, "3")
+        context.run_migrations(op=Operations(context))
+        connection.execute(text("UPDATE depthsearch.version SET version = 5"))
+    assert "tables of version 5" in refused(old)
+    assert [step.partition(":")[0] for step in upgrade(url.parse(old)).steps] == ["version 6"]
+    with open_database(url.parse(old)) as database:
+        record = studies.get(database.engine, HALF_DONE)
+        assert (record.trials, record.epoch_budget) == (8, None)
+        studies.raise_budget(database.engine, record.study_id, None, 100)
+        record = studies.get(database.engine, HALF_DONE)
+        assert (record.trials, record.epoch_budget) == (None, 100)
+    engine.dispose()
 
 
 def test_a_program_of_any_version_reads_the_same_number(old: str) -> None:
@@ -127,7 +153,7 @@ def test_a_file_of_the_same_content_under_another_name_keeps_its_hash() -> None:
 
 
 def test_an_old_storage_is_refused_with_the_remedy(old: str) -> None:
-    assert "tables of version 3, and this program works with version 5" in refused(old)
+    assert f"tables of version 3, and this program works with version {schema.VERSION}" in refused(old)
     assert "`search storage upgrade`" in refused(old)
 
 
@@ -135,7 +161,10 @@ def test_a_newer_storage_is_refused_with_the_remedy(database_url: str) -> None:
     with open_database(url.parse(database_url)):
         pass
     execute(database_url, "UPDATE depthsearch.version SET version = 99")
-    assert "tables of version 99, and this program knows versions up to 5; install the newer" in refused(database_url)
+    assert (
+        f"tables of version 99, and this program knows versions up to {schema.VERSION}; install the newer"
+        in refused(database_url)
+    )
     with pytest.raises(SchemaMismatch, match="version 99"):
         upgrade(url.parse(database_url))
 
