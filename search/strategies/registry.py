@@ -36,6 +36,8 @@ class StrategySetting:
     epochs: int
     """Epochs of a full training, 1 or more."""
     seed: int
+    trials: int | None = None
+    """Trials of the plan; None if the plan has no number of trials."""
     experience: Sequence[PriorStudy] = ()
     """Earlier studies, oldest first."""
     first_step: int = 0

@@ -102,7 +102,7 @@ def attach_sources(database: Database, plan: ResolvedStudy) -> ResolvedStudy:
 
 def propose_starting_points(database: Database, plan: ResolvedStudy, trials: int) -> list[dict[str, Any]]:
     """Return the parameters of a new study's first trials; empty unless it learns from earlier studies."""
-    setting = prior_studies.build_setting(database.engine, plan)
+    setting = prior_studies.build_setting(database.engine, plan, trials)
     sampler, _ = policy.build_strategies(plan.spec.sampler, plan.spec.pruner, setting)
     return policy.propose_starting_points(sampler)[: int(trials * STARTING_SHARE)]
 

@@ -116,12 +116,16 @@ def load_prior_studies(engine: Engine, spec: StudySpec) -> list[PriorStudy]:
     ]
 
 
-def build_setting(engine: Engine, plan: ResolvedStudy) -> StrategySetting:
-    """Return what a study gives its sampler and pruner."""
+def build_setting(engine: Engine, plan: ResolvedStudy, trials: int | None) -> StrategySetting:
+    """Return what a study gives its sampler and pruner.
+
+    trials: the study's budget at this moment; None if it has no number of trials.
+    """
     return StrategySetting(
         space=plan.found.objective.space,
         epochs=plan.spec.epochs,
         seed=plan.spec.seed,
+        trials=trials,
         experience=load_prior_studies(engine, plan.spec),
     )
 

@@ -58,7 +58,10 @@ class Curve:
     """One training: accuracies an epoch, 0 to 1, fewer than the epochs where it diverged; CPU seconds an epoch."""
 
     accuracies: Sequence[float]
+    """What it reports; losses where the task minimizes."""
     seconds: float
+    clean: Sequence[float] | None = None
+    """The accuracies without the noise of a report, if they are known: what the found network is worth."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +77,16 @@ class Task:
     def curve(self, point: Point) -> Curve:
         """What training this point gave."""
         return self.curves[key(point)]
+
+    @property
+    def best(self) -> float:
+        """The highest value of any point."""
+        return float(self.finals[-1])
+
+    @property
+    def median(self) -> float:
+        """The median point's value."""
+        return float(np.median(self.finals))
 
     @property
     def finals(self) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.benchmarks.curves import Task
-from tests.benchmarks.replay import Replay
+from tests.benchmarks.replay import Replay, Searched
 
 MARKS = (5, 10, 20, 40)
 # What "share" compares with: this many random networks, each trained to its end.
@@ -54,12 +54,10 @@ def score(task: Task, replay: Replay, budget: int) -> Score:
     )
 
 
-def regret(task: Task, record: Sequence[tuple[int, float]], epochs: int) -> float:
-    """Return the normalized regret of the best trial in a record after a number of epochs."""
-    finals = task.finals
-    median = float(np.median(finals))
-    found = max([median, *(value for spent, value in record if spent <= epochs)])
-    return float((finals[-1] - found) / (finals[-1] - median)) if found < finals[-1] else 0.0
+def regret(task: Searched, record: Sequence[tuple[int, float]], epochs: int) -> float:
+    """Return the normalized regret of the best trial in a record after a number of epochs, 0 to 1."""
+    found = next((value for spent, value in reversed(record) if spent <= epochs), task.median)
+    return float(np.clip((task.best - found) / (task.best - task.median), 0, 1))
 
 
 def row(task: Task, name: str, replays: Sequence[Replay], budget: int) -> Row:
@@ -76,7 +74,7 @@ def share(task: Task, replays: Sequence[Replay], epochs: int) -> float | None:
     target = expected_best(task.finals, RANDOM)
     worst = float(task.finals[0])
     for spent in range(1, epochs + 1):
-        found = [max([worst, *(value for at, value in replay.best if at <= spent)]) for replay in replays]
+        found = [max(value for at, value in [(0, worst), *replay.best] if at <= spent) for replay in replays]
         if statistics.fmean(found) >= target:
             return spent / (RANDOM * task.epochs)
     return None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.faults.pool import Machine, Team
+from tests.faults.member import Machine
+from tests.faults.pool import Team
 
 
 def keeping(place: Path, share: str = "1") -> Machine:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 from optuna.trial import FrozenTrial, TrialState
@@ -24,13 +23,13 @@ from storage import url
 from storage.database import open_database
 from tests.faults import curves
 from tests.faults.curves import Curve
-from tests.search.command import Process, until
-from tests.warm import client
-from tests.warm.client import Place
+from tests.faults.member import Machine, Member
+from tests.search.command import until
 
 STUDY = "digits-depth"
 LEASE_SECONDS = 3.0
-SECONDS = 240
+# More trials than any machine can train while a test disturbs them.
+OPEN_ENDED = 1_000_000
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="cores and host names are assigned on Linux only")
 
 
@@ -45,70 +44,17 @@ class Size:
     pruner: str = "none"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Machine:
-    """Where a command runs: its host name (None for this one's), cores, and environment variables."""
-
-    host: str | None = None
-    cores: tuple[int, ...] = (0,)
-    environment: Mapping[str, str] = field(default_factory=dict)
-
-    def start(self, arguments: list[str], environment: Mapping[str, str], output: IO[bytes]) -> Process:
-        """Start a `search` command here."""
-        here = sorted(os.sched_getaffinity(0))
-        cores = sorted({here[core % len(here)] for core in self.cores})
-        if client.can_start(environment):
-            return client.start("search", arguments, environment, Place(cores=cores, host=self.host, output=output))
-        return subprocess.Popen(
-            [*self._prefix(cores), sys.executable, "-P", "-m", "search", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=environment,
-            start_new_session=True,
-        )
-
-    def _prefix(self, cores: list[int]) -> list[str]:
-        rename = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"']
-        return ["taskset", "-c", ",".join(map(str, cores)), *([*rename, self.host] if self.host is not None else [])]
-
-
-@dataclass(frozen=True)
-class Member:
-    """A running `search` command; its output goes into a file."""
-
-    process: Process
-    log: Path
-
-    @property
-    def said(self) -> str:
-        """Everything that it has printed until now."""
-        return self.log.read_text()
-
-    def signal(self, number: int) -> None:
-        """Send a signal to the command and all its workers."""
-        os.killpg(self.process.pid, number)
-
-    def kill(self) -> None:
-        """End it and its workers as a power cut does."""
-        self.signal(signal.SIGKILL)
-        self.process.wait(SECONDS)
-
-    def end_well(self) -> None:
-        """Wait until it ends with code 0 and without a traceback."""
-        code = self.process.wait(SECONDS)
-        assert code == 0, f"exit {code}\n{self.said}"
-        assert "Traceback" not in self.said, self.said
-
-
 class Team:
-    """A study and the commands that work on it; those left at the end of the test are killed."""
+    """A study and the commands that work on it; those left at the end of the test are killed.
 
-    def __init__(self, address: str, folder: Path, size: Size, lease_seconds: float) -> None:
+    An open-ended one does not end before `settle`, however fast the machine is; it has at least `size.trials` trials.
+    """
+
+    def __init__(self, address: str, folder: Path, size: Size, lease_seconds: float, open_ended: bool) -> None:
         self.address = address
         self.size = size
         self.lease_seconds = lease_seconds
+        self.open_ended = open_ended
         self.members: list[Member] = []
         self._folder = folder
         # No pool: the tests cut connections, and these must not be kept.
@@ -143,7 +89,7 @@ class Team:
 
     def is_done(self) -> bool:
         """Return whether the budget is spent."""
-        return self.finished() >= self.size.trials
+        return not self.open_ended and self.finished() >= self.size.trials
 
     def epochs(self) -> int:
         """Return the number of epochs that are stored."""
@@ -174,8 +120,19 @@ class Team:
         until(look, f"{count} trials in the middle")
         return found
 
+    def settle(self) -> None:
+        """Let an open-ended study end with the trials that have begun."""
+        self.open_ended = False
+        with self._engine.begin() as connection:
+            connection.execute(text("SELECT 1 FROM studies FOR UPDATE"))  # no trial begins meanwhile
+            begun = connection.execute(text("SELECT count(*) FROM trials")).scalar_one()
+            self.size = replace(self.size, trials=max(begun, self.size.trials))
+            connection.execute(text("UPDATE depthsearch.studies SET trials = :trials"), {"trials": self.size.trials})
+
     def end_well(self) -> None:
-        """Wait until every command that was not killed ends with code 0."""
+        """Wait until every command that was not killed ends with code 0, after settling an open-ended study."""
+        if self.open_ended:
+            self.settle()
         for member in self.members:
             if member.process.returncode != -signal.SIGKILL:
                 member.end_well()
@@ -203,7 +160,7 @@ class Team:
         size = self.size
         request = StudyRequest(
             study=STUDY,
-            trials=size.trials,
+            trials=OPEN_ENDED if self.open_ended else size.trials,
             epochs=size.epochs,
             sampler="random",
             pruner=size.pruner,
@@ -227,9 +184,11 @@ class Team:
 
 
 @contextmanager
-def pool(address: str, folder: Path, size: Size, lease_seconds: float = LEASE_SECONDS) -> Iterator[Team]:
+def pool(
+    address: str, folder: Path, size: Size, lease_seconds: float = LEASE_SECONDS, *, open_ended: bool = False
+) -> Iterator[Team]:
     """Yield a study for the length of a block."""
-    made = Team(address, folder, size, lease_seconds)
+    made = Team(address, folder, size, lease_seconds, open_ended)
     try:
         yield made
     finally:

@@ -9,7 +9,8 @@ import pytest
 
 from tests.conftest import small_disk
 from tests.faults.kept import keeping, notes
-from tests.faults.pool import Machine, Size, Team, on_linux, pool, undisturbed
+from tests.faults.member import Machine
+from tests.faults.pool import Size, Team, on_linux, pool, undisturbed
 from tests.search.command import until
 from tests.storage import s3
 

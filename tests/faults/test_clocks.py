@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.faults.member import Machine, Member
 from tests.faults.needs import need, need_root_and
-from tests.faults.pool import Machine, Member, Size, Team, on_linux, pool, undisturbed
+from tests.faults.pool import Size, Team, on_linux, pool, undisturbed
 from tests.search.command import until
 
 pytestmark = [pytest.mark.faults, pytest.mark.long, on_linux]
@@ -70,7 +70,7 @@ def test_a_dead_machines_trials_are_resumed_elsewhere_in_time(
 ) -> None:
     need_root_and("unshare")
     reference = undisturbed(SIZE, empty_database_url, tmp_path / "calm")
-    with pool(database_url, tmp_path, SIZE, LEASE_SECONDS) as team:
+    with pool(database_url, tmp_path, SIZE, LEASE_SECONDS, open_ended=True) as team:
         doomed = team.worker(2, Machine(host="doomed", cores=(0, 1)))
         team.worker(2)
         team.wait_until_finished(2)
@@ -86,7 +86,7 @@ def test_clocks_an_hour_apart(tmp_path: Path, database_url: str, empty_database_
     need_root_and("unshare")
     need(reason="needs libfaketime (the package faketime)", there=bool(FAKETIME))
     reference = undisturbed(SIZE, empty_database_url, tmp_path / "calm")
-    with pool(database_url, tmp_path, replace(SIZE, trials=20), LEASE_SECONDS) as team:
+    with pool(database_url, tmp_path, SIZE, LEASE_SECONDS, open_ended=True) as team:
         ahead = team.worker(machine=shifted(tmp_path, "ahead", 1, 0))
         team.worker(machine=shifted(tmp_path, "behind", -1, 1))
         team.worker(machine=Machine(cores=(0,)))

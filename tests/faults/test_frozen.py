@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.faults.pool import LEASE_SECONDS, Machine, Member, Size, Team, on_linux, pool, undisturbed
+from tests.faults.member import Machine, Member
+from tests.faults.pool import LEASE_SECONDS, Size, Team, on_linux, pool, undisturbed
 from tests.search.command import until
 
 pytestmark = [pytest.mark.faults, on_linux]

@@ -21,7 +21,7 @@ from tests.search.command import until
 pytestmark = [pytest.mark.faults, on_linux]
 
 SMALL = Size(trials=2, epochs=5, width=256, depth=3)
-LARGE = Size(trials=10, epochs=10, width=512, depth=4)
+LARGE = Size(trials=4, epochs=10, width=512, depth=4)
 RANDOM_KILLS = 50
 
 
@@ -114,14 +114,12 @@ def keep_one(team: Team, folder: Path) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_kills_at_random_moments_change_no_number(tmp_path: Path, database_url: str, empty_database_url: str) -> None:
-    reference = undisturbed(LARGE, empty_database_url, tmp_path / "calm")
     moments = random.Random(4)
-    with pool(database_url, tmp_path, LARGE) as team:
+    with pool(database_url, tmp_path, LARGE, open_ended=True) as team:
         kills = 0
-        while kills < RANDOM_KILLS and not team.is_done():
+        while kills < RANDOM_KILLS:
             keep_one(team, tmp_path)
             time.sleep(moments.uniform(0.0, 1.5))  # the moment is what is random here
             kills += kill_when(team, lambda row: True) is not None
-        assert kills == RANDOM_KILLS, "the study ended before the last kill: make it larger"
         team.end_well()
-        team.check(reference)
+        team.check(undisturbed(team.size, empty_database_url, tmp_path / "calm"))

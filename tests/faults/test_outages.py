@@ -43,7 +43,8 @@ def cut(team: Team) -> int:
 
 
 def test_cut_connections_and_a_short_stop(own: EmbeddedServer, tmp_path: Path) -> None:
-    with pool(own.start_detached(), tmp_path, replace(SIZE, trials=4, epochs=5, pruner="none")) as team:
+    size = replace(SIZE, trials=4, epochs=5, pruner="none")
+    with pool(own.start_detached(), tmp_path, size, open_ended=True) as team:
         member = team.worker(2)
         team.wait_until_in_the_middle()
         for _ in range(3):
@@ -60,7 +61,7 @@ def test_cut_connections_and_a_short_stop(own: EmbeddedServer, tmp_path: Path) -
 @pytest.mark.long
 def test_a_stop_of_twenty_seconds(own: EmbeddedServer, database_url: str, tmp_path: Path) -> None:
     reference = undisturbed(SIZE, database_url, tmp_path / "calm")
-    with pool(own.start_detached(), tmp_path, SIZE) as team:
+    with pool(own.start_detached(), tmp_path, SIZE, open_ended=True) as team:
         member = team.worker(2)
         team.wait_until_in_the_middle()
         own.stop(force=True)
@@ -74,7 +75,7 @@ def test_a_stop_of_twenty_seconds(own: EmbeddedServer, database_url: str, tmp_pa
 @pytest.mark.long
 def test_a_killed_server(own: EmbeddedServer, database_url: str, tmp_path: Path) -> None:
     reference = undisturbed(SIZE, database_url, tmp_path / "calm")
-    with pool(own.start_detached(), tmp_path, SIZE) as team:
+    with pool(own.start_detached(), tmp_path, SIZE, open_ended=True) as team:
         member = team.worker(2)
         for count in (1, 4):
             team.wait_until_finished(count)
@@ -91,21 +92,21 @@ def test_a_killed_server(own: EmbeddedServer, database_url: str, tmp_path: Path)
 @pytest.mark.long
 def test_connections_cut_for_ten_seconds(own: EmbeddedServer, database_url: str, tmp_path: Path) -> None:
     reference = undisturbed(SIZE, database_url, tmp_path / "calm")
-    with pool(own.start_detached(), tmp_path, SIZE) as team:
+    with pool(own.start_detached(), tmp_path, SIZE, open_ended=True) as team:
         team.worker(2)
         team.wait_until_in_the_middle()
         rounds = 0
         for _ in range(20):
             rounds += cut(team) > 0
             time.sleep(0.5)
-        assert rounds > 10, "too little was cut"
+        assert rounds >= 5, "too little was cut"  # between two cuts the workers wait before they connect again
         team.end_well()
         team.check(reference)
 
 
 @pytest.mark.long
 def test_a_worker_that_dies_while_the_server_is_down(own: EmbeddedServer, tmp_path: Path) -> None:
-    with pool(own.start_detached(), tmp_path, replace(SIZE, trials=4)) as team:
+    with pool(own.start_detached(), tmp_path, replace(SIZE, trials=4), open_ended=True) as team:
         member = team.worker(2)
         team.wait_until_in_the_middle()
         [worker, *_] = [row.worker for row in team.rows("SELECT worker FROM depthsearch.workers")]
@@ -150,7 +151,7 @@ def test_a_full_disk(panic: bool, own: EmbeddedServer, database_url: str, home: 
     need_root_and("mount")
     size = Size(trials=6, epochs=16, width=64, depth=3)
     reference = undisturbed(size, database_url, tmp_path / "calm")
-    with disk_of_its_own(own) as disk, pool(own.start_detached(), tmp_path, size) as team:
+    with disk_of_its_own(own) as disk, pool(own.start_detached(), tmp_path, size, open_ended=True) as team:
         member = team.worker(2)
         team.wait_until_in_the_middle()
         fill(disk / "filler")

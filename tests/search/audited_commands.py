@@ -51,8 +51,8 @@ def show(database: Database, study: str, _: Settings) -> object:
 
 def train(database: Database, study: str, settings: Settings) -> object:
     """`search resume`, and what a worker reads before its first trial."""
-    _, plan = create.resume_study(database, StudyRequest(study=study), settings)
-    return prior_studies.build_setting(database.engine, plan)
+    record, plan = create.resume_study(database, StudyRequest(study=study), settings)
+    return prior_studies.build_setting(database.engine, plan, record.trials)
 
 
 def score(database: Database, study: str, settings: Settings) -> object:

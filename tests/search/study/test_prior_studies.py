@@ -156,6 +156,12 @@ def test_only_samplers_that_learn_from_earlier_studies_name_them(database: Datab
     assert named["tpe"] == named["random"] == named["qmc"] == []
 
 
+def test_a_setting_knows_the_trials_of_its_plan(database: Database) -> None:
+    record, plan = create.create_or_continue(database, StudyRequest(study="digits-depth", trials=7), load())
+    assert prior_studies.build_setting(database.engine, plan, record.trials).trials == 7
+    assert prior_studies.build_setting(database.engine, plan, None).trials is None
+
+
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_the_entry_of_a_sampler_says_whether_it_learns_from_earlier_studies(database: Database, name: str) -> None:
     earlier(database)
