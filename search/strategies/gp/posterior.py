@@ -1,10 +1,11 @@
-"""Predictions for configurations, from a study's own curves and, if they explain these, from earlier studies."""
+"""Predictions for configurations, from a study's own curves and from those earlier studies that agree with them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search.strategies.gp import gaussian_process
 from search.strategies.gp.encoding import Array, Encoding
@@ -12,6 +13,7 @@ from search.strategies.gp.gaussian_process import Evidence, Kernel, Model
 from search.strategies.gp.learning_curves import LearningCurves
 from search.strategies.gp.observations import Observations, observe
 from search.strategies.gp.prior_models import PriorModels
+from search.strategies.gp.study_weights import weigh_studies
 
 ROWS = 200
 FITTED_ROWS = 120
@@ -20,27 +22,49 @@ ITERATIONS = 30
 MILESTONES = (4, 6, 9, 13, 18, 25, 35, 50, 70, 100, 140, 200, 280, 400, 560, 800, 1200, 1800, 2800, 4500, 7500)
 # Share of the earlier studies' mean prediction that is the prior mean; the model learns the remainder.
 TRUST = 0.8
+# Ended trials from which on each earlier study is believed as far as it ranks them rightly; until then, in full. The
+# first of them are the ones that experience starts with, which tell little because all studies think well of them.
+ENOUGH_TO_DOUBT = 9
 MOST_WAITING = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What K earlier studies predict for N configurations, and how far each is believed, from 0 to 1."""
+
+    earlier_NK: Array
+    belief_K: Array
+
+    @property
+    def mean_N(self) -> Array:
+        """The prior mean; a study that is not believed adds nothing to it, and the others keep their own share."""
+        return np.asarray(TRUST * (self.earlier_NK * self.belief_K).mean(1), dtype=np.float64)
+
+    def take(self, places: NDArray[np.int64]) -> Expectation:
+        """Return the expectation of the configurations at these indices."""
+        return replace(self, earlier_NK=self.earlier_NK[places])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Posterior:
     """A model of the study and the best score so far.
 
-    experience: the models of earlier studies that it builds on; None if it does not.
+    experience: the models of earlier studies that it builds on; None if it does not. belief_K: how far it believes
+    each of these, from 0 to 1; None without them.
     """
 
     model: Model
     best: float
     experience: PriorModels | None
+    belief_K: Array | None = None
 
     def predict(self, features_NC: Array) -> tuple[Array, Array]:
         """Return means and standard deviations of the scores of new trials at their last epoch, shape (N,) each."""
-        if self.experience is None:
+        if self.experience is None or self.belief_K is None:
             return self.model.predict_with_spread(features_NC)
-        earlier_NK = self.experience.predict(features_NC)
-        mean, spread = self.model.predict_with_spread(features_NC, earlier_NK)
-        return mean + TRUST * earlier_NK.mean(1), spread
+        expected = Expectation(earlier_NK=self.experience.predict(features_NC), belief_K=self.belief_K)
+        mean, spread = self.model.predict_with_spread(features_NC, expected.earlier_NK)
+        return mean + expected.mean_N, spread
 
 
 class PosteriorCache:
@@ -50,6 +74,7 @@ class PosteriorCache:
         self._encoding = encoding
         self._experience = experience
         self._fitted: dict[bool, tuple[object, Kernel]] = {}
+        self._belief: tuple[object, Array] | None = None
         self._expected: dict[bytes, Array] = {}
 
     def fit(self, curves: LearningCurves, features: Array, random: np.random.Generator) -> Posterior:
@@ -62,31 +87,30 @@ class PosteriorCache:
         best = float(observed.score_R.max())
         cold = self._given(curves, features, chosen, None)
         if self._experience is not None:
-            expected = self._expect(features)
+            expected = self._expect(curves, features)
             warm = self._given(curves, features, chosen, expected)
             odds = np.exp(np.clip(cold.log_evidence - warm.log_evidence, -30, 30))
             if random.random() < 1 / (1 + odds):
                 model = _with_waiting(warm, curves, features, expected)
-                return Posterior(model=model, best=best, experience=self._experience)
+                return Posterior(model=model, best=best, experience=self._experience, belief_K=expected.belief_K)
         return Posterior(model=_with_waiting(cold, curves, features, None), best=best, experience=None)
 
     def _given(
-        self, curves: LearningCurves, features_NC: Array, chosen: Observations, expected_NK: Array | None
+        self, curves: LearningCurves, features_NC: Array, chosen: Observations, expected: Expectation | None
     ) -> Model:
-        kernel = self._kernel(curves, features_NC, expected_NK)
-        return gaussian_process.condition(kernel, _evidence(chosen, features_NC, expected_NK))
+        kernel = self._kernel(curves, features_NC, expected)
+        return gaussian_process.condition(kernel, _evidence(chosen, features_NC, expected))
 
-    def _kernel(self, curves: LearningCurves, features_NC: Array, expected_NK: Array | None) -> Kernel:
-        warm = expected_NK is not None
+    def _kernel(self, curves: LearningCurves, features_NC: Array, expected: Expectation | None) -> Kernel:
+        warm = expected is not None
         start = self._start(warm)
-        reached = max((milestone for milestone in MILESTONES if milestone <= len(curves.finished)), default=0)
-        if not reached:
+        ended = _milestone(curves)
+        if not len(ended):
             return start
-        ended = curves.finished[:reached]
-        key = (reached, tuple(ended[-3:]))
+        key = _key(ended)
         if warm not in self._fitted or self._fitted[warm][0] != key:
-            expected = None if expected_NK is None else expected_NK[ended]
-            evidence = _evidence(observe(curves.take(ended)).thin(FITTED_ROWS), features_NC[ended], expected)
+            known = None if expected is None else expected.take(ended)
+            evidence = _evidence(observe(curves.take(ended)).thin(FITTED_ROWS), features_NC[ended], known)
             self._fitted[warm] = key, gaussian_process.fit_kernel(start, evidence, ITERATIONS)
         return self._fitted[warm][1]
 
@@ -97,7 +121,12 @@ class PosteriorCache:
         scales = self._experience.kernel.logs[: cold.parameters]
         return replace(cold, logs=np.concatenate([scales, cold.logs[cold.parameters :]]))
 
-    def _expect(self, features_NC: Array) -> Array:
+    def _expect(self, curves: LearningCurves, features_NC: Array) -> Expectation:
+        """Return what the earlier studies predict for the trials, and how far each is believed."""
+        earlier_NK = self._predict_earlier(features_NC)
+        return Expectation(earlier_NK=earlier_NK, belief_K=self._weigh(curves, earlier_NK))
+
+    def _predict_earlier(self, features_NC: Array) -> Array:
         """Return the earlier studies' predictions, shape (N, K); computed once for each configuration."""
         assert self._experience is not None
         keys = [row.tobytes() for row in features_NC]
@@ -107,20 +136,40 @@ class PosteriorCache:
             self._expected |= {keys[place]: row for place, row in zip(missing, found, strict=True)}
         return np.array([self._expected[key] for key in keys])
 
+    def _weigh(self, curves: LearningCurves, earlier_NK: Array) -> Array:
+        """Return the belief in each earlier study, shape (K,); computed again with the kernel's fits."""
+        ended = _milestone(curves)
+        if len(ended) < ENOUGH_TO_DOUBT:
+            return np.ones(earlier_NK.shape[1])
+        key = _key(ended)
+        if self._belief is None or self._belief[0] != key:
+            compared = ended[np.unique(observe(curves.take(ended)).thin(ROWS).trial_R)]
+            self._belief = key, weigh_studies(curves.take(compared), earlier_NK[compared])
+        return self._belief[1]
 
-def _evidence(chosen: Observations, features_NC: Array, expected_NK: Array | None) -> Evidence:
-    earlier = None if expected_NK is None else expected_NK[chosen.trial_R]
-    taken = 0.0 if earlier is None else TRUST * earlier.mean(1)
+
+def _milestone(curves: LearningCurves) -> NDArray[np.int64]:
+    """Return the indices of the trials that had ended at the last milestone."""
+    reached = max((milestone for milestone in MILESTONES if milestone <= len(curves.finished)), default=0)
+    return curves.finished[:reached]
+
+
+def _key(ended: NDArray[np.int64]) -> object:
+    return len(ended), tuple(ended[-3:])
+
+
+def _evidence(chosen: Observations, features_NC: Array, expected: Expectation | None) -> Evidence:
+    given = None if expected is None else expected.take(chosen.trial_R)
     return Evidence(
         features_RC=features_NC[chosen.trial_R],
         time_R=chosen.time_R,
         trial_R=chosen.trial_R,
-        score_R=chosen.score_R - taken,
-        earlier_RK=earlier,
+        score_R=chosen.score_R - (0.0 if given is None else given.mean_N),
+        earlier_RK=None if given is None else given.earlier_NK,
     )
 
 
-def _with_waiting(model: Model, curves: LearningCurves, features_NC: Array, expected_NK: Array | None) -> Model:
+def _with_waiting(model: Model, curves: LearningCurves, features_NC: Array, expected: Expectation | None) -> Model:
     """Return the model as if running trials without a value had scored what it predicts for them.
 
     It keeps two workers from trying the same configuration.
@@ -128,7 +177,7 @@ def _with_waiting(model: Model, curves: LearningCurves, features_NC: Array, expe
     waiting = curves.waiting[:MOST_WAITING]
     if not len(waiting):
         return model
-    earlier = None if expected_NK is None else expected_NK[waiting]
+    earlier = None if expected is None else expected.earlier_NK[waiting]
     imagined = Evidence(
         features_RC=features_NC[waiting],
         time_R=np.ones(len(waiting)),
