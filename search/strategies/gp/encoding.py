@@ -71,7 +71,8 @@ class Parameter:
             return None if self.choices > most else (np.arange(self.choices) + 0.5) / self.choices
         low, high, step, _ = _range(self.distribution)
         steps = 0 if low == high else round((high - low) / step) if step else most
-        return None if steps >= most else self._units(self._rounded(low + np.arange(steps + 1) * step))
+        numbers = low + step * np.arange(min(steps, most) + 1, dtype=np.float64)
+        return None if steps >= most else self._units(self._rounded(numbers))
 
     def value(self, unit: float) -> Any:
         """Return the value at a unit, as Optuna passes it to an objective."""
@@ -171,6 +172,11 @@ class Encoding:
     def are_whole(self, units_NP: Array) -> NDArray[np.bool_]:
         """Return for each configuration whether all parameters that exist have a value, shape (N,)."""
         return np.asarray(~(np.isnan(units_NP) & self.exists(units_NP)).any(axis=1))
+
+    def count(self, most: int) -> int | None:
+        """Return the number of configurations; None if there are more than `most`."""
+        every = self.list_all(np.full(len(self), np.nan), most)
+        return None if every is None or len(every) > most else len(every)
 
     def list_all(self, held_P: Array, most: int) -> Array | None:
         """Return the units of all configurations, shape (N, P); None if there are more than `most`.

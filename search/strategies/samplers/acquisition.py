@@ -100,9 +100,7 @@ class Proposer:
         until = STARTUP_TRIALS if self._experience is None else starts + CONTRAST_TRIALS
         return self._sobol[number] if starts <= number < until else None
 
-    def _choose(
-        self, candidates: Array, curves: LearningCurves, tried: Tried, random: np.random.Generator
-    ) -> Array:
+    def _choose(self, candidates: Array, curves: LearningCurves, tried: Tried, random: np.random.Generator) -> Array:
         """Return the best of the candidates by the model."""
         posterior = self._posterior_cache.fit(curves, tried.features_NC, random)
         mean, spread = posterior.predict(self._encoding.features(candidates))

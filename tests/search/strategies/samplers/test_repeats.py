@@ -49,7 +49,7 @@ def search(study: optuna.Study, space: Space, score: Score, trials: int) -> list
 @pytest.mark.parametrize("seed", range(2))
 def test_each_of_eight_values_is_tried_once_and_then_the_best_are_repeated_in_turn(seed: int) -> None:
     def score(params: Mapping[str, Any]) -> float:
-        return 1 - abs(params["x"] - 6) / 10
+        return 1 - abs(float(params["x"]) - 6) / 10
 
     found = [params[0][1] for params in search(make_study(EIGHT, seed), EIGHT, score, 29)]
     assert sorted(found[:8]) == list(range(1, 9))
