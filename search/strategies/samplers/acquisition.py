@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from search.strategies.gp.encoding import Array, Encoding
 from search.strategies.gp.learning_curves import LearningCurves
 from search.strategies.gp.posterior import PosteriorCache
 from search.strategies.gp.prior_models import PriorModels
-from search.strategies.samplers.repeats import Tried
+from search.strategies.samplers.repeats import Tried, find_begun
 
 # Length of the scrambled Sobol sequence.
 SOBOL_POINTS = 32
@@ -33,6 +34,8 @@ NEIGHBOURS = 30
 ANYWHERE = 250
 # Spaces of at most so many configurations are listed when drawing finds none that has not been tried.
 MOST_LISTED = 10_000
+# In such a space, the most trials that have just begun whose proposals are worked out; each takes some milliseconds.
+MOST_EXPECTED = 64
 
 
 class Proposer:
@@ -49,14 +52,35 @@ class Proposer:
     def propose(self, curves: LearningCurves, number: int, fixed: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parameters of trial `number`; those in `fixed` are already decided."""
         held_P = self._encoding.units(fixed)
-        values = self._encoding.values(self._units(curves, number, np.full_like(held_P, np.nan)))
-        if all(values.get(name, value) == value for name, value in fixed.items()):
-            return values  # nothing is fixed, or another worker fixed the same values before it died
-        return self._encoding.values(self._units(curves, number, held_P))
+        known, tried = self._look(curves, number)
+        return self._encoding.values(self._decide(known, tried, number, held_P))
 
-    def _units(self, curves: LearningCurves, number: int, held_P: Array) -> Array:
+    def _look(self, curves: LearningCurves, number: int) -> tuple[LearningCurves, Tried]:
+        """Return the trials whose parameters are known, and the configurations that have been tried or soon will be.
+
+        Where many workers ask at once, the parameters of the others are not stored yet; in a small space, two of them
+        would propose the same.
+        """
+        begun = find_begun(self._encoding, curves)
+        known = curves.leave_out(begun) if len(begun) else curves
+        tried = Tried(self._encoding, known)
+        if len(begun) and self._is_small:
+            for place in begun[curves.numbers_N[begun] < number][-MOST_EXPECTED:]:
+                tried.add(self._decide(known, tried, int(curves.numbers_N[place]), curves.units_NP[place]))
+        return known, tried
+
+    @cached_property
+    def _is_small(self) -> bool:
+        return self._encoding.count(MOST_LISTED) is not None
+
+    def _decide(self, curves: LearningCurves, tried: Tried, number: int, held_P: Array) -> Array:
+        units = self._units(curves, tried, number, np.full_like(held_P, np.nan))
+        agrees = np.isnan(held_P) | np.isclose(units, held_P) | ~self._encoding.exists(units[None])[0]
+        # Nothing is held, or it was this proposal's own: another worker stored a part of it.
+        return units if agrees.all() else self._units(curves, tried, number, held_P)
+
+    def _units(self, curves: LearningCurves, tried: Tried, number: int, held_P: Array) -> Array:
         random = _random(self._seed, "proposal", number)
-        tried = Tried(self._encoding, curves)
         explored = self._explore(curves, number, random)
         candidates = self._candidates(curves, random) if explored is None else explored[None]
         candidates = np.where(np.isnan(held_P), candidates, held_P)

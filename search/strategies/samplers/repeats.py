@@ -5,6 +5,7 @@ Shapes: N trials or candidates, P parameters, C columns of features.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ REPEATED = 3
 
 
 class Tried:
-    """The configurations of a study's trials, running ones included.
+    """The configurations of a study's trials, running ones included, and how often each was tried.
 
     Two configurations are the same if their features are: they differ in parameters that do not exist, if at all.
 
@@ -29,37 +30,46 @@ class Tried:
         self._encoding = encoding
         self._curves = curves
         self.features_NC = encoding.features(curves.units_NP)
-        # A trial that was created just now has not drawn its parameters yet.
-        self._drawn_N = encoding.are_whole(curves.units_NP)
-        self._keys = set(_keys(self.features_NC[self._drawn_N]))
+        self._whole = np.flatnonzero(encoding.are_whole(curves.units_NP))
+        self._tries = Counter(_keys(self.features_NC[self._whole]))
+
+    def add(self, units_P: Array) -> None:
+        """Count a configuration that a trial will have."""
+        self._tries.update(_keys(self._encoding.features(units_P[None])))
 
     def leave_out(self, units_NP: Array) -> Array:
         """Return the configurations that have not been tried."""
         keys = _keys(self._encoding.features(units_NP))
-        return units_NP[np.fromiter((key not in self._keys for key in keys), dtype=np.bool_, count=len(keys))]
+        return units_NP[np.fromiter((key not in self._tries for key in keys), dtype=np.bool_, count=len(keys))]
 
     def choose_repeat(self, held_P: Array) -> Array | None:
         """Return the units of one of the best configurations, the one tried fewest times; None if none fits `held_P`.
 
         held_P: the units of the parameters that are decided, NaN for each other.
         """
-        units_NP = self._curves.units_NP
+        units_NP = self._curves.units_NP[self._whole]
         fits = (np.isnan(held_P) | np.isnan(units_NP) | np.isclose(units_NP, held_P)).all(axis=1)
-        places = np.flatnonzero(self._drawn_N & fits)
+        places = self._whole[fits]
         if not len(places):
             return None
-        _, first, group, tries = np.unique(
-            _coarse(self.features_NC[places]), axis=0, return_index=True, return_inverse=True, return_counts=True
-        )
-        candidates = _best_groups(self._curves, places, group.reshape(-1), len(first))
-        chosen = min(candidates, key=lambda candidate: tries[candidate])
-        return np.asarray(units_NP[places[first[chosen]]], dtype=np.float64)
+        _, first, group_N = np.unique(_coarse(self.features_NC[places]), axis=0, return_index=True, return_inverse=True)
+        keys = _keys(self.features_NC[places[first]])
+        best = _rank_groups(self._curves, places, group_N.reshape(-1), len(first))
+        chosen = min(best, key=lambda group: self._tries[keys[group]])
+        return np.asarray(self._curves.units_NP[places[first[chosen]]], dtype=np.float64)
 
 
-def _best_groups(curves: LearningCurves, places: NDArray[np.int64], group_N: NDArray[np.int64], groups: int) -> Any:
+def find_begun(encoding: Encoding, curves: LearningCurves) -> NDArray[np.int64]:
+    """Return the indices of the running trials whose parameters are not all stored yet."""
+    begun = ~encoding.are_whole(curves.units_NP)
+    begun[curves.finished] = False
+    return np.flatnonzero(begun)
+
+
+def _rank_groups(curves: LearningCurves, places: NDArray[np.int64], group_N: NDArray[np.int64], groups: int) -> Any:
     """Return the groups with the best values, best first, then those of which no trial has reported a value.
 
-    places: indices of trials. group_N: the group of each.
+    places: indices of trials. group_N: the group of each, from 0 to `groups` - 1.
     """
     values, reported = np.full(groups, -np.inf), np.zeros(groups, dtype=np.bool_)
     np.maximum.at(values, group_N, curves.best_within(curves.best_NE.shape[1])[places])

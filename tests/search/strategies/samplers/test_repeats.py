@@ -110,6 +110,24 @@ def test_many_running_trials_are_not_proposed_again(running: int, reported: bool
     assert len({*found} - known) == 16
 
 
+@pytest.mark.parametrize("completed", [0, 20])
+def test_workers_that_ask_before_the_others_have_stored_their_parameters_get_different_trials(completed: int) -> None:
+    space = Space(x=Int(1, 10), y=Int(1, 10))
+    study = make_study(space)
+    search(study, space, lambda params: float(params["x"] * params["y"]), completed)
+    trials = [study.ask() for _ in range(32)]
+    proposed = [tuple(trial.relative_params.values()) for trial in trials]  # none of which is stored
+    known = {tuple(trial.params.values()) for trial in study.trials[:completed]}
+    assert len({*proposed} - known) == 32
+
+
+def test_repeats_are_shared_out_among_workers_that_ask_at_once() -> None:
+    study = make_study(EIGHT)
+    search(study, EIGHT, lambda params: params["x"] / 10, 8)
+    proposed = [trial.relative_params["x"] for trial in [study.ask() for _ in range(6)]]
+    assert sorted(proposed) == [6, 6, 7, 7, 8, 8]
+
+
 def test_what_is_enqueued_may_be_a_repeat_and_its_other_parameters_are_new() -> None:
     space = Space(x=Int(1, 3), y=Int(1, 8))
     study = make_study(space)
