@@ -87,9 +87,7 @@ class Simulation:
             self._begin(0.0)
         while self.spent < epochs and self._running:
             self._step(heapq.heappop(self._running))
-        return Replay(
-            best=self._best.rises, completed=self._completed.rises, trials=self._finished, epochs=self.spent
-        )
+        return Replay(best=self._best.rises, completed=self._completed.rises, trials=self._finished, epochs=self.spent)
 
     def _begin(self, now: float) -> None:
         if self._begun == self._most:
