@@ -12,7 +12,7 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
 from search.strategies.gp.prior_models import PriorStudy
-from search.strategies.pruners.wrappers import AuditedPruner, WinnerGuarantee
+from search.strategies.pruners.wrappers import AuditedPruner, CompletionGuarantee
 from search.strategies.registry import (
     DEFAULT_AUDIT_SHARE,
     DEFAULT_PRUNER,
@@ -46,7 +46,7 @@ def default_policy(
 def build_strategies(
     sampler: str, pruner: str, setting: StrategySetting, audit: float = DEFAULT_AUDIT_SHARE
 ) -> tuple[BaseSampler, BasePruner]:
-    """Build a sampler and a pruner by name; the pruner guarantees a winner and is audited.
+    """Build a sampler and a pruner by name; the pruner lets enough trials complete and is audited.
 
     audit: share of the stopped trials that run on, 0 to 1.
 
@@ -54,7 +54,7 @@ def build_strategies(
         UsageError: there is no sampler or no pruner of that name.
     """
     sampler_entry, pruner_entry = find_sampler(sampler), find_pruner(pruner)
-    guaranteed = WinnerGuarantee(pruner_entry.build(setting), setting.epochs)
+    guaranteed = CompletionGuarantee(pruner_entry.build(setting), setting.epochs, setting.trials)
     return sampler_entry.build(setting), AuditedPruner(guaranteed, audit, setting.seed)
 
 

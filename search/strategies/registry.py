@@ -120,7 +120,7 @@ def _qmc(setting: StrategySetting) -> BaseSampler:
 def _rank(setting: StrategySetting) -> BasePruner:
     from search.strategies.pruners.rank import RankPruner
 
-    return RankPruner(setting.space, setting.epochs, first_step=setting.first_step)
+    return RankPruner(setting.space, setting.epochs, trials=setting.trials, first_step=setting.first_step)
 
 
 def _halving(setting: StrategySetting) -> BasePruner:

@@ -2,12 +2,14 @@
 
     python -m tests.benchmarks.policy --curves digits.npz make --family mlp
     python -m tests.benchmarks.policy --curves digits.npz compare --methods default,tpe+median,random+halving
+    python -m tests.benchmarks.policy stress --seeds 10 --kept stress.jsonl --tables digits.npz
     python -m tests.benchmarks.policy timing
 
 `make` trains a grid of small networks of a family (families.py) on scikit-learn's digits (tabulate.py), in 10 to 20
 minutes of one core. `compare` searches it over and over with four simulated workers (replay.py) and prints a row for
 each policy (scores.py): `default`, or a sampler and a pruner by name, or `all` pairs of these. With `--experience`
-other tables have been searched before, and a policy may learn from that. `timing` says how long a suggestion takes
+other tables have been searched before, and a policy may learn from that. `stress` searches made-up tasks of every kind
+on which a policy may fail, and tables (stress/). `timing` says how long a suggestion takes
 (suggesting.py).
 """
 
@@ -36,6 +38,11 @@ from spaces import Domain, Float, Int, Space
 from tests.benchmarks import curves, families, scores, suggesting
 from tests.benchmarks.curves import Task
 from tests.benchmarks.replay import replay
+from tests.benchmarks.stress import table
+from tests.benchmarks.stress.cases import CASES
+from tests.benchmarks.stress.run import METHODS as METHODS_UNDER_STRESS
+from tests.benchmarks.stress.run import Job, run
+from tests.benchmarks.stress.run import policy as policy_of
 
 # A sampler, a pruner, and the parameters of the first trials.
 Policy = tuple[BaseSampler, BasePruner, Sequence[Mapping[str, Any]]]
@@ -146,6 +153,25 @@ def make(given: argparse.Namespace) -> None:
     print(f"{about}\nbest {finals[-1]:.4f}, median {middle:.4f}, {time.perf_counter() - started:.0f} s")
 
 
+def under_stress(given: argparse.Namespace) -> None:
+    """Print the table of the cases."""
+    names = [*(given.cases.split(",") if given.cases else CASES), *map(str, given.tables)]
+    wanted = given.methods.split(",")
+    jobs = [
+        Job(case=case, method=method, seed=seed)
+        for seed in range(given.first_seed, given.first_seed + given.seeds)
+        for case in names
+        for method in wanted
+    ]
+    order = {job: place for place, job in enumerate(jobs)}
+    found = sorted(
+        run(jobs, given.kept, given.processes),
+        key=lambda one: order[Job(case=one.case, method=one.method, seed=one.seed)],
+    )
+    print(f"{given.seeds} seeds from {given.first_seed}, Optuna {optuna.__version__}, {policy_of(DEFAULT)}")
+    print("\n" + table.write(found, wanted))
+
+
 def timing(given: argparse.Namespace) -> None:
     """Print how long suggestions take for the space of a shipped objective, one with conditions."""
     space = digits_depth.OBJECTIVE.space
@@ -178,6 +204,15 @@ def _arguments() -> argparse.Namespace:
     comparing.add_argument("--budget", type=int, default=40, help="full trainings whose epochs may be spent")
     comparing.add_argument("--experience", type=Path, nargs="*", default=[], help="tables searched before")
     comparing.set_defaults(run=compare)
+    stressing = commands.add_parser("stress")
+    stressing.add_argument("--methods", default=",".join(METHODS_UNDER_STRESS))
+    stressing.add_argument("--cases", help="with commas between; all where it is not given")
+    stressing.add_argument("--tables", type=Path, nargs="*", default=[], help="tables that `make` has trained")
+    stressing.add_argument("--seeds", type=int, default=10)
+    stressing.add_argument("--first-seed", type=int, default=0)
+    stressing.add_argument("--kept", type=Path, default=Path("stress.jsonl"), help="outcomes, so that a run goes on")
+    stressing.add_argument("--processes", type=int, default=1)
+    stressing.set_defaults(run=under_stress)
     taking = commands.add_parser("timing")
     taking.add_argument("--samplers", default=DEFAULT_SAMPLER)
     taking.add_argument("--trials", default="100,1000,10000")

@@ -34,11 +34,15 @@ class Observations:
 
     def thin(self, most: int) -> Observations:
         """Return at most `most` observations: half of them the best ones, the others at equal distances."""
+        return self if len(self) <= most else self.take(self.thin_places(most))
+
+    def thin_places(self, most: int) -> NDArray[np.int64]:
+        """Return the indices of the observations that `thin` keeps."""
         if len(self) <= most:
-            return self
+            return np.arange(len(self))
         order = np.argsort(-self.score_R, kind="stable")
         best, others = order[: most // 2], np.sort(order[most // 2 :])
-        return self.take(np.sort(np.concatenate([best, take_evenly(others, most - len(best))])))
+        return np.sort(np.concatenate([best, take_evenly(others, most - len(best))]))
 
 
 def observe(curves: LearningCurves) -> Observations:

@@ -95,6 +95,19 @@ class PosteriorCache:
                 return Posterior(model=model, best=best, experience=self._experience, belief_K=expected.belief_K)
         return Posterior(model=_with_waiting(cold, curves, features, None), best=best, experience=None)
 
+    def predict_ends(
+        self, curves: LearningCurves, features_NC: Array, place: int, others: NDArray[np.int64]
+    ) -> tuple[Array, Array]:
+        """Return means and standard deviations of the scores of a trial and then of others at their last epoch.
+
+        place: the index of the trial; all its rows count, whichever else are left out. others: indices of others.
+        """
+        observed = observe(curves)
+        own = np.flatnonzero(observed.trial_R == place)
+        chosen = observed.take(np.union1d(observed.thin_places(ROWS), own))
+        wanted = np.concatenate([[place], others])
+        return self._given(curves, features_NC, chosen, None).predict_trials(features_NC[wanted], wanted)
+
     def _given(
         self, curves: LearningCurves, features_NC: Array, chosen: Observations, expected: Expectation | None
     ) -> Model:

@@ -1,62 +1,82 @@
-"""The default pruner: after every epoch the best of all trials continue, fewer with each epoch.
+"""The default pruner: after every epoch those trials continue that may still end among the best.
 
-On some data sets the best configurations are slow at first: after two epochs, up to three quarters of the final best
-hundredth are not in the best quarter. So every third trial trains for a while before the first decision.
+What a trial may still come to is what the model of the study's own curves, stopped and completed ones, expects of its
+last epoch, and a margin for what it does not know. Early values count as far as they have foretold the ends so far.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from optuna.pruners import BasePruner
 from optuna.study import Study
 from optuna.trial import FrozenTrial
+from threadpoolctl import ThreadpoolController
 
 from search.strategies.gp.encoding import Encoding
 from search.strategies.gp.learning_curves import CurveReader, LearningCurves
+from search.strategies.gp.observations import take_evenly
+from search.strategies.gp.posterior import PosteriorCache
+from search.strategies.pruners.plateau import is_waiting
 from spaces import Space
 
 DECAY = 1.3
+# A shorter plan stops less: one of 30 trials has few to choose from, and its user expects it to train them.
+LONG_PLAN = 300
+SHORT_PLAN_POWER = 0.4
+# Of longer trainings, a share of these counts as an epoch.
+EPOCHS = 26
 PATIENT_EVERY = 3
+# Standard deviations by which a trial's expected end may be too low.
+MARGIN = 0.7
+# Trials that one is compared with, at most: half of them the best so far, the others for all the rest.
+COMPARED = 400
 
 
-def count_survivors(trials: int, epoch: int) -> float:
-    """Return how many of the trials continue after `epoch` epochs: trials / (epoch + 1)^1.3, at least one.
+def choose_decay(trials: int | None) -> float:
+    """Return the power with which the number of survivors falls.
+
+    trials: of the plan; None if it has no number of them.
+    """
+    return DECAY if trials is None else DECAY * min(1.0, (trials / LONG_PLAN) ** SHORT_PLAN_POWER)
+
+
+def count_survivors(trials: int, epoch: int, epochs: int, decay: float = DECAY) -> float:
+    """Return how many of the trials continue after `epoch` of `epochs`: trials / (epoch + 1)^1.3, at least one.
 
     Successive halving keeps trials / r at each rung (Li et al. 2020), which is trials / epoch over all rungs. Here
-    there is a decision after every epoch, so no trial trains to the next rung in vain.
+    there is a decision after every epoch, so no trial trains to the next rung in vain. Trainings of more than 26 epochs
+    are divided into 26 parts.
     """
-    return max(1.0, trials / float((epoch + 1) ** DECAY))
+    return max(1.0, trials / float((epoch / _unit(epochs) + 1) ** decay))
 
 
 def first_decision(number: int, epochs: int) -> int:
     """Return the epochs before the first decision about a trial: one, and sqrt(epochs) for every third trial.
 
-    number: of the trial. epochs: of a full training.
+    number: of the trial. epochs: of a full training; of a long one, a 26th counts as one.
     """
-    return max(1, round(epochs**0.5)) if number % PATIENT_EVERY == PATIENT_EVERY - 1 else 1
-
-
-def count_ahead(curves: LearningCurves, place: int) -> int:
-    """Return how many trials had a higher best value after the same number of epochs; ties go to the earlier trial.
-
-    place: the index of the trial. Trials with fewer epochs, running or stopped, count with their best value so far:
-    more epochs can only raise it.
-    """
-    values = curves.best_within(int(curves.epochs_N[place]))
-    return int((values > values[place]).sum() + (values[:place] == values[place]).sum())
+    first = round(_unit(epochs))
+    return max(first, round(epochs**0.5)) if number % PATIENT_EVERY == PATIENT_EVERY - 1 else first
 
 
 class RankPruner(BasePruner):
-    """Stops a trial unless it is one of the best `count_survivors` of all trials that have reported.
+    """Stops a trial unless it may end among the best `count_survivors` of all trials that have reported.
 
-    The best trial is never stopped; one that has reported nothing but NaN or infinity is.
+    A trial that has reported nothing but NaN or infinity is stopped; one that is waiting (plateau.py) is not.
 
-    epochs: of a full training. first_step: the step under which trials report their first epoch.
+    epochs: of a full training. trials: of the plan; None if it has no number of them. first_step: the step under which
+    trials report their first epoch.
     """
 
-    def __init__(self, space: Space, epochs: int, *, first_step: int = 0) -> None:
+    def __init__(self, space: Space, epochs: int, *, trials: int | None = None, first_step: int = 0) -> None:
         self._epochs = epochs
-        self._history = CurveReader(Encoding(space), epochs, first_step)
+        self._decay = choose_decay(trials)
+        self._encoding = Encoding(space)
+        self._history = CurveReader(self._encoding, epochs, first_step)
+        self._posteriors = PosteriorCache(self._encoding, None)
+        # The matrices are small: more than one thread would only slow down the training beside them.
+        self._threads = ThreadpoolController()
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
         curves = self._history.read(study)
@@ -66,7 +86,40 @@ class RankPruner(BasePruner):
             return False
         if curves.best_NE[place, epoch - 1] == -np.inf:
             return True
-        if epoch < first_decision(trial.number, self._epochs):
+        if epoch < first_decision(trial.number, self._epochs) or is_waiting(curves, int(place)):
             return False
         reported = int((curves.epochs_N > 0).sum())
-        return count_ahead(curves, int(place)) >= count_survivors(reported, epoch)
+        survivors = count_survivors(reported, epoch, self._epochs, self._decay)
+        with self._threads.limit(limits=1, user_api="blas"):
+            return self._count_ahead(curves, int(place)) >= survivors
+
+    def _count_ahead(self, curves: LearningCurves, place: int) -> float:
+        """Return about how many trials are expected to end above what this one may come to."""
+        if not len(self._encoding):
+            reached_N = curves.best_within(
+                int(curves.epochs_N[place])
+            )  # one configuration: only values tell trials apart
+            return float((reached_N > reached_N[place]).sum())
+        others, weight_N = choose_rivals(curves, place)
+        mean, spread = self._posteriors.predict_ends(curves, self._encoding.features(curves.units_NP), place, others)
+        return float(weight_N[mean[1:] > mean[0] + MARGIN * spread[0]].sum())
+
+
+def choose_rivals(curves: LearningCurves, place: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the indices of the trials to compare one with, and how many trials each stands for.
+
+    place: the index of the trial.
+    """
+    reported = np.flatnonzero(curves.epochs_N > 0)
+    others = reported[reported != place]
+    if len(others) <= COMPARED:
+        return others, np.ones(len(others))
+    best_N = curves.best_within(curves.best_NE.shape[1])[others]
+    order = others[np.argsort(-best_N, kind="stable")]
+    best, rest = order[: COMPARED // 2], take_evenly(np.sort(order[COMPARED // 2 :]), COMPARED // 2)
+    share = (len(others) - len(best)) / len(rest)
+    return np.concatenate([best, rest]), np.concatenate([np.ones(len(best)), np.full(len(rest), share)])
+
+
+def _unit(epochs: int) -> float:
+    return max(1.0, epochs / EPOCHS)

@@ -1,29 +1,36 @@
-"""Wrappers around every pruner: a study gets a winner, and some of the trials to be stopped run on for an audit."""
+"""Wrappers around every pruner: enough trials complete, and some of those to be stopped run on for an audit."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from optuna.pruners import BasePruner
-from optuna.study import Study
+from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from objectives.base.seeds import derive_seed
-from search.curves import best_value
 from search.strategies.pruners.audit import AUDITED, audited_trials, count_further_epochs
 from storage import optuna_adapter
 
+FEWEST_COMPLETED = 3
+COMPLETED_EVERY = 10
+UNPLANNED_EVERY = 30
 
-class WinnerGuarantee(BasePruner):
+
+class CompletionGuarantee(BasePruner):
     """A pruner that is overruled in two cases.
 
-    A trial past two thirds of its epochs runs to its end, because little is saved by stopping it. While no trial has
-    completed, the leading one continues, because the winner of a study is a completed trial.
+    A trial past two thirds of its epochs runs to its end, because little is saved by stopping it. While fewer trials
+    have completed than `count_owed`, the leading ones continue, because the winner of a study is a completed trial.
+
+    epochs: of a full training. trials: of the plan; None if it has no number of them.
     """
 
-    def __init__(self, pruner: BasePruner, epochs: int) -> None:
+    def __init__(self, pruner: BasePruner, epochs: int, trials: int | None) -> None:
         self._pruner = pruner
         self._epochs = epochs
+        self._planned = trials
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
         # The pruner is always asked first: successive halving records which rungs a trial has reached.
@@ -32,7 +39,20 @@ class WinnerGuarantee(BasePruner):
         if 3 * len(trial.intermediate_values) > 2 * self._epochs:
             return False
         trials = study.get_trials(deepcopy=False)
-        return any(other.state == TrialState.COMPLETE for other in trials) or not _leads(trial, trials)
+        completed = sum(other.state == TrialState.COMPLETE for other in trials)
+        missing = count_owed(len(trials), self._planned) - completed
+        return missing <= 0 or _count_leading(trial, trials, study.direction) >= missing
+
+
+def count_owed(started: int, planned: int | None) -> int:
+    """Return how many trials should have completed when so many have started, at least one.
+
+    By the end of a plan of n trials it is the larger of 3 and n / 10, and on the way as much of it. A plan without a
+    number of trials owes one of 30.
+    """
+    if planned is None:
+        return max(1, started // UNPLANNED_EVERY)
+    return max(1, math.ceil(min(planned, max(FEWEST_COMPLETED, planned / COMPLETED_EVERY)) * started / planned))
 
 
 class AuditedPruner(BasePruner):
@@ -62,8 +82,14 @@ class AuditedPruner(BasePruner):
         return False
 
 
-def _leads(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> bool:
-    """Return whether no other running trial is ahead; trials that have ended without completing cannot win."""
-    own = best_value(trial.intermediate_values)
+def _count_leading(trial: FrozenTrial, trials: Sequence[FrozenTrial], direction: StudyDirection) -> int:
+    """Return how many other running trials are ahead; trials that have ended without completing cannot win."""
+    sign = 1.0 if direction == StudyDirection.MAXIMIZE else -1.0
+    own = _best(trial, sign)
     running = (other for other in trials if other.state == TrialState.RUNNING and other.number != trial.number)
-    return all(best_value(other.intermediate_values) <= own for other in running)
+    return sum(_best(other, sign) > own for other in running)
+
+
+def _best(trial: FrozenTrial, sign: float) -> float:
+    values = (sign * value for value in trial.intermediate_values.values() if math.isfinite(value))
+    return max(values, default=-math.inf)

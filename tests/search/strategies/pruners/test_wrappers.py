@@ -9,14 +9,14 @@ from optuna.trial import TrialState
 
 from search.display.status_report import format_audit
 from search.strategies.pruners.audit import AUDITED, summarize_audit
-from search.strategies.pruners.wrappers import AuditedPruner, WinnerGuarantee
+from search.strategies.pruners.wrappers import AuditedPruner, CompletionGuarantee
 
 EPOCHS = 9
 
 
 def test_the_leader_goes_on_until_something_is_complete() -> None:
     made = optuna.create_study(
-        direction="maximize", pruner=WinnerGuarantee(ThresholdPruner(lower=2.0), EPOCHS), sampler=None
+        direction="maximize", pruner=CompletionGuarantee(ThresholdPruner(lower=2.0), EPOCHS, None), sampler=None
     )
     leader, behind = made.ask(), made.ask()
     leader.report(0.9, 0)
@@ -28,7 +28,9 @@ def test_the_leader_goes_on_until_something_is_complete() -> None:
 
 
 def test_a_trial_past_two_thirds_is_let_finish() -> None:
-    made = optuna.create_study(direction="maximize", pruner=WinnerGuarantee(ThresholdPruner(lower=2.0), EPOCHS))
+    made = optuna.create_study(
+        direction="maximize", pruner=CompletionGuarantee(ThresholdPruner(lower=2.0), EPOCHS, None)
+    )
     made.tell(made.ask(), 1.0)
     trial = made.ask()
     pruned = []
@@ -39,7 +41,7 @@ def test_a_trial_past_two_thirds_is_let_finish() -> None:
 
 
 def test_what_the_pruner_spares_is_spared() -> None:
-    made = optuna.create_study(direction="maximize", pruner=WinnerGuarantee(NopPruner(), EPOCHS))
+    made = optuna.create_study(direction="maximize", pruner=CompletionGuarantee(NopPruner(), EPOCHS, None))
     made.tell(made.ask(), 1.0)
     trial = made.ask()
     trial.report(0.0, 0)
