@@ -61,7 +61,7 @@ class Tried:
 
 def find_begun(encoding: Encoding, curves: LearningCurves) -> NDArray[np.int64]:
     """Return the indices of the running trials whose parameters are not all stored yet."""
-    begun = ~encoding.are_whole(curves.units_NP)
+    begun = (curves.epochs_N == 0) & ~encoding.are_whole(curves.units_NP)
     begun[curves.finished] = False
     return np.flatnonzero(begun)
 

@@ -123,6 +123,14 @@ def test_warnings_are_about_the_trials_that_the_epochs_are_expected_to_be(databa
     assert [note for note in plan.notes if "the budget is 2;" in note]
 
 
+def test_a_new_study_is_told_that_its_plan_exhausts_its_space(database: Database) -> None:
+    overrides = ("depth=1:4", "width=32", "dropout=0", "schedule=constant,cosine", "optimizer=adamw")
+    fixed = ("adamw.learning_rate=0.001", "adamw.weight_decay=0.001")
+    request = StudyRequest(study="s", objective=OBJECTIVE, trials=30, experience="none", overrides=overrides + fixed)
+    _, plan = create_or_continue(database, request, load())
+    assert [note for note in plan.notes if "the space has 8 configurations, fewer than the 30 trials of" in note]
+
+
 def test_the_budget_of_a_fork_is_for_further_trials(database: Database) -> None:
     past = random_trials(planned("any").found.objective.space, 6)
     make(database, planned("old"), "old", past)
