@@ -67,6 +67,8 @@ class SamplerEntry:
     """How many trials it spreads over the space before it learns from any."""
     learns_from_earlier_studies: bool = False
     """Whether its proposals depend on `StrategySetting.experience`."""
+    avoids_repeats: bool = False
+    """Whether it repeats a configuration only when the space has no other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,8 +159,10 @@ SAMPLERS: dict[str, SamplerEntry] = {
     "curves": SamplerEntry(
         build=_curves,
         description="a Gaussian process over configuration and epoch: learns from every curve and earlier studies",
+        version=2,
         startup_trials=6,
         learns_from_earlier_studies=True,
+        avoids_repeats=True,
     ),
     "tpe": SamplerEntry(
         build=_tpe,

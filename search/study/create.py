@@ -140,7 +140,7 @@ def propose_starting_points(database: Database, plan: ResolvedStudy, trials: int
 def warn_about_plan(plan: ResolvedStudy, trials: int, settings: Settings) -> list[str]:
     """Return a sentence for each part of a study's plan that cannot work here or with about this number of trials."""
     warnings = plan_warnings.warn_about_plan(
-        plan.spec.sampler, plan.spec.pruner, trials=trials, epochs=plan.spec.epochs
+        plan.spec.sampler, plan.spec.pruner, plan.found.objective.space, trials=trials, epochs=plan.spec.epochs
     )
     missing = find_missing_test_folder(plan.spec.dataset, settings.data, settings.cache)
     if missing is not None:

@@ -121,7 +121,10 @@ def test_a_slow_network_holds_its_worker_for_longer() -> None:
 
 def test_a_pruned_trial_and_a_diverged_one_make_way() -> None:
     simulation = Simulation(
-        task((0.8, 0.9, 0.7), (0.1, 0.2, 0.3), (0.8,)), RandomSampler(seed=0), ThresholdPruner(lower=0.5)
+        task((0.8, 0.9, 0.7), (0.1, 0.2, 0.3), (0.8,)),
+        RandomSampler(seed=0),
+        ThresholdPruner(lower=0.5),
+        direction="maximize",
     )
     for x in (1, 2, 0):
         simulation.study.enqueue_trial({"x": x})

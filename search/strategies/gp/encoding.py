@@ -65,6 +65,15 @@ class Parameter:
             return (self.index(units_N) + 0.5) / self.choices
         return self._units(self._numbers(units_N))
 
+    def every(self, most: int) -> Array | None:
+        """Return the units of all values; None if there are more than `most`."""
+        if self.choices:
+            return None if self.choices > most else (np.arange(self.choices) + 0.5) / self.choices
+        low, high, step, _ = _range(self.distribution)
+        steps = 0 if low == high else round((high - low) / step) if step else most
+        numbers = low + step * np.arange(min(steps, most) + 1, dtype=np.float64)
+        return None if steps >= most else self._units(self._rounded(numbers))
+
     def value(self, unit: float) -> Any:
         """Return the value at a unit, as Optuna passes it to an objective."""
         if isinstance(self.distribution, CategoricalDistribution):
@@ -159,6 +168,32 @@ class Encoding:
             for parent, choice in parameter.under:
                 exists[:, place] &= self.parameters[parent].index(units_NP[:, parent]) == choice
         return exists
+
+    def are_whole(self, units_NP: Array) -> NDArray[np.bool_]:
+        """Return for each configuration whether all parameters that exist have a value, shape (N,)."""
+        return np.asarray(~(np.isnan(units_NP) & self.exists(units_NP)).any(axis=1))
+
+    def count(self, most: int) -> int | None:
+        """Return the number of configurations; None if there are more than `most`."""
+        every = self.list_all(np.full(len(self), np.nan), most)
+        return None if every is None or len(every) > most else len(every)
+
+    def list_all(self, held_P: Array, most: int) -> Array | None:
+        """Return the units of all configurations, shape (N, P); None if there are more than `most`.
+
+        held_P: the units of parameters that are decided, NaN for each that may have any of its values.
+        """
+        units_NP = np.full((1, len(self)), np.nan)
+        for place, parameter in enumerate(self.parameters):
+            values = parameter.every(most) if np.isnan(held_P[place]) else held_P[place : place + 1]
+            exists = self.exists(units_NP)[:, place]
+            if exists.any() and (values is None or len(units_NP) + exists.sum() * (len(values) - 1) > most):
+                return None
+            if exists.any() and values is not None:
+                varied = np.repeat(units_NP[exists], len(values), axis=0)
+                varied[:, place] = np.tile(values, exists.sum())
+                units_NP = np.concatenate([units_NP[~exists], varied])
+        return units_NP
 
     def draw(self, uniform_NP: Array) -> Array:
         """Return the units of configurations drawn from uniform numbers in [0, 1), shape (N, P)."""

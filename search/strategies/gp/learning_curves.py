@@ -53,6 +53,17 @@ class LearningCurves:
             finished=np.arange(len(places)),
         )
 
+    def leave_out(self, places: NDArray[np.int64]) -> LearningCurves:
+        """Return all trials but those at these indices, none of which has ended."""
+        kept = np.setdiff1d(np.arange(len(self)), places)
+        return LearningCurves(
+            numbers_N=self.numbers_N[kept],
+            units_NP=self.units_NP[kept],
+            best_NE=self.best_NE[kept],
+            epochs_N=self.epochs_N[kept],
+            finished=np.searchsorted(kept, self.finished),
+        )
+
     @property
     def waiting(self) -> NDArray[np.int64]:
         """Indices of the running trials that have reported nothing yet."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from search.strategies.gp.encoding import Array, Encoding
 from search.strategies.gp.learning_curves import LearningCurves
 from search.strategies.gp.posterior import PosteriorCache
 from search.strategies.gp.prior_models import PriorModels
+from search.strategies.samplers.repeats import Tried, find_begun
 
 # Length of the scrambled Sobol sequence.
 SOBOL_POINTS = 32
@@ -30,6 +32,10 @@ OPTIMISM = 0.7
 BEST = 10
 NEIGHBOURS = 30
 ANYWHERE = 250
+# Spaces of at most so many configurations are listed when drawing finds none that has not been tried.
+MOST_LISTED = 10_000
+# In such a space, the most trials that have just begun whose proposals are worked out; each takes some milliseconds.
+MOST_EXPECTED = 64
 
 
 class Proposer:
@@ -46,19 +52,64 @@ class Proposer:
     def propose(self, curves: LearningCurves, number: int, fixed: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parameters of trial `number`; those in `fixed` are already decided."""
         held_P = self._encoding.units(fixed)
-        values = self._encoding.values(self._units(curves, number, np.full_like(held_P, np.nan)))
-        if all(values.get(name, value) == value for name, value in fixed.items()):
-            return values  # nothing is fixed, or another worker fixed the same values before it died
-        return self._encoding.values(self._units(curves, number, held_P))
+        known, tried = self._look(curves, number)
+        return self._encoding.values(self._decide(known, tried, number, held_P))
 
-    def _units(self, curves: LearningCurves, number: int, held_P: Array) -> Array:
+    def _look(self, curves: LearningCurves, number: int) -> tuple[LearningCurves, Tried]:
+        """Return the trials whose parameters are known, and the configurations that have been tried or soon will be.
+
+        Where many workers ask at once, the parameters of the others are not stored yet; in a small space, two of them
+        would propose the same.
+        """
+        begun = find_begun(self._encoding, curves)
+        known = curves.leave_out(begun) if len(begun) else curves
+        tried = Tried(self._encoding, known)
+        if len(begun) and self._is_small:
+            for place in begun[curves.numbers_N[begun] < number][-MOST_EXPECTED:]:
+                tried.add(self._decide(known, tried, int(curves.numbers_N[place]), curves.units_NP[place]))
+        return known, tried
+
+    @cached_property
+    def _is_small(self) -> bool:
+        return self._encoding.count(MOST_LISTED) is not None
+
+    def _decide(self, curves: LearningCurves, tried: Tried, number: int, held_P: Array) -> Array:
+        units = self._units(curves, tried, number, np.full_like(held_P, np.nan))
+        agrees = np.isnan(held_P) | np.isclose(units, held_P) | ~self._encoding.exists(units[None])[0]
+        # Nothing is held, or it was this proposal's own: another worker stored a part of it.
+        return units if agrees.all() else self._units(curves, tried, number, held_P)
+
+    def _units(self, curves: LearningCurves, tried: Tried, number: int, held_P: Array) -> Array:
         random = _random(self._seed, "proposal", number)
+        explored = self._explore(curves, number, random)
+        candidates = self._candidates(curves, random) if explored is None else explored[None]
+        candidates = np.where(np.isnan(held_P), candidates, held_P)
+        new = tried.leave_out(candidates)
+        if not len(new):
+            new = self._find_new(tried, held_P, random)
+        if not len(new):
+            repeated = tried.choose_repeat(held_P)
+            return np.asarray(candidates[0] if repeated is None else repeated, dtype=np.float64)
+        if explored is not None:
+            return np.asarray(new[0], dtype=np.float64)
+        return self._choose(new, curves, tried, random)
+
+    def _explore(self, curves: LearningCurves, number: int, random: np.random.Generator) -> Array | None:
+        """Return the units of a trial that the model does not propose; None for others."""
         units = self._first(number)
         if units is None and (random.random() < self._random_share or (curves.epochs_N > 0).sum() < 2):
             units = self._sobol[number] if number < SOBOL_POINTS else self._anywhere(1, random)[0]
-        if units is None:
-            units = self._best(curves, held_P, random)
-        return np.asarray(np.where(np.isnan(held_P), units, held_P), dtype=np.float64)
+        return units
+
+    def _find_new(self, tried: Tried, held_P: Array, random: np.random.Generator) -> Array:
+        """Return units of configurations that have not been tried, in random order; none if there are none left."""
+        new = tried.leave_out(np.where(np.isnan(held_P), self._anywhere(ANYWHERE, random), held_P))
+        if len(new):
+            return new
+        every = self._encoding.list_all(held_P, MOST_LISTED)
+        if every is None:
+            every = np.where(np.isnan(held_P), self._anywhere(MOST_LISTED, random), held_P)
+        return random.permutation(tried.leave_out(every))
 
     @property
     def _random_share(self) -> float:
@@ -73,24 +124,17 @@ class Proposer:
         until = STARTUP_TRIALS if self._experience is None else starts + CONTRAST_TRIALS
         return self._sobol[number] if starts <= number < until else None
 
-    def _best(self, curves: LearningCurves, held_P: Array, random: np.random.Generator) -> Array:
-        candidates = self._candidates(curves, held_P, random)
-        features = self._encoding.features(candidates)
-        known = self._encoding.features(curves.units_NP)
-        tried = {row.tobytes() for row in _coarse(known)}
-        new = np.array([row.tobytes() not in tried for row in _coarse(features)])
-        if not new.any():
-            return np.asarray(self._anywhere(1, random)[0], dtype=np.float64)
-        candidates, features = candidates[new], features[new]
-        posterior = self._posterior_cache.fit(curves, known, random)
-        mean, spread = posterior.predict(features)
+    def _choose(self, candidates: Array, curves: LearningCurves, tried: Tried, random: np.random.Generator) -> Array:
+        """Return the best of the candidates by the model."""
+        posterior = self._posterior_cache.fit(curves, tried.features_NC, random)
+        mean, spread = posterior.predict(self._encoding.features(candidates))
         if random.random() < 0.5:
             worth = expected_improvement(mean, spread, posterior.best)
         else:
             worth = mean + random.exponential(OPTIMISM) * spread
         return np.asarray(candidates[np.argmax(worth)], dtype=np.float64)
 
-    def _candidates(self, curves: LearningCurves, held_P: Array, random: np.random.Generator) -> Array:
+    def _candidates(self, curves: LearningCurves, random: np.random.Generator) -> Array:
         """Return units of points of the whole space and of neighbours of the best trials, snapped to valid values."""
         reached = curves.best_within(curves.best_NE.shape[1])
         best = curves.units_NP[np.argsort(-reached, kind="stable")[:BEST]]
@@ -102,8 +146,7 @@ class Proposer:
         near = np.where(drawn, random.random(near.shape), np.where(self._is_choice, near, near + moved))
         starts = [] if self._experience is None else list(self._experience.starts)
         snapped = self._encoding.snap(np.clip(near, 0, 1))
-        candidates = np.concatenate([self._anywhere(ANYWHERE, random), snapped, *(start[None] for start in starts)])
-        return np.where(np.isnan(held_P), candidates, held_P)
+        return np.concatenate([self._anywhere(ANYWHERE, random), snapped, *(start[None] for start in starts)])
 
     def _anywhere(self, count: int, random: np.random.Generator) -> Array:
         return self._encoding.draw(random.random((count, len(self._encoding))))
@@ -113,10 +156,6 @@ def expected_improvement(mean_N: Array, spread_N: Array, best: float) -> Array:
     """Return E[max(0, Y - best)] for normal Y with these means and standard deviations (Jones et al. 1998)."""
     z = (mean_N - best) / spread_N
     return np.asarray(spread_N * (z * ndtr(z) + np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)), dtype=np.float64)
-
-
-def _coarse(features_NC: Array) -> Any:
-    return np.round(features_NC, 5).astype(np.float32)
 
 
 def _random(seed: int, *use: int | str) -> np.random.Generator:

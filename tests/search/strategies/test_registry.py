@@ -15,7 +15,7 @@ from search.strategies.plan_warnings import warn_about_plan
 from search.strategies.pruners.wrappers import AuditedPruner
 from search.strategies.samplers import acquisition
 from search.strategies.samplers.curves import CurvesSampler
-from spaces import Categorical, Float, Space
+from spaces import Categorical, Fixed, Float, Int, Space
 
 EPOCHS = 9
 SPACE = Space(x=Float(0, 1), kind=Categorical({"a": Space(y=Float(0, 0.1)), "b": Space()}))
@@ -161,9 +161,34 @@ def test_the_default_policy_is_the_first_of_each() -> None:
 def test_plans_that_cannot_work_are_warned_about(
     sampler: str, pruner: str, trials: int, epochs: int, said: str | None
 ) -> None:
-    warnings = warn_about_plan(sampler, pruner, trials=trials, epochs=epochs)
+    warnings = warn_about_plan(sampler, pruner, SPACE, trials=trials, epochs=epochs)
     assert len(warnings) == (said is not None)
     assert said is None or said in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("space", "trials", "has"),
+    [
+        (Space(x=Int(1, 8)), 30, "8 configurations, fewer than the 30 trials"),
+        (Space(x=Int(1, 8)), 9, "8 configurations, fewer than the 9 trials"),
+        (Space(x=Int(1, 8)), 8, None),
+        (Space(x=Int(1, 8), kind=Categorical({"a": Space(y=Int(1, 2)), "b": Space()})), 30, "24 configurations,"),
+        (Space(x=Fixed(1)), 30, "1 configuration, fewer than the 30 trials"),
+        (Space(x=Fixed(1)), 1, None),
+        (Space(x=Int(1, 10**9)), 20_000, None),
+        (SPACE, 30, None),
+    ],
+)
+def test_a_plan_of_more_trials_than_configurations_says_what_will_be_repeated(
+    space: Space, trials: int, has: str | None
+) -> None:
+    warnings = warn_about_plan("curves", "none", space, trials=trials, epochs=9)
+    told = [text for text in warnings if text.startswith("the space has ")]
+    assert len(told) == (has is not None)
+    if has is not None:
+        assert told[0].startswith(f"the space has {has}")
+        assert told[0].endswith(": once all have been tried, the best are trained again with further seeds")
+    assert warn_about_plan("random", "none", space, trials=trials, epochs=9) == []
 
 
 def test_the_registry_says_what_the_default_sampler_does() -> None:

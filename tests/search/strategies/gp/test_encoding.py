@@ -100,3 +100,30 @@ def test_a_range_of_one_value_is_in_the_middle() -> None:
     encoding = Encoding(Space(one=Int(3, 3), other=Float(0, 1)))
     assert encoding.units({"one": 3, "other": 1.0}) == pytest.approx([0.5, 1.0])
     assert encoding.values(np.array([0.9, 0.5]))["one"] == 3
+
+
+def test_every_configuration_is_listed_once() -> None:
+    space = Space(
+        depth=Int(1, 9, step=4),
+        share=Float(0.0, 0.2, step=0.1),
+        kind=Categorical({"a": Space(units=Int(1, 2), more=Categorical({"x": Space(z=Int(3, 3))})), "b": Space()}),
+    )
+    encoding = Encoding(space)
+    every = encoding.list_all(np.full(len(encoding), np.nan), 27)
+    assert every is not None
+    listed = [tuple(encoding.values(units).items()) for units in every]
+    assert len(set(listed)) == len(listed) == encoding.count(27) == 3 * 3 * (2 + 1)
+    assert encoding.count(26) is None
+    assert encoding.are_whole(every).all()
+    for values in listed:
+        space.replay(dict(values))
+    held = encoding.list_all(encoding.units({"kind": "a", "depth": 5}), 27)
+    assert held is not None
+    assert [encoding.values(units) for units in held] == [
+        dict(values) for values in listed if {("kind", "a"), ("depth", 5)} <= set(values)
+    ]
+
+
+def test_a_space_without_end_is_not_listed() -> None:
+    assert Encoding(Space(a=Int(1, 2), b=Categorical({"a": Space(x=Float(0, 1)), "b": Space()}))).count(10**6) is None
+    assert Encoding(Space(a=Int(1, 10**12))).count(10**4) is None

@@ -1,0 +1,139 @@
+"""The default sampler repeats a configuration only when the space has no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from optuna.trial import TrialState, create_trial
+
+from search.strategies.gp.encoding import Encoding
+from search.strategies.samplers.curves import CurvesSampler
+from spaces import Categorical, Float, Int, Space
+
+EPOCHS = 4
+EIGHT = Space(x=Int(1, 8))
+MANY = Space({f"c{place}": Categorical(*"abcdef") for place in range(5)})
+# 2 + 3 + 1 configurations; each choice is made as often as the others.
+CONDITIONAL = Space(
+    kind=Categorical({"a": Space(x=Int(1, 2)), "b": Space(y=Float(0, 1, step=0.5)), "c": Space()}), batch=Int(64, 64)
+)
+
+Score = Callable[[Mapping[str, Any]], float]
+
+
+def ask(study: optuna.Study, space: Space) -> optuna.Trial:
+    trial = study.ask()
+    space.sample(trial)
+    return trial
+
+
+def make_study(space: Space, seed: int = 0) -> optuna.Study:
+    return optuna.create_study(direction="maximize", sampler=CurvesSampler(space, EPOCHS, seed))
+
+
+def search(study: optuna.Study, space: Space, score: Score, trials: int) -> list[tuple[Any, ...]]:
+    """Return the configurations of so many trials, each of which is stopped after an epoch."""
+    found = []
+    for _ in range(trials):
+        trial = ask(study, space)
+        trial.report(score(trial.params), 0)
+        study.tell(trial, state=TrialState.PRUNED)
+        found.append(tuple(trial.params.items()))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_each_of_eight_values_is_tried_once_and_then_the_best_are_repeated_in_turn(seed: int) -> None:
+    def score(params: Mapping[str, Any]) -> float:
+        return 1 - abs(float(params["x"]) - 6) / 10
+
+    found = [params[0][1] for params in search(make_study(EIGHT, seed), EIGHT, score, 29)]
+    assert sorted(found[:8]) == list(range(1, 9))
+    assert sorted(found[8:]) == sorted([5, 6, 7] * 7)
+
+
+def test_what_breaks_down_is_not_repeated() -> None:
+    study = make_study(EIGHT)
+    found = search(study, EIGHT, lambda params: 0.5 if params["x"] == 3 else float("nan"), 12)
+    assert found[8:] == [(("x", 3),)] * 4
+
+
+def test_configurations_that_differ_in_what_does_not_exist_are_the_same() -> None:
+    found = search(make_study(CONDITIONAL), CONDITIONAL, lambda params: params.get("a.x", 0) / 10, 12)
+    assert len(set(found[:6])) == 6
+    assert found[6:].count((("kind", "a"), ("a.x", 2), ("batch", 64))) == 2
+
+
+def test_the_choice_without_parameters_is_tried_once() -> None:
+    """Half of all draws are `none`, which is a single configuration."""
+    space = Space(kind=Categorical({"none": Space(), "some": Space(rate=Float(0, 1))}))
+    found = search(make_study(space), space, lambda params: params.get("some.rate", 0.9), 20)
+    assert len(set(found)) == 20
+
+
+def test_five_choices_of_six_are_never_repeated() -> None:
+    study = make_study(MANY)
+    assert len({tuple(ask(study, MANY).params.values()) for _ in range(300)}) == 300
+
+
+def with_running(space: Space, running: int, reported: bool) -> optuna.Study:
+    """A study of 20 completed trials and so many running ones, which have reported an epoch or not."""
+    study = make_study(space)
+    rng = np.random.default_rng(0)
+    encoding = Encoding(space)
+    points = encoding.draw(rng.random((20 + running, len(encoding))))
+    for number, units in enumerate(points):
+        complete = number < 20
+        study.add_trial(
+            create_trial(
+                params=encoding.values(units),
+                distributions=space.distributions(),
+                intermediate_values=dict.fromkeys(range(EPOCHS if complete else int(reported)), float(rng.random())),
+                value=0.5 if complete else None,
+                state=TrialState.COMPLETE if complete else TrialState.RUNNING,
+            )
+        )
+    return study
+
+
+@pytest.mark.parametrize("running", [64, 256])
+@pytest.mark.parametrize("reported", [False, True])
+def test_many_running_trials_are_not_proposed_again(running: int, reported: bool) -> None:
+    space = Space(x=Int(1, 20), y=Int(1, (20 + running) // 10))
+    study = with_running(space, running, reported)
+    known = {tuple(trial.params.values()) for trial in study.trials}
+    found = [tuple(ask(study, space).params.values()) for _ in range(16)]
+    assert len({*found} - known) == 16
+
+
+@pytest.mark.parametrize("completed", [0, 20])
+def test_workers_that_ask_before_the_others_have_stored_their_parameters_get_different_trials(completed: int) -> None:
+    space = Space(x=Int(1, 10), y=Int(1, 10))
+    study = make_study(space)
+    search(study, space, lambda params: float(params["x"] * params["y"]), completed)
+    trials = [study.ask() for _ in range(32)]
+    proposed = [tuple(trial.relative_params.values()) for trial in trials]  # none of which is stored
+    known = {tuple(trial.params.values()) for trial in study.trials[:completed]}
+    assert len({*proposed} - known) == 32
+
+
+def test_repeats_are_shared_out_among_workers_that_ask_at_once() -> None:
+    study = make_study(EIGHT)
+    search(study, EIGHT, lambda params: params["x"] / 10, 8)
+    proposed = [trial.relative_params["x"] for trial in [study.ask() for _ in range(6)]]
+    assert sorted(proposed) == [6, 6, 7, 7, 8, 8]
+
+
+def test_what_is_enqueued_may_be_a_repeat_and_its_other_parameters_are_new() -> None:
+    space = Space(x=Int(1, 3), y=Int(1, 8))
+    study = make_study(space)
+    for point in [{"x": 2, "y": 2}] * 2 + [{"x": 2}] * 8:
+        study.enqueue_trial(point)
+    found = [ask(study, space).params for _ in range(10)]
+    assert found[:2] == [{"x": 2, "y": 2}] * 2
+    assert [params["x"] for params in found] == [2] * 10
+    assert len({params["y"] for params in found[1:9]}) == 8
