@@ -95,7 +95,7 @@ def describe_plan(pruner: str, budget: Budget, epochs: int) -> str:
 
     epochs: of a full training.
     """
-    foresee = find_pruner(pruner).foresee
+    foresee = find_pruner(pruner).choose_foresight(budget.trials)
     trials = expect_trials(foresee, budget.trials, budget.epochs, epochs)
     expected = foresee(trials, epochs)
     each = f"{count_noun(trials, 'trial')} of up to {count_noun(epochs, 'epoch')}"

@@ -10,9 +10,13 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from search.strategies.pruners.survivors import choose_decay, share_survivors
+
 REDUCTION = 3
 """Of the trials at a rung of successive halving, one of so many continues."""
 EULER = 0.5772
+DOUBT = 0.65
+"""Factor on the power of `rank` with which its plans come to what they came to on the cases of the benchmark."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +34,19 @@ Foresee = Callable[[int, int], Foresight]
 
 
 def foresee_rank(trials: int, epochs: int) -> Foresight:
-    """Return what is expected of `rank`: (e + 1)^-1.3 of all continue after epoch e, and three or a tenth complete."""
-    shares = {epoch: float((epoch + 1) ** -1.3) for epoch in range(1, epochs)}
-    return foresee_shares(trials, epochs, shares, fewest=max(3, trials / 10))
+    """Return what is expected of `rank` in a plan with a number of trials, of which three or a tenth complete."""
+    return _foresee_survivors(trials, epochs, choose_decay(trials), max(3, trials / 10))
+
+
+def foresee_rank_unplanned(trials: int, epochs: int) -> Foresight:
+    """Return what is expected of `rank` in a plan without a number of trials, of which one of thirty completes."""
+    return _foresee_survivors(trials, epochs, choose_decay(None), max(1, trials / 30))
+
+
+def _foresee_survivors(trials: int, epochs: int, decay: float, fewest: float) -> Foresight:
+    # A trial continues as long as it may be among the survivors, which is longer than those that turn out to be.
+    shares = {epoch: share_survivors(epoch, epochs, DOUBT * decay) for epoch in range(1, epochs)}
+    return foresee_shares(trials, epochs, shares, fewest=fewest)
 
 
 def foresee_rungs(trials: int, epochs: int, skipped: int = 0) -> Foresight:

@@ -21,6 +21,7 @@ from search.strategies.foresight import (
     foresee_median,
     foresee_none,
     foresee_rank,
+    foresee_rank_unplanned,
     foresee_rungs,
 )
 
@@ -81,8 +82,14 @@ class PrunerEntry:
     if every decision compares all trials."""
     foresee: Foresee
     """(trials, epochs) -> the full trainings and the completed trials that a plan is expected to come to."""
+    foresee_unplanned: Foresee | None = None
+    """The same if the plan has no number of trials; None if the pruner stops no other trials then."""
     version: int = 1
     """Raised whenever the pruner stops other trials than before; studies of another version are refused."""
+
+    def choose_foresight(self, trials: int | None) -> Foresee:
+        """Return the function for a plan with so many trials; None for one without a number of them."""
+        return self.foresee if trials is not None or self.foresee_unplanned is None else self.foresee_unplanned
 
 
 def _curves(setting: StrategySetting) -> BaseSampler:
@@ -169,9 +176,11 @@ SAMPLERS: dict[str, SamplerEntry] = {
 PRUNERS: dict[str, PrunerEntry] = {
     "rank": PrunerEntry(
         build=_rank,
-        description="after epoch e the best 1/(e+1)^1.3 of all trials continue; every third trial is judged later",
+        description="stops a trial that a model of all curves does not expect to end among the best 1/(e+1)^1.3",
         count_compared=lambda trials, epochs: {},  # compares all trials, including those it stopped
         foresee=foresee_rank,
+        foresee_unplanned=foresee_rank_unplanned,
+        version=2,
     ),
     "halving": PrunerEntry(
         build=_halving,

@@ -85,7 +85,7 @@ def choose_budget(request: StudyRequest, plan: ResolvedStudy) -> NewBudget:
     """Return the budget of a new study: what the request sets, else the objective's number of trials."""
     epochs = request.count_epoch_budget(plan.spec.epochs)
     trials = request.trials if request.trials or epochs else plan.found.objective.trials
-    foresee = find_pruner(plan.spec.pruner).foresee
+    foresee = find_pruner(plan.spec.pruner).choose_foresight(trials)
     return NewBudget(trials=trials, epochs=epochs, expected=expect_trials(foresee, trials, epochs, plan.spec.epochs))
 
 

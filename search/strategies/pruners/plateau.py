@@ -44,4 +44,4 @@ def _longest_wait(curves: LearningCurves, level: float) -> int:
     if not len(completed):
         return round(UNKNOWN_SHARE * epochs)
     better = completed[np.argsort(-ends_N[completed], kind="stable")[: -(-len(completed) // 2)]]
-    return int(np.count_nonzero(curves.best_NE[better] <= level, axis=1).max())
+    return int(np.sum(curves.best_NE[better] <= level, axis=1, dtype=np.int64).max())

@@ -18,14 +18,9 @@ from search.strategies.gp.learning_curves import CurveReader, LearningCurves
 from search.strategies.gp.observations import take_evenly
 from search.strategies.gp.posterior import PosteriorCache
 from search.strategies.pruners.plateau import is_waiting
+from search.strategies.pruners.survivors import choose_decay, count_survivors, count_unit
 from spaces import Space
 
-DECAY = 1.3
-# A shorter plan stops less: one of 30 trials has few to choose from, and its user expects it to train them.
-LONG_PLAN = 300
-SHORT_PLAN_POWER = 0.4
-# Of longer trainings, a share of these counts as an epoch.
-EPOCHS = 26
 PATIENT_EVERY = 3
 # Standard deviations by which a trial's expected end may be too low.
 MARGIN = 0.7
@@ -33,30 +28,12 @@ MARGIN = 0.7
 COMPARED = 400
 
 
-def choose_decay(trials: int | None) -> float:
-    """Return the power with which the number of survivors falls.
-
-    trials: of the plan; None if it has no number of them.
-    """
-    return DECAY if trials is None else DECAY * min(1.0, (trials / LONG_PLAN) ** SHORT_PLAN_POWER)
-
-
-def count_survivors(trials: int, epoch: int, epochs: int, decay: float = DECAY) -> float:
-    """Return how many of the trials continue after `epoch` of `epochs`: trials / (epoch + 1)^1.3, at least one.
-
-    Successive halving keeps trials / r at each rung (Li et al. 2020), which is trials / epoch over all rungs. Here
-    there is a decision after every epoch, so no trial trains to the next rung in vain. Trainings of more than 26 epochs
-    are divided into 26 parts.
-    """
-    return max(1.0, trials / float((epoch / _unit(epochs) + 1) ** decay))
-
-
 def first_decision(number: int, epochs: int) -> int:
     """Return the epochs before the first decision about a trial: one, and sqrt(epochs) for every third trial.
 
     number: of the trial. epochs: of a full training; of a long one, a 26th counts as one.
     """
-    first = round(_unit(epochs))
+    first = round(count_unit(epochs))
     return max(first, round(epochs**0.5)) if number % PATIENT_EVERY == PATIENT_EVERY - 1 else first
 
 
@@ -119,7 +96,3 @@ def choose_rivals(curves: LearningCurves, place: int) -> tuple[NDArray[np.int64]
     best, rest = order[: COMPARED // 2], take_evenly(np.sort(order[COMPARED // 2 :]), COMPARED // 2)
     share = (len(others) - len(best)) / len(rest)
     return np.concatenate([best, rest]), np.concatenate([np.ones(len(best)), np.full(len(rest), share)])
-
-
-def _unit(epochs: int) -> float:
-    return max(1.0, epochs / EPOCHS)
