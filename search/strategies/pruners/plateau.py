@@ -33,7 +33,7 @@ def _level(curves: LearningCurves) -> float:
         return -np.inf
     level = float(np.quantile(first_N, QUANTILE))
     best = float(curves.best_within(curves.best_NE.shape[1]).max())
-    return level + TOLERANCE * (best - level)
+    return float(level + TOLERANCE * (best - level))
 
 
 def _longest_wait(curves: LearningCurves, level: float) -> int:
@@ -44,4 +44,4 @@ def _longest_wait(curves: LearningCurves, level: float) -> int:
     if not len(completed):
         return round(UNKNOWN_SHARE * epochs)
     better = completed[np.argsort(-ends_N[completed], kind="stable")[: -(-len(completed) // 2)]]
-    return int(np.sum(curves.best_NE[better] <= level, axis=1, dtype=np.int64).max())
+    return int((curves.best_NE[better] <= level).sum(1).max())
