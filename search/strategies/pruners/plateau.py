@@ -38,7 +38,7 @@ def _level(curves: LearningCurves) -> float:
 
 def _longest_wait(curves: LearningCurves, level: float) -> int:
     """Return the most epochs that a trial of the better half of the completed ones has waited."""
-    epochs = curves.best_NE.shape[1]
+    epochs = int(curves.best_NE.shape[1])
     ends_N = np.where(curves.epochs_N == epochs, curves.best_NE[:, -1], -np.inf)
     completed = np.flatnonzero(ends_N > -np.inf)
     if not len(completed):
