@@ -25,6 +25,7 @@ from scipy import linalg
 from scipy.optimize import minimize
 
 from search.strategies.gp.encoding import Array
+from search.strategies.gp.evidence import Evidence
 
 TIME_SCALE = 0.7
 JITTER = 1e-4
@@ -35,41 +36,6 @@ AMPLITUDES = (0.4, 0.6, 0.05, 0.5, 0.03, 0.3)
 AMPLITUDE_SPREAD = (0.7, 0.7, 1.0, 1.0, 1.0, 1.0)
 AMPLITUDE_BOUNDS = ((-6, 2), (-6, 2), (-6, 2), (-6, 2), (-7, 1), (-6, 2))
 LENGTH_BOUNDS = (-2.5, 3.0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evidence:
-    """R rows to learn from: one score of one trial at one time each."""
-
-    features_RC: Array
-    time_R: Array
-    trial_R: NDArray[np.int64]
-    score_R: Array
-    earlier_RK: Array | None = None
-    """Predictions of the models of K earlier studies for each row's configuration; None without earlier studies."""
-
-    def __len__(self) -> int:
-        return len(self.score_R)
-
-    def take(self, places: NDArray[np.int64]) -> Evidence:
-        """Return the rows at these indices."""
-        return Evidence(
-            features_RC=self.features_RC[places],
-            time_R=self.time_R[places],
-            trial_R=self.trial_R[places],
-            score_R=self.score_R[places],
-            earlier_RK=None if self.earlier_RK is None else self.earlier_RK[places],
-        )
-
-    def __add__(self, other: Evidence) -> Evidence:
-        both = self.earlier_RK is not None and other.earlier_RK is not None
-        return Evidence(
-            features_RC=np.concatenate([self.features_RC, other.features_RC]),
-            time_R=np.concatenate([self.time_R, other.time_R]),
-            trial_R=np.concatenate([self.trial_R, other.trial_R]),
-            score_R=np.concatenate([self.score_R, other.score_R]),
-            earlier_RK=np.concatenate([self.earlier_RK, other.earlier_RK]) if both else None,
-        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from search.strategies.gp import gaussian_process
 from search.strategies.gp.encoding import Array, Encoding
-from search.strategies.gp.gaussian_process import Evidence, Kernel, Model
+from search.strategies.gp.evidence import Evidence
+from search.strategies.gp.gaussian_process import Kernel, Model
 from search.strategies.gp.learning_curves import LearningCurves
 from search.strategies.gp.observations import Observations, observe
 from search.strategies.gp.prior_models import PriorModels

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from search.curves import running_best
 from search.strategies.gp import gaussian_process
 from search.strategies.gp.encoding import ABSENT, Array, Encoding
-from search.strategies.gp.gaussian_process import Evidence, Kernel, Model
+from search.strategies.gp.evidence import Evidence
+from search.strategies.gp.gaussian_process import Kernel, Model
 from search.strategies.gp.learning_curves import LearningCurves
 from search.strategies.gp.observations import normal_scores, observe, take_evenly
 

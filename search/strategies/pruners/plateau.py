@@ -33,15 +33,15 @@ def _level(curves: LearningCurves) -> float:
         return -np.inf
     level = float(np.quantile(first_N, QUANTILE))
     best = float(curves.best_within(curves.best_NE.shape[1]).max())
-    return level + TOLERANCE * (best - level)
+    return float(level + TOLERANCE * (best - level))
 
 
 def _longest_wait(curves: LearningCurves, level: float) -> int:
     """Return the most epochs that a trial of the better half of the completed ones has waited."""
-    epochs = curves.best_NE.shape[1]
+    epochs = int(curves.best_NE.shape[1])
     ends_N = np.where(curves.epochs_N == epochs, curves.best_NE[:, -1], -np.inf)
     completed = np.flatnonzero(ends_N > -np.inf)
     if not len(completed):
         return round(UNKNOWN_SHARE * epochs)
     better = completed[np.argsort(-ends_N[completed], kind="stable")[: -(-len(completed) // 2)]]
-    return int(np.sum(curves.best_NE[better] <= level, axis=1, dtype=np.int64).max())
+    return int((curves.best_NE[better] <= level).sum(1).max())

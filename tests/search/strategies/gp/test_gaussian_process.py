@@ -9,7 +9,8 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from search.strategies.gp import gaussian_process
-from search.strategies.gp.gaussian_process import Evidence, Kernel
+from search.strategies.gp.evidence import Evidence
+from search.strategies.gp.gaussian_process import Kernel
 
 OWNER = np.array([0, 1, 1])  # one number, one choice of two columns
 LOGS = np.log([0.4, 0.8, 0.7, 0.3, 0.2, 0.5, 0.05, 0.4])

@@ -1,26 +1,52 @@
-"""When a trial is stopped, checked against hand-computed tables."""
+"""When a trial is stopped: what is expected of its end decides, and where little is known it goes on."""
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import optuna
 import pytest
+from optuna.trial import TrialState
 
-from search.strategies.pruners.rank import RankPruner, count_survivors, first_decision
+from search.strategies.gp.encoding import Encoding
+from search.strategies.gp.learning_curves import CurveReader
+from search.strategies.pruners.rank import COMPARED, RankPruner, choose_rivals, first_decision
+from search.strategies.pruners.survivors import choose_decay, count_survivors
 from spaces import Float, Space
 
 EPOCHS = 9
 SPACE = Space(x=Float(0, 1))
 
 
-def study() -> optuna.Study:
-    return optuna.create_study(direction="maximize", pruner=RankPruner(SPACE, EPOCHS))
+def study(direction: str = "maximize", epochs: int = EPOCHS) -> optuna.Study:
+    return optuna.create_study(direction=direction, pruner=RankPruner(SPACE, epochs))
 
 
-def report(made: optuna.Study, *values: float) -> optuna.Trial:
+def report(made: optuna.Study, x: float, *values: float) -> optuna.Trial:
+    made.enqueue_trial({"x": x})
     trial = made.ask(SPACE.distributions())
     for epoch, value in enumerate(values):
         trial.report(value, epoch)
     return trial
+
+
+def end(trial: optuna.Trial) -> None:
+    """End a trial: completed if it has all its epochs."""
+    values = trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values.values()
+    if len(values) == EPOCHS:
+        trial.study.tell(trial, max(values))
+    else:
+        trial.study.tell(trial, state=TrialState.PRUNED)
+
+
+def saturating(end_value: float, epochs: int = EPOCHS) -> list[float]:
+    return [end_value * (1 - 0.5 ** (epoch + 1)) for epoch in range(epochs)]
+
+
+def late(end_value: float, wait: int, epochs: int = EPOCHS) -> list[float]:
+    """A curve that stays at chance for so many epochs."""
+    return [0.1] * wait + [0.1 + (end_value - 0.1) * (k + 1) / (EPOCHS - wait) for k in range(epochs - wait)]
 
 
 @pytest.mark.parametrize(
@@ -29,98 +55,122 @@ def report(made: optuna.Study, *values: float) -> optuna.Trial:
     [(100, 1, 40.613), (100, 3, 16.494), (100, 9, 5.0119), (200, 9, 10.024), (10, 9, 1), (1, 1, 1)],
 )
 def test_how_many_go_on(trials: int, epoch: int, expected: float) -> None:
-    assert count_survivors(trials, epoch) == pytest.approx(expected, rel=1e-4)
+    assert count_survivors(trials, epoch, 20) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_long_training_counts_in_parts() -> None:
+    assert count_survivors(100, 40, 520) == count_survivors(100, 2, 26)
+    assert first_decision(0, 520) == 20
+
+
+def test_a_short_plan_stops_less() -> None:
+    assert choose_decay(None) == choose_decay(300) == choose_decay(5000) == 1.3
+    assert choose_decay(10) < choose_decay(30) < choose_decay(100) < 1.3
+    # (30 / 300)^0.45 = 0.3548
+    assert choose_decay(30) == pytest.approx(1.3 * 0.3548, rel=1e-3)
 
 
 @pytest.mark.parametrize(
     ("epochs", "looks"),
-    [(26, [1, 1, 5, 1, 1, 5]), (10, [1, 1, 3, 1]), (50, [1, 1, 7]), (2, [1, 1, 1]), (1, [1, 1, 1])],
+    [(26, [1, 1, 5, 1, 1, 5]), (10, [1, 1, 3, 1]), (2, [1, 1, 1]), (1, [1, 1, 1])],
 )
 def test_every_third_trial_is_given_time(epochs: int, looks: list[int]) -> None:
     assert [first_decision(number, epochs) for number in range(len(looks))] == looks
 
 
-def test_a_late_bloomer_that_is_given_time_passes_its_early_rivals() -> None:
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_the_bad_are_stopped_and_the_good_go_on(direction: str) -> None:
+    """Early values have foretold the ends of twelve trials: they count."""
+    made, sign = study(direction), 1 if direction == "maximize" else -1
+    for place in range(12):
+        x = place / 12
+        end(report(made, x, *[sign * value for value in saturating(0.2 + 0.7 * x)]))
+    assert report(made, 0.15, *[sign * value for value in saturating(0.3, 3)]).should_prune()
+    assert not report(made, 0.97, *[sign * value for value in saturating(0.88, 3)]).should_prune()
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.003])
+def test_ties_at_chance_are_no_evidence(noise: float) -> None:
+    random = np.random.default_rng(1)
     made = study()
-    report(made, 0.5, 0.5, 0.5)
-    report(made, 0.4, 0.5, 0.5)
-    bloomer = report(made, 0.1)
-    assert not bloomer.should_prune()
-    bloomer.report(0.2, 1)
-    assert not bloomer.should_prune()
-    bloomer.report(0.6, 2)
-    assert not bloomer.should_prune()
-    made.tell(bloomer, state=optuna.trial.TrialState.PRUNED)
-    assert report(made, 0.1).should_prune()  # the next one is not
+    for place in range(15):
+        values = [value + noise * random.normal() for value in late(0.3 + 0.6 * place / 15, 4)]
+        end(report(made, place / 15, *values))
+    for epochs in (1, 2, 3, 4):
+        values = [value + noise * random.normal() for value in late(0.9, 4)[:epochs]]
+        trial = report(made, 0.5, *values)
+        assert not trial.should_prune()
+        made.tell(trial, state=TrialState.FAIL)
 
 
-def test_first_arrivals_are_not_let_through_for_being_first() -> None:
+def test_before_any_has_completed_nobody_is_stopped_for_waiting() -> None:
     made = study()
-    assert not report(made, 0.5).should_prune()  # nobody to compare with
-    assert report(made, 0.4).should_prune()  # of two, 2 / 2.46 go on: the better one
-    assert not report(made, 0.6).should_prune()
-    assert report(made, 0.5, 0.55).should_prune()  # of four, 4 / 4.17 after two epochs
+    running = [report(made, place / 10, 0.1, 0.1) for place in range(10)]
+    assert not any(trial.should_prune() for trial in running)
 
 
-def test_the_share_that_goes_on_falls_with_every_epoch() -> None:
+def test_a_late_bloomer_that_completes_has_the_others_waited_for() -> None:
+    """The first, audited one ends above all rivals after waiting six epochs; then others of its kind go on."""
+
+    def outlook(bloomer: bool) -> bool:
+        made = study()
+        for place in range(10):
+            end(report(made, place / 20, *saturating(0.4 + place / 100)))
+            end(report(made, 0.5 + place / 20, *late(0.9, 6)) if bloomer else report(made, 0.95, 0.1, 0.1))
+        return report(made, 0.93, 0.1, 0.1, 0.1, 0.1).should_prune()
+
+    assert outlook(bloomer=False)
+    assert not outlook(bloomer=True)
+
+
+def test_what_waits_longer_than_any_good_one_did_is_stopped() -> None:
     made = study()
-    for place in range(20):
-        report(made, *[place / 20 + epoch / 1000 for epoch in range(EPOCHS)])
-    passed = []
-    for epochs in range(1, EPOCHS):
-        lets_through = 0
-        for place in range(20):
-            if first_decision(len(made.trials), EPOCHS) > 1:
-                made.tell(made.ask(), state=optuna.trial.TrialState.FAIL)  # one that is given time
-            trial = report(made, *[place / 20 + 0.001 + epoch / 1000 for epoch in range(epochs)])
-            lets_through += not trial.should_prune()
-            made._storage.set_trial_state_values(trial._trial_id, optuna.trial.TrialState.FAIL)
-        passed.append(lets_through)
-    assert passed == sorted(passed, reverse=True)
-    # 21 trials have reported; of those ahead none or some: 21 / 2.46 = 8.5 and 21 / 17.4 = 1.2.
-    assert passed[0] == 9
-    assert passed[-1] == 2
-
-
-def test_a_trial_behind_a_younger_one_is_stopped() -> None:
-    """After one epoch the younger has more than the older had after three."""
-    made = study()
-    older = report(made, 0.1, 0.2, 0.3)
-    report(made, 0.4)
-    assert older.should_prune()
+    for place in range(12):
+        end(report(made, place / 12, *late(0.3 + place / 20, 2)))
+    assert not report(made, 0.2, 0.1, 0.1).should_prune()
+    assert report(made, 0.1, *[0.1] * 6).should_prune()
 
 
 def test_the_leader_is_never_stopped() -> None:
     made = study()
     for place in range(30):
-        report(made, *[place / 100] * EPOCHS)
-    leader = report(made, 0.5)
+        end(report(made, place / 30, *[place / 100] * EPOCHS))
+    leader = report(made, 1.0, 0.5)
     for epoch in range(1, EPOCHS):
         assert not leader.should_prune()
         leader.report(0.5, epoch)
 
 
-def test_of_equals_the_earlier_goes_on() -> None:
-    made = study()
-    first, second = report(made, 0.5), report(made, 0.5)
-    assert not first.should_prune()
-    assert second.should_prune()
-
-
-def test_a_late_dip_does_not_stop_the_best() -> None:
-    made = study()
-    report(made, 0.1, 0.2, 0.3)
-    assert not report(made, 0.9, 0.1, 0.1).should_prune()
-
-
 def test_what_reports_no_number_is_stopped_and_stops_nobody() -> None:
     made = study()
-    broken = report(made, float("nan"))
+    broken = report(made, 0.2, float("nan"))
     assert broken.should_prune()
-    assert not report(made, 0.01).should_prune()
+    assert not report(made, 0.8, 0.01).should_prune()
 
 
 def test_a_trial_of_all_epochs_is_complete() -> None:
     made = study()
-    report(made, *[0.9] * EPOCHS)
-    assert not report(made, *[0.1] * EPOCHS).should_prune()
+    report(made, 0.9, *[0.9] * EPOCHS)
+    assert not report(made, 0.1, *[0.1] * EPOCHS).should_prune()
+
+
+def test_trials_of_one_configuration_are_compared_by_value() -> None:
+    made = optuna.create_study(direction="maximize", pruner=RankPruner(Space(), EPOCHS))
+    trials = []
+    for place in range(4):
+        trials.append(made.ask())
+        trials[-1].report(0.5 + place / 10, 0)
+    assert trials[1].should_prune()
+    assert not trials[3].should_prune()
+
+
+def test_the_rivals_stand_for_all_trials() -> None:
+    made = study()
+    for place in range(COMPARED + 101):
+        report(made, place / 1000, place / 1000)
+    curves = CurveReader(Encoding(SPACE), EPOCHS, 0).read(made)
+    rivals, weight_N = choose_rivals(curves, 7)
+    assert len(set(rivals)) == len(rivals) == COMPARED
+    assert 7 not in rivals
+    assert set(range(COMPARED + 101 - COMPARED // 2, COMPARED + 101)) <= set(rivals)  # the best are all there
+    assert math.isclose(weight_N.sum(), COMPARED + 100)

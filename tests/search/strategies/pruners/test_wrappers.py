@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 
 from search.display.status_report import format_audit
 from search.strategies.pruners.audit import AUDITED, summarize_audit
-from search.strategies.pruners.wrappers import AuditedPruner, CompletionGuarantee
+from search.strategies.pruners.wrappers import AuditedPruner, CompletionGuarantee, count_owed
 
 EPOCHS = 9
 
@@ -38,6 +38,42 @@ def test_a_trial_past_two_thirds_is_let_finish() -> None:
         trial.report(0.1, epoch)
         pruned.append(trial.should_prune())
     assert pruned == [True] * 6 + [False] * 3
+
+
+@pytest.mark.parametrize(
+    ("started", "planned", "owed"),
+    [(1, 30, 1), (10, 30, 1), (11, 30, 2), (30, 30, 3), (300, 300, 30), (2, 2, 2), (90, None, 3), (5, None, 1)],
+)
+def test_how_many_should_have_completed(started: int, planned: int | None, owed: int) -> None:
+    assert count_owed(started, planned) == owed
+
+
+@pytest.mark.parametrize(
+    ("planned", "workers", "direction"), [(30, 1, "maximize"), (30, 4, "minimize"), (60, 4, "maximize")]
+)
+def test_three_or_a_tenth_of_a_plan_complete_although_the_pruner_would_stop_all(
+    planned: int, workers: int, direction: str
+) -> None:
+    harsh = ThresholdPruner(upper=-2.0)
+    made = optuna.create_study(direction=direction, pruner=CompletionGuarantee(harsh, EPOCHS, planned), sampler=None)
+    running: list[optuna.Trial] = []
+    for step in range(10_000):
+        if len(running) < workers and len(made.get_trials(deepcopy=False)) < planned:
+            running.append(made.ask())
+        if not running:
+            break
+        trial = running[step % len(running)]
+        epoch = len(made.get_trials(deepcopy=False)[trial.number].intermediate_values)
+        trial.report((trial.number * 7919 % 101) / 100 + epoch / 1000, epoch)
+        if epoch + 1 == EPOCHS:
+            made.tell(trial, 1.0)
+        elif trial.should_prune():
+            made.tell(trial, state=TrialState.PRUNED)
+        else:
+            continue
+        running.remove(trial)
+    completed = sum(trial.state == TrialState.COMPLETE for trial in made.trials)
+    assert max(3, planned // 10) <= completed <= max(3, planned // 10) + workers
 
 
 def test_what_the_pruner_spares_is_spared() -> None:
