@@ -37,7 +37,7 @@ def test_the_policy_of_a_new_study_is_stored(database: Database) -> None:
 
 
 def test_a_newer_policy_is_refused(database: Database, newer: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = r"created with the search policy curves/2\+rank/1, and this program has curves/3\+rank/1.*--fork NAME"
+    expected = r"created with the search policy curves/2\+rank/2, and this program has curves/3\+rank/2.*--fork NAME"
     with pytest.raises(UsageError, match=expected):
         create_or_continue(database, REQUEST, load())
     with pytest.raises(UsageError, match=expected):
@@ -75,5 +75,5 @@ def test_what_does_not_search_needs_no_policy(database: Database, newer: str) ->
 
 def test_a_fork_has_the_newer_policy(database: Database, newer: str) -> None:
     record, _ = fork_study(database, StudyRequest(study=newer, fork="new"), load())
-    assert StudySpec.from_json(record.spec).policy == "curves/3+rank/1"
+    assert StudySpec.from_json(record.spec).policy == "curves/3+rank/2"
     resume_study(database, StudyRequest(study="new"), load())
