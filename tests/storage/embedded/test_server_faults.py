@@ -37,8 +37,12 @@ def test_a_killed_user_leaves_no_trace(used_home: Path) -> None:
 def test_a_program_started_meanwhile_holds_no_lock(used_home: Path) -> None:
     server = EmbeddedServer(used_home)
     server.acquire()
-    with subprocess.Popen(["sleep", "60"], close_fds=False) as child:
+    with subprocess.Popen("cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, close_fds=False) as child:
         try:
+            assert child.stdin is not None
+            assert child.stdout is not None
+            child.stdin.write(b"?")
+            assert child.stdout.read(1) == b"?"  # it has opened and closed what it needs to start
             held = {os.readlink(link) for link in Path(f"/proc/{child.pid}/fd").glob("*")}
         finally:
             child.kill()
