@@ -44,12 +44,13 @@ OLDER_SESSIONS = """
 SELECT pid, coalesce(host(client_addr), 'this machine') AS place FROM pg_stat_activity
 WHERE datname = current_database() AND application_name ~ '^depthsearch( |$)' AND application_name <> :own ORDER BY 1
 """
-# The version first: a program that connects while the upgrade waits for the others waits, too, instead of being refused.
-# The rest in the order in which heartbeats, claims and checkpoints lock them, so that none of these can deadlock with it.
+# The version first: a program that connects while the upgrade waits for the others waits, too, and is not refused. The
+# rest in the order in which heartbeats, claims and checkpoints lock them, so that none of these can deadlock with it.
 TABLES = """
 SELECT format('%I.%I', nspname, relname) FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
 WHERE nspname = :schema AND relkind = 'r'
-ORDER BY array_position(ARRAY['version', 'workers', 'studies', 'leases', 'checkpoints', 'epochs'], relname::text), relname
+ORDER BY
+    array_position(ARRAY['version', 'workers', 'studies', 'leases', 'checkpoints', 'epochs'], relname::text), relname
 """
 
 
