@@ -92,7 +92,7 @@ def _running(progress: Progress) -> Table:
 def summarize(before: Status, status: Status, seconds: float) -> str:
     """Return counts, the best trial and, once trials have ended here, the time left, in one line.
 
-    before: the state so many seconds ago.
+    before: an earlier state. seconds: between the two.
     """
     text = f"{format_progress(status)} ({format_counts(status) or 'none yet'})"
     best = status.best

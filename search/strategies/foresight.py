@@ -10,10 +10,16 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from search.strategies.pruners.survivors import choose_decay, share_survivors
+from search.strategies.pruners.survivors import (
+    COMPLETED_EVERY,
+    FEWEST_COMPLETED,
+    UNPLANNED_EVERY,
+    choose_decay,
+    share_survivors,
+)
 
 REDUCTION = 3
-"""Of the trials at a rung of successive halving, one of so many continues."""
+"""At each rung of successive halving, one trial in this many continues."""
 EULER = 0.5772
 DOUBT = 0.65
 """Factor on the power of `rank` with which its plans come to what they came to on the cases of the benchmark."""
@@ -35,12 +41,12 @@ Foresee = Callable[[int, int], Foresight]
 
 def foresee_rank(trials: int, epochs: int) -> Foresight:
     """Return what is expected of `rank` in a plan with a number of trials, of which three or a tenth complete."""
-    return _foresee_survivors(trials, epochs, choose_decay(trials), max(3, trials / 10))
+    return _foresee_survivors(trials, epochs, choose_decay(trials), max(FEWEST_COMPLETED, trials / COMPLETED_EVERY))
 
 
 def foresee_rank_unplanned(trials: int, epochs: int) -> Foresight:
     """Return what is expected of `rank` in a plan without a number of trials, of which one of thirty completes."""
-    return _foresee_survivors(trials, epochs, choose_decay(None), max(1, trials / 30))
+    return _foresee_survivors(trials, epochs, choose_decay(None), max(1, trials / UNPLANNED_EVERY))
 
 
 def _foresee_survivors(trials: int, epochs: int, decay: float, fewest: float) -> Foresight:

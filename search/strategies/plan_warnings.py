@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from objectives.base.plurals import count_noun
 from search.strategies.gp.encoding import Encoding
 from search.strategies.registry import DEFAULT_PRUNER, find_pruner, find_sampler
 from search.strategies.samplers.acquisition import MOST_LISTED
@@ -52,6 +53,6 @@ def _warn_about_space(sampler: str, space: Space, trials: int) -> list[str]:
     if count is None:
         return []
     return [
-        f"the space has {count} configuration{'' if count == 1 else 's'}, fewer than the {trials} trials of the plan: "
+        f"the space has {count_noun(count, 'configuration')}, fewer than the {trials} trials of the plan: "
         "once all have been tried, the best are trained again with further seeds"
     ]

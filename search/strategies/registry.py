@@ -88,7 +88,10 @@ class PrunerEntry:
     """Raised whenever the pruner stops other trials than before; studies of another version are refused."""
 
     def choose_foresight(self, trials: int | None) -> Foresee:
-        """Return the function for a plan with so many trials; None for one without a number of them."""
+        """Return the function that foresees a plan.
+
+        trials: of the plan; None if it has no number of them.
+        """
         return self.foresee if trials is not None or self.foresee_unplanned is None else self.foresee_unplanned
 
 

@@ -116,7 +116,7 @@ def raise_budget(database: Database, record: StudyRecord, request: StudyRequest)
 
 
 def start_study(database: Database, study_id: int, seconds: float | None) -> None:
-    """Let workers train the study's trials: lift a stop, and end them after so many seconds unless it is None."""
+    """Let workers train the study's trials: lift a stop, and end them after `seconds` unless it is None."""
     studies.set_deadline(database.engine, study_id, seconds)
     studies.set_control(database.engine, study_id, "run")
 

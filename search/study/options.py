@@ -75,7 +75,7 @@ def check_positive(flag: str, value: float) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Effort:
-    """What `--budget` allows: the epochs of so many full trainings, or so much time."""
+    """What `--budget` allows: the epochs of a number of full trainings, or a time."""
 
     full_trainings: Fraction | None = None
     seconds: float | None = None

@@ -40,14 +40,13 @@ from tests.benchmarks.curves import Task
 from tests.benchmarks.replay import replay
 from tests.benchmarks.stress import table
 from tests.benchmarks.stress.cases import CASES
+from tests.benchmarks.stress.run import DEFAULT, Job, run
 from tests.benchmarks.stress.run import METHODS as METHODS_UNDER_STRESS
-from tests.benchmarks.stress.run import Job, run
 from tests.benchmarks.stress.run import policy as policy_of
 
 # A sampler, a pruner, and the parameters of the first trials.
 Policy = tuple[BaseSampler, BasePruner, Sequence[Mapping[str, Any]]]
 
-DEFAULT = "default"
 METHODS = f"{DEFAULT},random+halving,tpe+halving,tpe+hyperband,tpe+median,random+none"
 EARLIER_TRIALS = 100
 
@@ -156,18 +155,14 @@ def make(given: argparse.Namespace) -> None:
 def under_stress(given: argparse.Namespace) -> None:
     """Print the table of the cases."""
     names = [*(given.cases.split(",") if given.cases else CASES), *map(str, given.tables)]
-    wanted = given.methods.split(",")
+    wanted = methods(given.methods)
     jobs = [
         Job(case=case, method=method, seed=seed)
         for seed in range(given.first_seed, given.first_seed + given.seeds)
         for case in names
         for method in wanted
     ]
-    order = {job: place for place, job in enumerate(jobs)}
-    found = sorted(
-        run(jobs, given.kept, given.processes),
-        key=lambda one: order[Job(case=one.case, method=one.method, seed=one.seed)],
-    )
+    found = run(jobs, given.kept, given.processes)
     print(f"{given.seeds} seeds from {given.first_seed}, Optuna {optuna.__version__}, {policy_of(DEFAULT)}")
     print("\n" + table.write(found, wanted))
 

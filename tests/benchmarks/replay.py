@@ -78,7 +78,7 @@ class Simulation:
         self._best = _Record()
         self._completed = _Record()
         self._finished: list[tuple[dict[str, Any], Sequence[float]]] = []
-        self._begun = 0
+        self._begun, self._most = 0, sys.maxsize
 
     def run(self, *, epochs: int, workers: int, trials: int | None = None) -> Replay:
         """Continue until the given epochs are spent or the given trials have finished."""

@@ -6,6 +6,7 @@ values; 0 is the best network of the table, 1 the median one (and a search that 
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -92,13 +93,23 @@ def table(rows: Sequence[Row], budget: int) -> str:
     lines = ["| policy | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for row in rows:
         regrets = zip(*((*score.regrets, score.completed) for score in row.scores), strict=True)
-        cells = [_mean(values) for values in regrets]
+        cells = [cell(values) for values in regrets]
         cells.append("-" if row.share is None else f"{row.share:.3f}")
         cells.append(f"{statistics.fmean(score.trials for score in row.scores):.0f}")
         lines.append(f"| {row.name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def _mean(values: Sequence[float]) -> str:
-    error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else float("nan")
-    return f"{statistics.fmean(values):.3f} ({error:.3f})"
+def mean(values: Sequence[float]) -> float:
+    """Return the mean; NaN of nothing."""
+    return statistics.fmean(values) if values else math.nan
+
+
+def error(values: Sequence[float]) -> float:
+    """Return the standard error of the mean; NaN of fewer than two."""
+    return statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else math.nan
+
+
+def cell(values: Sequence[float]) -> str:
+    """Return the mean and its standard error, for a table."""
+    return f"{mean(values):.3f} ({error(values):.3f})"

@@ -185,10 +185,8 @@ class Model:
         A trial's own deviation (a_2) and the noise (a_4) are not part of the standard deviation.
         """
         a, across = self.kernel.amplitudes, self._across(features_NC, earlier_NK)
-        solved = linalg.solve_triangular(self.lower_RR.astype(np.float32), across.T, lower=True, check_finite=False)
         before = a[0] + a[1] + a[3] + (0.0 if earlier_NK is None else a[5] * (earlier_NK * earlier_NK).mean(1))
-        variance = np.maximum(before - (solved * solved).sum(0), 1e-6)
-        return self.mean + across @ self.weights_R, np.sqrt(variance)
+        return self._describe(across, before)
 
     def predict_trials(self, features_NC: Array, trial_N: NDArray[np.int64]) -> tuple[Array, Array]:
         """Return means and standard deviations of the scores of trials at their last epoch, shape (N,) each.
@@ -198,9 +196,13 @@ class Model:
         """
         a, own = self.kernel.amplitudes, trial_N[:, None] == self.rows.trial_R[None]
         across = self._across(features_NC, None) + (a[2] * own).astype(np.float32)
-        solved = linalg.solve_triangular(self.lower_RR.astype(np.float32), across.T, lower=True, check_finite=False)
-        variance = np.maximum(a[:4].sum() - (solved * solved).sum(0), 1e-6)
-        return self.mean + across @ self.weights_R, np.sqrt(variance)
+        return self._describe(across, a[:4].sum())
+
+    def _describe(self, across_NR: NDArray[np.float32], before: Any) -> tuple[Array, Array]:
+        """Return means and standard deviations given covariances with the rows, and variances before these."""
+        solved = linalg.solve_triangular(self.lower_RR.astype(np.float32), across_NR.T, lower=True, check_finite=False)
+        variance = np.maximum(before - (solved * solved).sum(0), 1e-6)
+        return self.mean + across_NR @ self.weights_R, np.sqrt(variance)
 
     def _across(self, features_NC: Array, earlier_NK: Array | None) -> NDArray[np.float32]:
         a, time_R = self.kernel.amplitudes, self.rows.time_R

@@ -43,6 +43,11 @@ class LearningCurves:
         values = self.best_NE[np.arange(len(self)), np.maximum(last, 1) - 1]
         return np.where(last > 0, values, -np.inf)
 
+    @property
+    def best_N(self) -> Array:
+        """Each trial's best value so far; minus infinity if it has none."""
+        return self.best_within(self.best_NE.shape[1])
+
     def take(self, places: NDArray[np.int64]) -> LearningCurves:
         """Return the trials at these indices, all of which have ended, in the order in which they ended."""
         return LearningCurves(

@@ -139,6 +139,6 @@ def _model(encoding: Encoding, curves: LearningCurves) -> Model:
 
 def _best(encoding: Encoding, curves: LearningCurves, model: Model) -> Array:
     """Return the units of the trials with the best predictions, which a single trial's luck does not decide."""
-    reached = curves.best_within(curves.best_NE.shape[1])
+    reached = curves.best_N
     expected = model.predict(encoding.features(curves.units_NP)) + 1e-3 * normal_scores(reached)
     return curves.units_NP[np.argsort(-expected, kind="stable")[:CANDIDATES]]

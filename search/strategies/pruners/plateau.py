@@ -32,7 +32,7 @@ def _level(curves: LearningCurves) -> float:
     if not len(first_N):
         return -np.inf
     level = float(np.quantile(first_N, QUANTILE))
-    best = float(curves.best_within(curves.best_NE.shape[1]).max())
+    best = float(curves.best_N.max())
     return float(level + TOLERANCE * (best - level))
 
 

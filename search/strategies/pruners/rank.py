@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from optuna.pruners import BasePruner
 from optuna.study import Study
 from optuna.trial import FrozenTrial
-from threadpoolctl import ThreadpoolController
 
 from search.strategies.gp.encoding import Encoding
 from search.strategies.gp.learning_curves import CurveReader, LearningCurves
 from search.strategies.gp.observations import take_evenly
 from search.strategies.gp.posterior import PosteriorCache
+from search.strategies.gp.threads import use_one_thread
 from search.strategies.pruners.plateau import is_waiting
 from search.strategies.pruners.survivors import choose_decay, count_survivors, count_unit
 from spaces import Space
@@ -52,8 +52,6 @@ class RankPruner(BasePruner):
         self._encoding = Encoding(space)
         self._history = CurveReader(self._encoding, epochs, first_step)
         self._posteriors = PosteriorCache(self._encoding, None)
-        # The matrices are small: more than one thread would only slow down the training beside them.
-        self._threads = ThreadpoolController()
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
         curves = self._history.read(study)
@@ -67,15 +65,14 @@ class RankPruner(BasePruner):
             return False
         reported = int((curves.epochs_N > 0).sum())
         survivors = count_survivors(reported, epoch, self._epochs, self._decay)
-        with self._threads.limit(limits=1, user_api="blas"):
+        with use_one_thread():
             return self._count_ahead(curves, int(place)) >= survivors
 
     def _count_ahead(self, curves: LearningCurves, place: int) -> float:
         """Return about how many trials are expected to end above what this one may come to."""
         if not len(self._encoding):
-            reached_N = curves.best_within(
-                int(curves.epochs_N[place])
-            )  # one configuration: only values tell trials apart
+            # There is one configuration: only values tell its trials apart.
+            reached_N = curves.best_within(int(curves.epochs_N[place]))
             return float((reached_N > reached_N[place]).sum())
         others, weight_N = choose_rivals(curves, place)
         mean, spread = self._posteriors.predict_ends(curves, self._encoding.features(curves.units_NP), place, others)
@@ -91,8 +88,7 @@ def choose_rivals(curves: LearningCurves, place: int) -> tuple[NDArray[np.int64]
     others = reported[reported != place]
     if len(others) <= COMPARED:
         return others, np.ones(len(others))
-    best_N = curves.best_within(curves.best_NE.shape[1])[others]
-    order = others[np.argsort(-best_N, kind="stable")]
+    order = others[np.argsort(-curves.best_N[others], kind="stable")]
     best, rest = order[: COMPARED // 2], take_evenly(np.sort(order[COMPARED // 2 :]), COMPARED // 2)
     share = (len(others) - len(best)) / len(rest)
     return np.concatenate([best, rest]), np.concatenate([np.ones(len(best)), np.full(len(rest), share)])

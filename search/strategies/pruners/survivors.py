@@ -1,14 +1,20 @@
-"""How many trials continue after each epoch, which decides what a plan costs."""
+"""How many trials continue after each epoch and how many complete, which decides what a plan costs."""
 
 from __future__ import annotations
+
+import math
 
 DECAY = 1.3
 # A shorter plan stops less: one of 30 trials has few to choose from, and its user expects it to train them. With these
 # it spends about what Optuna's defaults spend.
 LONG_PLAN = 300
 SHORT_PLAN_POWER = 0.45
-# A longer training is divided into so many parts, each of which counts as an epoch.
+# A longer training is divided into this number of parts, each of which counts as an epoch.
 PARTS = 26
+# What completes of a plan in any case: three trials or one of ten; of one without a number of trials, one of thirty.
+FEWEST_COMPLETED = 3
+COMPLETED_EVERY = 10
+UNPLANNED_EVERY = 30
 
 
 def choose_decay(trials: int | None) -> float:
@@ -36,3 +42,16 @@ def share_survivors(epoch: int, epochs: int, decay: float = DECAY) -> float:
 def count_unit(epochs: int) -> float:
     """Return how many epochs of a full training of `epochs` count as one."""
     return max(1.0, epochs / PARTS)
+
+
+def count_owed(started: int, planned: int | None) -> int:
+    """Return how many trials should have completed by now, at least one.
+
+    started: trials that have begun. planned: trials of the plan; None if it has no number of them.
+
+    By the end of a plan of n trials it is the larger of 3 and n / 10, and on the way as much of it. A plan without a
+    number of trials owes one of 30.
+    """
+    if planned is None:
+        return max(1, started // UNPLANNED_EVERY)
+    return max(1, math.ceil(min(planned, max(FEWEST_COMPLETED, planned / COMPLETED_EVERY)) * started / planned))

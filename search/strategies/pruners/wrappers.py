@@ -10,12 +10,10 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from objectives.base.seeds import derive_seed
+from search.curves import best_value
 from search.strategies.pruners.audit import AUDITED, audited_trials, count_further_epochs
+from search.strategies.pruners.survivors import count_owed
 from storage import optuna_adapter
-
-FEWEST_COMPLETED = 3
-COMPLETED_EVERY = 10
-UNPLANNED_EVERY = 30
 
 
 class CompletionGuarantee(BasePruner):
@@ -42,17 +40,6 @@ class CompletionGuarantee(BasePruner):
         completed = sum(other.state == TrialState.COMPLETE for other in trials)
         missing = count_owed(len(trials), self._planned) - completed
         return missing <= 0 or _count_leading(trial, trials, study.direction) >= missing
-
-
-def count_owed(started: int, planned: int | None) -> int:
-    """Return how many trials should have completed when so many have started, at least one.
-
-    By the end of a plan of n trials it is the larger of 3 and n / 10, and on the way as much of it. A plan without a
-    number of trials owes one of 30.
-    """
-    if planned is None:
-        return max(1, started // UNPLANNED_EVERY)
-    return max(1, math.ceil(min(planned, max(FEWEST_COMPLETED, planned / COMPLETED_EVERY)) * started / planned))
 
 
 class AuditedPruner(BasePruner):
@@ -91,5 +78,6 @@ def _count_leading(trial: FrozenTrial, trials: Sequence[FrozenTrial], direction:
 
 
 def _best(trial: FrozenTrial, sign: float) -> float:
-    values = (sign * value for value in trial.intermediate_values.values() if math.isfinite(value))
-    return max(values, default=-math.inf)
+    return best_value(
+        {epoch: sign * value for epoch, value in trial.intermediate_values.items() if math.isfinite(value)}
+    )

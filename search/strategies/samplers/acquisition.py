@@ -32,7 +32,7 @@ OPTIMISM = 0.7
 BEST = 10
 NEIGHBOURS = 30
 ANYWHERE = 250
-# Spaces of at most so many configurations are listed when drawing finds none that has not been tried.
+# Spaces of at most this many configurations are listed when drawing finds none that has not been tried.
 MOST_LISTED = 10_000
 # In such a space, the most trials that have just begun whose proposals are worked out; each takes some milliseconds.
 MOST_EXPECTED = 64
@@ -136,7 +136,7 @@ class Proposer:
 
     def _candidates(self, curves: LearningCurves, random: np.random.Generator) -> Array:
         """Return units of points of the whole space and of neighbours of the best trials, snapped to valid values."""
-        reached = curves.best_within(curves.best_NE.shape[1])
+        reached = curves.best_N
         best = curves.units_NP[np.argsort(-reached, kind="stable")[:BEST]]
         near = np.repeat(best, NEIGHBOURS, axis=0)
         near = np.where(np.isnan(near), random.random(near.shape), near)

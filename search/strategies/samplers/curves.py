@@ -10,12 +10,12 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
-from threadpoolctl import ThreadpoolController
 
 from objectives.base.seeds import derive_seed
 from search.strategies.gp.encoding import Encoding
 from search.strategies.gp.learning_curves import CurveReader
 from search.strategies.gp.prior_models import PriorModels, PriorStudy, fit_prior_models
+from search.strategies.gp.threads import use_one_thread
 from search.strategies.samplers.acquisition import Proposer
 from spaces import Space
 
@@ -47,7 +47,7 @@ class CurvesSampler(BaseSampler):
     @cached_property
     def experience(self) -> PriorModels | None:
         """Models of the earlier studies, fitted on first use; None without enough trials to learn from."""
-        with self._threads.limit(limits=1, user_api="blas"):
+        with use_one_thread():
             return fit_prior_models(self._encoding, self._studies) if len(self._encoding) else None
 
     @property
@@ -58,11 +58,6 @@ class CurvesSampler(BaseSampler):
     @cached_property
     def _proposer(self) -> Proposer:
         return Proposer(self._encoding, self._seed, self.experience)
-
-    @cached_property
-    def _threads(self) -> ThreadpoolController:
-        # The matrices are small: more than one thread would only slow down the training beside them.
-        return ThreadpoolController()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         return self._space.distributions()
@@ -75,7 +70,7 @@ class CurvesSampler(BaseSampler):
         # An enqueued trial, or one that another worker began to draw, has some parameters already.
         fixed = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
         curves = self._history.read(study, leave_out=trial.number)
-        with self._threads.limit(limits=1, user_api="blas"):
+        with use_one_thread():
             return self._proposer.propose(curves, trial.number, fixed)
 
     def sample_independent(

@@ -61,9 +61,8 @@ class Tried:
 
 def find_begun(encoding: Encoding, curves: LearningCurves) -> NDArray[np.int64]:
     """Return the indices of the running trials whose parameters are not all stored yet."""
-    begun = (curves.epochs_N == 0) & ~encoding.are_whole(curves.units_NP)
-    begun[curves.finished] = False
-    return np.flatnonzero(begun)
+    waiting = curves.waiting
+    return waiting[~encoding.are_whole(curves.units_NP[waiting])]
 
 
 def _rank_groups(curves: LearningCurves, places: NDArray[np.int64], group_N: NDArray[np.int64], groups: int) -> Any:
@@ -72,7 +71,7 @@ def _rank_groups(curves: LearningCurves, places: NDArray[np.int64], group_N: NDA
     places: indices of trials. group_N: the group of each, from 0 to `groups` - 1.
     """
     values, reported = np.full(groups, -np.inf), np.zeros(groups, dtype=np.bool_)
-    np.maximum.at(values, group_N, curves.best_within(curves.best_NE.shape[1])[places])
+    np.maximum.at(values, group_N, curves.best_N[places])
     np.logical_or.at(reported, group_N, curves.epochs_N[places] > 0)
     ranked = np.argsort(-values, kind="stable")
     best = ranked[values[ranked] > -np.inf][:REPEATED]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -90,17 +90,16 @@ def policy(method: str) -> str:
     return describe_policy(*([DEFAULT_SAMPLER, DEFAULT_PRUNER] if method == DEFAULT else method.split("+")))
 
 
-def run(jobs: Iterable[Job], kept: Path, processes: int) -> Iterator[Outcome]:
-    """Run the searches that the file does not have yet, and yield all of them."""
-    known = {_key(outcome): outcome for outcome in _read(kept)}
-    wanted = list(jobs)
-    missing = [job for job in wanted if (job.case, job.method, job.seed, policy(job.method)) not in known]
-    yield from (known[key] for job in wanted if (key := (job.case, job.method, job.seed, policy(job.method))) in known)
+def run(jobs: Sequence[Job], kept: Path, processes: int) -> list[Outcome]:
+    """Run the searches that the file does not have yet, and return the outcomes of all jobs in their order."""
+    known = {_key(outcome, outcome.policy): outcome for outcome in _read(kept)}
+    missing = [job for job in jobs if _key(job, policy(job.method)) not in known]
     with multiprocessing.get_context("forkserver").Pool(processes, _prepare) as pool, kept.open("a") as file:
         for outcome in pool.imap_unordered(search, missing):
             file.write(json.dumps(asdict(outcome)) + "\n")
             file.flush()
-            yield outcome
+            known[_key(outcome, outcome.policy)] = outcome
+    return [known[_key(job, policy(job.method))] for job in jobs]
 
 
 def _find(job: Job) -> tuple[Case, Searched, str]:
@@ -117,8 +116,8 @@ def _read(kept: Path) -> list[Outcome]:
     return [Outcome(**json.loads(line)) for line in kept.read_text().splitlines()]
 
 
-def _key(outcome: Outcome) -> tuple[str, str, int, str]:
-    return outcome.case, outcome.method, outcome.seed, outcome.policy
+def _key(of: Job | Outcome, version: str) -> tuple[str, str, int, str]:
+    return of.case, of.method, of.seed, version
 
 
 def _prepare() -> None:

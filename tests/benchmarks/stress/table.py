@@ -6,6 +6,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
+from tests.benchmarks.scores import cell, error, mean
 from tests.benchmarks.stress.run import DEFAULT, Outcome
 
 SIMPLE = ("random+halving", "tpe+median")
@@ -37,33 +38,21 @@ def _table(cells: Cells, methods: Sequence[str], score: Score) -> str:
     for case in cases:
         values = {method: [score(outcome) for outcome in cells[case, method]] for method in methods}
         for method in methods:
-            ranks[method].append(1 + sum(_mean(values[other]) < _mean(values[method]) for other in methods))
-        lines.append(f"| {case} | {' | '.join(_cell(values[method]) for method in methods)} | {behind(values)} |")
+            ranks[method].append(1 + sum(mean(values[other]) < mean(values[method]) for other in methods))
+        lines.append(f"| {case} | {' | '.join(cell(values[method]) for method in methods)} | {behind(values)} |")
     lines.append(f"| worst rank | {' | '.join(str(max(ranks[method])) for method in methods)} | |")
-    mean = " | ".join(f"{statistics.fmean(ranks[method]):.1f}" for method in methods)
-    return "\n".join([*lines, f"| mean rank | {mean} | |"])
+    average = " | ".join(f"{statistics.fmean(ranks[method]):.1f}" for method in methods)
+    return "\n".join([*lines, f"| mean rank | {average} | |"])
 
 
 def behind(values: Mapping[str, Sequence[float]]) -> str:
     """Return by how many standard errors the default is worse than the better simple choice; empty if it is not."""
     if not all(method in values and values[method] for method in (DEFAULT, *SIMPLE)):
         return ""
-    rival = min(SIMPLE, key=lambda method: _mean(values[method]))
-    gap = _mean(values[DEFAULT]) - _mean(values[rival])
+    rival = min(SIMPLE, key=lambda method: mean(values[method]))
+    gap = mean(values[DEFAULT]) - mean(values[rival])
     if gap <= 0:
         return ""
     # Seeds are tasks, the same ones for every method: what is compared is the difference on each.
-    error = _error([a - b for a, b in zip(values[DEFAULT], values[rival], strict=True)])
-    return f"+{gap / error:.1f} SE" if error > 0 else f"+{gap:.3f}"
-
-
-def _cell(values: Sequence[float]) -> str:
-    return f"{_mean(values):.3f} ({_error(values):.3f})"
-
-
-def _mean(values: Sequence[float]) -> float:
-    return statistics.fmean(values) if values else float("nan")
-
-
-def _error(values: Sequence[float]) -> float:
-    return statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else float("nan")
+    spread = error([a - b for a, b in zip(values[DEFAULT], values[rival], strict=True)])
+    return f"+{gap / spread:.1f} SE" if spread > 0 else f"+{gap:.3f}"

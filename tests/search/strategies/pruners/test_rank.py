@@ -45,7 +45,7 @@ def saturating(end_value: float, epochs: int = EPOCHS) -> list[float]:
 
 
 def late(end_value: float, wait: int, epochs: int = EPOCHS) -> list[float]:
-    """A curve that stays at chance for so many epochs."""
+    """A curve that stays at chance for `wait` epochs."""
     return [0.1] * wait + [0.1 + (end_value - 0.1) * (k + 1) / (EPOCHS - wait) for k in range(epochs - wait)]
 
 

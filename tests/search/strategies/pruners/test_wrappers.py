@@ -9,7 +9,8 @@ from optuna.trial import TrialState
 
 from search.display.status_report import format_audit
 from search.strategies.pruners.audit import AUDITED, summarize_audit
-from search.strategies.pruners.wrappers import AuditedPruner, CompletionGuarantee, count_owed
+from search.strategies.pruners.survivors import count_owed
+from search.strategies.pruners.wrappers import AuditedPruner, CompletionGuarantee
 
 EPOCHS = 9
 

@@ -36,7 +36,7 @@ def make_study(space: Space, seed: int = 0) -> optuna.Study:
 
 
 def search(study: optuna.Study, space: Space, score: Score, trials: int) -> list[tuple[Any, ...]]:
-    """Return the configurations of so many trials, each of which is stopped after an epoch."""
+    """Return the configurations of a number of trials, each of which is stopped after an epoch."""
     found = []
     for _ in range(trials):
         trial = ask(study, space)
@@ -81,7 +81,7 @@ def test_five_choices_of_six_are_never_repeated() -> None:
 
 
 def with_running(space: Space, running: int, reported: bool) -> optuna.Study:
-    """A study of 20 completed trials and so many running ones, which have reported an epoch or not."""
+    """A study of 20 completed trials and a number of running ones, which have reported an epoch or not."""
     study = make_study(space)
     rng = np.random.default_rng(0)
     encoding = Encoding(space)
