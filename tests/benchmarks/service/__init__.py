@@ -1,0 +1,1 @@
+"""What the service costs apart from training: `python -m tests.benchmarks.service`."""
