@@ -35,15 +35,7 @@ CREATION_MILLISECONDS = 60_000
 # By it, an upgrade tells connections of programs of its own version from those of older ones.
 APPLICATION_NAME = f"depthsearch {VERSION}"
 
-# Optuna gives Postgres no pre-ping: without it every worker's first call after a server restart fails.
-ENGINE_OPTIONS = {
-    "pool_pre_ping": True,
-    "pool_size": 2,
-    "max_overflow": 4,
-    "pool_recycle": 1800,
-    # Trial numbers are counted under a row lock; a stricter isolation would count an old snapshot.
-    "isolation_level": "READ COMMITTED",
-}
+ENGINE_OPTIONS = {"pool_size": 2, "max_overflow": 4, "pool_recycle": 1800}
 
 CONNECT_ARGUMENTS = {
     "connect_timeout": 10,

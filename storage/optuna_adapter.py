@@ -66,6 +66,11 @@ def add_trial(study: Study, trial: FrozenTrial) -> int:
     return int(study._storage.create_new_trial(study._study_id, template_trial=trial))
 
 
+def note_report(trial: Trial, step: int, value: float) -> None:
+    """Tell a trial of a value that was stored for it, so that its pruner sees it."""
+    trial._cached_frozen_trial.intermediate_values[step] = value
+
+
 def set_user_attribute(study: Study, trial: FrozenTrial, name: str, value: Any) -> None:
     """Set an attribute of an unfinished trial of which only the stored form is known, as in a pruner."""
     study._storage.set_trial_user_attr(trial._trial_id, name, value)

@@ -10,16 +10,17 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from search.workers.job import HUNG
 from storage.database import Database
-from storage.errors import LeaseLost, UnknownStudy
-from storage.leasing import leases, workers
+from storage.errors import LeaseLost
+from storage.leasing import beats, leases
+from storage.leasing.beats import Beat
 from storage.leasing.fencing import LeaseFence
-from storage.leasing.leases import Lease
-from storage.records import epochs, studies
+from storage.leasing.leases import Lease, lost_error
+from storage.records import epochs
+from storage.records.epochs import Recorded
 
 # The worker learns that the study was stopped, or that its deadline has passed, with the next beat.
 LONGEST_PAUSE_SECONDS = 3.0
@@ -36,7 +37,6 @@ class Heartbeat:
         fence: LeaseFence,
         *,
         worker: str,
-        study: str,
         study_id: int,
         device: str,
         lease_seconds: float,
@@ -45,7 +45,6 @@ class Heartbeat:
         self._database = database
         self._fence = fence
         self._worker = worker
-        self._study = study
         self._study_id = study_id
         self._device = device
         self._lease_seconds = lease_seconds
@@ -71,36 +70,30 @@ class Heartbeat:
     def beat(self) -> None:
         """Show that the worker is alive, renew its lease, and learn whether the study has ended."""
         lease = self._fence.lease
-        try:
-            with self._database.engine.begin() as connection:
-                self._show(connection)
-                if lease is not None:
-                    leases.renew(connection, lease, self._lease_seconds)
-        except LeaseLost as error:
-            if self._fence.lease == lease:  # else the trial has just finished, and its lease with it
-                self._lost = error
-        try:
-            record = studies.get(self._database.engine, self._study)
-            self.ended = record.control != "run" or record.overdue
-        except UnknownStudy:
-            self.ended = True
+        answer = beats.send(self._database.engine, self._describe(), lease, self._lease_seconds)
+        if lease is not None and not answer.held and self._fence.lease == lease:
+            # Otherwise the trial has just finished, and its lease with it.
+            self._lost = lost_error(lease)
+        self.ended = answer.ended
 
     def begin_trial(self, trial: int) -> None:
         """Show which trial begins, under the fence's present lease."""
         self._lost = None
         self._trial, self._epoch = trial, None
-        with self._database.engine.begin() as connection:
-            self._show(connection)
+        self.beat()
 
-    def record_epoch(self, connection: Connection, lease: Lease, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Store an epoch of the trial, renew its lease, and show how far it is, in the connection's transaction.
+    def record_epochs(self, lease: Lease, metrics: Mapping[int, Mapping[str, float]]) -> Recorded:
+        """Store epochs of the trial, by their numbers: as a beat, which also shows how far the worker is.
 
         Raises:
             LeaseLost: another worker has the trial.
+            UpdateFinishedTrialError: the trial has ended.
         """
-        self._epoch = epoch
-        self._show(connection)  # first, as in every beat: both threads take their locks in the same order
-        epochs.record(connection, lease, epoch, metrics, lease_seconds=self._lease_seconds)
+        self._epoch = max(metrics)
+        engine = self._database.engine
+        recorded = epochs.record(engine, self._describe(), lease, metrics, lease_seconds=self._lease_seconds)
+        self.ended = recorded.ended
+        return recorded
 
     def end_trial(self) -> None:
         """Show, from the next beat on, that the worker has no trial."""
@@ -142,5 +135,7 @@ class Heartbeat:
             leases.release(self._database.engine, lease, hung=True)
         os._exit(HUNG)
 
-    def _show(self, connection: Connection) -> None:
-        workers.beat(connection, self._worker, self._study_id, self._device, self._trial, self._epoch)
+    def _describe(self) -> Beat:
+        return Beat(
+            worker=self._worker, study_id=self._study_id, device=self._device, trial=self._trial, epoch=self._epoch
+        )

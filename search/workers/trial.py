@@ -10,7 +10,6 @@ import optuna
 import torch
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
-from sqlalchemy import Connection
 from torch import nn
 
 from objectives.base.device import describe_device, is_broken
@@ -34,7 +33,7 @@ from storage.connecting.retry import is_outage, is_refusal, with_retries
 from storage.database import Database
 from storage.errors import LeaseLost
 from storage.leasing.fencing import LeaseFence
-from storage.optuna_adapter import attach_trial, read_trial
+from storage.optuna_adapter import attach_trial, note_report, read_trial
 
 HANGS_THAT_FAIL = 3
 """A trial that hung with this number of workers hangs because of the objective, not of a machine."""
@@ -70,6 +69,7 @@ class TrialRun:
         self._seed = derive_seed(context.seed, claimed.trial.number)
         self._record = TrialRecord(study, claimed.trial, context.fence)
         self._values = dict(with_retries(read_trial, claimed.trial).intermediate_values)
+        self._trained: dict[int, Mapping[str, float]] = {}
 
     def run(self) -> TrialState | None:
         """Train the trial to its end.
@@ -157,20 +157,20 @@ class TrialRun:
             return
         # The last epoch that another worker stored is stored already: only the pruner's answer may be missing.
         if epoch not in self._values:
-            finite = {name: value for name, value in read.items() if math.isfinite(value)}
-            with_retries(self._store_epoch, epoch, finite)
+            self._trained[epoch] = {name: value for name, value in read.items() if math.isfinite(value)}
+            with_retries(self._store_epoch, epoch)
             self._values[epoch] = read["accuracy"]
         if epoch + 1 < self._context.epochs and with_retries(self._trial.should_prune):
             raise Pruned
 
-    def _store_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+    def _store_epoch(self, epoch: int) -> None:
         """Commit Optuna's intermediate value, our metrics, the renewed lease and the worker's progress as one."""
-
-        def write(connection: Connection) -> None:
-            self._context.heartbeat.record_epoch(connection, self._lease, epoch, metrics)
-
-        with self._context.fence.committing_with(write):
-            self._trial.report(metrics["accuracy"], epoch)
+        heartbeat = self._context.heartbeat
+        recorded = heartbeat.record_epochs(self._lease, {epoch: self._trained[epoch]})
+        if recorded.before < sum(known < epoch for known in self._values):
+            # The server broke down and lost the last epochs, which others' commits did not wait for.
+            heartbeat.record_epochs(self._lease, self._trained)
+        note_report(self._trial, epoch, self._trained[epoch]["accuracy"])
 
     def _complete(self, network: nn.Module) -> TrialState:
         if not self._values:

@@ -79,7 +79,6 @@ def _prepare(
             database,
             fence,
             worker=worker,
-            study=job.study,
             study_id=record.study_id,
             device=job.device,
             lease_seconds=settings.lease_seconds,

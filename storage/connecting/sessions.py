@@ -5,10 +5,14 @@ One that can only read learns why when it opens, to say so where a write is refu
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+from psycopg2 import Error
+from psycopg2.extensions import ISOLATION_LEVEL_READ_COMMITTED
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import InvalidatePoolError
 
 from storage.connecting import read_only
 from storage.errors import SchemaMismatch
@@ -16,7 +20,11 @@ from storage.errors import SchemaMismatch
 IDLE_TRANSACTION_MILLISECONDS = 15_000
 """How long a client may keep a transaction, and with it locks, open without sending a command."""
 
+PING_AFTER_SECONDS = 1.0
+"""A connection that has been idle for longer is asked for a sign of life before it is used again."""
+
 _POOLED = "pooled"
+_USED_AT = "used_at"
 _READ_ONLY = "read_only"
 _LIMIT = f"idle_in_transaction_session_timeout = {IDLE_TRANSACTION_MILLISECONDS}"
 
@@ -29,7 +37,8 @@ SELECT to_regclass('depthsearch.leases') IS NOT NULL,
         WHERE conrelid = to_regclass('depthsearch.leases') AND contype = 'f'),
     coalesce((SELECT nspname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
         WHERE c.oid = to_regclass('trials')), current_schema()),
-    {read_only.CAUSE}, session_user, current_database(), pg_backend_pid()
+    {read_only.CAUSE}, session_user, current_database(), current_setting('default_transaction_isolation'),
+    pg_backend_pid()
 """
 
 
@@ -50,6 +59,8 @@ def check_places(connection: Connection) -> bool:
 def prepare_sessions(engine: Engine) -> None:
     """Check and limit every connection that the engine opens from now on."""
     event.listen(engine, "connect", _prepare_connection)
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", _ping_idle)
     event.listen(engine, "begin", _limit_transaction)
     event.listen(engine, "handle_error", _explain_refused_write)
 
@@ -72,10 +83,33 @@ def _prepare_connection(connection: Any, record: Any) -> None:
         if not record.info[_POOLED]:
             cursor.execute(f"SET {_LIMIT}")
     connection.autocommit = False
+    # Trial numbers are counted under a row lock; a stricter isolation would count an old snapshot. Where it is the
+    # default anyway, the driver need not say so each time.
+    if row[-2] != "read committed":
+        connection.isolation_level = ISOLATION_LEVEL_READ_COMMITTED
+
+
+def _note_use(connection: Any, record: Any) -> None:
+    record.info[_USED_AT] = time.monotonic()
+
+
+def _ping_idle(connection: Any, record: Any, _: Any) -> None:
+    """Replace a connection that broke while nobody used it, as all of them do when the server starts again."""
+    used_at = record.info.get(_USED_AT)
+    if used_at is None or time.monotonic() - used_at < PING_AFTER_SECONDS:
+        return
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        connection.autocommit = False
+    except Error as error:
+        raise InvalidatePoolError from error
 
 
 def _limit_transaction(connection: Connection) -> None:
-    if connection.info.get(_POOLED):
+    driver = connection.connection.dbapi_connection
+    if connection.info.get(_POOLED) and driver is not None and not driver.autocommit:
         connection.exec_driver_sql(f"SET LOCAL {_LIMIT}")
 
 
@@ -89,7 +123,7 @@ def _explain_refused_write(context: ExceptionContext) -> None:
 
 def _find_reason(row: Any) -> str | None:
     """Return why a connection cannot write; None if it can."""
-    *_, cause, user, database, _ = row
+    *_, cause, user, database, _, _ = row
     return None if cause is None else read_only.describe(cause, user, database)
 
 

@@ -7,7 +7,7 @@ later write commits only while the lease is valid.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from optuna.storages import RDBStorage
@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from storage.leasing import leases
 from storage.leasing.leases import Lease
 from storage.leasing.slots import take_slot
-from storage.optuna_adapter import get_engine, observe_transactions
+from storage.optuna_adapter import observe_transactions
 
 
 class LeaseFence:
@@ -28,14 +28,12 @@ class LeaseFence:
     def __init__(self, storage: RDBStorage, worker: str, lease_seconds: float) -> None:
         self.lease: Lease | None = None
         """The lease under which the worker writes; None between trials."""
-        self._engine = get_engine(storage)
         self._worker = worker
         self._seconds = lease_seconds
         self._may_start = False
-        self._pending: Callable[[Connection], None] | None = None
         # What the present transaction does; it counts once it is committed.
         self._started: Lease | None = None
-        self._finished = self._added = False
+        self._finished = False
         observe_transactions(storage, self)
 
     @contextmanager
@@ -53,24 +51,6 @@ class LeaseFence:
         finally:
             self._may_start = False
 
-    @contextmanager
-    def committing_with(self, write: Callable[[Connection], None]) -> Iterator[None]:
-        """Within the block, what Optuna stores next and what `write` stores are committed together, or not at all.
-
-        If Optuna has nothing to store, because it was stored before, `write` has a transaction of its own.
-
-        Raises:
-            LeaseLost: another worker has the trial, or the trial was deleted; nothing was stored.
-        """
-        self._pending = write
-        try:
-            yield
-            if self._pending is not None:
-                with self._engine.begin() as connection:
-                    write(connection)
-        finally:
-            self._pending = None
-
     def trial_started(self, connection: Connection, study_id: int, trial_id: int) -> None:
         assert self._may_start, "a worker starts a trial only within `LeaseFence.claiming`"
         assert self.lease is None, "a worker holds one trial at a time"
@@ -80,16 +60,12 @@ class LeaseFence:
     def trial_finished(self, connection: Connection, trial_id: int) -> None:
         if self.lease is None:
             return
-        leases.verify(connection, self.lease)
         leases.end(connection, self.lease)
         self._finished = True
 
     def before_commit(self, connection: Connection, *, wrote: bool) -> None:
         if not wrote or self.lease is None or self._finished:
             return
-        if self._pending is not None:
-            self._pending(connection)
-            self._added = True
         leases.verify(connection, self.lease)
 
     def after_commit(self) -> None:
@@ -97,8 +73,6 @@ class LeaseFence:
             self.lease = self._started
         if self._finished:
             self.lease = None
-        if self._added:
-            self._pending = None
         self._forget_transaction()
 
     def after_rollback(self) -> None:
@@ -106,4 +80,4 @@ class LeaseFence:
 
     def _forget_transaction(self) -> None:
         self._started = None
-        self._finished = self._added = False
+        self._finished = False

@@ -73,23 +73,6 @@ def take_over(engine: Engine, study_id: int, worker: str, seconds: float) -> Lea
     return None if row is None else Lease(row.trial_id, row.token, row.hangs)
 
 
-def renew(connection: Connection, lease: Lease, seconds: float) -> None:
-    """Extend a lease to `seconds` from now.
-
-    Raises:
-        LeaseLost: another worker has the trial, or the trial has finished.
-    """
-    result = connection.execute(
-        text(
-            "UPDATE depthsearch.leases SET expires_at = now() + make_interval(secs => :seconds) "
-            "WHERE trial_id = :trial AND token = :token"
-        ),
-        {"trial": lease.trial_id, "token": lease.token, "seconds": seconds},
-    )
-    if result.rowcount == 0:
-        raise lost_error(lease)
-
-
 def verify(connection: Connection, lease: Lease) -> None:
     """Check that the lease is the current one, and keep it so until this transaction ends.
 
@@ -105,11 +88,17 @@ def verify(connection: Connection, lease: Lease) -> None:
 
 
 def end(connection: Connection, lease: Lease) -> None:
-    """Remove the lease of a trial that has just finished, in the transaction that finished it."""
-    connection.execute(
+    """Remove the lease of a trial that has just finished, in the transaction that finished it.
+
+    Raises:
+        LeaseLost: another worker has the trial, or the trial has finished before.
+    """
+    result = connection.execute(
         text("DELETE FROM depthsearch.leases WHERE trial_id = :trial AND token = :token"),
         {"trial": lease.trial_id, "token": lease.token},
     )
+    if result.rowcount == 0:
+        raise lost_error(lease)
 
 
 def release(engine: Engine, lease: Lease, *, hung: bool = False) -> None:

@@ -7,11 +7,9 @@ import socket
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Engine, func, select, text
 from sqlalchemy import delete as delete_
-from sqlalchemy.dialects.postgresql import insert
 
 from storage.schema import workers
 
@@ -63,16 +61,6 @@ def list_known(engine: Engine, study_id: int) -> list[str]:
 def find_dead(engine: Engine, study_id: int) -> list[str]:
     """Return the study's workers that ran in this machine's process namespace and no longer exist."""
     return [worker for worker in list_known(engine, study_id) if is_dead(worker)]
-
-
-def beat(connection: Connection, worker: str, study_id: int, device: str, trial: int | None, epoch: int | None) -> None:
-    """Record that the worker is alive, and which trial and epoch it is at."""
-    row: dict[str, Any] = {"study_id": study_id, "trial": trial, "epoch": epoch, "beat_at": func.now()}
-    connection.execute(
-        insert(workers)
-        .values(worker=worker, host=socket.gethostname(), device=device, **row)
-        .on_conflict_do_update(index_elements=["worker"], set_=row)
-    )
 
 
 def leave(engine: Engine, worker: str) -> None:

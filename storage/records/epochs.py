@@ -1,34 +1,68 @@
-"""Learning curves: every metric of every epoch, written under the trial's lease."""
+"""Learning curves: every metric of every epoch, written under the trial's lease, to Optuna's tables and ours."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select, text
-from sqlalchemy.dialects.postgresql import insert
+from optuna.exceptions import UpdateFinishedTrialError
+from sqlalchemy import Engine, select, text
 
-from storage.leasing import leases
-from storage.leasing.leases import Lease
+from storage.connecting.statements import execute_at_once
+from storage.leasing.beats import ANSWER, RENEWED, Beat, bind, read_answer
+from storage.leasing.leases import Lease, lost_error
 from storage.schema import epochs
+
+# An epoch that is stored already stays as it is.
+_RECORD = text(
+    f"WITH {RENEWED}, told AS (SELECT trial_id, told.* FROM held, unnest(CAST(:epochs AS integer[]), "
+    "CAST(:accuracies AS double precision[]), CAST(:metrics AS text[])) AS told(epoch, accuracy, metrics)), "
+    "optuna AS (INSERT INTO trial_intermediate_values (trial_id, step, intermediate_value, intermediate_value_type) "
+    "SELECT trial_id, epoch, accuracy, 'FINITE' FROM told ON CONFLICT DO NOTHING), "
+    "ours AS (INSERT INTO depthsearch.epochs (trial_id, epoch, token, metrics) "
+    "SELECT trial_id, epoch, :token, CAST(metrics AS json) FROM told ON CONFLICT DO NOTHING) "
+    f"SELECT {ANSWER}, (SELECT count(*) FROM trial_intermediate_values WHERE trial_id = :lease AND step < :first) "
+    "AS before, (SELECT state::text FROM trials WHERE trial_id = :lease) AS state"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """What a worker learns when it stores epochs."""
+
+    before: int
+    """How many epochs were stored before the first of these: fewer if the server broke down and lost the last ones."""
+    ended: bool
+    """Whether the study was stopped or deleted, or its deadline has passed."""
 
 
 def record(
-    connection: Connection, lease: Lease, epoch: int, metrics: Mapping[str, float], *, lease_seconds: float
-) -> None:
-    """Store an epoch's metrics, `accuracy` among them, and renew the lease for `lease_seconds`.
+    engine: Engine, beat: Beat, lease: Lease, metrics: Mapping[int, Mapping[str, float]], *, lease_seconds: float
+) -> Recorded:
+    """Store epochs, renew the lease, and show how far the worker is: one statement, one commit.
 
-    An epoch that is stored already stays as it is.
+    Args:
+        metrics: Of each epoch, by its 0-based number; `accuracy` among them, all finite.
 
     Raises:
-        LeaseLost: another worker has the trial.
+        LeaseLost: another worker has the trial, or it was deleted.
+        UpdateFinishedTrialError: the trial has ended.
     """
-    leases.renew(connection, lease, lease_seconds)
-    connection.execute(
-        insert(epochs)
-        .values(trial_id=lease.trial_id, epoch=epoch, token=lease.token, metrics=dict(metrics))
-        .on_conflict_do_nothing()
-    )
+    told = {
+        "epochs": list(metrics),
+        "accuracies": [each["accuracy"] for each in metrics.values()],
+        "metrics": [json.dumps(dict(each)) for each in metrics.values()],
+        "first": min(metrics),
+    }
+    row = execute_at_once(engine, _RECORD, {**bind(beat, lease, lease_seconds), **told})
+    answer = read_answer(row)
+    if not answer.held:
+        if row.state not in (None, "RUNNING"):
+            raise UpdateFinishedTrialError(f"trial id {lease.trial_id} has ended; it takes no further epoch")
+        raise lost_error(lease)
+    return Recorded(before=row.before, ended=answer.ended)
 
 
 def read_curve(engine: Engine, trial_id: int) -> list[dict[str, Any]]:

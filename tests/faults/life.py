@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import optuna
 from optuna.trial import Trial, TrialState
-from sqlalchemy import Connection
 from sqlalchemy.orm import scoped_session, sessionmaker
 
 from storage.database import Database
-from storage.leasing import leases
+from storage.leasing import beats
+from storage.leasing.beats import Beat
 from storage.leasing.fencing import LeaseFence
-from storage.leasing.leases import Lease
-from storage.optuna_adapter import attach_trial, get_trial_id
+from storage.leasing.leases import Lease, lost_error
+from storage.optuna_adapter import attach_trial, get_study_id, get_trial_id, note_report
 from storage.records import epochs
 
 SECONDS = 600.0
@@ -76,15 +76,17 @@ class Life:
                 return lambda: self.study.tell(trial, result, state=TrialState[kind], skip_if_finished=True)
 
     def _renew(self) -> None:
-        with self.database.engine.begin() as connection:
-            leases.renew(connection, self.lease, SECONDS)
+        if not beats.send(self.database.engine, self._beat, self.lease, SECONDS).held:
+            raise lost_error(self.lease)
 
     def _store_epoch(self, trial: Trial, epoch: int, value: float) -> None:
-        def write(connection: Connection) -> None:
-            epochs.record(connection, self.lease, epoch, {"accuracy": value}, lease_seconds=SECONDS)
+        metrics = {epoch: {"accuracy": value}}
+        epochs.record(self.database.engine, self._beat, self.lease, metrics, lease_seconds=SECONDS)
+        note_report(trial, epoch, value)
 
-        with self.fence.committing_with(write):
-            trial.report(value, epoch)
+    @property
+    def _beat(self) -> Beat:
+        return Beat(worker=self.name, study_id=get_study_id(self.study), device="cpu")
 
     def _unaware(self, trial: Trial, epoch: int) -> Trial:
         """Return the trial as it is when the answer to its last report was lost."""

@@ -17,7 +17,8 @@ from search import Progress, SearchError, Status, Study, UnknownStudy, UsageErro
 from search.api import training
 from search.api.arguments import find_reference
 from storage.embedded.server import EmbeddedServer
-from storage.leasing import workers
+from storage.leasing import beats, workers
+from storage.leasing.beats import Beat
 from tests.conftest import copied, use_home
 from tests.search.cli.test_own_objectives import OWN_MODEL, write
 from tests.search.command import done
@@ -76,8 +77,8 @@ def test_progress_is_reported_when_something_has_changed(study: Study, monkeypat
         reporter()
         assert len(seen) == 1
         worker = workers.new_worker_id()
-        with session.database.engine.begin() as connection:
-            workers.beat(connection, worker, session.record.study_id, "cpu", None, None)
+        beat = Beat(worker=worker, study_id=session.record.study_id, device="cpu")
+        beats.send(session.database.engine, beat, None, 60.0)
         reporter()
         assert len(seen) == 2
         time.sleep(0.05)  # the heartbeat grows older, which is no change

@@ -14,7 +14,8 @@ from search.errors import SearchError
 from search.workers import recovery
 from storage import url
 from storage.database import Database, open_database
-from storage.leasing import leases, workers
+from storage.leasing import beats, leases, workers
+from storage.leasing.beats import Beat
 from storage.optuna_adapter import get_trial_id
 from storage.records import studies
 from storage.records.studies import StudyRecord
@@ -59,8 +60,13 @@ def held(database: Database, record: StudyRecord, worker: str, ends_in: float = 
     trial_id = begin(database)
     with database.engine.begin() as connection:
         leases.claim(connection, record.study_id, trial_id, worker, ends_in)
-        workers.beat(connection, worker, record.study_id, "cpu", 0, 0)
+    show(database, record, worker)
     return trial_id
+
+
+def show(database: Database, record: StudyRecord, worker: str) -> None:
+    """Let the worker be heard from."""
+    beats.send(database.engine, Beat(worker=worker, study_id=record.study_id, device="cpu"), None, LEASE)
 
 
 def silence(database: Database, worker: str, seconds: float) -> None:
@@ -109,8 +115,8 @@ def test_a_lease_that_expired_while_the_server_was_down_waits(database: Database
     patience = 86400.0  # more than this server has been up
     assert recovery.repair_all(database.engine, patience) == []
     assert leases.take_over(database.engine, record.study_id, "next", patience) is None
-    with database.engine.begin() as connection:
-        leases.renew(connection, leases.Lease(trial_id, 1), LEASE)
+    beat = Beat(worker=ELSEWHERE, study_id=record.study_id, device="cpu")
+    assert beats.send(database.engine, beat, leases.Lease(trial_id, 1), LEASE).held
 
 
 def test_trials_of_another_program_are_named(database: Database, record: StudyRecord) -> None:
@@ -123,8 +129,7 @@ def test_trials_of_another_program_are_named(database: Database, record: StudyRe
 
 def test_silent_workers_are_removed_from_the_list(database: Database, record: StudyRecord, dead: str) -> None:
     for worker in (dead, ELSEWHERE, "another" + ELSEWHERE):
-        with database.engine.begin() as connection:
-            workers.beat(connection, worker, record.study_id, "cpu", None, None)
+        show(database, record, worker)
     silence(database, ELSEWHERE, recovery.SILENT_LEASES * LEASE + 60)
     silence(database, "another" + ELSEWHERE, recovery.SILENT_LEASES * LEASE - 60)
     assert recovery.repair_all(database.engine, LEASE) == ["study s: removed 2 dead workers from the list"]
@@ -136,8 +141,7 @@ def test_the_check_fails_only_if_no_worker_lives(database: Database, record: Stu
     with pytest.raises(SearchError, match=r"hold trial 0 of study s; release them with `search doctor --repair`"):
         recovery.check_stale(database.engine, LEASE)
     mine = workers.new_worker_id()
-    with database.engine.begin() as connection:
-        workers.beat(connection, mine, record.study_id, "cpu", None, None)
+    show(database, record, mine)
     assert recovery.check_stale(database.engine, LEASE) == "no trial is held by a dead worker"
     workers.leave(database.engine, mine)
     recovery.repair_all(database.engine, LEASE)

@@ -14,8 +14,10 @@ from storage.copying.study import copy_study
 from storage.database import Database, open_database
 from storage.errors import StudyExists, UnknownStudy
 from storage.leasing import leases
+from storage.leasing.beats import Beat
 from storage.leasing.fencing import LeaseFence
 from storage.leasing.turns import hold_turn
+from storage.optuna_adapter import get_study_id
 from storage.records import epochs, ledger, studies
 from storage.records.studies import StudyRecord
 
@@ -42,11 +44,10 @@ def _fill(database: Database) -> None:
         with fence.claiming():
             trial = study.ask()
         trial.suggest_float("x", 0, 1)
-        trial.report(0.1 * number, 0)
         assert fence.lease is not None
-        metrics = {"accuracy": 0.1 * number, "loss": 1.0}
-        with database.engine.begin() as connection:
-            epochs.record(connection, fence.lease, 0, metrics, lease_seconds=60.0)
+        beat = Beat(worker="w", study_id=get_study_id(study), device="cpu")
+        metrics = {0: {"accuracy": 0.1 * number, "loss": 1.0}}
+        epochs.record(database.engine, beat, fence.lease, metrics, lease_seconds=60.0)
         trial.set_user_attr("seed", number)
         study.tell(trial, 0.5 if state == TrialState.COMPLETE else None, state=state)
     with fence.claiming():

@@ -11,7 +11,8 @@ from multiprocessing.connection import Connection
 import pytest
 
 from storage.database import Database
-from storage.leasing import leases, workers
+from storage.leasing import beats, leases, workers
+from storage.leasing.beats import Beat
 from storage.records.studies import StudyRecord
 
 
@@ -43,9 +44,8 @@ def test_a_worker_elsewhere_is_never_called_dead() -> None:
 
 def test_beats_are_shown_until_the_worker_leaves(database: Database, record: StudyRecord) -> None:
     name = workers.new_worker_id()
-    with database.engine.begin() as connection:
-        workers.beat(connection, name, record.study_id, "cpu", None, None)
-        workers.beat(connection, name, record.study_id, "cpu", 4, 2)
+    for at in ({}, {"trial": 4, "epoch": 2}):
+        beats.send(database.engine, Beat(worker=name, study_id=record.study_id, device="cpu", **at), None, 60.0)
     [seen] = workers.find_living(database.engine, record.study_id, 60.0)
     assert (seen.id, seen.device, seen.trial, seen.epoch) == (name, "cpu", 4, 2)
     assert 0 <= seen.beat_s < 30

@@ -1,0 +1,78 @@
+"""What a worker tells the storage every few seconds, and what it learns from it, in one statement."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine, Row, text
+
+from storage.connecting.statements import UNHURRIED, execute_at_once
+from storage.leasing.leases import Lease
+
+# The lease first, then the worker's row: every statement that takes both locks takes them in this order.
+RENEWED = (
+    "held AS (UPDATE depthsearch.leases l SET expires_at = now() + make_interval(secs => :seconds) FROM trials t "
+    "WHERE l.trial_id = :lease AND l.token = :token AND t.trial_id = l.trial_id AND t.state = 'RUNNING' "
+    "RETURNING l.trial_id), "
+    "shown AS (INSERT INTO depthsearch.workers (worker, study_id, host, device, trial, epoch, beat_at) "
+    "SELECT :worker, :study, :host, :device, CAST(:trial AS integer), CAST(:epoch AS integer), now() "
+    "FROM (SELECT count(*) FROM held) AS first ON CONFLICT (worker) DO UPDATE SET study_id = excluded.study_id, "
+    "trial = excluded.trial, epoch = excluded.epoch, beat_at = excluded.beat_at)"
+)
+# A study that was deleted has no row.
+ANSWER = (
+    f"{UNHURRIED}, (SELECT count(*) FROM held) AS held, (SELECT s.control = 'run' AND "
+    "coalesce(s.deadline > now(), true) FROM depthsearch.studies s JOIN studies USING (study_id) "
+    "WHERE s.study_id = :study) AS runs"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beat:
+    """How a worker shows itself in the list of the study's workers."""
+
+    worker: str
+    study_id: int
+    device: str
+    trial: int | None = None
+    """The number of its trial."""
+    epoch: int | None = None
+    """The last epoch that it has reported, counted from 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a worker learns from a beat."""
+
+    held: bool
+    """Whether it still had the lease of its trial, which it now has for longer; false for a worker without one."""
+    ended: bool
+    """Whether the study was stopped or deleted, or its deadline has passed."""
+
+
+def send(engine: Engine, beat: Beat, lease: Lease | None, seconds: float) -> Answer:
+    """Show that a worker is alive and renew its lease, if it has one, for `seconds`."""
+    return read_answer(execute_at_once(engine, _BEAT, bind(beat, lease, seconds)))
+
+
+def bind(beat: Beat, lease: Lease | None, seconds: float) -> Mapping[str, Any]:
+    """Return the parameters of RENEWED and ANSWER."""
+    return {
+        **vars(beat),
+        "study": beat.study_id,
+        "host": socket.gethostname(),
+        "lease": None if lease is None else lease.trial_id,
+        "token": None if lease is None else lease.token,
+        "seconds": seconds,
+    }
+
+
+def read_answer(row: Row[Any]) -> Answer:
+    """Return what the columns of ANSWER say."""
+    return Answer(held=row.held > 0, ended=not row.runs)
+
+
+_BEAT = text(f"WITH {RENEWED} SELECT {ANSWER}")
