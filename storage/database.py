@@ -21,6 +21,7 @@ from storage.connecting.refusals import explain_refusal, find_driver_error
 from storage.connecting.retry import is_outage
 from storage.connecting.sessions import check_places, prepare_sessions
 from storage.errors import AccessRefused, SchemaMismatch, StorageError, Unreachable
+from storage.history.storage import HistoryStorage
 from storage.migrations import runner
 from storage.optuna_adapter import get_engine
 from storage.schema import VERSION
@@ -49,11 +50,15 @@ CONNECT_ARGUMENTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Database:
-    """An open storage: `optuna` for Optuna's own calls, `engine` for our tables. Close it after use."""
+    """An open storage. Close it after use."""
 
     url: URL
     optuna: RDBStorage
+    """Optuna's own, which reads everything again whenever it is asked."""
+    history: HistoryStorage
+    """The same for Optuna's samplers and pruners, and for all who look at a study more than once."""
     engine: Engine
+    """For our tables."""
 
     def check_writable(self) -> None:
         """Refuse a storage that takes no writes, before a command that writes begins its work.
@@ -108,7 +113,7 @@ def connect(url: URL) -> Database:
     _insist_on_encryption(engine, url)
     prepare_sessions(engine)
     engine.dispose()  # the connections that looked at the tables were not prepared
-    return Database(url=url, optuna=storage, engine=engine)
+    return Database(url=url, optuna=storage, history=HistoryStorage(storage), engine=engine)
 
 
 def _check_tables(engine: Engine) -> bool:

@@ -8,13 +8,17 @@ the one that no longer holds.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from optuna import Study
+from optuna.distributions import BaseDistribution
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
+from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import FrozenTrial, Trial, TrialState
-from sqlalchemy import Connection, Engine, Enum, Table, event, inspect
+from sqlalchemy import Connection, Engine, Enum, Executable, Table, event, inspect
 from sqlalchemy.orm import ORMExecuteState, Session, scoped_session, sessionmaker
 
 STUDIES: Table = models.StudyModel.__table__
@@ -87,6 +91,74 @@ def within_connection(storage: RDBStorage, connection: Connection) -> RDBStorage
     inner.__dict__.update(storage.__dict__)
     inner.scoped_session = scoped_session(sessionmaker(connection, join_transaction_mode="create_savepoint"))
     return inner
+
+
+def build_trial(
+    trial_id: int,
+    number: int,
+    *,
+    state: TrialState,
+    values: Sequence[float] | None,
+    started: datetime | None,
+    ended: datetime | None,
+    parameters: dict[str, Any],
+    distributions: dict[str, BaseDistribution],
+    user_attributes: dict[str, Any],
+    system_attributes: dict[str, Any],
+    intermediate_values: dict[int, float],
+) -> FrozenTrial:
+    """Return a stored trial as Optuna's own storage returns it."""
+    return FrozenTrial(
+        number=number,
+        state=state,
+        value=None,
+        values=values,
+        datetime_start=started,
+        datetime_complete=ended,
+        params=parameters,
+        distributions=distributions,
+        user_attrs=user_attributes,
+        system_attrs=system_attributes,
+        intermediate_values=intermediate_values,
+        trial_id=trial_id,
+    )
+
+
+def with_reports(trial: FrozenTrial, reports: Mapping[int, float]) -> FrozenTrial:
+    """Return a trial with further intermediate values; it shares all else with the one that is given."""
+    copied = FrozenTrial.__new__(FrozenTrial)
+    copied.__dict__.update(trial.__dict__, intermediate_values={**trial.intermediate_values, **reports})
+    return copied
+
+
+def with_own_parts(trial: FrozenTrial) -> FrozenTrial:
+    """Return a trial whose dictionaries belong to it alone: Optuna changes those of a trial that it attaches."""
+    trial._distributions = dict(trial._distributions)
+    return trial
+
+
+def write_together(
+    storage: RDBStorage,
+    trial_id: int,
+    statements: Sequence[Executable],
+    state: TrialState | None = None,
+    values: Sequence[float] | None = None,
+) -> None:
+    """Execute statements about an unfinished trial, and end it if there is a state, in one of Optuna's transactions.
+
+    Raises:
+        UpdateFinishedTrialError: the trial has ended.
+    """
+    with _create_scoped_session(storage.scoped_session) as session:
+        trial: Any = models.TrialModel.find_or_raise_by_id(trial_id, session, for_update=state is not None)
+        storage.check_trial_is_updatable(trial_id, trial.state)
+        for statement in statements:
+            session.execute(statement)
+        if state is not None:
+            for objective, value in enumerate(values or ()):
+                storage._set_trial_value_without_commit(session, trial, objective, value)
+            trial.state = state
+            trial.datetime_complete = datetime.now()
 
 
 class TransactionObserver(Protocol):

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import UUID
 
 SCHEMA = "depthsearch"
-VERSION = 6
+VERSION = 7
 """The version of the tables below; the name of the newest script in storage/migrations/versions."""
 
 metadata = MetaData(schema=SCHEMA)
@@ -69,6 +69,8 @@ leases = Table(
     Column("worker", Text, nullable=False),
     Column("expires_at", MOMENT, nullable=False),
     Column("hangs", Integer, nullable=False, server_default="0"),
+    # Of the trial's parameters and attributes, by which others learn that they have changed.
+    Column("writes", Integer, nullable=False, server_default="0"),
 )
 
 checkpoints = Table(

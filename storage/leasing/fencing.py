@@ -66,7 +66,7 @@ class LeaseFence:
     def before_commit(self, connection: Connection, *, wrote: bool) -> None:
         if not wrote or self.lease is None or self._finished:
             return
-        leases.verify(connection, self.lease)
+        leases.count_write(connection, self.lease)
 
     def after_commit(self) -> None:
         if self._started is not None:

@@ -87,6 +87,20 @@ def verify(connection: Connection, lease: Lease) -> None:
         raise lost_error(lease)
 
 
+def count_write(connection: Connection, lease: Lease) -> None:
+    """Check that the lease is the current one, keep it so until this transaction ends, and count its write.
+
+    Raises:
+        LeaseLost: another worker has the trial, or the trial has finished.
+    """
+    result = connection.execute(
+        text("UPDATE depthsearch.leases SET writes = writes + 1 WHERE trial_id = :trial AND token = :token"),
+        {"trial": lease.trial_id, "token": lease.token},
+    )
+    if result.rowcount == 0:
+        raise lost_error(lease)
+
+
 def end(connection: Connection, lease: Lease) -> None:
     """Remove the lease of a trial that has just finished, in the transaction that finished it.
 

@@ -1,0 +1,195 @@
+"""Reading trials in columns: one statement for what is new, whether that is a trial's last epoch or a whole study.
+
+Optuna's own reading takes six statements, builds an object for each stored value, and repeats that for every trial
+that has not ended.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from optuna.distributions import BaseDistribution, json_to_distribution
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import Engine, Row, text
+
+from storage.connecting.statements import execute_at_once
+from storage.optuna_adapter import build_trial
+
+INFINITE = {"INF_POS": float("inf"), "INF_NEG": float("-inf"), "NAN": float("nan")}
+"""What Optuna stores in place of values that are not finite."""
+
+_WHOLE = """
+(SELECT json_agg(json_build_array(t.trial_id, t.number, t.state, t.datetime_start, t.datetime_complete, l.writes)
+    ORDER BY t.trial_id)
+    FROM trials t JOIN wanted USING (trial_id) LEFT JOIN depthsearch.leases l USING (trial_id)) AS trials,
+(SELECT json_object_agg(trial_id, columns) FROM (SELECT trial_id, json_build_array(array_agg(param_name ORDER BY
+    param_id), array_agg(param_value ORDER BY param_id), array_agg(hashtextextended(distribution_json, 0) ORDER BY
+    param_id)) AS columns FROM trial_params JOIN wanted USING (trial_id) GROUP BY trial_id) AS x) AS parameters,
+(SELECT json_object_agg(trial_id, columns) FROM (SELECT trial_id, json_build_array(array_agg(value ORDER BY objective),
+    array_agg(value_type ORDER BY objective)) AS columns
+    FROM trial_values JOIN wanted USING (trial_id) GROUP BY trial_id) AS x) AS "values",
+(SELECT json_object_agg(trial_id, columns) FROM (SELECT trial_id, json_build_array(array_agg(step ORDER BY step),
+    array_agg(intermediate_value ORDER BY step),
+    CASE WHEN bool_or(intermediate_value_type <> 'FINITE') THEN array_agg(intermediate_value_type ORDER BY step) END)
+    AS columns FROM trial_intermediate_values JOIN wanted USING (trial_id) GROUP BY trial_id) AS x) AS curves,
+(SELECT json_object_agg(trial_id, columns) FROM (SELECT trial_id, json_build_array(array_agg(key ORDER BY key),
+    array_agg(value_json ORDER BY key)) AS columns
+    FROM trial_user_attributes JOIN wanted USING (trial_id) GROUP BY trial_id) AS x) AS user_attributes,
+(SELECT json_object_agg(trial_id, columns) FROM (SELECT trial_id, json_build_array(array_agg(key ORDER BY key),
+    array_agg(value_json ORDER BY key)) AS columns
+    FROM trial_system_attributes JOIN wanted USING (trial_id) GROUP BY trial_id) AS x) AS system_attributes
+"""
+
+_READ = text(f"WITH wanted AS MATERIALIZED (SELECT unnest(CAST(:trials AS integer[])) AS trial_id) SELECT {_WHOLE}")
+
+# A trial with a lease has changed if its writes were counted, or if it has further epochs. One without a lease belongs
+# to another program, or waits: it is read each time.
+_NEWS = text(
+    "WITH known AS (SELECT * FROM unnest(CAST(:known AS integer[]), CAST(:steps AS integer[]), "
+    "CAST(:writes AS integer[])) AS k(trial_id, step, writes)), "
+    "looked AS MATERIALIZED (SELECT k.trial_id, k.step, t.state <> 'RUNNING' OR l.writes IS DISTINCT FROM k.writes "
+    "OR l.writes IS NULL AS whole FROM known k JOIN trials t USING (trial_id) "
+    "LEFT JOIN depthsearch.leases l USING (trial_id)), "
+    "wanted AS MATERIALIZED (SELECT trial_id FROM looked WHERE whole "
+    "UNION ALL SELECT trial_id FROM trials WHERE study_id = :study AND trial_id > :last) "
+    "SELECT EXISTS (SELECT FROM studies WHERE study_id = :study) AS exists, "
+    "pg_postmaster_start_time()::text AS server, "
+    "(SELECT json_agg(json_build_array(v.trial_id, v.step, v.intermediate_value, v.intermediate_value_type) "
+    "ORDER BY v.trial_id, v.step) FROM looked JOIN trial_intermediate_values v "
+    f"ON v.trial_id = looked.trial_id AND v.step > looked.step WHERE NOT looked.whole) AS epochs, {_WHOLE}"
+)
+_DISTRIBUTIONS = text(
+    "SELECT json_object_agg(hash, distribution_json) AS found FROM (SELECT DISTINCT hashtextextended("
+    "distribution_json, 0) AS hash, distribution_json FROM trial_params WHERE trial_id = ANY(:trials)) AS x"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadTrial:
+    """A trial as it is stored, and how many writes its lease has counted; None without a lease."""
+
+    trial_id: int
+    trial: FrozenTrial
+    writes: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What a process knows of trials that have not ended: their ids, last epochs (-1: none) and counted writes."""
+
+    trials: Sequence[int]
+    steps: Sequence[int]
+    writes: Sequence[int | None]
+    last: int
+    """The highest id of the study's trials that it knows; a study's trials are created one after another."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class News:
+    """What has changed in a study: trials that are new or have changed, and further epochs of others."""
+
+    server: str
+    """When the server was started: one that broke down may have lost what was read from it."""
+    trials: Sequence[ReadTrial]
+    epochs: Sequence[tuple[int, int, float]]
+    """The trial's id, the step and the value of each."""
+
+
+class TrialReader:
+    """Reads trials; distributions, of which a study has few, are parsed once."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._distributions: dict[int, BaseDistribution] = {}
+        self._shared: dict[tuple[int, ...], dict[str, BaseDistribution]] = {}
+
+    def read_one(self, trial_id: int) -> FrozenTrial:
+        """Return a trial.
+
+        Raises:
+            KeyError: there is no trial of that id.
+        """
+        for read in self._build(execute_at_once(self._engine, _READ, {"trials": [trial_id]})):
+            return read.trial
+        raise KeyError(f"there is no trial of id {trial_id}")
+
+    def read_news(self, study_id: int, known: Known) -> News:
+        """Return what has changed in a study.
+
+        Raises:
+            KeyError: there is no study of that id.
+        """
+        asked = {"known": known.trials, "steps": known.steps, "writes": known.writes, "last": known.last}
+        row = execute_at_once(self._engine, _NEWS, {"study": study_id, **asked})
+        if not row.exists:
+            raise KeyError(f"there is no study of id {study_id}")
+        further = [(trial, step, _number(value, kind)) for trial, step, value, kind in row.epochs or ()]
+        return News(server=row.server, trials=list(self._build(row)), epochs=further)
+
+    def _build(self, row: Row[Any]) -> Iterator[ReadTrial]:
+        parameters, values, curves = row.parameters or {}, row._mapping["values"] or {}, row.curves or {}
+        users, systems = row.user_attributes or {}, row.system_attributes or {}
+        self._learn_distributions(parameters)
+        for trial_id, number, state, started, ended, writes in row.trials or ():
+            key = str(trial_id)
+            names, numbers, hashes = parameters.get(key, ((), (), ()))
+            distributions = self._share(names, hashes)
+            steps, reported, kinds = curves.get(key, ((), (), None))
+            yield ReadTrial(
+                trial_id=trial_id,
+                writes=writes,
+                trial=build_trial(
+                    trial_id,
+                    number,
+                    state=TrialState[state],
+                    values=[*map(_number, *values[key])] if key in values else None,
+                    started=_moment(started),
+                    ended=_moment(ended),
+                    parameters={
+                        name: distributions[name].to_external_repr(value)
+                        for name, value in zip(names, numbers, strict=True)
+                    },
+                    distributions=distributions,
+                    intermediate_values=dict(
+                        zip(steps, reported if kinds is None else map(_number, reported, kinds), strict=True)
+                    ),
+                    user_attributes=_attributes(users.get(key)),
+                    system_attributes=_attributes(systems.get(key)),
+                ),
+            )
+
+    def _learn_distributions(self, parameters: Mapping[str, Any]) -> None:
+        missing = [
+            int(trial) for trial, (_, _, hashes) in parameters.items() if not self._distributions.keys() >= {*hashes}
+        ]
+        if missing:
+            found = execute_at_once(self._engine, _DISTRIBUTIONS, {"trials": missing}).found or {}
+            self._distributions |= {int(key): json_to_distribution(value) for key, value in found.items()}
+
+    def _share(self, names: Sequence[str], hashes: Sequence[int]) -> dict[str, BaseDistribution]:
+        """Return the distributions of a trial: one dictionary for all trials that have the same."""
+        key = tuple(hashes)
+        found = self._shared.get(key)
+        if found is None or found.keys() != {*names}:
+            found = {name: self._distributions[hash_] for name, hash_ in zip(names, hashes, strict=True)}
+            self._shared[key] = found
+        return found
+
+
+def _number(value: float | None, kind: str) -> float:
+    return INFINITE[kind] if value is None else value
+
+
+def _moment(written: str | None) -> datetime | None:
+    """Return a moment as Optuna does: it is stored as UTC, and read as local time without a zone."""
+    if written is None:
+        return None
+    return datetime.fromisoformat(written).replace(tzinfo=UTC).astimezone().replace(tzinfo=None)
+
+
+def _attributes(columns: Sequence[Sequence[str]] | None) -> dict[str, Any]:
+    return {} if columns is None else dict(zip(columns[0], map(json.loads, columns[1]), strict=True))

@@ -1,0 +1,173 @@
+"""Optuna's storage, as the rest of the program uses it: read from memory, and written once for what belongs together.
+
+Optuna's RDBStorage stands behind it and does whatever is not worth doing otherwise.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from storage.history.gathered import Gathered
+from storage.history.rows import TrialReader
+from storage.history.trials import TrialHistory
+from storage.optuna_adapter import get_engine, with_own_parts
+
+
+class HistoryStorage(BaseStorage):
+    """A storage that keeps what it has read of a study, and asks only for what has changed.
+
+    Safe to use from several threads, except for `gathering`.
+    """
+
+    def __init__(self, backend: RDBStorage) -> None:
+        self.backend = backend
+        self._start()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"backend": self.backend}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.backend = state["backend"]
+        self._start()
+
+    def _start(self) -> None:
+        self._reader = TrialReader(get_engine(self.backend))
+        self._lock = threading.RLock()
+        self._histories: dict[int, TrialHistory] = {}
+        self._directions: dict[int, list[StudyDirection]] = {}
+        self._held = 0
+        self._gathered: Gathered | None = None
+
+    # -- what is read together, and written together
+
+    @contextmanager
+    def holding(self, study_id: int) -> Iterator[TrialHistory]:
+        """Within the block, which learns what has changed at its beginning, the study's trials stay as they are."""
+        with self._lock:
+            history = self._update(study_id)
+            self._held += 1
+            try:
+                yield history
+            finally:
+                self._held -= 1
+
+    @contextmanager
+    def gathering(self, trial_id: int, *, until_end: bool = False) -> Iterator[None]:
+        """Store the parameters, the attributes and the state that the block sets for a trial together at its end.
+
+        Args:
+            until_end: Whether the block ends the trial. If it finds that somebody has done so, nothing is stored.
+        """
+        self._gathered = gathered = Gathered(trial_id=trial_id)
+        try:
+            yield
+        finally:
+            self._gathered = None
+        if gathered.state is not None or not until_end:
+            gathered.write(self.backend)
+
+    def _gather(self, trial_id: int) -> Gathered | None:
+        """Return what is being gathered about a trial, if it is."""
+        gathered = self._gathered
+        return gathered if gathered is not None and gathered.trial_id == trial_id else None
+
+    def _update(self, study_id: int) -> TrialHistory:
+        """Return the study's history, as it is now unless it is being held."""
+        history = self._histories.setdefault(study_id, TrialHistory(self._reader, study_id))
+        if not self._held:
+            try:
+                history.update()
+            except KeyError:
+                del self._histories[study_id]
+                raise
+        return history
+
+    # -- trials
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        return self.backend.create_new_trial(study_id, template_trial)
+
+    def set_trial_param(
+        self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
+    ) -> None:
+        if gathered := self._gather(trial_id):
+            gathered.parameters[param_name] = (param_value_internal, distribution)
+        else:
+            self.backend.set_trial_param(trial_id, param_name, param_value_internal, distribution)
+
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        if gathered := self._gather(trial_id):
+            gathered.state, gathered.values = state, values
+            return True
+        return self.backend.set_trial_state_values(trial_id, state, values)
+
+    def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
+        self.backend.set_trial_intermediate_value(trial_id, step, intermediate_value)
+
+    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        if gathered := self._gather(trial_id):
+            gathered.user_attributes[key] = value
+        else:
+            self.backend.set_trial_user_attr(trial_id, key, value)
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        if gathered := self._gather(trial_id):
+            gathered.system_attributes[key] = value
+        else:
+            self.backend.set_trial_system_attr(trial_id, key, value)
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        return with_own_parts(self._reader.read_one(trial_id))
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        with self._lock:
+            trials = self._update(study_id).list_trials(states)
+        return copy.deepcopy(trials) if deepcopy else trials
+
+    def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
+        return self.backend.get_trial_id_from_study_id_trial_number(study_id, trial_number)
+
+    # -- studies
+
+    def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
+        return self.backend.create_new_study(directions, study_name)
+
+    def delete_study(self, study_id: int) -> None:
+        self.backend.delete_study(study_id)
+
+    def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
+        self.backend.set_study_user_attr(study_id, key, value)
+
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        self.backend.set_study_system_attr(study_id, key, value)
+
+    def get_study_id_from_name(self, study_name: str) -> int:
+        return self.backend.get_study_id_from_name(study_name)
+
+    def get_study_name_from_id(self, study_id: int) -> str:
+        return self.backend.get_study_name_from_id(study_id)
+
+    def get_study_directions(self, study_id: int) -> list[StudyDirection]:
+        if study_id not in self._directions:
+            self._directions[study_id] = self.backend.get_study_directions(study_id)
+        return self._directions[study_id]
+
+    def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
+        return self.backend.get_study_user_attrs(study_id)
+
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        return self.backend.get_study_system_attrs(study_id)
+
+    def get_all_studies(self) -> list[Any]:
+        return self.backend.get_all_studies()

@@ -1,0 +1,192 @@
+"""What a process knows of a study is what is stored, whoever wrote it and whenever it looked."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import optuna
+import pytest
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import RDBStorage
+from optuna.trial import Trial, TrialState
+from sqlalchemy import text
+
+from storage import url
+from storage.database import Database, open_database
+from storage.errors import LeaseLost
+from storage.history import rows
+from storage.leasing import leases
+from storage.leasing.beats import Beat
+from storage.leasing.fencing import LeaseFence
+from storage.optuna_adapter import get_study_id, get_trial_id
+from storage.records import epochs, studies
+from storage.records.studies import StudyRecord
+
+SECONDS = 60.0
+
+
+class Worker:
+    """A process with a trial, and with a history of its own."""
+
+    def __init__(self, database: Database, name: str) -> None:
+        self.database = database
+        self.name = name
+        self.fence = LeaseFence(database.optuna, name, SECONDS)
+        self.study = optuna.load_study(study_name="s", storage=database.history)
+        self.trial: Trial | None = None
+        self.epoch = 0
+
+    def step(self, chance: random.Random) -> None:
+        """Do one of the things that a worker does."""
+        if self.trial is None:
+            with self.fence.claiming():
+                self.trial = self.study.ask()
+            self.epoch = 0
+            return
+        trial_id = get_trial_id(self.trial)
+        match chance.choice(("parameters", "epoch", "epoch", "epoch", "note", "end")):
+            case "parameters":
+                with self.database.history.gathering(trial_id):
+                    self.trial.suggest_float("x", 0, 1)
+                    self.trial.suggest_int("n", 1, 64, log=True)
+                    self.trial.suggest_categorical("kind", ["a", None, 2.5, True])
+                    self.trial.set_user_attr("seed", chance.randrange(100))
+            case "epoch":
+                assert self.fence.lease is not None
+                beat = Beat(worker=self.name, study_id=get_study_id(self.study), device="cpu")
+                metrics = {self.epoch: {"accuracy": chance.random()}}
+                epochs.record(self.database.engine, beat, self.fence.lease, metrics, lease_seconds=SECONDS)
+                self.epoch += 1
+            case "note":
+                self.trial.set_user_attr("note", chance.randrange(100))
+            case "end":
+                with self.database.history.gathering(trial_id, until_end=True):
+                    self.trial.set_user_attr("reason", "pruner")
+                    self.study.tell(self.trial, state=TrialState.PRUNED, skip_if_finished=True)
+                self.trial = None
+
+
+@contextmanager
+def opened(address: str) -> Iterator[Database]:
+    with open_database(url.parse(address)) as database:
+        yield database
+
+
+def stored(address: str) -> list[optuna.trial.FrozenTrial]:
+    """What Optuna's own storage reads."""
+    return optuna.load_study(study_name="s", storage=RDBStorage(address)).get_trials()
+
+
+def test_a_history_is_what_is_stored(database: Database, database_url: str, record: StudyRecord) -> None:
+    """Two workers and a program of somebody else's act in any order, and both workers look now and then."""
+    studies.raise_budget(database.engine, record.study_id, 1000)
+    foreign = optuna.load_study(study_name="s", storage=RDBStorage(database_url))
+    chance = random.Random(0)
+    with opened(database_url) as first, opened(database_url) as second:
+        workers, theirs = (Worker(first, "a"), Worker(second, "b")), foreign.ask()
+        for moment in range(150):
+            chance.choice(workers).step(chance)
+            match chance.randrange(30):
+                case 0:
+                    foreign.enqueue_trial({"x": chance.random()})
+                case 1:
+                    theirs.report(chance.choice((0.5, math.inf, -math.inf, math.nan)), moment)
+                case 2:
+                    theirs.set_user_attr("word", {"of": [moment]})
+                case 3:
+                    foreign.tell(theirs, chance.choice((0.5, math.inf)))
+                    theirs = foreign.ask()
+            if chance.random() < 0.3:
+                assert repr(workers[0].study.get_trials(deepcopy=False)) == repr(stored(database_url))
+        for worker in workers:
+            assert repr(worker.study.get_trials()) == repr(stored(database_url))
+
+
+def test_what_has_changed_is_listed_once(database: Database, database_url: str, record: StudyRecord) -> None:
+    studies.raise_budget(database.engine, record.study_id, 1000)
+    with opened(database_url) as other:
+        worker = Worker(other, "a")
+        chance = random.Random(0)
+        seen = 0
+        for _ in range(30):
+            worker.step(chance)
+            with database.history.holding(record.study_id) as history:
+                changed = {trial.number: trial for trial in history.list_changed(seen)}
+                trials, seen = history.list_trials(), history.revision
+            assert all(trials[number] == trial for number, trial in changed.items())
+            with database.history.holding(record.study_id) as history:
+                assert list(history.list_changed(seen)) == []
+
+
+def test_a_held_history_does_not_change(database: Database, database_url: str, record: StudyRecord) -> None:
+    with opened(database_url) as other:
+        worker = Worker(other, "a")
+        study = optuna.load_study(study_name="s", storage=database.history)
+        with database.history.holding(record.study_id):
+            worker.step(random.Random(0))
+            assert study.get_trials() == []
+        assert len(study.get_trials()) == 1
+
+
+def test_a_server_that_was_started_again_is_read_again(
+    database: Database, record: StudyRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have lost the last epochs that it had told others of."""
+    worker = Worker(database, "a")
+    worker.step(random.Random(0))
+    assert worker.trial is not None
+    worker.trial.report(0.5, 0)
+    assert worker.study.get_trials()[0].intermediate_values == {0: 0.5}
+    with database.engine.begin() as connection:
+        connection.execute(text("DELETE FROM trial_intermediate_values"))
+    assert worker.study.get_trials()[0].intermediate_values == {0: 0.5}, "the test does not need the restart"
+    restarted = rows._NEWS.text.replace("pg_postmaster_start_time()::text", "'later'")
+    monkeypatch.setattr(rows, "_NEWS", text(restarted))
+    assert worker.study.get_trials()[0].intermediate_values == {}
+
+
+def test_gathered_writes_are_one_commit_or_none(database: Database, record: StudyRecord) -> None:
+    worker = Worker(database, "a")
+    with worker.fence.claiming():
+        trial = worker.study.ask()
+    trial_id = get_trial_id(trial)
+    with pytest.raises(ZeroDivisionError), database.history.gathering(trial_id):
+        1 / trial.suggest_int("x", 0, 0)
+    assert database.optuna.get_trial(trial_id).params == {}
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE depthsearch.leases SET token = token + 1"))
+    with pytest.raises(LeaseLost), database.history.gathering(trial_id):
+        trial.set_user_attr("late", 1)
+    assert database.optuna.get_trial(trial_id).user_attrs == {}
+
+
+@pytest.mark.parametrize("until_end", [False, True])
+def test_nothing_is_added_to_a_trial_that_has_ended(database: Database, record: StudyRecord, until_end: bool) -> None:
+    worker = Worker(database, "a")
+    with worker.fence.claiming():
+        trial = worker.study.ask()
+    worker.study.tell(trial, 0.5)
+    gathering = database.history.gathering(get_trial_id(trial), until_end=until_end)
+    if until_end:
+        with gathering:
+            trial.set_user_attr("reason", "late")
+            worker.study.tell(trial, 0.7, skip_if_finished=True)
+    else:
+        with pytest.raises(UpdateFinishedTrialError), gathering:
+            trial.set_user_attr("reason", "late")
+    kept = database.optuna.get_trial(get_trial_id(trial))
+    assert (kept.value, kept.user_attrs) == (0.5, {})
+
+
+def test_a_lease_that_passes_on_keeps_its_count(database: Database, record: StudyRecord) -> None:
+    worker = Worker(database, "a")
+    with worker.fence.claiming():
+        trial = worker.study.ask()
+    trial.set_user_attr("a", 1)
+    leases.release(database.engine, leases.Lease(get_trial_id(trial), 1))
+    assert leases.take_over(database.engine, record.study_id, "b", SECONDS) is not None
+    with database.engine.begin() as connection:
+        assert connection.scalar(text("SELECT writes FROM depthsearch.leases")) == 1
