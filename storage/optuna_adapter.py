@@ -59,9 +59,13 @@ def read_trial(trial: Trial) -> FrozenTrial:
     return trial.storage.get_trial(trial._trial_id)
 
 
+def get_stored(trial: Trial) -> FrozenTrial:
+    """Return what was stored about a trial when it was claimed or attached, and what was written through it since."""
+    return trial._cached_frozen_trial
+
+
 def attach_trial(study: Study, trial_id: int) -> Trial:
     """Return a trial that is RUNNING already, with everything that is stored about it."""
-    study.get_trials(deepcopy=False)  # Optuna's cache must know a trial before the trial takes parameters
     return Trial(study, trial_id)
 
 

@@ -101,7 +101,7 @@ class Session:
 
     def load_optuna(self) -> optuna.Study:
         """Load the study as Optuna's own object."""
-        return optuna.load_study(study_name=self.record.name, storage=self.database.optuna)
+        return optuna.load_study(study_name=self.record.name, storage=self.database.history)
 
     def stop(self) -> None:
         """Tell every worker of the study, on any machine, to end after its present step."""

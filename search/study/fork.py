@@ -92,7 +92,7 @@ def _merge_overrides(before: Sequence[str], asked: Sequence[str]) -> tuple[str, 
 
 
 def _read_finished_trials(database: Database, record: StudyRecord) -> list[FrozenTrial]:
-    study = optuna.load_study(study_name=record.name, storage=database.optuna)
+    study = optuna.load_study(study_name=record.name, storage=database.history)
     return study.get_trials(deepcopy=False, states=FINISHED)
 
 

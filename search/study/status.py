@@ -37,7 +37,7 @@ class StudyView:
         self._name = name
         self.record = studies.get(database.engine, name)
         self.spec = StudySpec.from_json(self.record.spec)
-        self._study = optuna.load_study(study_name=name, storage=database.optuna)
+        self._study = optuna.load_study(study_name=name, storage=database.history)
 
     def trials(self) -> list[FrozenTrial]:
         """Return every trial, in the order of their numbers."""

@@ -33,7 +33,7 @@ from storage.connecting.retry import is_outage, is_refusal, with_retries
 from storage.database import Database
 from storage.errors import LeaseLost
 from storage.leasing.fencing import LeaseFence
-from storage.optuna_adapter import attach_trial, note_report, read_trial
+from storage.optuna_adapter import attach_trial, get_stored, note_report
 
 HANGS_THAT_FAIL = 3
 """A trial that hung with this number of workers hangs because of the objective, not of a machine."""
@@ -67,8 +67,9 @@ class TrialRun:
         self._trial = claimed.trial
         self._lease = claimed.lease
         self._seed = derive_seed(context.seed, claimed.trial.number)
-        self._record = TrialRecord(study, claimed.trial, context.fence)
-        self._values = dict(with_retries(read_trial, claimed.trial).intermediate_values)
+        self._record = TrialRecord(context.database.history, study, claimed.trial, context.fence)
+        self._begun = False
+        self._values = dict(get_stored(claimed.trial).intermediate_values)
         self._trained: dict[int, Mapping[str, float]] = {}
 
     def run(self) -> TrialState | None:
@@ -81,12 +82,10 @@ class TrialRun:
             LeaseLost, UpdateFinishedTrialError: the trial is no longer this worker's.
             DataError: the data are missing or were tampered with; no trial can continue.
         """
-        hardware = describe_device(self._context.data.device)
-        self._record.describe(seed=self._seed, hardware=hardware, threads=torch.get_num_threads())
         if self._lease.hangs >= HANGS_THAT_FAIL:
             return self._record.fail(TimeoutError(f"the training hung {self._lease.hangs} times without a batch"))
         try:
-            network = self._train(with_retries(self._draw_configuration))
+            network = self._train(with_retries(self._begin))
         except Pruned:
             return self._record.prune("pruner")
         except StopTraining:
@@ -138,15 +137,16 @@ class TrialRun:
             callback=callback,
         )
 
-    def _draw_configuration(self) -> Configuration:
-        """Draw the parameters that are not stored yet, and read back all that are.
-
-        After an outage more of them may be stored than this process knows of.
-        """
-        self._trial = attach_trial(self._study, self._lease.trial_id)
-        space = self._context.objective.space
-        space.sample(self._trial)
-        return space.replay(read_trial(self._trial).params)
+    def _begin(self) -> Configuration:
+        """Draw the parameters that are not stored yet; store them, and how the trial is trained, in one commit."""
+        if self._begun:  # after an outage, they may be stored without this process knowing
+            self._trial = attach_trial(self._study, self._lease.trial_id)
+        self._begun = True
+        space, hardware = self._context.objective.space, describe_device(self._context.data.device)
+        with self._context.database.history.gathering(self._lease.trial_id):
+            self._record.describe(seed=self._seed, hardware=hardware, threads=torch.get_num_threads())
+            space.sample(self._trial)
+        return space.replay(self._trial.params)
 
     def _report(self, epoch: int, metrics: Mapping[str, float]) -> None:
         self._context.heartbeat.raise_if_lost()

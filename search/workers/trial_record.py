@@ -9,13 +9,15 @@ in the objective. Attributes are read by every sampler of every worker while a t
 from __future__ import annotations
 
 import traceback
+from collections.abc import Mapping
 
 import optuna
 from optuna.trial import TrialState
 
 from storage.connecting.retry import with_retries
+from storage.history.storage import HistoryStorage
 from storage.leasing.fencing import LeaseFence
-from storage.optuna_adapter import read_trial
+from storage.optuna_adapter import get_stored, get_trial_id, read_trial
 
 LONGEST_TEXT_CHARACTERS = 2000
 LONGEST_SENTENCE_CHARACTERS = 300
@@ -27,58 +29,64 @@ CONSTRAINT = "feasible"
 class TrialRecord:
     """Writes about one trial. Every write is repeated while the storage is unreachable."""
 
-    def __init__(self, study: optuna.Study, trial: optuna.Trial, fence: LeaseFence) -> None:
+    def __init__(self, history: HistoryStorage, study: optuna.Study, trial: optuna.Trial, fence: LeaseFence) -> None:
+        self._history = history
         self._study = study
         self._trial = trial
         self._fence = fence
 
     def describe(self, *, seed: int, hardware: str, threads: int) -> None:
-        """Store how the trial is trained; `hardware` and `threads` are those of its last holder."""
-        stored = with_retries(read_trial, self._trial).user_attrs
+        """Set how the trial is trained; `hardware` and `threads` are those of its last holder."""
+        stored = get_stored(self._trial).user_attrs
         for name, value in {"seed": stored.get("seed", seed), "hardware": hardware, "threads": threads}.items():
             if stored.get(name) != value:
-                self._set(name, value)
+                self._trial.set_user_attr(name, value)
 
     def note_resumed(self, place: str) -> None:
         """Store where the training resumed, beside the last few such places."""
         before = with_retries(read_trial, self._trial).user_attrs.get("continued", [])
-        self._set("continued", [*before, place[:LONGEST_SENTENCE_CHARACTERS]][-RESUMES_KEPT:])
+        places = [*before, place[:LONGEST_SENTENCE_CHARACTERS]][-RESUMES_KEPT:]
+        with_retries(self._trial.set_user_attr, "continued", places)
 
     def complete(self, value: float) -> TrialState:
         """End the trial as COMPLETE with its value."""
-        return self._end(TrialState.COMPLETE, value)
+        return self._end(TrialState.COMPLETE, {}, value)
 
     def prune(self, reason: str) -> TrialState:
         """End the trial as PRUNED."""
-        self._set("reason", reason)
-        return self._end(TrialState.PRUNED)
+        return self._end(TrialState.PRUNED, {"reason": reason})
 
     def prune_as_infeasible(self, reason: str, error: str, *, peak_bytes: int = 0) -> TrialState:
         """End the trial as PRUNED, because its configuration cannot be trained."""
-        self._set("error", error[:LONGEST_TEXT_CHARACTERS])
+        told: dict[str, object] = {"error": error[:LONGEST_TEXT_CHARACTERS]}
         if peak_bytes:
-            self._set("peak_bytes", peak_bytes)
-        with_retries(self._set_constraint)
-        return self.prune(reason)
+            told["peak_bytes"] = peak_bytes
+        return self._end(TrialState.PRUNED, {**told, "reason": reason}, infeasible=True)
 
     def fail(self, error: Exception) -> TrialState:
         """End the trial as FAIL, because of a bug in the objective."""
         frames = traceback.extract_tb(error.__traceback__)
         where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-        self._set("kind", type(error).__name__ + where)
-        self._set("error", f"{type(error).__name__}: {error}"[:LONGEST_SENTENCE_CHARACTERS])
-        self._set("traceback", "".join(traceback.format_exception(error))[-LONGEST_TEXT_CHARACTERS:])
-        self._set("reason", "error")
-        return self._end(TrialState.FAIL)
+        told = {
+            "kind": type(error).__name__ + where,
+            "error": f"{type(error).__name__}: {error}"[:LONGEST_SENTENCE_CHARACTERS],
+            "traceback": "".join(traceback.format_exception(error))[-LONGEST_TEXT_CHARACTERS:],
+            "reason": "error",
+        }
+        return self._end(TrialState.FAIL, told)
 
-    def _set(self, name: str, value: object) -> None:
-        with_retries(self._trial.set_user_attr, name, value)
-
-    def _set_constraint(self) -> None:
-        if CONSTRAINT not in read_trial(self._trial).constraints:
-            self._trial.set_constraint(CONSTRAINT, 1.0)
-
-    def _end(self, state: TrialState, value: float | None = None) -> TrialState:
-        with_retries(self._study.tell, self._trial, value, state=state, skip_if_finished=True)
+    def _end(
+        self, state: TrialState, told: Mapping[str, object], value: float | None = None, *, infeasible: bool = False
+    ) -> TrialState:
+        with_retries(self._store_end, state, told, value, infeasible)
         self._fence.lease = None  # even if the answer to a first, successful call was lost
         return state
+
+    def _store_end(self, state: TrialState, told: Mapping[str, object], value: float | None, infeasible: bool) -> None:
+        """Store the state, and what is told about it, in one commit."""
+        with self._history.gathering(get_trial_id(self._trial), until_end=True):
+            for name, word in told.items():
+                self._trial.set_user_attr(name, word)
+            if infeasible and CONSTRAINT not in read_trial(self._trial).constraints:
+                self._trial.set_constraint(CONSTRAINT, 1.0)
+            self._study.tell(self._trial, value, state=state, skip_if_finished=True)

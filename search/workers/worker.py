@@ -189,4 +189,4 @@ def _load_study(database: Database, record: StudyRecord, plan: ResolvedStudy) ->
     """Return Optuna's study with the sampler and pruner that the study was created with."""
     setting = prior_studies.build_setting(database.engine, plan, record.trials)
     sampler, pruner = policy.build_strategies(plan.spec.sampler, plan.spec.pruner, setting, plan.spec.audit)
-    return optuna.load_study(study_name=record.name, storage=database.optuna, sampler=sampler, pruner=pruner)
+    return optuna.load_study(study_name=record.name, storage=database.history, sampler=sampler, pruner=pruner)

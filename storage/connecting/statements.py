@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Engine, Row, TextClause
@@ -12,14 +12,14 @@ from sqlalchemy import Engine, Row, TextClause
 UNHURRIED = "set_config('synchronous_commit', 'off', true)"
 
 
-def execute_at_once(engine: Engine, statement: TextClause, parameters: Mapping[str, Any]) -> Row[Any]:
-    """Execute a statement that returns one row, without a transaction around it: BEGIN and COMMIT are round trips."""
+def execute_at_once(engine: Engine, statement: TextClause, parameters: Mapping[str, Any]) -> Sequence[Row[Any]]:
+    """Execute a statement that returns rows, without a transaction around it: BEGIN and COMMIT are round trips."""
     with engine.connect() as connection:
         driver = connection.connection.dbapi_connection
         assert driver is not None
         driver.autocommit = True
         try:
-            return connection.execute(statement, parameters).one()
+            return connection.execute(statement, parameters).all()
         finally:
             if not driver.closed:
                 driver.autocommit = False

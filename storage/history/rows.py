@@ -36,11 +36,11 @@ _WHOLE = """
     array_agg(intermediate_value ORDER BY step),
     CASE WHEN bool_or(intermediate_value_type <> 'FINITE') THEN array_agg(intermediate_value_type ORDER BY step) END)
     AS columns FROM trial_intermediate_values JOIN wanted USING (trial_id) GROUP BY trial_id) AS x) AS curves,
-(SELECT json_object_agg(trial_id, columns) FROM (SELECT trial_id, json_build_array(array_agg(key ORDER BY key),
-    array_agg(value_json ORDER BY key)) AS columns
+(SELECT json_object_agg(trial_id, columns) FROM (SELECT trial_id, json_build_array(array_agg(key ORDER BY
+    trial_user_attribute_id), array_agg(value_json ORDER BY trial_user_attribute_id)) AS columns
     FROM trial_user_attributes JOIN wanted USING (trial_id) GROUP BY trial_id) AS x) AS user_attributes,
-(SELECT json_object_agg(trial_id, columns) FROM (SELECT trial_id, json_build_array(array_agg(key ORDER BY key),
-    array_agg(value_json ORDER BY key)) AS columns
+(SELECT json_object_agg(trial_id, columns) FROM (SELECT trial_id, json_build_array(array_agg(key ORDER BY
+    trial_system_attribute_id), array_agg(value_json ORDER BY trial_system_attribute_id)) AS columns
     FROM trial_system_attributes JOIN wanted USING (trial_id) GROUP BY trial_id) AS x) AS system_attributes
 """
 
@@ -63,8 +63,8 @@ _NEWS = text(
     f"ON v.trial_id = looked.trial_id AND v.step > looked.step WHERE NOT looked.whole) AS epochs, {_WHOLE}"
 )
 _DISTRIBUTIONS = text(
-    "SELECT json_object_agg(hash, distribution_json) AS found FROM (SELECT DISTINCT hashtextextended("
-    "distribution_json, 0) AS hash, distribution_json FROM trial_params WHERE trial_id = ANY(:trials)) AS x"
+    "SELECT DISTINCT hashtextextended(distribution_json, 0) AS hash, distribution_json "
+    "FROM trial_params WHERE trial_id = ANY(:trials)"
 )
 
 
@@ -113,7 +113,8 @@ class TrialReader:
         Raises:
             KeyError: there is no trial of that id.
         """
-        for read in self._build(execute_at_once(self._engine, _READ, {"trials": [trial_id]})):
+        [row] = execute_at_once(self._engine, _READ, {"trials": [trial_id]})
+        for read in self._build(row):
             return read.trial
         raise KeyError(f"there is no trial of id {trial_id}")
 
@@ -124,7 +125,7 @@ class TrialReader:
             KeyError: there is no study of that id.
         """
         asked = {"known": known.trials, "steps": known.steps, "writes": known.writes, "last": known.last}
-        row = execute_at_once(self._engine, _NEWS, {"study": study_id, **asked})
+        [row] = execute_at_once(self._engine, _NEWS, {"study": study_id, **asked})
         if not row.exists:
             raise KeyError(f"there is no study of id {study_id}")
         further = [(trial, step, _number(value, kind)) for trial, step, value, kind in row.epochs or ()]
@@ -167,8 +168,8 @@ class TrialReader:
             int(trial) for trial, (_, _, hashes) in parameters.items() if not self._distributions.keys() >= {*hashes}
         ]
         if missing:
-            found = execute_at_once(self._engine, _DISTRIBUTIONS, {"trials": missing}).found or {}
-            self._distributions |= {int(key): json_to_distribution(value) for key, value in found.items()}
+            found = execute_at_once(self._engine, _DISTRIBUTIONS, {"trials": missing})
+            self._distributions |= {row.hash: json_to_distribution(row.distribution_json) for row in found}
 
     def _share(self, names: Sequence[str], hashes: Sequence[int]) -> dict[str, BaseDistribution]:
         """Return the distributions of a trial: one dictionary for all trials that have the same."""

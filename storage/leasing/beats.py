@@ -55,7 +55,8 @@ class Answer:
 
 def send(engine: Engine, beat: Beat, lease: Lease | None, seconds: float) -> Answer:
     """Show that a worker is alive and renew its lease, if it has one, for `seconds`."""
-    return read_answer(execute_at_once(engine, _BEAT, bind(beat, lease, seconds)))
+    [row] = execute_at_once(engine, _BEAT, bind(beat, lease, seconds))
+    return read_answer(row)
 
 
 def bind(beat: Beat, lease: Lease | None, seconds: float) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine, text
 
+from storage.connecting.statements import execute_at_once
 from storage.errors import LeaseLost
 
 DEFAULT_SECONDS = 30.0
@@ -19,6 +20,19 @@ DEFAULT_SECONDS = 30.0
 EXPIRED = (
     "(l.expires_at <= now() AND (l.expires_at > pg_postmaster_start_time() "
     "OR now() > pg_postmaster_start_time() + make_interval(secs => :seconds)))"
+)
+_TAKE_OVER = text(
+    "WITH free AS (SELECT t.trial_id FROM trials t "
+    "JOIN depthsearch.studies s ON s.study_id = t.study_id AND s.control = 'run' "
+    "LEFT JOIN depthsearch.leases l ON l.trial_id = t.trial_id "
+    "WHERE t.study_id = :study AND t.state = 'RUNNING' "
+    "AND (s.deadline IS NULL OR s.deadline > now()) "
+    f"AND (l.trial_id IS NULL OR l.expires_at = '-infinity' OR {EXPIRED}) "
+    "ORDER BY t.trial_id LIMIT 1 FOR UPDATE OF t SKIP LOCKED) "
+    "INSERT INTO depthsearch.leases AS l (trial_id, study_id, token, worker, expires_at) "
+    "SELECT trial_id, :study, 1, :worker, now() + make_interval(secs => :seconds) FROM free "
+    "ON CONFLICT (trial_id) DO UPDATE SET token = l.token + 1, worker = excluded.worker, "
+    "expires_at = excluded.expires_at WHERE l.expires_at <= now() RETURNING trial_id, token, hangs"
 )
 
 
@@ -53,24 +67,8 @@ def take_over(engine: Engine, study_id: int, worker: str, seconds: float) -> Lea
     Returns:
         The lease; None if there is no such trial, or if the study was stopped or its deadline has passed.
     """
-    with engine.begin() as connection:
-        row = connection.execute(
-            text(
-                "WITH free AS (SELECT t.trial_id FROM trials t "
-                "JOIN depthsearch.studies s ON s.study_id = t.study_id AND s.control = 'run' "
-                "LEFT JOIN depthsearch.leases l ON l.trial_id = t.trial_id "
-                "WHERE t.study_id = :study AND t.state = 'RUNNING' "
-                "AND (s.deadline IS NULL OR s.deadline > now()) "
-                f"AND (l.trial_id IS NULL OR l.expires_at = '-infinity' OR {EXPIRED}) "
-                "ORDER BY t.trial_id LIMIT 1 FOR UPDATE OF t SKIP LOCKED) "
-                "INSERT INTO depthsearch.leases AS l (trial_id, study_id, token, worker, expires_at) "
-                "SELECT trial_id, :study, 1, :worker, now() + make_interval(secs => :seconds) FROM free "
-                "ON CONFLICT (trial_id) DO UPDATE SET token = l.token + 1, worker = excluded.worker, "
-                "expires_at = excluded.expires_at WHERE l.expires_at <= now() RETURNING trial_id, token, hangs"
-            ),
-            {"study": study_id, "worker": worker, "seconds": seconds},
-        ).first()
-    return None if row is None else Lease(row.trial_id, row.token, row.hangs)
+    rows = execute_at_once(engine, _TAKE_OVER, {"study": study_id, "worker": worker, "seconds": seconds})
+    return Lease(rows[0].trial_id, rows[0].token, rows[0].hangs) if rows else None
 
 
 def verify(connection: Connection, lease: Lease) -> None:

@@ -56,7 +56,7 @@ def record(
         "metrics": [json.dumps(dict(each)) for each in metrics.values()],
         "first": min(metrics),
     }
-    row = execute_at_once(engine, _RECORD, {**bind(beat, lease, lease_seconds), **told})
+    [row] = execute_at_once(engine, _RECORD, {**bind(beat, lease, lease_seconds), **told})
     answer = read_answer(row)
     if not answer.held:
         if row.state not in (None, "RUNNING"):

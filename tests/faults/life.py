@@ -9,6 +9,7 @@ from optuna.trial import Trial, TrialState
 from sqlalchemy.orm import scoped_session, sessionmaker
 
 from storage.database import Database
+from storage.history.storage import HistoryStorage
 from storage.leasing import beats
 from storage.leasing.beats import Beat
 from storage.leasing.fencing import LeaseFence
@@ -31,7 +32,7 @@ class Life:
         storage.scoped_session = scoped_session(sessionmaker(bind=storage.engine))
         self.fence = LeaseFence(storage, name, SECONDS)
         self.study = optuna.load_study(
-            study_name=study_name, storage=storage, sampler=optuna.samplers.RandomSampler(seed=0)
+            study_name=study_name, storage=HistoryStorage(storage), sampler=optuna.samplers.RandomSampler(seed=0)
         )
         self.trial: Trial | None = None
 

@@ -57,7 +57,7 @@ def worker(address: str, name: str) -> Iterator[Worker]:
     with open_database(url.parse(address)) as database:
         fence = LeaseFence(database.optuna, name, LONG_SECONDS)
         study = optuna.load_study(
-            study_name="s", storage=database.optuna, sampler=optuna.samplers.RandomSampler(seed=1)
+            study_name="s", storage=database.history, sampler=optuna.samplers.RandomSampler(seed=1)
         )
         yield Worker(name, database, fence, study)
 
