@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from search.settings import Settings
-from storage import upgrades, url
+from storage import url
+from storage.copying import upgrades
+from storage.copying.upgrades import Upgrade
 from storage.database import Database, open_database
 from storage.embedded.cluster import READER
 from storage.embedded.server import EmbeddedServer
 from storage.schema import VERSION
-from storage.upgrades import Upgrade
 
 _log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from optuna import Study
 from optuna.distributions import BaseDistribution
-from optuna.storages import RDBStorage
+from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages._rdb import models
 from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -47,6 +47,11 @@ def type_names() -> frozenset[str]:
 def get_study_id(study: Study) -> int:
     """Return the id of the study's row."""
     return int(study._study_id)
+
+
+def get_storage(study: Study) -> BaseStorage:
+    """Return the storage behind the study, as it was given or as Optuna has wrapped it."""
+    return study._storage
 
 
 def get_trial_id(trial: Trial | FrozenTrial) -> int:

@@ -13,11 +13,11 @@ from search.settings import Settings
 from storage import url
 from storage.copying.backup import backup, restore
 from storage.copying.study import copy_study
+from storage.copying.upgrades import Upgrade, plan_upgrade
 from storage.database import open_database
 from storage.embedded.server import EmbeddedServer
 from storage.errors import format_command
 from storage.records import studies
-from storage.upgrades import Upgrade, plan_upgrade
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from bisect import bisect_left, insort
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.curves import running_best
 from search.strategies.gp.encoding import Array, Encoding
+from storage.history.changes import Mark, read_changes
 
 LEFT_OUT = (TrialState.WAITING, TrialState.FAIL)
 
@@ -60,7 +61,7 @@ class LearningCurves:
 
     def leave_out(self, places: NDArray[np.int64]) -> LearningCurves:
         """Return all trials but those at these indices, none of which has ended."""
-        kept = np.setdiff1d(np.arange(len(self)), places)
+        kept = np.delete(np.arange(len(self)), places)
         return LearningCurves(
             numbers_N=self.numbers_N[kept],
             units_NP=self.units_NP[kept],
@@ -78,7 +79,7 @@ class LearningCurves:
 
 
 class CurveReader:
-    """Reads a study into arrays; a trial that has not changed since the last read is not converted again.
+    """Reads a study into arrays; only trials that have changed since the last read are converted.
 
     epochs: of a full training. first_step: the step under which trials report their first epoch.
     """
@@ -87,45 +88,82 @@ class CurveReader:
         self._encoding = encoding
         self._epochs = epochs
         self._first_step = first_step
-        self._rows: list[tuple[int, TrialState, int, int] | None] = []
-        self._units_NP = np.zeros((0, len(encoding)))
-        self._best_NE = np.zeros((0, epochs))
-        self._epochs_N = np.zeros(0, dtype=np.int64)
+        self._mark: Mark | None = None
+        self._forget()
 
     def read(self, study: Study, *, leave_out: int | None = None) -> LearningCurves:
         """Return the trials of the study, except waiting and failed ones and the one with the number `leave_out`."""
-        trials = [
-            trial
-            for trial in study.get_trials(deepcopy=False)
-            if trial.state not in LEFT_OUT and trial.number != leave_out
-        ]
-        self._grow(len(trials))
+        changes = read_changes(study, self._mark)
+        self._mark = changes.mark
+        if changes.anew:
+            self._forget()
         sign = 1.0 if study.direction == StudyDirection.MAXIMIZE else -1.0
-        for place, trial in enumerate(trials):
-            row = (trial.number, trial.state, len(trial.params), len(trial.intermediate_values))
-            if self._rows[place] != row:
-                self._rows[place] = row
-                self._write(place, trial, sign)
-        n = len(trials)
-        return LearningCurves(
-            numbers_N=np.array([trial.number for trial in trials], dtype=np.int64),
+        for trial in changes.trials:
+            row = (trial.state, len(trial.params), len(trial.intermediate_values))
+            if self._rows.get(trial.number) != row:
+                self._rows[trial.number] = row
+                self._update(trial, sign)
+        n = len(self._numbers)
+        curves = LearningCurves(
+            numbers_N=self._numbers_N[:n],
             units_NP=self._units_NP[:n],
             best_NE=self._best_NE[:n],
             epochs_N=self._epochs_N[:n],
-            finished=_by_end(trials),
+            finished=np.searchsorted(self._numbers_N[:n], self._list_ended()),
         )
+        place = n if leave_out is None else bisect_left(self._numbers, leave_out)
+        left_out = place < n and self._numbers[place] == leave_out
+        return curves.leave_out(np.array([place])) if left_out else curves
+
+    def _list_ended(self) -> NDArray[np.int64]:
+        """Return the numbers of the trials that have ended, in the order in which they ended."""
+        if self._ended_N is None:
+            self._ended_N = np.array([number for _, number in self._ended], dtype=np.int64)
+        return self._ended_N
+
+    def _forget(self) -> None:
+        self._rows: dict[int, tuple[TrialState, int, int]] = {}
+        self._numbers: list[int] = []
+        self._ended: list[tuple[datetime, int]] = []
+        self._ended_N: NDArray[np.int64] | None = None
+        self._numbers_N = np.zeros(0, dtype=np.int64)
+        self._units_NP = np.zeros((0, len(self._encoding)))
+        self._best_NE = np.zeros((0, self._epochs))
+        self._epochs_N = np.zeros(0, dtype=np.int64)
+
+    def _update(self, trial: FrozenTrial, sign: float) -> None:
+        place = bisect_left(self._numbers, trial.number)
+        known = place < len(self._numbers) and self._numbers[place] == trial.number
+        if trial.state in LEFT_OUT:
+            if known:
+                self._move(place + 1, place)
+                del self._numbers[place]
+            return
+        if not known:
+            self._move(place, place + 1)
+            self._numbers.insert(place, trial.number)
+        self._write(place, trial, sign)
+        if trial.state.is_finished():
+            insort(self._ended, (trial.datetime_complete or datetime.min, trial.number))
+            self._ended_N = None
+
+    def _move(self, source: int, target: int) -> None:
+        """Move the rows from a place on to another place."""
+        count = len(self._numbers) - source
+        if target + count > len(self._numbers_N):
+            self._grow(target + count)
+        for rows in (self._numbers_N, self._units_NP, self._best_NE, self._epochs_N):
+            rows[target : target + count] = rows[source : source + count].copy()
 
     def _grow(self, needed: int) -> None:
-        missing = needed - len(self._rows)
-        if missing <= 0:
-            return
-        missing += needed  # doubles the size, so that each row is copied only a few times
-        self._rows += [None] * missing
+        missing = 2 * needed - len(self._numbers_N)  # doubles the size, so that each row is copied only a few times
+        self._numbers_N = np.concatenate([self._numbers_N, np.zeros(missing, dtype=np.int64)])
         self._units_NP = np.concatenate([self._units_NP, np.zeros((missing, len(self._encoding)))])
         self._best_NE = np.concatenate([self._best_NE, np.full((missing, self._epochs), np.nan)])
         self._epochs_N = np.concatenate([self._epochs_N, np.zeros(missing, dtype=np.int64)])
 
     def _write(self, place: int, trial: FrozenTrial, sign: float) -> None:
+        self._numbers_N[place] = trial.number
         self._units_NP[place] = self._encoding.units(trial.params)
         values = np.full(self._epochs, np.nan)
         for step, value in trial.intermediate_values.items():
@@ -138,9 +176,3 @@ class CurveReader:
         self._best_NE[place] = np.nan
         self._best_NE[place, :last] = running_best(values[:last])
         self._epochs_N[place] = last
-
-
-def _by_end(trials: Sequence[FrozenTrial]) -> NDArray[np.int64]:
-    places = [place for place, trial in enumerate(trials) if trial.state.is_finished()]
-    places.sort(key=lambda place: (trials[place].datetime_complete or datetime.min, place))
-    return np.array(places, dtype=np.int64)

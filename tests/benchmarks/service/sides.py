@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import os
@@ -120,6 +121,8 @@ def run_together(side: Side, address: str, folder: Path, plan: Plan, count: int 
     """Run processes to their end, and return what each has noted."""
     os.environ[made_up.PLAN] = json.dumps(asdict(plan))
     context = multiprocessing.get_context("fork")
+    gc.collect()
+    gc.freeze()  # as the server does from which workers are forked
     processes = [context.Process(target=side, args=(address, folder)) for _ in range(count)]
     for process in processes:
         process.start()

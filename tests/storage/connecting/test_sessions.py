@@ -10,10 +10,10 @@ import pytest
 from optuna.storages import RDBStorage
 
 from storage import url
+from storage.copying.upgrades import plan_upgrade
 from storage.database import open_database
 from storage.errors import SchemaMismatch, UnknownStudy
 from storage.records import studies
-from storage.upgrades import plan_upgrade
 from tests.conftest import as_administrator, execute
 from tests.storage import pooler
 

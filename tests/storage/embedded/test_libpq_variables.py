@@ -8,9 +8,9 @@ import pytest
 
 from storage import url
 from storage.copying.backup import backup
+from storage.copying.upgrades import plan_upgrade
 from storage.database import open_database
 from storage.embedded.server import EmbeddedServer
-from storage.upgrades import plan_upgrade
 from tests.conftest import open_folder
 
 VARIABLES = {

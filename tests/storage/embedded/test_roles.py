@@ -12,11 +12,11 @@ import pytest
 import sqlalchemy
 
 from storage import url
+from storage.copying.upgrades import upgrade
 from storage.database import open_database
 from storage.embedded import binaries, initdb
 from storage.embedded.cluster import Cluster, hand_over
 from storage.embedded.server import EmbeddedServer
-from storage.upgrades import upgrade
 from tests.conftest import at, execute
 from tests.search.command import done
 from tests.storage.migrations import fixture

@@ -11,12 +11,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
 from storage import schema, url
+from storage.copying.upgrades import upgrade
 from storage.database import open_database
 from storage.errors import SchemaMismatch
 from storage.migrations import runner
 from storage.migrations.versions.version_4 import SHIPPED, upgrade_spec
 from storage.records import epochs, finished_trials, ledger, networks, studies
-from storage.upgrades import upgrade
 from tests.conftest import execute
 from tests.storage.migrations import fixture
 from tests.storage.migrations.fixture import EXPECTED, HALF_DONE, SCORED

@@ -18,24 +18,26 @@ import psycopg2
 import pytest
 import sqlalchemy
 
-from storage import upgrades, url
+from storage import url
 from storage.connecting.libpq import connect_args
+from storage.copying import upgrades
 from storage.copying.backup import restore
+from storage.copying.upgrades import Upgrade, plan_upgrade, upgrade
 from storage.database import open_database
 from storage.errors import StorageError, Unreachable, UpgradeRefused
 from storage.leasing.workers import new_worker_id
 from storage.schema import VERSION
-from storage.upgrades import Upgrade, plan_upgrade, upgrade
 from tests.conftest import as_administrator, at, execute
 from tests.storage.migrations import fixture
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 STEPS = [f"version {number}" for number in range(4, VERSION + 1)]
 ELSEWHERE = "elsewhere/boot-1/1-1/aaaaaaaa"
 # Upgrades the storage whose URL it gets, and is killed before, or after, it is committed.
 KILLED = """
 import os, signal, sys
-from storage import upgrades, url
+from storage import url
+from storage.copying import upgrades
 from storage.migrations import runner
 migrate = runner.migrate
 def migrate_and_die(connection, found):
