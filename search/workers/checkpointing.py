@@ -14,6 +14,7 @@ from objectives.models.weights import pack_weights
 from search import signals
 from search.workers.checkpoint_interval import CheckpointInterval
 from search.workers.heartbeat import Heartbeat
+from search.workers.pending_report import PendingReport
 from storage.connecting.retry import with_retries
 from storage.database import Database
 from storage.errors import StoreFailed
@@ -78,12 +79,14 @@ class CheckpointCallback:
         heartbeat: Heartbeat,
         trial: int,
         lease: Lease,
+        pending: PendingReport,
         note: Callable[[str], None],
     ) -> None:
         self._checkpoint_manager = checkpoint_manager
         self._heartbeat = heartbeat
         self._trial = trial
         self._lease = lease
+        self._pending = pending
         self._note = note
         self._asked_at = 0.0
         checkpoint_manager.interval.begin()
@@ -94,9 +97,11 @@ class CheckpointCallback:
         Raises:
             StopTraining: this process was asked to end, or the study to stop.
             LeaseLost: another worker has the trial.
+            Pruned: the last epoch's report has come to this.
         """
         self._heartbeat.note_progress()
         self._heartbeat.raise_if_lost()
+        self._pending.check()
         if signals.end_requested() or self._heartbeat.ended:
             raise StopTraining
 
@@ -121,16 +126,25 @@ class CheckpointCallback:
         self._note(f"epoch 0: {reason}")
 
     def due(self) -> bool:
-        """Return whether a state should be stored at the end of this epoch."""
+        """Return whether a state should be stored at the end of this epoch, whose report is stored first.
+
+        Raises:
+            Pruned: the report has come to this.
+        """
+        due = self._checkpoint_manager.interval.is_due()
+        if due:
+            self._pending.wait()
         self._asked_at = time.monotonic()
-        return self._checkpoint_manager.interval.is_due()
+        return due
 
     def keep(self, epoch: int, state: bytes) -> None:
         """Store the state, from which `epoch` comes next; a failure costs only what was trained since the last one.
 
         Raises:
             LeaseLost: another worker has the trial.
+            Pruned: the last epoch's report has come to this.
         """
+        self._pending.wait()  # training that resumes from the state does not report the epochs before it again
         try:
             with self._heartbeat.pause_hang_detection():
                 self._checkpoint_manager.save(self._lease, self._trial, epoch, state)

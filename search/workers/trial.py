@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import optuna
 import torch
@@ -27,6 +28,7 @@ from search.study.status import rank_completed
 from search.workers.checkpointing import CheckpointCallback, CheckpointManager
 from search.workers.claims import ClaimedTrial
 from search.workers.heartbeat import Heartbeat
+from search.workers.pending_report import PendingReport, Pruned
 from search.workers.trial_record import TrialRecord
 from spaces import Configuration
 from storage.connecting.retry import is_outage, is_refusal, with_retries
@@ -39,10 +41,6 @@ HANGS_THAT_FAIL = 3
 """A trial that hung with this number of workers hangs because of the objective, not of a machine."""
 
 
-class Pruned(Exception):
-    """The pruner stopped the trial; raised out of the objective's report."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class WorkerContext:
     """What every trial of a worker shares."""
@@ -50,6 +48,7 @@ class WorkerContext:
     database: Database
     fence: LeaseFence
     heartbeat: Heartbeat
+    pending: PendingReport
     checkpoint_manager: CheckpointManager
     objective: Objective
     data: TrainValidation
@@ -103,17 +102,18 @@ class TrialRun:
         return self._complete(network)
 
     def report(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Store an epoch and ask the pruner; the training loop calls it after every epoch.
+        """Store an epoch and ask the pruner, while the next one trains; the training loop calls it after every epoch.
 
         An epoch that is stored already is ignored.
 
         Raises:
-            Pruned, Diverged, LeaseLost: the training ends, or this worker's part in it.
+            Pruned, LeaseLost: what the last report came to; or this worker's part in the training ends.
+            Diverged: the accuracy is not finite.
             StopTraining: this process was asked to end, or the study to stop.
             ValueError: the report breaks a rule.
         """
-        with self._context.heartbeat.pause_hang_detection():
-            self._report(epoch, metrics)
+        self._context.pending.wait()
+        self._report(epoch, metrics)
         if signals.end_requested() or self._context.heartbeat.ended:
             raise StopTraining
 
@@ -124,18 +124,23 @@ class TrialRun:
             context.heartbeat,
             self._trial.number,
             self._lease,
+            context.pending,
             self._record.note_resumed,
         )
-        return train(
-            context.objective,
-            config,
-            context.data,
-            self.report,
-            epochs=context.epochs,
-            seed=self._seed,
-            sources=context.sources,
-            callback=callback,
-        )
+        try:
+            return train(
+                context.objective,
+                config,
+                context.data,
+                self.report,
+                epochs=context.epochs,
+                seed=self._seed,
+                sources=context.sources,
+                callback=callback,
+            )
+        finally:
+            # However training ended: a trial that the pruner stopped after the last report was stopped then.
+            context.pending.wait()
 
     def _begin(self) -> Configuration:
         """Draw the parameters that are not stored yet; store them, and how the trial is trained, in one commit."""
@@ -155,13 +160,16 @@ class TrialRun:
         read = read_metrics(epoch, metrics)
         if epoch in self._values and epoch < max(self._values):
             return
+        self._context.pending.submit(partial(self._store, epoch, read))
+
+    def _store(self, epoch: int, read: Mapping[str, float]) -> bool:
+        """Store an epoch, and return whether the pruner stops the trial after it."""
         # The last epoch that another worker stored is stored already: only the pruner's answer may be missing.
         if epoch not in self._values:
             self._trained[epoch] = {name: value for name, value in read.items() if math.isfinite(value)}
             with_retries(self._store_epoch, epoch)
             self._values[epoch] = read["accuracy"]
-        if epoch + 1 < self._context.epochs and with_retries(self._trial.should_prune):
-            raise Pruned
+        return epoch + 1 < self._context.epochs and with_retries(self._trial.should_prune)
 
     def _store_epoch(self, epoch: int) -> None:
         """Commit Optuna's intermediate value, our metrics, the renewed lease and the worker's progress as one."""

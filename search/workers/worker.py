@@ -27,6 +27,7 @@ from search.workers.checkpointing import CheckpointManager
 from search.workers.claims import ClaimedTrial, TrialClaimer
 from search.workers.heartbeat import Heartbeat
 from search.workers.job import WorkerJob
+from search.workers.pending_report import PendingReport
 from search.workers.trial import TrialRun, WorkerContext
 from storage import url
 from storage.connecting.retry import with_retries
@@ -72,18 +73,20 @@ def _prepare(
     if device.type == "cuda":
         torch.cuda.set_device(device)
     fence = LeaseFence(database.optuna, worker, settings.lease_seconds)
+    heartbeat = Heartbeat(
+        database,
+        fence,
+        worker=worker,
+        study_id=record.study_id,
+        device=job.device,
+        lease_seconds=settings.lease_seconds,
+        hung_seconds=settings.hung_seconds,
+    )
     return WorkerContext(
         database=database,
         fence=fence,
-        heartbeat=Heartbeat(
-            database,
-            fence,
-            worker=worker,
-            study_id=record.study_id,
-            device=job.device,
-            lease_seconds=settings.lease_seconds,
-            hung_seconds=settings.hung_seconds,
-        ),
+        heartbeat=heartbeat,
+        pending=PendingReport(heartbeat),
         checkpoint_manager=CheckpointManager(
             database=database,
             store=open_store(settings.checkpoint_place),
@@ -176,6 +179,7 @@ class Worker:
         return measure_budget(record, self._study.get_trials(deepcopy=False)).left == 0
 
     def _leave(self) -> None:
+        self._context.pending.close()
         self._context.heartbeat.stop()
         try:
             self._claims.release()

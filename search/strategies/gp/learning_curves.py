@@ -89,6 +89,7 @@ class CurveReader:
         self._epochs = epochs
         self._first_step = first_step
         self._mark: Mark | None = None
+        self._ended_N: NDArray[np.int64] | None = None
         self._forget()
 
     def read(self, study: Study, *, leave_out: int | None = None) -> LearningCurves:
@@ -125,7 +126,7 @@ class CurveReader:
         self._rows: dict[int, tuple[TrialState, int, int]] = {}
         self._numbers: list[int] = []
         self._ended: list[tuple[datetime, int]] = []
-        self._ended_N: NDArray[np.int64] | None = None
+        self._ended_N = None
         self._numbers_N = np.zeros(0, dtype=np.int64)
         self._units_NP = np.zeros((0, len(self._encoding)))
         self._best_NE = np.zeros((0, self._epochs))
