@@ -16,9 +16,8 @@ from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages._rdb import models
-from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import FrozenTrial, Trial, TrialState
-from sqlalchemy import Connection, Engine, Enum, Executable, Table, event, inspect
+from sqlalchemy import Connection, Engine, Enum, Table, event, inspect
 from sqlalchemy.orm import ORMExecuteState, Session, scoped_session, sessionmaker
 
 STUDIES: Table = models.StudyModel.__table__
@@ -144,30 +143,6 @@ def with_own_parts(trial: FrozenTrial) -> FrozenTrial:
     """Return a trial whose dictionaries belong to it alone: Optuna changes those of a trial that it attaches."""
     trial._distributions = dict(trial._distributions)
     return trial
-
-
-def write_together(
-    storage: RDBStorage,
-    trial_id: int,
-    statements: Sequence[Executable],
-    state: TrialState | None = None,
-    values: Sequence[float] | None = None,
-) -> None:
-    """Execute statements about an unfinished trial, and end it if there is a state, in one of Optuna's transactions.
-
-    Raises:
-        UpdateFinishedTrialError: the trial has ended.
-    """
-    with _create_scoped_session(storage.scoped_session) as session:
-        trial: Any = models.TrialModel.find_or_raise_by_id(trial_id, session, for_update=state is not None)
-        storage.check_trial_is_updatable(trial_id, trial.state)
-        for statement in statements:
-            session.execute(statement)
-        if state is not None:
-            for objective, value in enumerate(values or ()):
-                storage._set_trial_value_without_commit(session, trial, objective, value)
-            trial.state = state
-            trial.datetime_complete = datetime.now()
 
 
 class TransactionObserver(Protocol):

@@ -66,7 +66,7 @@ class TrialRun:
         self._trial = claimed.trial
         self._lease = claimed.lease
         self._seed = derive_seed(context.seed, claimed.trial.number)
-        self._record = TrialRecord(context.database.history, study, claimed.trial, context.fence)
+        self._record = TrialRecord(context.database.history, study, claimed.trial, claimed.lease, context.fence)
         self._begun = False
         self._values = dict(get_stored(claimed.trial).intermediate_values)
         self._trained: dict[int, Mapping[str, float]] = {}
@@ -148,7 +148,7 @@ class TrialRun:
             self._trial = attach_trial(self._study, self._lease.trial_id)
         self._begun = True
         space, hardware = self._context.objective.space, describe_device(self._context.data.device)
-        with self._context.database.history.gathering(self._lease.trial_id):
+        with self._context.database.history.gathering(self._lease):
             self._record.describe(seed=self._seed, hardware=hardware, threads=torch.get_num_threads())
             space.sample(self._trial)
         return space.replay(self._trial.params)

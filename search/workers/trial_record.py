@@ -17,7 +17,8 @@ from optuna.trial import TrialState
 from storage.connecting.retry import with_retries
 from storage.history.storage import HistoryStorage
 from storage.leasing.fencing import LeaseFence
-from storage.optuna_adapter import get_stored, get_trial_id, read_trial
+from storage.leasing.leases import Lease
+from storage.optuna_adapter import get_stored, read_trial
 
 LONGEST_TEXT_CHARACTERS = 2000
 LONGEST_SENTENCE_CHARACTERS = 300
@@ -29,10 +30,13 @@ CONSTRAINT = "feasible"
 class TrialRecord:
     """Writes about one trial. Every write is repeated while the storage is unreachable."""
 
-    def __init__(self, history: HistoryStorage, study: optuna.Study, trial: optuna.Trial, fence: LeaseFence) -> None:
+    def __init__(
+        self, history: HistoryStorage, study: optuna.Study, trial: optuna.Trial, lease: Lease, fence: LeaseFence
+    ) -> None:
         self._history = history
         self._study = study
         self._trial = trial
+        self._lease = lease
         self._fence = fence
 
     def describe(self, *, seed: int, hardware: str, threads: int) -> None:
@@ -84,7 +88,7 @@ class TrialRecord:
 
     def _store_end(self, state: TrialState, told: Mapping[str, object], value: float | None, infeasible: bool) -> None:
         """Store the state, and what is told about it, in one commit."""
-        with self._history.gathering(get_trial_id(self._trial), until_end=True):
+        with self._history.gathering(self._lease, until_end=True):
             for name, word in told.items():
                 self._trial.set_user_attr(name, word)
             if infeasible and CONSTRAINT not in read_trial(self._trial).constraints:

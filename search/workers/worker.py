@@ -22,8 +22,7 @@ from search.study import prior_studies
 from search.study.plan import ResolvedStudy, StudyRequest, resolve_stored
 from search.study.source_networks import fetch_sources
 from search.study.status import measure_budget
-from search.workers.checkpoint_interval import CheckpointInterval
-from search.workers.checkpointing import CheckpointManager
+from search.workers.checkpointing import CheckpointInterval, CheckpointManager
 from search.workers.claims import ClaimedTrial, TrialClaimer
 from search.workers.heartbeat import Heartbeat
 from search.workers.job import WorkerJob
@@ -72,7 +71,7 @@ def _prepare(
     device = torch.device(job.device)
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    fence = LeaseFence(database.optuna, worker, settings.lease_seconds)
+    fence = LeaseFence(database.history, worker, settings.lease_seconds)
     heartbeat = Heartbeat(
         database,
         fence,

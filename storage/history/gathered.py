@@ -3,24 +3,54 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from optuna.distributions import BaseDistribution, distribution_to_json
-from optuna.storages import RDBStorage
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
-from sqlalchemy import Executable, Table
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Engine, text
 
-from storage.optuna_adapter import PARAMETERS, SYSTEM_ATTRIBUTES, USER_ATTRIBUTES, write_together
+from storage.connecting.statements import execute_at_once
+from storage.leasing.leases import Lease, lost_error
+
+# The trial's row is locked before its lease, as when a lease is taken over.
+_RUNNING = "running AS (SELECT trial_id FROM trials WHERE trial_id = :trial AND state = 'RUNNING' FOR UPDATE)"
+_COUNTED = (
+    "held AS (UPDATE depthsearch.leases l SET writes = writes + 1 FROM running "
+    "WHERE l.trial_id = running.trial_id AND token = :token RETURNING l.trial_id)"
+)
+_ENDED = (
+    "held AS (DELETE FROM depthsearch.leases l USING running "
+    "WHERE l.trial_id = running.trial_id AND token = :token RETURNING l.trial_id), "
+    "ended AS (UPDATE trials t SET state = CAST(:state AS trialstate), datetime_complete = CAST(:now AS timestamp) "
+    "FROM held WHERE t.trial_id = held.trial_id), "
+    'valued AS (INSERT INTO trial_values (trial_id, objective, value, value_type) SELECT trial_id, 0, "value", '
+    "'FINITE' FROM held, unnest(CAST(:values AS double precision[])) AS \"value\")"
+)
+# Parameters that are stored already, by a call whose answer was lost, stay as they are.
+_ROWS = (
+    "drawn AS (INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json) SELECT trial_id, p.* "
+    "FROM held, unnest(CAST(:names AS text[]), CAST(:numbers AS double precision[]), CAST(:distributions AS text[])) "
+    "AS p ON CONFLICT DO NOTHING), "
+    "noted AS (INSERT INTO trial_user_attributes (trial_id, key, value_json) SELECT trial_id, a.* FROM held, "
+    "unnest(CAST(:user_keys AS text[]), CAST(:user_values AS text[])) AS a "
+    "ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json), "
+    "marked AS (INSERT INTO trial_system_attributes (trial_id, key, value_json) SELECT trial_id, a.* FROM held, "
+    "unnest(CAST(:system_keys AS text[]), CAST(:system_values AS text[])) AS a "
+    "ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json) "
+    "SELECT (SELECT count(*) FROM held) AS held, (SELECT state::text FROM trials WHERE trial_id = :trial) AS before"
+)
+_WRITE = text(f"WITH {_RUNNING}, {_COUNTED}, {_ROWS}")
+_END = text(f"WITH {_RUNNING}, {_ENDED}, {_ROWS}")
 
 
 @dataclass(kw_only=True)
 class Gathered:
     """Parameters and attributes of a trial, and how it ends."""
 
-    trial_id: int
     parameters: dict[str, tuple[float, BaseDistribution]] = field(default_factory=dict)
     """By name: the value as it is stored, and its distribution."""
     user_attributes: dict[str, Any] = field(default_factory=dict)
@@ -28,33 +58,37 @@ class Gathered:
     state: TrialState | None = None
     values: Sequence[float] | None = None
 
-    def write(self, storage: RDBStorage) -> None:
-        """Store it all in one transaction, as the rows that Optuna's own calls would make; nothing if it is empty.
+    def write(self, engine: Engine, lease: Lease) -> None:
+        """Store it all in one commit under the trial's lease, as the rows that Optuna's own calls would make.
 
         Raises:
+            LeaseLost: another worker has the trial, or it was deleted.
             UpdateFinishedTrialError: the trial has ended.
         """
-        statements = list(self._list_statements())
-        if statements or self.state is not None:
-            write_together(storage, self.trial_id, statements, self.state, self.values)
+        if not (self.parameters or self.user_attributes or self.system_attributes or self.state):
+            return
+        statement, told = (_WRITE, {}) if self.state is None else (_END, self._describe_end(self.state))
+        asked = {"trial": lease.trial_id, "token": lease.token, **self._list_rows(), **told}
+        [row] = execute_at_once(engine, statement, asked)
+        if row.held:
+            return
+        if row.before in (None, "RUNNING"):
+            raise lost_error(lease)
+        raise UpdateFinishedTrialError(f"trial id {lease.trial_id} has ended; nothing is added to it")
 
-    def _list_statements(self) -> Iterator[Executable]:
-        parameters = [
-            {"param_name": name, "param_value": value, "distribution_json": distribution_to_json(distribution)}
-            for name, (value, distribution) in self.parameters.items()
-        ]
-        if parameters:
-            # Those that are stored already, by a call whose answer was lost, stay as they are.
-            yield insert(PARAMETERS).values(self._name_trial(parameters)).on_conflict_do_nothing()
-        for table, attributes in ((USER_ATTRIBUTES, self.user_attributes), (SYSTEM_ATTRIBUTES, self.system_attributes)):
-            rows = [{"key": key, "value_json": json.dumps(value)} for key, value in attributes.items()]
-            if rows:
-                yield self._overwrite(table, rows)
+    def _describe_end(self, state: TrialState) -> Mapping[str, Any]:
+        # As Optuna stores moments: UTC, without saying so.
+        now = datetime.now(UTC).replace(tzinfo=None)
+        return {"state": state.name, "now": now, "values": list(self.values or ())}
 
-    def _overwrite(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> Executable:
-        written = insert(table).values(self._name_trial(rows))
-        changed = {"value_json": written.excluded.value_json}
-        return written.on_conflict_do_update(index_elements=["trial_id", "key"], set_=changed)
-
-    def _name_trial(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        return [{"trial_id": self.trial_id, **row} for row in rows]
+    def _list_rows(self) -> Mapping[str, Any]:
+        drawn = self.parameters.values()
+        return {
+            "names": list(self.parameters),
+            "numbers": [number for number, _ in drawn],
+            "distributions": [distribution_to_json(distribution) for _, distribution in drawn],
+            "user_keys": list(self.user_attributes),
+            "user_values": [json.dumps(value) for value in self.user_attributes.values()],
+            "system_keys": list(self.system_attributes),
+            "system_values": [json.dumps(value) for value in self.system_attributes.values()],
+        }

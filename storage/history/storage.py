@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 from storage.history.gathered import Gathered
 from storage.history.rows import TrialReader
 from storage.history.trials import TrialHistory
+from storage.leasing.leases import Lease
 from storage.optuna_adapter import get_engine, with_own_parts
 
 
@@ -40,12 +41,15 @@ class HistoryStorage(BaseStorage):
         self._start()
 
     def _start(self) -> None:
-        self._reader = TrialReader(get_engine(self.backend))
+        self._engine = get_engine(self.backend)
+        self._reader = TrialReader(self._engine)
+        self.start_trial: Callable[[int], int] | None = None
+        """What starts a new trial of a study and returns its id, in place of Optuna's storage."""
         self._lock = threading.RLock()
         self._histories: dict[int, TrialHistory] = {}
         self._directions: dict[int, list[StudyDirection]] = {}
         self._held = 0
-        self._gathered: Gathered | None = None
+        self._gathered: tuple[int, Gathered] | None = None
 
     # -- what is read together, and written together
 
@@ -61,24 +65,29 @@ class HistoryStorage(BaseStorage):
                 self._held -= 1
 
     @contextmanager
-    def gathering(self, trial_id: int, *, until_end: bool = False) -> Iterator[None]:
+    def gathering(self, lease: Lease, *, until_end: bool = False) -> Iterator[None]:
         """Store the parameters, the attributes and the state that the block sets for a trial together at its end.
 
         Args:
+            lease: Of the trial.
             until_end: Whether the block ends the trial. If it finds that somebody has done so, nothing is stored.
+
+        Raises:
+            LeaseLost: another worker has the trial, or it was deleted; nothing is stored.
+            UpdateFinishedTrialError: the trial has ended; nothing is stored.
         """
-        self._gathered = gathered = Gathered(trial_id=trial_id)
+        gathered = Gathered()
+        self._gathered = (lease.trial_id, gathered)
         try:
             yield
         finally:
             self._gathered = None
         if gathered.state is not None or not until_end:
-            gathered.write(self.backend)
+            gathered.write(self._engine, lease)
 
     def _gather(self, trial_id: int) -> Gathered | None:
         """Return what is being gathered about a trial, if it is."""
-        gathered = self._gathered
-        return gathered if gathered is not None and gathered.trial_id == trial_id else None
+        return self._gathered[1] if self._gathered is not None and self._gathered[0] == trial_id else None
 
     def _update(self, study_id: int) -> TrialHistory:
         """Return the study's history, as it is now unless it is being held."""
@@ -94,6 +103,8 @@ class HistoryStorage(BaseStorage):
     # -- trials
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        if self.start_trial is not None and template_trial is None:
+            return self.start_trial(study_id)
         return self.backend.create_new_trial(study_id, template_trial)
 
     def set_trial_param(

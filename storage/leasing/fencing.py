@@ -7,8 +7,9 @@ later write commits only while the lease is valid.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from optuna.storages import RDBStorage
 from sqlalchemy import Connection
@@ -16,7 +17,15 @@ from sqlalchemy import Connection
 from storage.leasing import leases
 from storage.leasing.leases import Lease
 from storage.leasing.slots import take_slot
-from storage.optuna_adapter import observe_transactions
+from storage.leasing.starting import start_trial
+from storage.optuna_adapter import get_engine, observe_transactions
+
+
+class FencedStorage(Protocol):
+    """A storage that has Optuna's own behind it, and lets somebody else start new trials."""
+
+    backend: RDBStorage
+    start_trial: Callable[[int], int] | None
 
 
 class LeaseFence:
@@ -25,16 +34,18 @@ class LeaseFence:
     It is a `TransactionObserver` of that storage.
     """
 
-    def __init__(self, storage: RDBStorage, worker: str, lease_seconds: float) -> None:
+    def __init__(self, storage: FencedStorage, worker: str, lease_seconds: float) -> None:
         self.lease: Lease | None = None
         """The lease under which the worker writes; None between trials."""
+        self._engine = get_engine(storage.backend)
         self._worker = worker
         self._seconds = lease_seconds
         self._may_start = False
         # What the present transaction does; it counts once it is committed.
         self._started: Lease | None = None
         self._finished = False
-        observe_transactions(storage, self)
+        observe_transactions(storage.backend, self)
+        storage.start_trial = self._start_trial
 
     @contextmanager
     def claiming(self) -> Iterator[None]:
@@ -51,9 +62,18 @@ class LeaseFence:
         finally:
             self._may_start = False
 
-    def trial_started(self, connection: Connection, study_id: int, trial_id: int) -> None:
+    def _start_trial(self, study_id: int) -> int:
+        self._check_may_start()
+        self.lease = start_trial(self._engine, study_id, self._worker, self._seconds)
+        return self.lease.trial_id
+
+    def _check_may_start(self) -> None:
         assert self._may_start, "a worker starts a trial only within `LeaseFence.claiming`"
         assert self.lease is None, "a worker holds one trial at a time"
+
+    def trial_started(self, connection: Connection, study_id: int, trial_id: int) -> None:
+        """Take part in the start of a trial that was enqueued."""
+        self._check_may_start()
         take_slot(connection, study_id)
         self._started = leases.claim(connection, study_id, trial_id, self._worker, self._seconds)
 

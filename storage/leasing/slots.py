@@ -29,13 +29,26 @@ def take_slot(connection: Connection, study_id: int) -> None:
             studies.c.study_id == study_id
         )
     ).one()
-    if study.control != "run" or study.overdue:
-        raise NoSlot("the study was stopped")
+    runs = study.control == "run" and not study.overdue
     most = limit_trials(study.trials, study.epoch_budget)
-    if _count_taken(connection, study_id) > most:
-        raise NoSlot(f"all {most} trials of the study are claimed")
-    if study.epoch_budget is not None and _count_epochs(connection, study_id) >= study.epoch_budget:
-        raise NoSlot(f"the {study.epoch_budget} epochs of the study are trained")
+    full = _count_taken(connection, study_id) > most
+    trained = study.epoch_budget is not None and _count_epochs(connection, study_id) >= study.epoch_budget
+    if not runs or full or trained:
+        raise NoSlot(explain(runs, full, most, study.epoch_budget))
+
+
+def explain(runs: bool, full: bool, most: int, epoch_budget: int | None) -> str:
+    """Return why a study has no slot.
+
+    Args:
+        runs: Whether it was neither stopped nor has its deadline passed.
+        full: Whether all `most` trials of its budget are claimed; otherwise its epochs are trained.
+    """
+    if not runs:
+        return "the study was stopped"
+    return (
+        f"all {most} trials of the study are claimed" if full else f"the {epoch_budget} epochs of the study are trained"
+    )
 
 
 def limit_trials(trials: int | None, epoch_budget: int | None) -> int:

@@ -25,7 +25,7 @@ from objectives.training.callbacks import NullCallback
 from objectives.training.config import TrainingConfig
 from objectives.training.loop import fit
 from search.settings import Settings
-from search.workers.checkpoint_interval import CheckpointInterval
+from search.workers.checkpointing import CheckpointInterval
 from spaces import Choice
 from storage.records.blob_stores import FolderStore
 from tests.benchmarks.epoch import BATCH, CLASSES, SIZE, Material, material, parts

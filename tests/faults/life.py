@@ -30,9 +30,10 @@ class Life:
         storage = database.optuna
         # New, as in a new process; only the connections are those of the worker before, which saves time.
         storage.scoped_session = scoped_session(sessionmaker(bind=storage.engine))
-        self.fence = LeaseFence(storage, name, SECONDS)
+        history = HistoryStorage(storage)
+        self.fence = LeaseFence(history, name, SECONDS)
         self.study = optuna.load_study(
-            study_name=study_name, storage=HistoryStorage(storage), sampler=optuna.samplers.RandomSampler(seed=0)
+            study_name=study_name, storage=history, sampler=optuna.samplers.RandomSampler(seed=0)
         )
         self.trial: Trial | None = None
 

@@ -26,8 +26,7 @@ from search.settings import Settings, load
 from search.study import create, prior_studies
 from search.study.plan import StudyRequest
 from search.study.status import StudyView
-from search.workers.checkpoint_interval import CheckpointInterval
-from search.workers.checkpointing import CheckpointManager
+from search.workers.checkpointing import CheckpointInterval, CheckpointManager
 from storage import url
 from storage.database import Database, open_database
 from storage.records import checkpoints

@@ -38,7 +38,7 @@ def record(database: Database) -> StudyRecord:
 def claimer(address: str, name: str) -> Iterator[tuple[TrialClaimer, LeaseFence]]:
     """A worker with connections of its own."""
     with open_database(url.parse(address)) as database:
-        fence = LeaseFence(database.optuna, name, LEASE_SECONDS)
+        fence = LeaseFence(database.history, name, LEASE_SECONDS)
         study = optuna.load_study(study_name="s", storage=database.history)
         yield TrialClaimer(database, study, fence, worker=name, lease_seconds=LEASE_SECONDS), fence
 

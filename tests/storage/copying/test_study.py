@@ -38,7 +38,7 @@ def fill(address: str) -> None:
 
 
 def _fill(database: Database) -> None:
-    fence = LeaseFence(database.optuna, "w", 60.0)
+    fence = LeaseFence(database.history, "w", 60.0)
     study = optuna.load_study(study_name="s", storage=database.optuna)
     for number, state in enumerate((TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)):
         with fence.claiming():

@@ -34,7 +34,7 @@ class Worker:
     def __init__(self, database: Database, name: str) -> None:
         self.database = database
         self.name = name
-        self.fence = LeaseFence(database.optuna, name, SECONDS)
+        self.fence = LeaseFence(database.history, name, SECONDS)
         self.study = optuna.load_study(study_name="s", storage=database.history)
         self.trial: Trial | None = None
         self.epoch = 0
@@ -46,27 +46,27 @@ class Worker:
                 self.trial = self.study.ask()
             self.epoch = 0
             return
-        trial_id = get_trial_id(self.trial)
+        lease = self.fence.lease
+        assert lease is not None
         match chance.choice(("parameters", "epoch", "epoch", "epoch", "note", "end")):
             case "parameters":
-                with self.database.history.gathering(trial_id):
+                with self.database.history.gathering(lease):
                     self.trial.suggest_float("x", 0, 1)
                     self.trial.suggest_int("n", 1, 64, log=True)
                     self.trial.suggest_categorical("kind", ["a", None, 2.5, True])
                     self.trial.set_user_attr("seed", chance.randrange(100))
             case "epoch":
-                assert self.fence.lease is not None
                 beat = Beat(worker=self.name, study_id=get_study_id(self.study), device="cpu")
                 metrics = {self.epoch: {"accuracy": chance.random()}}
-                epochs.record(self.database.engine, beat, self.fence.lease, metrics, lease_seconds=SECONDS)
+                epochs.record(self.database.engine, beat, lease, metrics, lease_seconds=SECONDS)
                 self.epoch += 1
             case "note":
                 self.trial.set_user_attr("note", chance.randrange(100))
             case "end":
-                with self.database.history.gathering(trial_id, until_end=True):
+                with self.database.history.gathering(lease, until_end=True):
                     self.trial.set_user_attr("reason", "pruner")
                     self.study.tell(self.trial, state=TrialState.PRUNED, skip_if_finished=True)
-                self.trial = None
+                self.trial = self.fence.lease = None
 
 
 @contextmanager
@@ -160,13 +160,14 @@ def test_gathered_writes_are_one_commit_or_none(database: Database, record: Stud
     worker = Worker(database, "a")
     with worker.fence.claiming():
         trial = worker.study.ask()
-    trial_id = get_trial_id(trial)
-    with pytest.raises(ZeroDivisionError), database.history.gathering(trial_id):
+    trial_id, lease = get_trial_id(trial), worker.fence.lease
+    assert lease is not None
+    with pytest.raises(ZeroDivisionError), database.history.gathering(lease):
         1 / trial.suggest_int("x", 0, 0)
     assert database.optuna.get_trial(trial_id).params == {}
     with database.engine.begin() as connection:
         connection.execute(text("UPDATE depthsearch.leases SET token = token + 1"))
-    with pytest.raises(LeaseLost), database.history.gathering(trial_id):
+    with pytest.raises(LeaseLost), database.history.gathering(lease):
         trial.set_user_attr("late", 1)
     assert database.optuna.get_trial(trial_id).user_attrs == {}
 
@@ -176,8 +177,10 @@ def test_nothing_is_added_to_a_trial_that_has_ended(database: Database, record: 
     worker = Worker(database, "a")
     with worker.fence.claiming():
         trial = worker.study.ask()
+    lease = worker.fence.lease
+    assert lease is not None
     worker.study.tell(trial, 0.5)
-    gathering = database.history.gathering(get_trial_id(trial), until_end=until_end)
+    gathering = database.history.gathering(lease, until_end=until_end)
     if until_end:
         with gathering:
             trial.set_user_attr("reason", "late")

@@ -55,7 +55,7 @@ class Worker:
 @contextmanager
 def worker(address: str, name: str) -> Iterator[Worker]:
     with open_database(url.parse(address)) as database:
-        fence = LeaseFence(database.optuna, name, LONG_SECONDS)
+        fence = LeaseFence(database.history, name, LONG_SECONDS)
         study = optuna.load_study(
             study_name="s", storage=database.history, sampler=optuna.samplers.RandomSampler(seed=1)
         )

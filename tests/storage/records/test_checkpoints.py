@@ -26,7 +26,7 @@ class Scene:
 
     def __init__(self, database: Database, record: StudyRecord, folder: Path) -> None:
         self.engine, self.record, self.store = database.engine, record, FolderStore(folder)
-        self.fence = LeaseFence(database.optuna, "a", LONG)
+        self.fence = LeaseFence(database.history, "a", LONG)
         self.study = optuna.load_study(study_name=record.name, storage=database.optuna)
 
     def ask(self) -> tuple[Trial, Lease]:

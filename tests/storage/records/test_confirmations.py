@@ -28,7 +28,7 @@ def target(empty_database_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def trial_id(database: Database, record: StudyRecord) -> int:
-    fence = LeaseFence(database.optuna, "w", 60.0)
+    fence = LeaseFence(database.history, "w", 60.0)
     study = optuna.load_study(study_name=record.name, storage=database.optuna)
     with fence.claiming():
         trial = study.ask()

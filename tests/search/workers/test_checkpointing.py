@@ -2,7 +2,7 @@
 
 import pytest
 
-from search.workers.checkpoint_interval import FIRST_COST_SECONDS, CheckpointInterval
+from search.workers.checkpointing import FIRST_COST_SECONDS, CheckpointInterval
 
 
 class Clock:
