@@ -77,6 +77,10 @@ class Life:
                 result = value if kind == "COMPLETE" else None
                 return lambda: self.study.tell(trial, result, state=TrialState[kind], skip_if_finished=True)
 
+    def has_drawn(self, epoch: int) -> bool:
+        """Return whether its trial has the parameter that `suggest` would draw."""
+        return self.trial is not None and f"{self.name} {epoch}" in self.trial.params
+
     def _renew(self) -> None:
         if not beats.send(self.database.engine, self._beat, self.lease, SECONDS).held:
             raise lost_error(self.lease)
