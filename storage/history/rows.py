@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from optuna.distributions import BaseDistribution, json_to_distribution
@@ -23,8 +23,8 @@ INFINITE = {"INF_POS": float("inf"), "INF_NEG": float("-inf"), "NAN": float("nan
 """What Optuna stores in place of values that are not finite."""
 
 _WHOLE = """
-(SELECT json_agg(json_build_array(t.trial_id, t.number, t.state, t.datetime_start, t.datetime_complete, l.writes)
-    ORDER BY t.trial_id)
+(SELECT json_agg(json_build_array(t.trial_id, t.number, t.state, CAST(extract(epoch FROM t.datetime_start) AS float8),
+    CAST(extract(epoch FROM t.datetime_complete) AS float8), l.writes) ORDER BY t.trial_id)
     FROM trials t JOIN wanted USING (trial_id) LEFT JOIN depthsearch.leases l USING (trial_id)) AS trials,
 (SELECT json_object_agg(trial_id, columns) FROM (SELECT trial_id, json_build_array(array_agg(param_name ORDER BY
     param_id), array_agg(param_value ORDER BY param_id), array_agg(hashtextextended(distribution_json, 0) ORDER BY
@@ -133,7 +133,7 @@ class TrialReader:
 
     def _build(self, row: Row[Any]) -> Iterator[ReadTrial]:
         parameters, values, curves = row.parameters or {}, row._mapping["values"] or {}, row.curves or {}
-        users, systems = row.user_attributes or {}, row.system_attributes or {}
+        users, systems = _load_attributes(row.user_attributes), _load_attributes(row.system_attributes)
         self._learn_distributions(parameters)
         for trial_id, number, state, started, ended, writes in row.trials or ():
             key = str(trial_id)
@@ -158,8 +158,8 @@ class TrialReader:
                     intermediate_values=dict(
                         zip(steps, reported if kinds is None else map(_number, reported, kinds), strict=True)
                     ),
-                    user_attributes=_attributes(users.get(key)),
-                    system_attributes=_attributes(systems.get(key)),
+                    user_attributes=users.get(key, {}),
+                    system_attributes=systems.get(key, {}),
                 ),
             )
 
@@ -185,12 +185,13 @@ def _number(value: float | None, kind: str) -> float:
     return INFINITE[kind] if value is None else value
 
 
-def _moment(written: str | None) -> datetime | None:
+def _moment(seconds: float | None) -> datetime | None:
     """Return a moment as Optuna does: it is stored as UTC, and read as local time without a zone."""
-    if written is None:
-        return None
-    return datetime.fromisoformat(written).replace(tzinfo=UTC).astimezone().replace(tzinfo=None)
+    return None if seconds is None else datetime.fromtimestamp(seconds)
 
 
-def _attributes(columns: Sequence[Sequence[str]] | None) -> dict[str, Any]:
-    return {} if columns is None else dict(zip(columns[0], map(json.loads, columns[1]), strict=True))
+def _load_attributes(columns: Mapping[str, tuple[list[str], list[str]]] | None) -> dict[str, dict[str, Any]]:
+    """Return the attributes of each trial, whose values are parsed all at once."""
+    found = columns or {}
+    values = iter(json.loads(f"[{','.join(text for _, texts in found.values() for text in texts)}]"))
+    return {trial: {key: next(values) for key in keys} for trial, (keys, _) in found.items()}
