@@ -81,11 +81,11 @@ def _prepare_connection(connection: Any, record: Any) -> None:
         record.info[_POOLED] = row[-1] != connection.get_backend_pid()
         record.info[_READ_ONLY] = _find_reason(row)
         if not record.info[_POOLED]:
-            cursor.execute(f"SET {_LIMIT}")
+            cursor.execute(f"SET {_LIMIT}; SET default_transaction_isolation = 'read committed'")
     connection.autocommit = False
     # Trial numbers are counted under a row lock; a stricter isolation would count an old snapshot. Where it is the
-    # default anyway, the driver need not say so each time.
-    if row[-2] != "read committed":
+    # default, the driver need not say so each time.
+    if record.info[_POOLED] and row[-2] != "read committed":
         connection.isolation_level = ISOLATION_LEVEL_READ_COMMITTED
 
 

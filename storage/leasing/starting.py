@@ -11,9 +11,10 @@ from storage.errors import NoSlot
 from storage.leasing import slots
 from storage.leasing.leases import Lease
 
-# Optuna's row is locked first, as Optuna itself does: only what is counted after that is counted exactly.
+# Optuna's row is locked first, as Optuna itself does: only what is counted after that is counted exactly, and only if
+# each statement sees what was committed before it.
 _START = text(
-    "SELECT FROM studies WHERE study_id = :study FOR UPDATE; "
+    "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SELECT FROM studies WHERE study_id = :study FOR UPDATE; "
     "WITH study AS (SELECT control = 'run' AND coalesce(deadline > now(), true) AS runs, epoch_budget, "
     "coalesce(trials, epoch_budget) AS most FROM depthsearch.studies WHERE study_id = :study), "
     "counted AS (SELECT count(*) AS number, count(*) FILTER (WHERE state::text = ANY(:states)) AS taken "

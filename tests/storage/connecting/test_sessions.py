@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import optuna
 import pytest
 from optuna.storages import RDBStorage
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from storage import url
+from storage.connecting import sessions
+from storage.connecting.retry import is_outage
+from storage.connecting.statements import execute_at_once
 from storage.copying.upgrades import plan_upgrade
 from storage.database import open_database
 from storage.errors import SchemaMismatch, UnknownStudy
+from storage.leasing.starting import start_trial
 from storage.records import studies
 from tests.conftest import as_administrator, execute
 from tests.storage import pooler
@@ -120,3 +127,41 @@ def test_a_storage_is_opened_through_a_pooler_of_one_connection(database_url: st
     with pooler.running(home, database_url, size=1) as pooled, open_database(url.parse(pooled)) as database:
         studies.create(database, "first", {}, 1)
         assert studies.list_names(database.engine) == ["first"]
+
+
+@pytest.mark.parametrize("idle", [False, True])
+def test_a_connection_that_broke_is_replaced_if_nobody_has_just_used_it(
+    database_url: str, server: str, monkeypatch: pytest.MonkeyPatch, idle: bool
+) -> None:
+    monkeypatch.setattr(sessions, "PING_AFTER_SECONDS", 0.0 if idle else 3600.0)
+    with open_database(url.parse(database_url)) as database:
+        assert studies.list_names(database.engine) == []
+        name = url.parse(database_url).database
+        execute(
+            as_administrator(server), f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        )
+        if not idle:
+            with pytest.raises(OperationalError) as caught:  # no round trip is spent on a ping
+                studies.list_names(database.engine)
+            assert is_outage(caught.value)
+        assert studies.list_names(database.engine) == []
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_every_transaction_is_read_committed_whatever_the_default_is(
+    database_url: str, server: str, home: Path, pooled: bool
+) -> None:
+    """Numbers of trials are counted under a lock, which an older snapshot would make useless."""
+    name = url.parse(database_url).database
+    execute(as_administrator(server), f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'")
+    with ExitStack() as stack:
+        address = stack.enter_context(pooler.running(home, database_url, size=1)) if pooled else database_url
+        database = stack.enter_context(open_database(url.parse(address)))
+        for _ in range(2):
+            with database.engine.begin() as connection:
+                assert connection.exec_driver_sql("SHOW transaction_isolation").scalar() == "read committed"
+        record = studies.create(database, "s", {}, 1)
+        assert start_trial(database.engine, record.study_id, "w", 60.0).token == 1
+        if not pooled:
+            [row] = execute_at_once(database.engine, text("SELECT current_setting('transaction_isolation')"), {})
+            assert row == ("read committed",)

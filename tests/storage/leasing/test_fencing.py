@@ -378,6 +378,30 @@ def test_an_epoch_that_is_stored_already_renews_the_lease(
             a.report(trial, 0, 0.5)
 
 
+def test_epochs_that_a_broken_server_has_lost_are_missed(
+    database: Database, database_url: str, record: StudyRecord
+) -> None:
+    """The commit of an epoch does not wait for the server's disk: the next one tells that it is gone."""
+    with worker(database_url, "a") as a:
+        trial = a.claim()
+        assert a.fence.lease is not None
+        beat = Beat(worker="a", study_id=record.study_id, device="cpu")
+        metrics = {epoch: {"accuracy": epoch / 10} for epoch in range(3)}
+
+        def store(*which: int) -> epochs.Recorded:
+            assert a.fence.lease is not None
+            chosen = {epoch: metrics[epoch] for epoch in which}
+            return epochs.record(database.engine, beat, a.fence.lease, chosen, lease_seconds=LONG_SECONDS)
+
+        assert [store(0).before, store(1).before] == [0, 1]
+        execute(database, "DELETE FROM depthsearch.epochs WHERE epoch = 1")
+        execute(database, "DELETE FROM trial_intermediate_values WHERE step = 1")
+        assert store(2).before == 1
+        assert store(0, 1, 2).before == 0
+        assert RDBStorage(database_url).get_trial(get_trial_id(trial)).intermediate_values == {0: 0.0, 1: 0.1, 2: 0.2}
+        assert rows(database, "SELECT epoch FROM depthsearch.epochs ORDER BY epoch") == [(0,), (1,), (2,)]
+
+
 def test_a_tool_without_a_fence_still_works(database_url: str, record: StudyRecord) -> None:
     study = optuna.load_study(study_name="s", storage=RDBStorage(database_url))
     study.add_trial(
