@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from sqlalchemy.exc import SQLAlchemyError
 
 from search.workers.job import HUNG
+from storage.connecting.statements import Question
 from storage.database import Database
 from storage.errors import LeaseLost
 from storage.leasing import beats, leases
@@ -82,8 +83,10 @@ class Heartbeat:
         self._trial, self._epoch = trial, None
         self.beat()
 
-    def record_epochs(self, lease: Lease, metrics: Mapping[int, Mapping[str, float]]) -> Recorded:
-        """Store epochs of the trial, by their numbers: as a beat, which also shows how far the worker is.
+    def record_epochs(
+        self, lease: Lease, metrics: Mapping[int, Mapping[str, float]], question: Question | None = None
+    ) -> Recorded:
+        """Store epochs of the trial, by their numbers, and ask a question: a beat, which shows how far the worker is.
 
         Raises:
             LeaseLost: another worker has the trial.
@@ -91,7 +94,9 @@ class Heartbeat:
         """
         self._epoch = max(metrics)
         engine = self._database.engine
-        recorded = epochs.record(engine, self._describe(), lease, metrics, lease_seconds=self._lease_seconds)
+        recorded = epochs.record(
+            engine, self._describe(), lease, metrics, lease_seconds=self._lease_seconds, question=question
+        )
         self.ended = recorded.ended
         return recorded
 

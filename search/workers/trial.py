@@ -6,11 +6,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import optuna
 import torch
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
+from sqlalchemy import Row
 from torch import nn
 
 from objectives.base.device import describe_device, is_broken
@@ -32,10 +34,11 @@ from search.workers.pending_report import PendingReport, Pruned
 from search.workers.trial_record import TrialRecord
 from spaces import Configuration
 from storage.connecting.retry import is_outage, is_refusal, with_retries
+from storage.connecting.statements import Question
 from storage.database import Database
 from storage.errors import LeaseLost
 from storage.leasing.fencing import LeaseFence
-from storage.optuna_adapter import attach_trial, get_stored, note_report
+from storage.optuna_adapter import attach_trial, get_stored, get_study_id, note_report
 
 HANGS_THAT_FAIL = 3
 """A trial that hung with this number of workers hangs because of the objective, not of a machine."""
@@ -160,25 +163,25 @@ class TrialRun:
         read = read_metrics(epoch, metrics)
         if epoch in self._values and epoch < max(self._values):
             return
-        self._context.pending.submit(partial(self._store, epoch, read))
+        self._trained[epoch] = {name: value for name, value in read.items() if math.isfinite(value)}
+        self._context.pending.submit(partial(with_retries, self._store, epoch))
 
-    def _store(self, epoch: int, read: Mapping[str, float]) -> bool:
-        """Store an epoch, and return whether the pruner stops the trial after it."""
+    def _store(self, epoch: int) -> bool:
+        """Store an epoch, learn of the other trials, and return whether the pruner stops this one."""
         # The last epoch that another worker stored is stored already: only the pruner's answer may be missing.
-        if epoch not in self._values:
-            self._trained[epoch] = {name: value for name, value in read.items() if math.isfinite(value)}
-            with_retries(self._store_epoch, epoch)
-            self._values[epoch] = read["accuracy"]
-        return epoch + 1 < self._context.epochs and with_retries(self._trial.should_prune)
+        ask = None if epoch in self._values else partial(self._store_epoch, epoch)
+        with self._context.database.history.holding(get_study_id(self._study), ask):
+            self._values.setdefault(epoch, self._trained[epoch]["accuracy"])
+            note_report(self._trial, epoch, self._values[epoch])
+            return epoch + 1 < self._context.epochs and self._trial.should_prune()
 
-    def _store_epoch(self, epoch: int) -> None:
+    def _store_epoch(self, epoch: int, question: Question) -> Row[Any]:
         """Commit Optuna's intermediate value, our metrics, the renewed lease and the worker's progress as one."""
-        heartbeat = self._context.heartbeat
-        recorded = heartbeat.record_epochs(self._lease, {epoch: self._trained[epoch]})
+        recorded = self._context.heartbeat.record_epochs(self._lease, {epoch: self._trained[epoch]}, question)
         if recorded.before < sum(known < epoch for known in self._values):
-            # The server broke down and lost the last epochs, which others' commits did not wait for.
-            heartbeat.record_epochs(self._lease, self._trained)
-        note_report(self._trial, epoch, self._trained[epoch]["accuracy"])
+            # The server broke down and lost the last epochs, for whose commits nobody waited.
+            recorded = self._context.heartbeat.record_epochs(self._lease, self._trained, question)
+        return recorded.answer
 
     def _complete(self, network: nn.Module) -> TrialState:
         if not self._values:

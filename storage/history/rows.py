@@ -16,7 +16,7 @@ from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Engine, Row, text
 
-from storage.connecting.statements import execute_at_once
+from storage.connecting.statements import Ask, Question, execute_at_once
 from storage.optuna_adapter import build_trial
 
 INFINITE = {"INF_POS": float("inf"), "INF_NEG": float("-inf"), "NAN": float("nan")}
@@ -48,7 +48,7 @@ _READ = text(f"WITH wanted AS MATERIALIZED (SELECT unnest(CAST(:trials AS intege
 
 # A trial with a lease has changed if its writes were counted, or if it has further epochs. One without a lease belongs
 # to another program, or waits: it is read each time.
-_NEWS = text(
+_NEWS = (
     "WITH known AS (SELECT * FROM unnest(CAST(:known AS integer[]), CAST(:steps AS integer[]), "
     "CAST(:writes AS integer[])) AS k(trial_id, step, writes)), "
     "looked AS MATERIALIZED (SELECT k.trial_id, k.step, t.state <> 'RUNNING' OR l.writes IS DISTINCT FROM k.writes "
@@ -118,18 +118,26 @@ class TrialReader:
             return read.trial
         raise KeyError(f"there is no trial of id {trial_id}")
 
-    def read_news(self, study_id: int, known: Known) -> News:
+    def read_news(self, study_id: int, known: Known, ask: Ask | None = None) -> News:
         """Return what has changed in a study.
+
+        Args:
+            ask: Asks for it together with something else; None to ask for nothing else.
 
         Raises:
             KeyError: there is no study of that id.
         """
         asked = {"known": known.trials, "steps": known.steps, "writes": known.writes, "last": known.last}
-        [row] = execute_at_once(self._engine, _NEWS, {"study": study_id, **asked})
+        question = Question(sql=_NEWS, parameters={"study": study_id, **asked})
+        row = self._ask(question) if ask is None else ask(question)
         if not row.exists:
             raise KeyError(f"there is no study of id {study_id}")
         further = [(trial, step, _number(value, kind)) for trial, step, value, kind in row.epochs or ()]
         return News(server=row.server, trials=list(self._build(row)), epochs=further)
+
+    def _ask(self, question: Question) -> Row[Any]:
+        [row] = execute_at_once(self._engine, text(question.sql), question.parameters)
+        return row
 
     def _build(self, row: Row[Any]) -> Iterator[ReadTrial]:
         parameters, values, curves = row.parameters or {}, row._mapping["values"] or {}, row.curves or {}

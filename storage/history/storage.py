@@ -16,6 +16,7 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from storage.connecting.statements import Ask
 from storage.history.gathered import Gathered
 from storage.history.rows import TrialReader
 from storage.history.trials import TrialHistory
@@ -54,10 +55,14 @@ class HistoryStorage(BaseStorage):
     # -- what is read together, and written together
 
     @contextmanager
-    def holding(self, study_id: int) -> Iterator[TrialHistory]:
-        """Within the block, which learns what has changed at its beginning, the study's trials stay as they are."""
+    def holding(self, study_id: int, ask: Ask | None = None) -> Iterator[TrialHistory]:
+        """Within the block, which learns what has changed at its beginning, the study's trials stay as they are.
+
+        Args:
+            ask: Asks for that together with something else, which is done if the block is entered.
+        """
         with self._lock:
-            history = self._update(study_id)
+            history = self._update(study_id, ask)
             self._held += 1
             try:
                 yield history
@@ -89,12 +94,13 @@ class HistoryStorage(BaseStorage):
         """Return what is being gathered about a trial, if it is."""
         return self._gathered[1] if self._gathered is not None and self._gathered[0] == trial_id else None
 
-    def _update(self, study_id: int) -> TrialHistory:
+    def _update(self, study_id: int, ask: Ask | None = None) -> TrialHistory:
         """Return the study's history, as it is now unless it is being held."""
         history = self._histories.setdefault(study_id, TrialHistory(self._reader, study_id))
+        assert not (self._held and ask), "a history that is held asks nothing"
         if not self._held:
             try:
-                history.update()
+                history.update(ask)
             except KeyError:
                 del self._histories[study_id]
                 raise

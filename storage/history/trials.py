@@ -7,6 +7,7 @@ from collections.abc import Container, Iterator, Mapping
 
 from optuna.trial import FrozenTrial, TrialState
 
+from storage.connecting.statements import Ask
 from storage.history.rows import Known, News, ReadTrial, TrialReader
 from storage.optuna_adapter import with_reports
 
@@ -26,13 +27,16 @@ class TrialHistory:
         self._server: str | None = None
         self._forget()
 
-    def update(self) -> None:
+    def update(self, ask: Ask | None = None) -> None:
         """Learn what has changed since the last call.
+
+        Args:
+            ask: As for `TrialReader.read_news`.
 
         Raises:
             KeyError: the study was deleted.
         """
-        news = self._reader.read_news(self._study_id, self._describe_known())
+        news = self._reader.read_news(self._study_id, self._describe_known(), ask)
         if self._server not in (None, news.server):
             # Another server, or the same one after a breakdown, may not have all that was read.
             self._forget()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, Row, text
+from sqlalchemy import Engine, text
 
 from storage.connecting.statements import UNHURRIED, execute_at_once
 from storage.leasing.leases import Lease
@@ -23,10 +23,9 @@ RENEWED = (
     "trial = excluded.trial, epoch = excluded.epoch, beat_at = excluded.beat_at)"
 )
 # A study that was deleted has no row.
-ANSWER = (
-    f"{UNHURRIED}, (SELECT count(*) FROM held) AS held, (SELECT s.control = 'run' AND "
-    "coalesce(s.deadline > now(), true) FROM depthsearch.studies s JOIN studies USING (study_id) "
-    "WHERE s.study_id = :study) AS runs"
+RUNS = (
+    "(SELECT s.control = 'run' AND coalesce(s.deadline > now(), true) FROM depthsearch.studies s "
+    "JOIN studies USING (study_id) WHERE s.study_id = :study) AS runs"
 )
 
 
@@ -56,11 +55,11 @@ class Answer:
 def send(engine: Engine, beat: Beat, lease: Lease | None, seconds: float) -> Answer:
     """Show that a worker is alive and renew its lease, if it has one, for `seconds`."""
     [row] = execute_at_once(engine, _BEAT, bind(beat, lease, seconds))
-    return read_answer(row)
+    return Answer(held=row.held > 0, ended=not row.runs)
 
 
 def bind(beat: Beat, lease: Lease | None, seconds: float) -> Mapping[str, Any]:
-    """Return the parameters of RENEWED and ANSWER."""
+    """Return the parameters of RENEWED and RUNS."""
     return {
         **vars(beat),
         "study": beat.study_id,
@@ -71,9 +70,4 @@ def bind(beat: Beat, lease: Lease | None, seconds: float) -> Mapping[str, Any]:
     }
 
 
-def read_answer(row: Row[Any]) -> Answer:
-    """Return what the columns of ANSWER say."""
-    return Answer(held=row.held > 0, ended=not row.runs)
-
-
-_BEAT = text(f"WITH {RENEWED} SELECT {ANSWER}")
+_BEAT = text(f"WITH {RENEWED} SELECT {UNHURRIED}, (SELECT count(*) FROM held) AS held, {RUNS}")

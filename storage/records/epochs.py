@@ -8,23 +8,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from optuna.exceptions import UpdateFinishedTrialError
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, Row, select, text
 
-from storage.connecting.statements import execute_at_once
-from storage.leasing.beats import ANSWER, RENEWED, Beat, bind, read_answer
+from storage.connecting.statements import UNHURRIED, Question, execute_at_once
+from storage.leasing.beats import RENEWED, RUNS, Beat, bind
 from storage.leasing.leases import Lease, lost_error
 from storage.schema import epochs
 
 # An epoch that is stored already stays as it is.
-_RECORD = text(
+_RECORD = (
     f"WITH {RENEWED}, told AS (SELECT trial_id, told.* FROM held, unnest(CAST(:epochs AS integer[]), "
     "CAST(:accuracies AS double precision[]), CAST(:metrics AS text[])) AS told(epoch, accuracy, metrics)), "
     "optuna AS (INSERT INTO trial_intermediate_values (trial_id, step, intermediate_value, intermediate_value_type) "
     "SELECT trial_id, epoch, accuracy, 'FINITE' FROM told ON CONFLICT DO NOTHING), "
     "ours AS (INSERT INTO depthsearch.epochs (trial_id, epoch, token, metrics) "
     "SELECT trial_id, epoch, :token, CAST(metrics AS json) FROM told ON CONFLICT DO NOTHING) "
-    f"SELECT {ANSWER}, (SELECT count(*) FROM trial_intermediate_values WHERE trial_id = :lease AND step < :first) "
-    "AS before, (SELECT state::text FROM trials WHERE trial_id = :lease) AS state"
+    f"SELECT {UNHURRIED}"
+)
+# After it, in the same round trip and commit: who held the lease then holds it until the commit.
+_OUTCOME = (
+    "(SELECT state::text FROM trials WHERE trial_id = :lease) AS state, EXISTS (SELECT FROM depthsearch.leases "
+    "WHERE trial_id = :lease AND token = :token) AS held, (SELECT count(*) FROM trial_intermediate_values "
+    f"WHERE trial_id = :lease AND step < :first) AS before, {RUNS}"
 )
 
 
@@ -36,15 +41,24 @@ class Recorded:
     """How many epochs were stored before the first of these: fewer if the server broke down and lost the last ones."""
     ended: bool
     """Whether the study was stopped or deleted, or its deadline has passed."""
+    answer: Row[Any]
+    """To the question."""
 
 
 def record(
-    engine: Engine, beat: Beat, lease: Lease, metrics: Mapping[int, Mapping[str, float]], *, lease_seconds: float
+    engine: Engine,
+    beat: Beat,
+    lease: Lease,
+    metrics: Mapping[int, Mapping[str, float]],
+    *,
+    lease_seconds: float,
+    question: Question | None = None,
 ) -> Recorded:
-    """Store epochs, renew the lease, and show how far the worker is: one statement, one commit.
+    """Store epochs, renew the lease, and show how far the worker is: one round trip, one commit.
 
     Args:
         metrics: Of each epoch, by its 0-based number; `accuracy` among them, all finite.
+        question: What else the worker wants to know, once they are stored.
 
     Raises:
         LeaseLost: another worker has the trial, or it was deleted.
@@ -56,13 +70,14 @@ def record(
         "metrics": [json.dumps(dict(each)) for each in metrics.values()],
         "first": min(metrics),
     }
-    [row] = execute_at_once(engine, _RECORD, {**bind(beat, lease, lease_seconds), **told})
-    answer = read_answer(row)
-    if not answer.held:
-        if row.state not in (None, "RUNNING"):
-            raise UpdateFinishedTrialError(f"trial id {lease.trial_id} has ended; it takes no further epoch")
+    asked = "SELECT 1" if question is None else question.sql
+    parameters = {**bind(beat, lease, lease_seconds), **told, **({} if question is None else question.parameters)}
+    [row] = execute_at_once(engine, text(f"{_RECORD}; {asked}, {_OUTCOME}"), parameters)
+    if row.state not in (None, "RUNNING"):
+        raise UpdateFinishedTrialError(f"trial id {lease.trial_id} has ended; it takes no further epoch")
+    if not row.held or row.state is None:
         raise lost_error(lease)
-    return Recorded(before=row.before, ended=answer.ended)
+    return Recorded(before=row.before, ended=not row.runs, answer=row)
 
 
 def read_curve(engine: Engine, trial_id: int) -> list[dict[str, Any]]:

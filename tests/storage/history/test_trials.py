@@ -151,8 +151,7 @@ def test_a_server_that_was_started_again_is_read_again(
     with database.engine.begin() as connection:
         connection.execute(text("DELETE FROM trial_intermediate_values"))
     assert worker.study.get_trials()[0].intermediate_values == {0: 0.5}, "the test does not need the restart"
-    restarted = rows._NEWS.text.replace("pg_postmaster_start_time()::text", "'later'")
-    monkeypatch.setattr(rows, "_NEWS", text(restarted))
+    monkeypatch.setattr(rows, "_NEWS", rows._NEWS.replace("pg_postmaster_start_time()::text", "'later'"))
     assert worker.study.get_trials()[0].intermediate_values == {}
 
 
