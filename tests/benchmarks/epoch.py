@@ -30,7 +30,8 @@ from objectives.data.splits.split import split_examples
 from objectives.models.catalogue import MODELS
 from objectives.schedules.rates import build_rates
 from objectives.training.config import TrainingConfig
-from objectives.training.loop import EVALUATION_BATCH, fit
+from objectives.training.evaluation import EVALUATION_BATCH
+from objectives.training.loop import fit
 from spaces import Choice
 
 BATCH, DEPTH, WIDTH, CLASSES = 256, 3, 128, 10

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from objectives.data.batches.examples import TrainValidation
 from objectives.schedules.rates import Rates
 from objectives.training.config import TrainingConfig
-from objectives.training.loop import evaluate, fit
+from objectives.training.evaluation import evaluate
+from objectives.training.loop import fit
 from spaces import Choice
 from tests.objectives.training.made import CONFIG, Curve, TableRates, digits, trained
 

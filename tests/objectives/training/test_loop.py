@@ -10,7 +10,8 @@ from objectives.base.errors import Diverged
 from objectives.data.batches.examples import Examples
 from objectives.optimizers.groups import build_optimizer
 from objectives.training.config import TrainingConfig
-from objectives.training.loop import check_finite, evaluate, fit
+from objectives.training.evaluation import evaluate
+from objectives.training.loop import check_finite, fit
 from objectives.training.step import set_rates
 from spaces import Choice
 from tests.objectives.training.made import Curve, TableRates, digits
