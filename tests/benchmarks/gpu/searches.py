@@ -59,9 +59,8 @@ def measure(objective: str, workers: str, seconds: float, **environment: str) ->
     with open_for_reading(load()) as database, database.engine.begin() as connection:
         epochs = connection.execute(RATE, {"study": label, "seconds": LAST_SECONDS}).scalar() or 0
     last = busy[-2 * LAST_SECONDS - 6 : -6] or [0.0]
-    print(
-        f"{label:28} {epochs / LAST_SECONDS:7.1f} epochs a second, GPU {statistics.fmean(last):.0f}% busy", flush=True
-    )
+    rate, mean = epochs / LAST_SECONDS, statistics.fmean(last)
+    print(f"{label:28} {rate:7.1f} epochs a second, GPU {mean:.0f}% busy", flush=True)
     if not epochs:
         print(errors[-600:])
     return {"epochs_s": rate, "busy": mean}
