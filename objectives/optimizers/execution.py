@@ -33,7 +33,9 @@ def choose_execution(optimizer: Optimizer, device: torch.device) -> None:
         if type(optimizer) in FUSED:
             group.update(fused=True, foreach=False)
         if type(optimizer) in CAPTURABLE:
-            group.update(capturable=True, foreach=True)
+            group.update(foreach=True)
+        if "capturable" in group:
+            group.update(capturable=True)
 
 
 def is_capturable(optimizer: Optimizer, device: torch.device) -> bool:

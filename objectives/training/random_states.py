@@ -25,7 +25,7 @@ def get_random_states(device: torch.device) -> dict[str, Any]:
 def set_random_states(states: dict[str, Any], device: torch.device) -> None:
     """Continue from what `get_random_states` returned."""
     torch.set_rng_state(states["torch"])
-    if device.type == "cuda":
+    if device.type == "cuda" and states["cuda"] is not None:  # they may come from a CPU
         torch.cuda.set_rng_state(states["cuda"], device)
     random.setstate(states["python"])
     np.random.set_state(states["numpy"])

@@ -102,11 +102,12 @@ def cut_out(x_BHWC: Tensor, centre_B2: Tensor, side: int) -> Tensor:
     centre_B2: int64, row and column of the square's central pixel; the lower right one of four if `side` is even.
     side: pixels, 1 or more.
     """
-    B, H, W, _ = x_BHWC.shape
-    image_B, from_centre = (torch.arange(count, device=x_BHWC.device) for count in (B, side))
-    # Pixels outside are clamped to the edge, which is part of the square whenever some of it falls outside.
-    row_BS = (centre_B2[:, :1] + from_centre - side // 2).clamp_(0, H - 1)
-    column_BS = (centre_B2[:, 1:] + from_centre - side // 2).clamp_(0, W - 1)
-    wiped = x_BHWC.clone()
-    wiped[image_B[:, None, None], row_BS[:, :, None], column_BS[:, None, :]] = 0
-    return wiped
+    first_B2 = centre_B2 - side // 2
+
+    def inside(pixels: int, axis: int) -> Tensor:
+        from_first = torch.arange(pixels, device=x_BHWC.device) - first_B2[:, axis : axis + 1]
+        return (from_first >= 0) & (from_first < side)
+
+    _, H, W, _ = x_BHWC.shape
+    square_BHW = inside(H, 0)[:, :, None] & inside(W, 1)[:, None, :]
+    return x_BHWC.masked_fill(square_BHW[..., None], 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import torch
@@ -22,7 +23,7 @@ class Recorder:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._graphs: list[torch.cuda.CUDAGraph] = []
-        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        self._stream = _recording_stream(device) if device.type == "cuda" else None
 
     @contextmanager
     def stream(self) -> Iterator[None]:
@@ -76,6 +77,12 @@ class Recorder:
         pool = {"pool": self._graphs[0].pool()} if self._graphs else {}
         # The worker's other threads may talk to the device while this one records.
         return {**pool, "stream": self._stream, "capture_error_mode": "thread_local"}
+
+
+@cache
+def _recording_stream(device: torch.device) -> torch.cuda.Stream:
+    """Return one stream for all recordings: libraries keep memory for every stream that they were used on."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 @contextmanager

@@ -22,6 +22,9 @@ class Rewind:
 
     def __init__(self, model: nn.Module, optimizer: Optimizer, device: torch.device) -> None:
         self._tensors = list_tensors(model)
+        self._buffers = [
+            (module, name, buffer) for module in model.modules() for name, buffer in module.named_buffers(recurse=False)
+        ]
         self._copies = copy_tensors(self._tensors)
         self._optimizer = optimizer
         self._optimizer_state = copy_optimizer_state(optimizer)
@@ -30,7 +33,9 @@ class Rewind:
 
     @torch.no_grad()
     def restore(self) -> None:
-        """Make everything as it was, in the tensors that there are now."""
+        """Make everything as it was, in the tensors that there were; a network may have replaced its buffers."""
+        for module, name, buffer in self._buffers:
+            setattr(module, name, buffer)
         for tensor, copied in zip(self._tensors, self._copies, strict=True):
             tensor.copy_(copied)
         reset_optimizer_state(self._optimizer, self._optimizer_state)
