@@ -15,6 +15,7 @@ from objectives.base.device import as_out_of_memory, clear_memory, set_float32_p
 from objectives.base.errors import ObjectiveError, UnusableState
 from objectives.base.registry import as_choice, resolve
 from objectives.base.seeds import derive_seed
+from objectives.core.loop import NOTHING_FROZEN, Report, fit
 from objectives.core.objective import Objective
 from objectives.data.batches.examples import TrainValidation
 from objectives.models.own_modules import check_extra_state, create_lazy_parameters
@@ -27,7 +28,6 @@ from objectives.schedules.rates import Rates, ReplayedRates, build_rates
 from objectives.training.callbacks import NULL_CALLBACK, TrainingCallback
 from objectives.training.config import TrainingConfig
 from objectives.training.engines.choice import StepMode
-from objectives.training.loop import NOTHING_FROZEN, Report, fit
 from spaces import Configuration
 
 

@@ -24,7 +24,7 @@ from search.errors import SearchError
 from search.settings import Settings
 from search.study.provenance import find_package_versions
 from search.workers import devices, recovery
-from search.workers.sockets import find_socket_folder, find_temporary_folder
+from search.workers.machine.sockets import find_socket_folder, find_temporary_folder
 from storage import url
 from storage.database import Database
 from storage.records import studies

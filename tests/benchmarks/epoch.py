@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from objectives.core.loop import fit
 from objectives.data.batches.examples import Examples, TrainValidation
 from objectives.data.batches.pixel_statistics import compute_pixel_statistics
 from objectives.data.cache import prepare
@@ -31,7 +32,6 @@ from objectives.models.catalogue import MODELS
 from objectives.schedules.rates import build_rates
 from objectives.training.config import TrainingConfig
 from objectives.training.evaluation import EVALUATION_BATCH
-from objectives.training.loop import fit
 from spaces import Choice
 
 BATCH, DEPTH, WIDTH, CLASSES = 256, 3, 128, 10
