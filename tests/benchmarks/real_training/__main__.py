@@ -8,9 +8,10 @@ from earlier studies, but for the method `default+experience`, which has those t
 are a sampler and a pruner by name, without audit; as in every study, enough trials complete. Methods take turns, or
 K studies share the machine: all methods of one seed or of several. On the CPU, each of these has cores of its own.
 
-A study's clock starts when it is made and is the database's. FOLDER gets `table.md`, `results.json`, the learning curves
-of each run in `runs`, and what it printed in `logs`. A run that has had its time is not repeated when the command is
-given again; one that failed is, with all that shared the machine with it.
+A study's clock starts when it is made and is the database's. FOLDER gets `table.md`, `results.json`, the learning
+curves of each run in `runs`, and what it printed in `logs`. A run that has had its time is not repeated when the
+command is given again; one that failed is, with all that shared the machine with it. A run that hangs is ended a
+minute after its time.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ from search.errors import SearchError, UsageError
 from search.settings import load
 from storage.database import Database
 from tests.benchmarks.real_training import outcomes, table
-from tests.benchmarks.real_training.comparison import Run, Settings, parse_methods, plan_batches
+from tests.benchmarks.real_training.comparison import Run, Settings, describe, parse_methods, plan_batches
 from tests.benchmarks.real_training.outcomes import Outcome
-from tests.benchmarks.real_training.processes import INTERRUPTED, Place, train
+from tests.benchmarks.real_training.processes import DONE, INTERRUPTED, Place, train
 
 METHODS = "default,random+halving,tpe+median"
 INTERRUPTED_CODE = 130
@@ -112,10 +113,10 @@ def _run_batch(
 def _report(found: Sequence[Outcome], methods: Sequence[str], settings: Settings, folder: Path) -> str:
     """Write the tables and the numbers behind them, and return the text."""
     finished = [outcome for outcome in found if outcome.is_finished]
-    others = [f"{outcome.method}-{outcome.seed}: {outcome.ended}" for outcome in found if outcome.ended != "done"]
+    others = [f"{outcome.method}-{outcome.seed}: {outcome.ended}" for outcome in found if outcome.ended != DONE]
     hardware = ", ".join(sorted({outcome.hardware for outcome in found}))
     versions = f"Python {platform.python_version()}, torch {torch.__version__}, Optuna {optuna.__version__}"
-    text = f"{settings}\n{hardware}, {os.cpu_count()} cores, {versions}\n\n"
+    text = f"{describe(settings)}\n{hardware}, {os.cpu_count()} cores, {versions}\n\n"
     text += table.write(finished, methods, settings.seconds)
     text += "".join(f"\n\n{line}" for line in others) + "\n"
     numbers = {

@@ -69,11 +69,21 @@ def plan_batches(methods: Sequence[str], seeds: Sequence[int], at_once: int) -> 
     """
     if at_once != 1 and at_once % len(methods):
         raise UsageError(
-            f"--at-once must be 1 or a multiple of the number of methods, {len(methods)}, so that all methods of a seed "
-            f"share the machine with equally many others, but got {at_once}"
+            f"--at-once must be 1 or a multiple of the number of methods, {len(methods)}, so that all methods of a "
+            f"seed share the machine with equally many others, but got {at_once}"
         )
     runs = [Run(method=method, seed=seed) for seed in seeds for method in methods]
     return [runs[start : start + at_once] for start in range(0, len(runs), at_once)]
+
+
+def describe(settings: Settings) -> str:
+    """Return the settings for people."""
+    examples = "all" if settings.train_examples is None else f"{settings.train_examples:,}"
+    return (
+        f"{settings.objective}, {examples} training examples, {settings.seconds / 60:g} minutes a study, "
+        f"{settings.workers} worker{'s' if settings.workers > 1 else ''} each on {settings.device}, "
+        f"{settings.at_once} at once"
+    )
 
 
 def write_flags(settings: Settings, run: Run, study: str) -> list[str]:

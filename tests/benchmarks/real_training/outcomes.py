@@ -24,6 +24,7 @@ EPOCHS = text(
     "FROM depthsearch.studies s JOIN trials t USING (study_id) LEFT JOIN depthsearch.epochs e USING (trial_id) "
     "WHERE s.name = :study ORDER BY t.number, e.epoch"
 )
+FULL_TRAINING = text("SELECT CAST(spec ->> 'epochs' AS integer) FROM depthsearch.studies WHERE name = :study")
 HARDWARE = text(
     "SELECT min(a.value_json) FROM depthsearch.studies s JOIN trials t USING (study_id) "
     "JOIN trial_user_attributes a USING (trial_id) WHERE s.name = :study AND a.key = 'hardware'"
@@ -60,6 +61,8 @@ class Outcome:
     study: str
     ended: str
     hardware: str
+    full_training: int | None
+    """The epochs of one; None if the run failed before there was a study."""
     trials: Sequence[Trial]
 
     @property
@@ -79,6 +82,10 @@ class Outcome:
         """Return how many trials had completed by then."""
         return sum(trial.has_completed(until) for trial in self.trials)
 
+    def count_full_trainings(self, until: float) -> float:
+        """Return how many full trainings' worth of epochs had been trained by then."""
+        return self.count_epochs(until) / self.full_training if self.full_training else 0.0
+
     def count_epochs(self, until: float) -> int:
         """Return how many epochs had been trained by then."""
         return sum(seconds <= until for trial in self.trials for seconds, _ in trial.curve)
@@ -89,6 +96,7 @@ def read_outcome(engine: Engine, settings: Settings, run: Run, study: str, ended
     with engine.begin() as connection:
         rows = connection.execute(EPOCHS, {"study": study}).all()
         hardware = connection.scalar(HARDWARE, {"study": study})
+        full_training = connection.scalar(FULL_TRAINING, {"study": study})
     states = {row.number: row.state for row in rows}
     curves: dict[int, list[tuple[float, float]]] = defaultdict(list)
     for row in rows:
@@ -101,6 +109,7 @@ def read_outcome(engine: Engine, settings: Settings, run: Run, study: str, ended
         study=study,
         ended=ended,
         hardware=json.loads(hardware) if hardware else "unknown",
+        full_training=full_training,
         trials=[Trial(number=number, state=state, curve=curves[number]) for number, state in states.items()],
     )
 

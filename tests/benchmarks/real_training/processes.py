@@ -34,9 +34,11 @@ class Place:
 
 
 def train(settings: Settings, studies: Mapping[Run, str], place: Place) -> dict[Run, str]:
-    """Train studies side by side, and return how each run ended: `DONE`, `CUT`, `INTERRUPTED`, or an exit code in words.
+    """Train studies side by side, and return how each run ended.
 
-    studies: their names, by run. An interrupt ends all of them.
+    That is `DONE`, `CUT`, `INTERRUPTED`, or an exit code in words. An interrupt ends all of them.
+
+    studies: their names, by run.
     """
     place.logs.mkdir(parents=True, exist_ok=True)
     running: dict[Run, subprocess.Popen[bytes]] = {}

@@ -20,6 +20,7 @@ BEST: Mapping[str, Measure] = {
 }
 SPENT: Mapping[str, Measure] = {
     "epochs": Outcome.count_epochs,
+    "full trainings": Outcome.count_full_trainings,
     "trials started": lambda outcome, until: len(outcome.trials),
     "completed": Outcome.count_completed,
 }
