@@ -51,6 +51,8 @@ def main() -> None:
         found = compare(given)
     except (SearchError, UsageError) as error:
         sys.exit(f"real_training: {error}")
+    except KeyboardInterrupt:  # between two batches
+        sys.exit(INTERRUPTED_CODE)
     if any(outcome.ended == INTERRUPTED for outcome in found):
         sys.exit(INTERRUPTED_CODE)
 
