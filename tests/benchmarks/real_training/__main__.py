@@ -6,7 +6,8 @@
 Every study is a `search run` of its own that ends after the minutes, with no number of trials. Nothing is learned
 from earlier studies, but for the method `default+experience`, which has those that ship. Others than the default
 are a sampler and a pruner by name, without audit; as in every study, enough trials complete. Methods take turns, or
-K studies share the machine: all methods of one seed or of several. On the CPU, each of these has cores of its own.
+K studies share the machine: all methods of one seed or of several. On the CPU, each has its own cores if
+there are enough.
 
 A study's clock starts when it is made and is the database's. FOLDER gets `table.md`, `results.json`, the learning
 curves of each run in `runs`, and what it printed in `logs`. A run that has had its time is not repeated when the
