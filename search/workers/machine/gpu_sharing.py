@@ -7,7 +7,6 @@ own: its sockets lie in a folder of its own, and it ends with the run, however t
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
 import shutil
@@ -23,6 +22,7 @@ from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from search.workers.machine import cuda_probe
 from search.workers.machine.sockets import find_socket_folder
 
 PROGRAM = "nvidia-cuda-mps-control"
@@ -99,7 +99,10 @@ def _works(environment: Mapping[str, str], ended: threading.Event) -> bool:
             break
     try:
         tried = subprocess.run(
-            [sys.executable, "-I", __file__], env={**os.environ, **environment}, timeout=START_SECONDS / 2, check=False
+            [sys.executable, "-I", cuda_probe.__file__],
+            env={**os.environ, **environment},
+            timeout=START_SECONDS / 2,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return False
@@ -141,15 +144,3 @@ def _wait_for_parent(ended: threading.Event) -> None:
     assert parent is not None
     parent.join()
     ended.set()
-
-
-def use_cuda() -> int:
-    """Create and leave a context on the first GPU through the driver; return its error code, 0 for none."""
-    driver = ctypes.CDLL("libcuda.so.1")
-    handle = ctypes.c_void_p()
-    retained = driver.cuInit(0) or driver.cuDevicePrimaryCtxRetain(ctypes.byref(handle), 0)
-    return int(retained or driver.cuDevicePrimaryCtxRelease(0))
-
-
-if __name__ == "__main__":
-    sys.exit(use_cuda() != 0)

@@ -93,24 +93,24 @@ class Case:
     config: Configuration = CONFIG
     epochs: int = 3
 
-    def leave(self, mode: StepMode, after: int) -> bytes:
-        """Begin the training, and return its state after a number of beats."""
+    def leave(self, mode: StepMode, after: int) -> tuple[int, bytes]:
+        """Begin the training, and return the epoch and state that it has after a number of beats."""
         callback = NotingCallback(after)
         with pytest.raises(StopTraining):
             self._train(mode, callback, Curve())
-        return callback.states[-1][1]
+        return callback.states[-1]
 
-    def train(self, mode: StepMode, *beats: int, state: bytes | None = None) -> Trained:
+    def train(self, mode: StepMode, *beats: int, state: tuple[int, bytes] | None = None) -> Trained:
         """Train it one way, from a state on, interrupted after the beats of these numbers."""
         callback = NotingCallback(*beats)
-        callback.states = [] if state is None else [(0, state)]
+        callback.states = [] if state is None else [state]
         curves: list[Curve] = []
 
         def run() -> nn.Module:
             # An epoch that an earlier run reported comes again if it was interrupted before it was kept.
             curves.append(Curve())
             start = callback.states[-1][0] if callback.states else 0
-            curves[-1].rows = curves[-2].rows[:start] if len(curves) > 1 else []
+            curves[-1].rows = curves[-2].rows[:start] if len(curves) > 1 else [{}] * start
             return self._train(mode, callback, curves[-1])
 
         network = run_to_the_end(run)
