@@ -1,4 +1,4 @@
-"""Whether this process can use the first GPU, asked of the driver alone; run as a script, it imports nothing of ours."""
+"""Whether this process can use the first GPU, by the driver alone; run as a script, it imports nothing of ours."""
 
 from __future__ import annotations
 

@@ -35,11 +35,16 @@ END_SECONDS = 5.0
 
 def find_obstacle(environment: Mapping[str, str] = os.environ) -> str | None:
     """Return why a run starts no MPS of its own; None if it can."""
-    if environment.get(PIPES) or Path(USUAL_PIPES, "control").exists():
+    if is_running(environment):
         return "one runs already, which is used"
     if shutil.which(PROGRAM) is None:
         return f"{PROGRAM} is not on the PATH"
     return None
+
+
+def is_running(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether the user or the system runs MPS for this process."""
+    return bool(environment.get(PIPES)) or Path(USUAL_PIPES, "control").exists()
 
 
 @contextmanager
