@@ -29,6 +29,7 @@ LARGEST_DIFFERENCE = 0.1
 
 Some kernels add up in another order each time; a stale or missing part of a step makes it wrong by more than half.
 """
+NO_MEMORY = "there is too little memory to try its steps and take them back"
 
 
 class NotCapturable(Exception):
@@ -145,7 +146,10 @@ class CapturedEngine:
         """Record the step, and compare what it does with what the same step does eagerly."""
         step, loss = self._training.step, self._loss.clone()
         tensors = list_tensors(step.model)
-        start = Rewind(step.model, step.optimizer, self._device)
+        try:
+            start = Rewind(step.model, step.optimizer, self._device)
+        except torch.OutOfMemoryError as error:
+            raise NotCapturable(NO_MEMORY) from error
         with self._recorder.stream():
             try:
                 expected = self._try_eagerly(tensors)
@@ -153,10 +157,9 @@ class CapturedEngine:
                 self._run = self._recorder.record(self._take_step)
                 self._take_checked_steps(self._run)
                 off, change = measure_distance(expected, tensors), start.measure_change(expected)
-            except torch.OutOfMemoryError:
-                raise
-            except RuntimeError as error:
-                raise NotCapturable(first_line(error)) from error
+            except RuntimeError as error:  # running out of memory is one, too
+                short = isinstance(error, torch.OutOfMemoryError)
+                raise NotCapturable(NO_MEMORY if short else first_line(error)) from error
             finally:
                 start.restore()
                 self._batch.fill_(self._position.batches)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from torch import nn
 
+from objectives.base.device import clear_memory
 from objectives.base.errors import ObjectiveError
 from objectives.schedules.epoch_rates import EpochRates
 from objectives.training.engines.captured import CapturedEngine, NotCapturable
@@ -44,17 +45,20 @@ class GraphOrEager:
         """
         try:
             self._engine.start_epoch(rates, position)
+            self._tell("graph")
+            return
         except NotCapturable as error:
+            reason = str(error)
             if self._required:
                 raise ObjectiveError(
-                    f"step=graph, but a CUDA graph cannot hold this network's step: {error}; use step=auto"
+                    f"step=graph, but a CUDA graph cannot hold this network's step: {reason}; use step=auto"
                 ) from error
-            self._engine.close()
-            self._engine = EagerEngine(self._training)
-            self._engine.start_epoch(rates, position)
-            self._tell(f"eager: {error}")
-        else:
-            self._tell("graph")
+        # Only now, because the error refers to what was recorded.
+        self._engine.close()
+        clear_memory(self._training.data.device)
+        self._engine = EagerEngine(self._training)
+        self._engine.start_epoch(rates, position)
+        self._tell(f"eager: {reason}")
 
     def train_batch(self) -> None:
         self._engine.train_batch()
