@@ -106,10 +106,14 @@ class Status:
     @property
     def progress(self) -> str:
         """How much of the budget is spent, for people: `12 of 30 trials, 80 of 400 epochs`."""
+        return self.describe_progress()
+
+    def describe_progress(self, of: str = " of ") -> str:
+        """Return how much of the budget is spent, with `of` between what is spent and what there is."""
         trials, epochs = self.budget.trials, self.budget.epochs
         finished = self.states.finished
-        done = count_noun(finished, "trial") if trials is None else f"{finished} of {trials} trials"
-        return done if epochs is None else f"{done}, {self.epochs_trained} of {epochs} epochs"
+        done = count_noun(finished, "trial") if trials is None else f"{finished}{of}{trials} trials"
+        return done if epochs is None else f"{done}, {self.epochs_trained}{of}{epochs} epochs"
 
     def __str__(self) -> str:
         counts = ", ".join(f"{count} {state}" for state, count in asdict(self.states).items() if count)

@@ -61,3 +61,13 @@ def test_text_of_the_storage_does_nothing_on_a_terminal(display: type[LogLines],
     printed = screen.getvalue()
     assert printed.count(SHOWN) >= texts
     assert not [actor for actor in ("\x1b]", "\x07", "\x1b[2J\u202e", "\u202e") if actor in printed]
+
+
+def test_parameters_that_do_not_fit_end_with_an_ellipsis() -> None:
+    running = replace(RUNNING, params={"learning_rate": 0.123, "momentum": 0.456})
+    status = replace(STATUS, best=None, workers=(replace(STATUS.workers[0], host="here", device="cpu"),))
+    screen = io.StringIO()
+    with LiveTable(Console(file=screen, force_terminal=True, color_system=None, width=80)) as show:
+        show(Progress(status=status, trials=Trials([running]), epochs=3))
+    [line] = {line.rstrip() for line in screen.getvalue().splitlines() if "learning" in line}
+    assert line.endswith("…")
