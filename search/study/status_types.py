@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from objectives.base.plurals import count_noun
 from search.evaluation.results.score import Score
 from search.strategies.pruners.audit import PruningAudit
+from search.study.spec import PolicyPeriod
 from spaces import Scalar
 
 
@@ -98,6 +99,8 @@ class Status:
     errors: tuple[TrialError, ...]
     """The last ten trials that failed."""
     pruning: PruningAudit
+    policies: tuple[PolicyPeriod, ...]
+    """What chose and stopped the trials: one search policy, unless `search study upgrade` changed it."""
 
     def to_json(self) -> dict[str, object]:
         """Return the document that `search status --json` prints."""

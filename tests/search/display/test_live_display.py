@@ -11,6 +11,7 @@ from rich.console import Console
 from search.api.training import Progress
 from search.display.live_display import LiveTable, LogLines
 from search.strategies.pruners.audit import PruningAudit
+from search.study.spec import PolicyPeriod
 from search.study.status_types import BestTrial, Budget, Status, TrialCounts, WorkerState
 from search.study.trials import Trial, Trials
 
@@ -48,6 +49,7 @@ STATUS = Status(
     stop_reason=ACTS,
     errors=(),
     pruning=PruningAudit(stopped=0, audited=0, better=0, gain=0.0, share_95=None, epochs=0),
+    policies=(PolicyPeriod(policy=ACTS, first_trial=0),),
 )
 
 
