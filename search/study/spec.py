@@ -120,10 +120,9 @@ class StudySpec(StudyOptions[Never]):
         if self.policy != current:
             upgrade = format_command("study", "upgrade", "--study", study)
             raise UsageError(
-                f"study {study!r} was created with the search policy {self.policy}, and this program has {current}, "
-                f"which would choose and stop its trials differently from here on; `{upgrade}` lets it, or carry the "
-                "finished trials over to a new study with --fork NAME, or continue with depthsearch "
-                f"{self.versions['depthsearch']}"
+                f"study {study!r} has the search policy {self.policy}, and this program has {current}, which would choose "
+                f"and stop its trials differently from here on; allow that with `{upgrade}`, carry the finished trials "
+                f"over to a new study with --fork NAME, or continue it with depthsearch {self.versions['depthsearch']}"
             )
 
     @property

@@ -146,7 +146,7 @@ def test_a_study_that_is_half_done_continues_to_its_exact_budget(old: str) -> No
     done("storage", "upgrade")
     refused = search("run", "--study", HALF_DONE, "--workers", "1")
     assert refused.code == 2
-    assert "created with the search policy curves/1+rank/1" in refused.err
+    assert "has the search policy curves/1+rank/1" in refused.err
     assert "--fork NAME" in refused.err
     assert f"`search study upgrade --study {HALF_DONE}`" in refused.err
     upgraded = done("study", "upgrade", "--study", HALF_DONE)

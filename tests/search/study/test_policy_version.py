@@ -43,7 +43,7 @@ def test_the_policy_of_a_new_study_is_stored(database: Database) -> None:
 
 
 def test_a_newer_policy_is_refused(database: Database, newer: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = r"created with the search policy curves/2\+rank/2, and this program has curves/3\+rank/2.*--fork NAME"
+    expected = r"has the search policy curves/2\+rank/2, and this program has curves/3\+rank/2.*--fork NAME"
     with pytest.raises(UsageError, match=expected):
         create_or_continue(database, REQUEST, load())
     with pytest.raises(UsageError, match=expected):
