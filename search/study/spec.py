@@ -120,9 +120,10 @@ class StudySpec(StudyOptions[Never]):
         if self.policy != current:
             upgrade = format_command("study", "upgrade", "--study", study)
             raise UsageError(
-                f"study {study!r} has the search policy {self.policy}, and this program has {current}, which would choose "
-                f"and stop its trials differently from here on; allow that with `{upgrade}`, carry the finished trials "
-                f"over to a new study with --fork NAME, or continue it with depthsearch {self.versions['depthsearch']}"
+                f"study {study!r} has the search policy {self.policy}, and this program has {current}, which would "
+                "choose and stop its trials differently from here on; allow that with "
+                f"`{upgrade}`, carry the finished trials over to a new study with --fork NAME, or "
+                f"continue it with depthsearch {self.versions['depthsearch']}"
             )
 
     @property
