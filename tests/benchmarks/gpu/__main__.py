@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--parts", default="epochs,searches")
     parser.add_argument("--networks", default=",".join(CONFIGURATIONS))
     parser.add_argument("--seeds", type=int, default=0, help="seeds to compare the accuracy of eager and graph over")
-    parser.add_argument("--workers", default="1,8,16")
+    parser.add_argument("--workers", default="1,8,16,auto")
     parser.add_argument("--objective", default="fashion-depth")
     parser.add_argument("--seconds", type=float, default=25.0, help="of each search")
     parser.add_argument("--out", type=Path)

@@ -40,10 +40,14 @@ def utilization(found: list[float]) -> Iterator[None]:
 
 
 def measure(objective: str, workers: str, seconds: float, **environment: str) -> dict[str, float]:
-    """Search for a while; return the epochs a second and the GPU's mean utilization over the last seconds."""
+    """Search for a while; return the epochs a second and the GPU's mean utilization over the last seconds.
+
+    workers: a number, or `auto` for as many as the program takes.
+    """
     label = "-".join((objective, workers, *environment.values()))
     arguments = ["--study", label, "--objective", objective, "--device", "cuda", "--experience", "none"]
-    command = [sys.executable, "-m", "search", "run", *arguments, "--trials", "9000", "--workers", workers]
+    chosen = [] if workers == "auto" else ["--workers", workers]
+    command = [sys.executable, "-m", "search", "run", *arguments, "--trials", "9000", *chosen]
     busy: list[float] = []
     with utilization(busy):
         process = subprocess.Popen(
