@@ -23,11 +23,10 @@ else
 fi
 """
 RUN = """
-import sys
-from search.workers import processes
+import multiprocessing, sys
 from search.workers.machine.gpu_sharing import share_gpus
 
-with share_gpus(processes.start_fork_server(), processes.start_process) as environment:
+with share_gpus(multiprocessing.get_context("forkserver"), lambda process: process.start()) as environment:
     print(environment, flush=True)
     sys.stdin.readline()
 """
