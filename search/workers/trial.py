@@ -24,6 +24,7 @@ from objectives.core.run import train
 from objectives.data.batches.examples import TrainValidation
 from objectives.data.files.errors import DataError
 from objectives.reuse.trained_network import TrainedNetwork
+from objectives.training.engines.choice import StepMode
 from search import signals
 from search.curves import best_value
 from search.study.status import rank_completed
@@ -58,6 +59,7 @@ class WorkerContext:
     sources: Mapping[str, TrainedNetwork]
     epochs: int
     seed: int
+    step_mode: StepMode
 
 
 class TrialRun:
@@ -129,6 +131,7 @@ class TrialRun:
             self._lease,
             context.pending,
             self._record.note_resumed,
+            self._record.note_engine,
         )
         try:
             return train(
@@ -140,6 +143,7 @@ class TrialRun:
                 seed=self._seed,
                 sources=context.sources,
                 callback=callback,
+                step_mode=context.step_mode,
             )
         finally:
             # However training ended: a trial that the pruner stopped after the last report was stopped then.
