@@ -121,7 +121,7 @@ def measure_share(bench: Bench, quick: bool) -> Iterator[Row]:
                 begins = [row[1] for row in rows if row[0] == "begin"]
                 trained = pause * sum(row[0] == "epoch" for row in rows)
                 share = 1 - trained / (begins[-1] - begins[0])
-                yield {"side": side, "finished": finished, "epoch s": pause, "share %": 100 * share}
+                yield {"side": side, "finished": finished, "epoch s": str(pause), "share %": 100 * share}
 
 
 def measure_crowd(bench: Bench, quick: bool) -> Iterator[Row]:
