@@ -107,8 +107,8 @@ class CheckpointManager:
 class CheckpointCallback:
     """The `TrainingCallback` of one trial.
 
-    note_resumed: called with the place where the training resumed, if it did. note_engine: called with how its steps
-    run on a GPU.
+    restore_lost: makes sure that every epoch is stored. note_resumed: called with the place where the training resumed,
+    if it did. note_engine: called with how its steps run on a GPU.
     """
 
     def __init__(
@@ -118,6 +118,7 @@ class CheckpointCallback:
         trial: int,
         lease: Lease,
         pending: PendingReport,
+        restore_lost: Callable[[], None],
         note_resumed: Callable[[str], None],
         note_engine: Callable[[str], None],
     ) -> None:
@@ -126,6 +127,7 @@ class CheckpointCallback:
         self._trial = trial
         self._lease = lease
         self._pending = pending
+        self._restore_lost = restore_lost
         self._note = note_resumed
         self._note_engine = note_engine
         self._asked_at = 0.0
@@ -190,9 +192,11 @@ class CheckpointCallback:
             LeaseLost: another worker has the trial.
             Pruned: the last epoch's report has come to this.
         """
-        self._pending.wait()  # training that resumes from the state does not report the epochs before it again
+        self._pending.wait()
         try:
             with self._heartbeat.pause_hang_detection():
+                # Training that resumes from the state does not report the epochs before it again.
+                with_retries(self._restore_lost)
                 self._checkpoint_manager.save(self._lease, self._trial, epoch, state)
         except StoreFailed as error:
             _log.warning("trial %d continues without a new checkpoint: %s", self._trial, error)

@@ -39,7 +39,7 @@ from storage.connecting.statements import Question
 from storage.database import Database
 from storage.errors import LeaseLost
 from storage.leasing.fencing import LeaseFence
-from storage.optuna_adapter import attach_trial, get_stored, get_study_id, note_report
+from storage.optuna_adapter import attach_trial, get_stored, get_study_id, note_report, read_trial
 
 HANGS_THAT_FAIL = 3
 """A trial that hung with this number of workers hangs because of the objective, not of a machine."""
@@ -71,7 +71,9 @@ class TrialRun:
         self._trial = claimed.trial
         self._lease = claimed.lease
         self._seed = derive_seed(context.seed, claimed.trial.number)
-        self._record = TrialRecord(context.database.history, study, claimed.trial, claimed.lease, context.fence)
+        self._record = TrialRecord(
+            context.database.history, study, claimed.trial, claimed.lease, context.fence, self._restore_lost
+        )
         self._begun = False
         self._values = dict(get_stored(claimed.trial).intermediate_values)
         self._trained: dict[int, Mapping[str, float]] = {}
@@ -130,6 +132,7 @@ class TrialRun:
             self._trial.number,
             self._lease,
             context.pending,
+            self._restore_lost,
             self._record.note_resumed,
             self._record.note_engine,
         )
@@ -183,9 +186,13 @@ class TrialRun:
         """Commit Optuna's intermediate value, our metrics, the renewed lease and the worker's progress as one."""
         recorded = self._context.heartbeat.record_epochs(self._lease, {epoch: self._trained[epoch]}, question)
         if recorded.before < sum(known < epoch for known in self._values):
-            # The server broke down and lost the last epochs, for whose commits nobody waited.
             recorded = self._context.heartbeat.record_epochs(self._lease, self._trained, question)
         return recorded.answer
+
+    def _restore_lost(self) -> None:
+        """Store again what a server that broke down has lost of the last epochs, for whose commits nobody waited."""
+        if not self._trained.keys() <= read_trial(self._trial).intermediate_values.keys():
+            self._context.heartbeat.record_epochs(self._lease, self._trained)
 
     def _complete(self, network: nn.Module) -> TrialState:
         if not self._values:

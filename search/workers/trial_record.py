@@ -10,7 +10,7 @@ worker while a trial runs: they stay small.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import optuna
 from optuna.trial import TrialState
@@ -29,16 +29,26 @@ CONSTRAINT = "feasible"
 
 
 class TrialRecord:
-    """Writes about one trial. Every write is repeated while the storage is unreachable."""
+    """Writes about one trial. Every write is repeated while the storage is unreachable.
+
+    restore_lost: makes sure, before the trial ends, that every epoch is stored.
+    """
 
     def __init__(
-        self, history: HistoryStorage, study: optuna.Study, trial: optuna.Trial, lease: Lease, fence: LeaseFence
+        self,
+        history: HistoryStorage,
+        study: optuna.Study,
+        trial: optuna.Trial,
+        lease: Lease,
+        fence: LeaseFence,
+        restore_lost: Callable[[], None],
     ) -> None:
         self._history = history
         self._study = study
         self._trial = trial
         self._lease = lease
         self._fence = fence
+        self._restore_lost = restore_lost
 
     def describe(self, *, seed: int, hardware: str, threads: int) -> None:
         """Set how the trial is trained; `hardware` and `threads` are those of its last holder."""
@@ -94,6 +104,7 @@ class TrialRecord:
 
     def _store_end(self, state: TrialState, told: Mapping[str, object], value: float | None, infeasible: bool) -> None:
         """Store the state, and what is told about it, in one commit."""
+        self._restore_lost()
         with self._history.gathering(self._lease, until_end=True):
             for name, word in told.items():
                 self._trial.set_user_attr(name, word)
