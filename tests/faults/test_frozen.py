@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import signal
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 
+from storage import url
+from storage.connecting.libpq import connect_args
 from tests.faults.member import Machine, Member
 from tests.faults.pool import LEASE_SECONDS, Size, Team, on_linux, pool, undisturbed
 from tests.search.command import until
@@ -93,7 +97,7 @@ def test_a_worker_frozen_inside_a_transaction_blocks_nobody(tmp_path: Path, data
     with pool(database_url, tmp_path, Size(trials=3, epochs=20, width=16, depth=1)) as team:
         sleeper = team.worker(machine=Machine(cores=(0,)))
         team.wait_until_in_the_middle()
-        until(lambda: freeze_while_it_writes(team, sleeper), "a freeze between a write and its commit")
+        freeze_while_it_writes(team, database_url, sleeper)
         team.worker(machine=Machine(cores=(1,)))
         until(lambda: team.finished() == team.size.trials, "the other worker's end", 90)
         sleeper.signal(signal.SIGCONT)
@@ -101,13 +105,17 @@ def test_a_worker_frozen_inside_a_transaction_blocks_nobody(tmp_path: Path, data
         team.check({})
 
 
-def freeze_while_it_writes(team: Team, member: Member) -> bool:
-    """Freeze the only command; wake it if it has no open transaction that has written something."""
-    member.signal(signal.SIGSTOP)
-    written = team.rows(
+def freeze_while_it_writes(team: Team, address: str, member: Member) -> None:
+    """Freeze the only command in the middle of a transaction: once it has written, and before its next statement."""
+    ours = (
         "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'depthsearch %' "
-        "AND datname = current_database() AND state = 'idle in transaction' AND backend_xid IS NOT NULL"
+        "AND datname = current_database() AND "
     )
-    if not written:
-        member.signal(signal.SIGCONT)
-    return bool(written)
+    with closing(psycopg2.connect(**connect_args(url.parse(address)))) as connection, connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE depthsearch.checkpoints IN SHARE MODE")
+        until(lambda: team.rows(f"{ours} wait_event_type = 'Lock'"), "a write that waits")
+        member.signal(signal.SIGSTOP)
+    until(
+        lambda: team.rows(f"{ours} state = 'idle in transaction' AND backend_xid IS NOT NULL"),
+        "a transaction that nobody ends",
+    )

@@ -17,6 +17,7 @@ from storage.embedded.server import EmbeddedServer
 from tests.conftest import as_superuser, open_folder, small_disk
 from tests.faults.needs import need_root_and
 from tests.faults.pool import Size, Team, on_linux, pool, undisturbed
+from tests.search.command import until
 from tests.storage.processes import kill, wait_until_gone
 
 pytestmark = [pytest.mark.faults, on_linux]
@@ -48,7 +49,7 @@ def test_cut_connections_and_a_short_stop(own: EmbeddedServer, tmp_path: Path) -
         member = team.worker(2)
         team.wait_until_in_the_middle()
         for _ in range(3):
-            assert cut(team) > 0
+            until(lambda: cut(team) > 0, "a connection")
             time.sleep(0.5)
         own.stop(force=True)
         time.sleep(3)

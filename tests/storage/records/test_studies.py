@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from storage import database as databases
 from storage import url
+from storage.connecting import sessions
 from storage.database import Database, open_database
 from storage.errors import ForeignStudy, StudyExists, UnknownStudy, Unreachable
 from storage.records import studies
@@ -82,7 +83,10 @@ def test_optunas_own_tables_are_as_optuna_made_them(empty_database_url: str) -> 
     assert columns(empty_database_url) == before
 
 
-def test_a_connection_cut_by_the_server_is_replaced(database: Database, record: StudyRecord) -> None:
+def test_a_connection_cut_by_the_server_is_replaced(
+    database: Database, record: StudyRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "PING_AFTER_SECONDS", 0.0)  # as if it had been idle for a while
     with database.engine.begin() as connection:
         own = connection.scalar(text("SELECT pg_backend_pid()"))
     with open_database(database.url) as other, other.engine.begin() as connection:
