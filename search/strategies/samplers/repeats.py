@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from search.strategies.gp.encoding import Array, Encoding
 from search.strategies.gp.learning_curves import LearningCurves
 
+
 class Tried:
     """The configurations of a study's trials, running ones included.
 
