@@ -33,6 +33,8 @@ class LearningCurves:
     """Number of epochs reported by each trial."""
     finished: NDArray[np.int64]
     """Indices of the trials that have ended, in the order in which they ended."""
+    failed_FP: Array | None = None
+    """Units of F failed trials, which are none of the N: all that is known of them is that they were tried."""
 
     def __len__(self) -> int:
         return len(self.numbers_N)
@@ -67,6 +69,7 @@ class LearningCurves:
             best_NE=self.best_NE[kept],
             epochs_N=self.epochs_N[kept],
             finished=np.searchsorted(kept, self.finished),
+            failed_FP=self.failed_FP,
         )
 
     @property
@@ -94,11 +97,9 @@ class CurveReader:
 
     def read(self, study: Study, *, leave_out: int | None = None) -> LearningCurves:
         """Return the trials of the study, except waiting and failed ones and the one with the number `leave_out`."""
-        trials = [
-            trial
-            for trial in study.get_trials(deepcopy=False)
-            if trial.state not in LEFT_OUT and trial.number != leave_out
-        ]
+        all_trials = study.get_trials(deepcopy=False)
+        trials = [trial for trial in all_trials if trial.state not in LEFT_OUT and trial.number != leave_out]
+        failed = [self._encoding.units(trial.params) for trial in all_trials if trial.state == TrialState.FAIL]
         self._grow(len(trials))
         sign = 1.0 if study.direction == StudyDirection.MAXIMIZE else -1.0
         for place, trial in enumerate(trials):
@@ -113,6 +114,7 @@ class CurveReader:
             best_NE=self._best_NE[:n],
             epochs_N=self._epochs_N[:n],
             finished=_by_end(trials),
+            failed_FP=np.array(failed).reshape(-1, len(self._encoding)),
         )
 
     def _grow(self, needed: int) -> None:

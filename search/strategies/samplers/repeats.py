@@ -15,7 +15,7 @@ from search.strategies.gp.learning_curves import LearningCurves
 
 
 class Tried:
-    """The configurations of a study's trials, running ones included.
+    """The configurations of a study's trials, running and failed ones included.
 
     Two configurations are the same if their features are: they differ in parameters that do not exist, if at all.
 
@@ -28,6 +28,8 @@ class Tried:
         self.features_NC = encoding.features(curves.units_NP)
         self._whole = np.flatnonzero(encoding.are_whole(curves.units_NP))
         self._keys = set(_keys(self.features_NC[self._whole]))
+        if curves.failed_FP is not None:
+            self._keys.update(_keys(encoding.features(curves.failed_FP[encoding.are_whole(curves.failed_FP)])))
 
     def add(self, units_P: Array) -> None:
         """Count a configuration that a trial will have."""
@@ -41,7 +43,7 @@ class Tried:
     def list_repeats(self, held_P: Array) -> Array:
         """Return the units of the configurations to choose a repeat from, shape (N, P).
 
-        All but those that broke down whenever they were tried; all if every one did.
+        All but those that broke down whenever they were tried, and those that failed; all if every one did.
 
         held_P: the units of the parameters that are decided, NaN for each other.
         """

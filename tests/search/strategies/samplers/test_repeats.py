@@ -95,6 +95,22 @@ def test_what_breaks_down_is_not_repeated() -> None:
     assert found[8:] == [(("x", 3),)] * 4
 
 
+@pytest.mark.parametrize("failing", [{3}, set(range(1, 9))])
+def test_what_failed_is_not_tried_again_while_there_is_another(failing: set[int]) -> None:
+    study = make_study(EIGHT)
+    found = []
+    for _ in range(12):
+        trial = ask(study, EIGHT)
+        found.append(trial.params["x"])
+        if trial.params["x"] in failing:
+            study.tell(trial, state=TrialState.FAIL)
+            continue
+        trial.report(0.5, 0)
+        study.tell(trial, state=TrialState.PRUNED)
+    assert sorted(found[:8]) == list(range(1, 9))
+    assert len(failing) == 8 or not failing & {*found[8:]}
+
+
 def test_configurations_that_differ_in_what_does_not_exist_are_the_same() -> None:
     found = search(make_study(CONDITIONAL), CONDITIONAL, lambda params: params.get("a.x", 0) / 10, 12)
     assert len(set(found[:6])) == 6
