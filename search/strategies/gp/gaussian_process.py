@@ -9,9 +9,9 @@ where k is a Matern-5/2 kernel with one length scale per parameter and f(x) is t
 earlier studies. The variances are of an effect common to all epochs (a_0), of one common to neighbouring epochs
 (a_1), of a trial's own deviation by its seed and data order (a_2), of a common slope in time (a_3), of the observation
 noise (a_4), of the weights of the earlier studies' predictions (a_5) and of a configuration's own slope in time (a_6),
-by which one that rises slowly, but keeps rising, is expected to pass others. After Rasmussen and Williams 2006, chapters 2
-and 5; freeze-thaw (Swersky et al. 2014) and DyHPO (Wistuba et al. 2022) use kernels of this kind. Kernel parameters
-are maximum a posteriori estimates under log-normal priors.
+by which one that rises slowly, but keeps rising, is expected to pass others. After Rasmussen and Williams 2006,
+chapters 2 and 5; freeze-thaw (Swersky et al. 2014) and DyHPO (Wistuba et al. 2022) use kernels of this kind. Kernel
+parameters are maximum a posteriori estimates under log-normal priors.
 
 Shapes: R rows, N candidates, C columns of features, P parameters, K earlier studies.
 """
@@ -32,8 +32,8 @@ from search.strategies.gp.evidence import Evidence
 TIME_SCALE = 0.7
 JITTER = 1e-4
 # Medians of the priors of a_0 to a_6, and the standard deviations of their logarithms.
-# Their a_0, a_1 and a_6 correlate the first and the last epoch by 0.6. With 0.8 slow starters were stopped before one had
-# been seen to end, and the search kept to the first hill that it had found.
+# Their a_0, a_1 and a_6 correlate the first and the last epoch by 0.6. With 0.8 slow starters were stopped before one
+# had been seen to end, and the search kept to the first hill that it had found.
 AMPLITUDES = (0.4, 0.3, 0.05, 0.5, 0.03, 0.3, 0.3)
 AMPLITUDE_SPREAD = (0.7, 0.7, 1.0, 1.0, 1.0, 1.0, 1.0)
 AMPLITUDE_BOUNDS = ((-6, 2), (-6, 2), (-6, 2), (-6, 2), (-7, 1), (-6, 2), (-6, 2))

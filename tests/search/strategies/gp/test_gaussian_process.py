@@ -38,8 +38,8 @@ def by_definition(rows: Evidence) -> np.ndarray:
         for j in range(len(rows)):
             r = 5**0.5 * np.linalg.norm((rows.features_RC[i] - rows.features_RC[j]) / ls)
             near = np.exp(-((rows.time_R[i] - rows.time_R[j]) ** 2) / (2 * 0.7**2))
-            matrix[i, j] = (1 + r + r * r / 3) * np.exp(-r) * (
-                a[0] + a[1] * near + a[6] * rows.time_R[i] * rows.time_R[j]
+            matrix[i, j] = (
+                (1 + r + r * r / 3) * np.exp(-r) * (a[0] + a[1] * near + a[6] * rows.time_R[i] * rows.time_R[j])
             )
             matrix[i, j] += a[2] * (rows.trial_R[i] == rows.trial_R[j]) + a[3] * rows.time_R[i] * rows.time_R[j]
             if rows.earlier_RK is not None:
