@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import (
@@ -24,7 +24,7 @@ from storage.leasing.leases import DEFAULT_SECONDS
 
 FILE_VARIABLE = "SEARCH_CONFIG"
 DEFAULT_FILE = "search.toml"
-HARMLESS = ("device", "workers", "lease_seconds", "checkpoint_share", "checkpoints_kept", "hung_seconds")
+HARMLESS = ("device", "step", "workers", "lease_seconds", "checkpoint_share", "checkpoints_kept", "hung_seconds")
 """What a file of the working folder may set, which may have come with somebody else's project: nothing that says where
 things are, and so what is opened, started or deleted."""
 
@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     """Folder of the embedded server and of everything else that must last."""
     device: str = "all"
     """Devices of this machine's workers: cpu, cuda, all, or a list such as cuda:0,cuda:1."""
+    step: Literal["auto", "eager", "graph"] = "auto"
+    """How training steps run on a GPU: `graph` launches a whole step at once, `eager` each of its operations; `auto`
+    takes a graph for every network that one can hold."""
     workers: int | None = Field(default=None, ge=1, le=1024)
     """Worker processes on this machine; None for one per GPU or, without a GPU, one per core."""
     lease_seconds: float = Field(default=DEFAULT_SECONDS, gt=0.5, le=86400)

@@ -56,6 +56,17 @@ def autocast(device: torch.device, precision: Precision) -> AbstractContextManag
     return torch.autocast(device.type, dtype=torch.bfloat16) if use else nullcontext()
 
 
+def set_float32_precision(device: torch.device, precision: Precision) -> None:
+    """Let a CUDA device multiply in TensorFloat-32 (10 bits of mantissa), unless `float32` is asked for.
+
+    It applies to float32 matrices and convolutions, for this process.
+    """
+    if device.type == "cuda":
+        allowed = precision != "float32"
+        torch.backends.cuda.matmul.allow_tf32 = allowed
+        torch.backends.cudnn.allow_tf32 = allowed
+
+
 def has_fast_bfloat16(device: torch.device) -> bool:
     """Return whether the device multiplies bfloat16 matrices in hardware."""
     if device.type == "cuda":

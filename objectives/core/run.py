@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from objectives.base.device import as_out_of_memory, clear_memory
+from objectives.base.device import as_out_of_memory, clear_memory, set_float32_precision
 from objectives.base.errors import ObjectiveError, UnusableState
 from objectives.base.registry import as_choice, resolve
 from objectives.base.seeds import derive_seed
+from objectives.core.loop import NOTHING_FROZEN, Report, fit
 from objectives.core.objective import Objective
 from objectives.data.batches.examples import TrainValidation
 from objectives.models.own_modules import check_extra_state, create_lazy_parameters
@@ -24,9 +25,9 @@ from objectives.reuse.freeze import Freeze
 from objectives.reuse.trained_network import TrainedNetwork
 from objectives.schedules.catalogue import SCHEDULES
 from objectives.schedules.rates import Rates, ReplayedRates, build_rates
-from objectives.training.callbacks import TrainingCallback
+from objectives.training.callbacks import NULL_CALLBACK, TrainingCallback
 from objectives.training.config import TrainingConfig
-from objectives.training.loop import NOTHING_FROZEN, NULL_CALLBACK, Report, fit
+from objectives.training.engines.choice import StepMode
 from spaces import Configuration
 
 
@@ -42,10 +43,11 @@ def train(
     recorded_losses: Sequence[float] | None = None,
     sources: Mapping[str, TrainedNetwork] | None = None,
     callback: TrainingCallback = NULL_CALLBACK,
+    step_mode: StepMode = "auto",
 ) -> nn.Module:
     """Train one network and return it with the weights that its value was measured on.
 
-    An objective with its own `train` uses none of the last four arguments, and always starts at the first epoch.
+    An objective with its own `train` uses none of the last five arguments, and always starts at the first epoch.
 
     Args:
         epochs: how many to train, at most.
@@ -53,6 +55,8 @@ def train(
         recorded_losses: that training's validation losses, one per epoch, for a schedule that looks at them.
         sources: networks of other studies, by the study's name.
         callback: is told about every batch, and keeps the state that an interrupted training resumes from.
+        step_mode: whether a step is launched as one CUDA graph (`graph`), operation by operation (`eager`), or as a
+            graph where that is possible (`auto`).
 
     Raises:
         StopTraining: the callback asked for it.
@@ -73,6 +77,7 @@ def train(
             schedule_epochs=schedule_epochs or epochs,
             recorded_losses=recorded_losses,
             sources=sources or {},
+            step_mode=step_mode,
         )
         return shipped.run(report, callback)
     except SystemExit as error:
@@ -113,6 +118,7 @@ class StandardTraining:
     schedule_epochs: int
     recorded_losses: Sequence[float] | None
     sources: Mapping[str, TrainedNetwork]
+    step_mode: StepMode
 
     def run(self, report: Report, callback: TrainingCallback) -> nn.Module:
         """Resume from the callback's state, or start from the beginning if there is none or it cannot be used."""
@@ -125,6 +131,7 @@ class StandardTraining:
         return self._fit(report, callback, None)
 
     def _fit(self, report: Report, callback: TrainingCallback, state: bytes | None) -> nn.Module:
+        set_float32_precision(self.data.device, self.objective.precision)
         _seed_everything(self.data, self.seed)
         training = Configuration({**self.objective.defaults, **self.config}).into(TrainingConfig)
         model = build_network(self.objective, self.config).to(self.data.device)
@@ -141,6 +148,7 @@ class StandardTraining:
             freeze=freeze,
             callback=callback,
             state=state,
+            step_mode=self.step_mode,
         )
         return model
 

@@ -21,6 +21,9 @@ class TrainingCallback(Protocol):
     def report_refused(self, reason: str) -> None:
         """Take note that the loaded state cannot be used and training starts from the beginning."""
 
+    def note_engine(self, description: str) -> None:
+        """Take note of how steps run on a GPU: `graph`, or `eager: ` and the reason."""
+
     def due(self) -> bool:
         """Return whether to keep a state at the end of this epoch."""
 
@@ -41,9 +44,15 @@ class NullCallback:
     def report_refused(self, reason: str) -> None:
         """Do nothing."""
 
+    def note_engine(self, description: str) -> None:
+        """Do nothing."""
+
     def due(self) -> bool:
         """Return False."""
         return False
 
     def keep(self, epoch: int, state: bytes) -> None:
         """Do nothing."""
+
+
+NULL_CALLBACK = NullCallback()

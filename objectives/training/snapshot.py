@@ -7,18 +7,17 @@ augmentation, the learning rates.
 from __future__ import annotations
 
 import io
-import random
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from objectives.base.errors import UnusableState, first_line
+from objectives.optimizers.execution import load_optimizer_state
 from objectives.schedules.rates import Rates
 from objectives.training.best_weights import BestWeights
+from objectives.training.random_states import get_random_states, set_random_states
 
 FORMAT_VERSION = 1
 
@@ -60,7 +59,7 @@ class TrainingState:
             "optimizer": self.optimizer.state_dict(),
             "rates": self.rates.state(),
             "keeper": self.best_weights.state(),
-            "random": _get_random_states(self.device),
+            "random": get_random_states(self.device),
         }
         buffer = io.BytesIO()
         torch.save(content, buffer)
@@ -80,33 +79,13 @@ class TrainingState:
             if content["form"] != FORMAT_VERSION:
                 raise UnusableState(f"its format is {content['form']!r}, but this program reads {FORMAT_VERSION}")
             self.model.load_state_dict(content["model"])
-            self.optimizer.load_state_dict(content["optimizer"])
+            load_optimizer_state(self.optimizer, content["optimizer"])
             self.rates.restore(content["rates"])
             self.best_weights.restore(content["keeper"])
-            _set_random_states(content["random"], self.device)
+            set_random_states(content["random"], self.device)
             loss = content["loss"].to(self.device)
             return Position(epoch=int(content["epoch"]), batches=int(content["batches"]), loss=loss)
         except UnusableState:
             raise
         except Exception as error:  # torch and pickle raise many types for content of another origin
             raise UnusableState(f"{type(error).__name__}: {first_line(error)}"[:300]) from error
-
-
-def _get_random_states(device: torch.device) -> dict[str, Any]:
-    numpy_state = np.random.get_state(legacy=False)
-    assert isinstance(numpy_state, dict)
-    mersenne = numpy_state["state"]
-    return {
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
-        "python": random.getstate(),
-        "numpy": {**numpy_state, "state": {"key": mersenne["key"].tolist(), "pos": mersenne["pos"]}},
-    }
-
-
-def _set_random_states(states: dict[str, Any], device: torch.device) -> None:
-    torch.set_rng_state(states["torch"])
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(states["cuda"], device)
-    random.setstate(states["python"])
-    np.random.set_state(states["numpy"])

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from objectives.base.device import Precision, autocast
 from objectives.base.registry import resolve
 from objectives.optimizers.clipping import CLIPPINGS
+from objectives.optimizers.execution import choose_execution
 from objectives.optimizers.groups import build_optimizer, trainable_weights
 from objectives.regularizers.max_norm import constrain_
 from objectives.regularizers.penalties import compute_penalty
@@ -22,33 +23,35 @@ class Step:
         ObjectiveError: unknown optimizer, clipping or option.
     """
 
-    def __init__(self, model: nn.Module, config: TrainingConfig, precision: Precision) -> None:
+    def __init__(self, model: nn.Module, config: TrainingConfig, precision: Precision, device: torch.device) -> None:
         self.model = model
         self.config = config
         self.precision = precision
         self.optimizer = build_optimizer(model, config.optimizer_choice)
+        choose_execution(self.optimizer, device)
         clipping, options = resolve(CLIPPINGS, config.clipping, "clipping")
         self.clip = clipping.build(**options)
 
-    def __call__(self, x_BCHW: Tensor, y_B: Tensor, learning_rate: float, momentum: float | None) -> Tensor:
-        """Take one step and return the loss before it, including penalties, as a scalar without gradient."""
+    def compute_gradients(self, x_BCHW: Tensor, y_B: Tensor) -> Tensor:
+        """Set every parameter's gradient; return the loss, including penalties, as a scalar without gradient."""
         config = self.config
-        set_rates(self.optimizer, learning_rate, momentum)
         with autocast(x_BCHW.device, self.precision):
             loss = F.cross_entropy(self.model(x_BCHW), y_B, label_smoothing=config.label_smoothing)
-        learning = trainable_weights(self.model) if config.l1 or config.l2 or config.max_norm else []
         if config.l1 or config.l2:
-            loss = loss + compute_penalty(learning, config.l1, config.l2)
+            loss = loss + compute_penalty(trainable_weights(self.model), config.l1, config.l2)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.clip(self.model.parameters())
-        self.optimizer.step()
-        if config.max_norm:
-            constrain_(learning, config.max_norm)
         return loss.detach()
 
+    def update(self) -> None:
+        """Change the weights by their gradients at the optimizer's current rates."""
+        self.optimizer.step()
+        if self.config.max_norm:
+            constrain_(trainable_weights(self.model), self.config.max_norm)
 
-def set_rates(optimizer: torch.optim.Optimizer, learning_rate: float, momentum: float | None) -> None:
+
+def set_rates(optimizer: torch.optim.Optimizer, learning_rate: float | Tensor, momentum: float | None) -> None:
     """Set every group's learning rate and, unless it is None, the momentum (or first beta) of groups that have one."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate

@@ -24,7 +24,8 @@ from search.errors import SearchError
 from search.settings import Settings
 from search.study.provenance import find_package_versions
 from search.workers import devices, recovery
-from search.workers.sockets import find_socket_folder, find_temporary_folder
+from search.workers.machine.gpu_sharing import find_obstacle, is_running
+from search.workers.machine.sockets import find_socket_folder, find_temporary_folder
 from storage import url
 from storage.database import Database
 from storage.records import studies
@@ -173,4 +174,12 @@ def _data(settings: Settings) -> str:
 def _devices(settings: Settings) -> str:
     there = devices.list_devices(settings.device)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{', '.join(there)}; {devices.count_cores()} CPU cores, {memory:.0f} GiB memory"
+    return f"{', '.join(there)}{_sharing(there)}; {devices.count_cores()} CPU cores, {memory:.0f} GiB memory"
+
+
+def _sharing(there: list[str]) -> str:
+    """Return how several workers would use one GPU."""
+    if there == ["cpu"]:
+        return ""
+    obstacle = find_obstacle()
+    return f" (workers take turns: {obstacle})" if obstacle and not is_running() else " (workers share one by MPS)"

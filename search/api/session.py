@@ -74,6 +74,7 @@ class Session:
         else:
             record = studies.get(self.database.engine, self.record.name)
             create.check_not_moved(record)
+            create.check_policy(self.database, record, request, self.plan)
             create.raise_budget(self.database, record, request)
         return self.plan
 

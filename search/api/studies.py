@@ -7,7 +7,10 @@ import logging
 from search.connection import open_storage
 from search.errors import StoredValueRefused
 from search.settings import Settings, load
+from search.strategies.policy import describe_policy
+from search.study.create import check_not_moved
 from search.study.plan import check_name
+from search.study.spec import PolicyPeriod, StudySpec, change_policy
 from search.study.status import StudyView
 from search.study.status_types import Status
 from storage.database import Database
@@ -56,6 +59,26 @@ def rename_study(database: Database, name: str, new_name: str) -> None:
     """
     check_name(new_name)
     study_changes.rename(database, name, new_name)
+
+
+def upgrade_study(database: Database, name: str) -> tuple[PolicyPeriod, ...] | None:
+    """Let this program's search policy choose and stop a study's trials from here on; those that it has stay.
+
+    Returns:
+        All policies that it has had, the present one last; None if it has this program's already.
+
+    Raises:
+        UsageError: it was moved to another storage.
+        StorageError: there is no such study, or it is in use.
+    """
+    record = studies.get(database.engine, name)
+    check_not_moved(record)
+    spec = StudySpec.from_json(record.spec)
+    current = describe_policy(spec.sampler, spec.pruner)
+    if spec.policy == current:
+        return None
+    study_changes.change_spec(database, name, lambda stored, trials: change_policy(stored, current, trials))
+    return StudySpec.from_json(studies.get(database.engine, name).spec).policy_periods
 
 
 def delete_study(database: Database, name: str, settings: Settings) -> int:

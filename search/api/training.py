@@ -111,8 +111,7 @@ def train(
         Interrupted: a signal arrived; the workers have ended.
     """
     create.start_study(session.database, session.record.study_id, seconds)
-    if session.view.status().budget.left != 0:
-        supervise(session, jobs, progress)
+    supervise(session, jobs, progress)
     return session.view.status()
 
 
@@ -136,7 +135,8 @@ def plan_joining(session: Session, machine: Machine, decoding: Decoding | None =
         raise NothingToDo(f"study {record.name!r} was stopped; `{resume}` starts it again")
     session.database.check_writable()  # a worker would wait for that, as after a failover
     request = StudyRequest(study=record.name, objective=session.objective)
-    session.plan = plans.resolve_stored(record, request, session.settings, decoding)
+    session.plan = plans.resolve_stored(record, request, session.settings, decoding, searches=False)
+    create.check_policy(session.database, record, request, session.plan)
     prior_studies.list_names(session.database.engine, session.plan.spec)  # logs how many of them are gone
     return machine.plan_jobs(session)
 
@@ -144,9 +144,13 @@ def plan_joining(session: Session, machine: Machine, decoding: Decoding | None =
 def supervise(session: Session, jobs: list[WorkerJob], progress: Callback | None) -> None:
     """Run the workers until they find nothing more to do, leaving the study's settings as they are.
 
+    Where nothing is left to do, none is started.
+
     Raises:
         SearchError, Interrupted: as for `train`.
     """
+    if session.view.status().budget.left == 0:
+        return
     supervisor = Supervisor(WorkerPool(database=session.database, study_id=session.record.study_id, jobs=jobs))
     if progress is None:
         supervisor.run(lambda: None)

@@ -85,7 +85,7 @@ def _running(progress: Progress) -> Table:
             f"{worker.host} {worker.device}",
             format_parameters(trial.params),
         )
-        table.add_row(*map(as_cell, row))
+        table.add_row(*(as_cell(cell, "ellipsis") for cell in row))
     return table
 
 
@@ -94,7 +94,7 @@ def summarize(before: Status, status: Status, seconds: float) -> str:
 
     before: an earlier state. seconds: between the two.
     """
-    text = f"{format_progress(status)} ({format_counts(status) or 'none yet'})"
+    text = f"{status.describe_progress('/')} ({format_counts(status) or 'none yet'})"
     best = status.best
     if best is not None:
         text += f"  |  best {best.value:.4f} (trial {best.trial}: {format_parameters(best.params)})"
@@ -102,13 +102,6 @@ def summarize(before: Status, status: Status, seconds: float) -> str:
     if left:
         text += f"  |  about {format_duration(seconds * left)} left"
     return text
-
-
-def format_progress(status: Status) -> str:
-    """Return how much of the budget is spent, in a few characters: `12/30 trials, 80/400 epochs`."""
-    finished, budget = status.states.finished, status.budget
-    done = count_noun(finished, "trial") if budget.trials is None else f"{finished}/{budget.trials} trials"
-    return done if budget.epochs is None else f"{done}, {status.epochs_trained}/{budget.epochs} epochs"
 
 
 def estimate_share_left(before: Status, status: Status) -> float | None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from rich.console import Console
+from rich.console import Console, OverflowMethod
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
@@ -84,9 +84,12 @@ def note(text: str) -> None:
     print(escape_controls(text), file=sys.stderr, flush=True)
 
 
-def as_cell(value: object) -> Text:
-    """Return a value as a cell of a table or a line of rich's: without rich's markup, and with nothing that acts."""
-    return Text("" if value is None else escape_controls(str(value)), overflow="fold")
+def as_cell(value: object, overflow: OverflowMethod = "fold") -> Text:
+    """Return a value as a cell of a table or a line of rich's: without rich's markup, and with nothing that acts.
+
+    overflow: what becomes of a value that is too long.
+    """
+    return Text("" if value is None else escape_controls(str(value)), overflow=overflow)
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -8,6 +8,7 @@ from objectives.base.plurals import count_noun
 from search.display.live_display import format_counts
 from search.display.output import format_configuration, print_table, say
 from search.strategies.pruners.audit import PruningAudit
+from search.study.spec import PolicyPeriod
 from search.study.status_types import Status, WorkerState
 
 
@@ -49,6 +50,7 @@ def format_status(status: Status) -> list[str]:
     lines += [f"trial {error.trial} failed: {error.error}" for error in status.errors]
     audit = format_audit(status.pruning)
     lines += [] if audit is None else [audit]
+    lines += [f"search policy {format_policies(status.policies)}"] if len(status.policies) > 1 else []
     best, final = status.best, status.final
     if best is not None:
         lines.append(f"best validation accuracy {best.value:.4f} (trial {best.trial})")
@@ -56,6 +58,19 @@ def format_status(status: Status) -> list[str]:
     if final is not None:
         lines.append(f"test accuracy {final.test_accuracy:.4f}, scored {final.scored_at}")
     return lines
+
+
+def format_policies(policies: Sequence[PolicyPeriod]) -> str:
+    """Return the search policies that a study has had, the present one last: `curves/1, from trial 12 on curves/2`."""
+    first, *later = policies
+    return first.policy + "".join(f", from trial {one.first_trial} on {one.policy}" for one in later)
+
+
+def format_upgrade(study: str, policies: Sequence[PolicyPeriod] | None) -> str:
+    """Return what an upgrade did to a study; `policies` are None if it had this program's search policy already."""
+    if policies is None:
+        return f"study {study} has the search policy of this program; there is nothing to upgrade"
+    return f"study {study} has the search policy {format_policies(policies)}"
 
 
 def _format_budget(status: Status) -> str:

@@ -12,7 +12,7 @@ from torch import nn
 
 from objectives.base.device import Precision, autocast
 from objectives.data.batches.examples import Examples
-from objectives.training.loop import EVALUATION_BATCH
+from objectives.training.evaluation import EVALUATION_BATCH
 
 CALIBRATION_BINS = 15
 

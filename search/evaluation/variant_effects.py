@@ -9,7 +9,7 @@ from torch import nn
 
 from objectives.base.device import Precision
 from objectives.data.batches.examples import TrainValidation
-from objectives.training.loop import evaluate
+from objectives.training.evaluation import evaluate
 from objectives.variants.apply import apply_one_by_one, apply_variants
 from objectives.variants.pruning import measure_sparsity
 from search.evaluation.final_step import FinalStep

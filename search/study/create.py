@@ -15,6 +15,7 @@ from search.strategies.registry import find_pruner
 from search.study import prior_studies, source_networks
 from search.study.plan import ResolvedStudy, StudyRequest, resolve_new, resolve_stored
 from search.study.spec import StudySpec
+from search.study.status import read_budget
 from storage.database import Database
 from storage.errors import StudyExists, UnknownStudy, format_command
 from storage.records import studies
@@ -70,11 +71,13 @@ def resume_study(
 
     Raises:
         UnknownStudy: there is no such study.
-        UsageError: it was created with other values, or has a larger budget, or was moved to another storage.
+        UsageError: it was created with other values, or has a larger budget, or was moved to another storage, or has
+            trials left to train and another search policy than this program.
     """
     record = studies.get(database.engine, request.study)
     check_not_moved(record)
-    plan = resolve_stored(record, request, settings, progress)
+    plan = resolve_stored(record, request, settings, progress, searches=False)
+    check_policy(database, record, request, plan)
     prior_studies.check_unchanged(database.engine, record, request.experience)
     source_networks.fetch_sources(database.engine, record.name, plan.spec, plan.found.objective)
     raise_budget(database, record, request)
@@ -93,6 +96,21 @@ def check_not_moved(record: StudyRecord) -> None:
     """Raise `UsageError` if the study was moved to another storage."""
     if record.control == "moved":
         raise UsageError(f"study {record.name!r} was {record.reason}; continue it there")
+
+
+def check_policy(database: Database, record: StudyRecord, request: StudyRequest, plan: ResolvedStudy) -> None:
+    """Refuse to train more trials with another policy than the study's; one whose budget is spent trains none.
+
+    Raises:
+        UsageError: the request, or the budget as it is, lets the study have more trials.
+    """
+    stored = StudySpec.from_json(record.spec)
+    if stored.policy == plan.spec.policy:
+        return
+    asked = (request.trials, request.count_epoch_budget(stored.epochs))
+    same = all(new in (None, old) for new, old in zip(asked, (record.trials, record.epoch_budget), strict=True))
+    if not same or read_budget(database, record).left != 0:
+        stored.check_policy(record.name, plan.spec.policy)
 
 
 def raise_budget(database: Database, record: StudyRecord, request: StudyRequest) -> None:

@@ -1,4 +1,4 @@
-"""What a study was created with: the part of its record that never changes."""
+"""What a study was created with, which never changes, and the search policies that it has had."""
 
 from __future__ import annotations
 
@@ -13,6 +13,17 @@ from search.study.options import OPTIONS, StudyOptions
 from spaces import Space
 from spaces.described import convert_rows
 from spaces.space import diff_descriptions
+from storage.errors import format_command
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyPeriod:
+    """A search policy and the first trial that it chose."""
+
+    policy: str
+    """The sampler and the pruner with their versions: `curves/1+rank/1`."""
+    first_trial: int
+    """Its number, counted from 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +44,8 @@ class StudySpec(StudyOptions[Never]):
     split_fingerprint: str
     policy: str
     """The sampler and the pruner with their versions, `curves/1+rank/1`: what proposes and stops the trials."""
+    policies: Sequence[PolicyPeriod] = ()
+    """Every policy that the study has had, the present one last; empty if there has been no other."""
     versions: Mapping[str, str]
     git_commit: str | None
     sources: Mapping[str, str] = field(default_factory=dict)
@@ -63,6 +76,7 @@ class StudySpec(StudyOptions[Never]):
             values["space"] = convert_rows(values["space"])
         values["objective"] = _read_objective(values["objective"])
         _check_dataset(values["dataset"])
+        values["policies"] = _read_policies(values["policies"] or ())
         return cls(**values)
 
     def read_space(self) -> Space:
@@ -104,11 +118,18 @@ class StudySpec(StudyOptions[Never]):
             UsageError: naming both.
         """
         if self.policy != current:
+            upgrade = format_command("study", "upgrade", "--study", study)
             raise UsageError(
-                f"study {study!r} was created with the search policy {self.policy}, and this program has {current}, "
-                "which would choose and stop its trials differently from here on; continue it with depthsearch "
-                f"{self.versions['depthsearch']}, or carry its trials over to a new study with --fork NAME"
+                f"study {study!r} has the search policy {self.policy}, and this program has {current}, which would "
+                "choose and stop its trials differently from here on; allow that with "
+                f"`{upgrade}`, carry the finished trials over to a new study with --fork NAME, or "
+                f"continue it with depthsearch {self.versions['depthsearch']}"
             )
+
+    @property
+    def policy_periods(self) -> tuple[PolicyPeriod, ...]:
+        """Every policy that the study has had and the first trial that each chose, the present one last."""
+        return tuple(self.policies) or (PolicyPeriod(policy=self.policy, first_trial=0),)
 
     def _changed(self, other: StudySpec, names: Sequence[str]) -> list[str]:
         return [
@@ -136,6 +157,17 @@ class StudySpec(StudyOptions[Never]):
         ]
 
 
+def change_policy(stored: Mapping[str, Any], policy: str, trials: int) -> dict[str, Any]:
+    """Return a stored record with another policy from the next trial on.
+
+    trials: how many the study has; they keep what they were given.
+    """
+    if stored["policy"] == policy:
+        return dict(stored)
+    before = [asdict(one) for one in StudySpec.from_json(stored).policy_periods if one.first_trial < trials]
+    return {**stored, "policy": policy, "policies": [*before, {"policy": policy, "first_trial": trials}]}
+
+
 def find_changed_files(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
     """Return the names of the files whose hashes differ, or which one of the two objectives has not got."""
     return [name for name in dict.fromkeys((*before, *after)) if before.get(name) != after.get(name)]
@@ -161,6 +193,17 @@ def _read_objective(stored: object) -> ObjectiveName:
         raise StoredValueRefused(
             f"the study's objective is changed in the storage: {error}; restore the storage from a backup, or start a "
             "study of another name"
+        ) from None
+
+
+def _read_policies(stored: Any) -> tuple[PolicyPeriod, ...]:
+    """Return the policies that a study has had; others who may write to the storage can have changed them."""
+    try:
+        return tuple(PolicyPeriod(policy=str(one["policy"]), first_trial=int(one["first_trial"])) for one in stored)
+    except (TypeError, KeyError, ValueError):
+        raise StoredValueRefused(
+            f"the study's policies are changed in the storage: {str(stored)[:100]!r} are none; restore the storage "
+            "from a backup, or start a study of another name"
         ) from None
 
 

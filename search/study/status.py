@@ -64,6 +64,7 @@ class StudyView:
             stop_reason=self.record.reason,
             errors=recent_errors(trials),
             pruning=summarize_audit(trials),
+            policies=StudySpec.from_json(self.record.spec).policy_periods,
         )
 
     def _workers(self) -> tuple[WorkerState, ...]:
@@ -100,6 +101,12 @@ def measure_budget(record: StudyRecord, trials: list[FrozenTrial]) -> Budget:
         elif record.trials is None and left:
             known = None
     return Budget(trials=record.trials, left=known, epochs=record.epoch_budget)
+
+
+def read_budget(database: Database, record: StudyRecord) -> Budget:
+    """Read the study's trials and return its budget and what is left of it."""
+    study = optuna.load_study(study_name=record.name, storage=database.optuna)
+    return measure_budget(record, study.get_trials(deepcopy=False))
 
 
 def rank_completed(trials: list[FrozenTrial]) -> list[FrozenTrial]:

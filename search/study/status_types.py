@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from objectives.base.plurals import count_noun
 from search.evaluation.results.score import Score
 from search.strategies.pruners.audit import PruningAudit
+from search.study.spec import PolicyPeriod
 from spaces import Scalar
 
 
@@ -98,6 +99,8 @@ class Status:
     errors: tuple[TrialError, ...]
     """The last ten trials that failed."""
     pruning: PruningAudit
+    policies: tuple[PolicyPeriod, ...]
+    """What chose and stopped the trials: one search policy, unless `search study upgrade` changed it."""
 
     def to_json(self) -> dict[str, object]:
         """Return the document that `search status --json` prints."""
@@ -106,10 +109,14 @@ class Status:
     @property
     def progress(self) -> str:
         """How much of the budget is spent, for people: `12 of 30 trials, 80 of 400 epochs`."""
+        return self.describe_progress()
+
+    def describe_progress(self, of: str = " of ") -> str:
+        """Return how much of the budget is spent, with `of` between what is spent and what there is."""
         trials, epochs = self.budget.trials, self.budget.epochs
         finished = self.states.finished
-        done = count_noun(finished, "trial") if trials is None else f"{finished} of {trials} trials"
-        return done if epochs is None else f"{done}, {self.epochs_trained} of {epochs} epochs"
+        done = count_noun(finished, "trial") if trials is None else f"{finished}{of}{trials} trials"
+        return done if epochs is None else f"{done}, {self.epochs_trained}{of}{epochs} epochs"
 
     def __str__(self) -> str:
         counts = ", ".join(f"{count} {state}" for state, count in asdict(self.states).items() if count)

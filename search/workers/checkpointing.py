@@ -70,7 +70,11 @@ class CheckpointManager:
 
 
 class CheckpointCallback:
-    """The `TrainingCallback` of one trial. `note` is called with the place where the training resumed, if it did."""
+    """The `TrainingCallback` of one trial.
+
+    note_resumed: called with the place where the training resumed, if it did. note_engine: called with how its steps
+    run on a GPU.
+    """
 
     def __init__(
         self,
@@ -78,13 +82,15 @@ class CheckpointCallback:
         heartbeat: Heartbeat,
         trial: int,
         lease: Lease,
-        note: Callable[[str], None],
+        note_resumed: Callable[[str], None],
+        note_engine: Callable[[str], None],
     ) -> None:
         self._checkpoint_manager = checkpoint_manager
         self._heartbeat = heartbeat
         self._trial = trial
         self._lease = lease
-        self._note = note
+        self._note = note_resumed
+        self._note_engine = note_engine
         self._asked_at = 0.0
         checkpoint_manager.interval.begin()
 
@@ -119,6 +125,12 @@ class CheckpointCallback:
         """Note that training cannot resume from the stored state, and begins again."""
         _log.warning("trial %d begins again at epoch 0: %s", self._trial, reason)
         self._note(f"epoch 0: {reason}")
+
+    def note_engine(self, description: str) -> None:
+        """Note how steps run on a GPU: `graph`, or `eager: ` and the reason."""
+        if description != "graph":
+            _log.warning("trial %d trains step by step without a CUDA graph: %s", self._trial, description)
+        self._note_engine(description)
 
     def due(self) -> bool:
         """Return whether a state should be stored at the end of this epoch."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from objectives.data.files.prepared import Stamp
@@ -26,5 +27,7 @@ class WorkerJob:
     device: str
     threads: int
     """CPU threads of this worker, 1 or more."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables that the worker's environment has beside those of the command."""
     checked: Stamp | None = None
     """State of the decoded data whose content the starting process compared; the worker does so if it is another."""

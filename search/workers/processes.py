@@ -23,7 +23,7 @@ from search.errors import Exit, Interrupted, SearchError, UsageError
 from search.logs import configure, send_prints_to_stderr
 from search.signals import end_on_first, ignore_signals
 from search.workers.job import OUTAGE, WorkerJob
-from search.workers.sockets import use_socket_folder
+from search.workers.machine.sockets import use_socket_folder
 from storage.connecting.retry import is_outage
 
 # The time that a worker which is asked to end has to finish its step and write its state.
@@ -72,10 +72,15 @@ def start_worker(chosen: ForkServerContext, job: WorkerJob) -> WorkerProcess:
     """Start a worker process."""
     receiver, sender = chosen.Pipe(duplex=False)
     process = chosen.Process(target=_main, args=(job, sender), name=f"worker on {job.device}")
-    with hidden_main():
-        process.start()
+    start_process(process)
     sender.close()
     return WorkerProcess(process, receiver)
+
+
+def start_process(process: BaseProcess) -> None:
+    """Start a process that does not import the caller's script."""
+    with hidden_main():
+        process.start()
 
 
 @contextlib.contextmanager
@@ -102,8 +107,7 @@ def call_in_process(chosen: ForkServerContext, function: Callable[[str], Any], a
     """
     receiver, sender = chosen.Pipe(duplex=False)
     process = chosen.Process(target=_send_answer, args=(function, argument, sender), daemon=True)
-    with hidden_main():
-        process.start()
+    start_process(process)
     sender.close()
     try:
         succeeded, answer = receiver.recv()
@@ -129,6 +133,7 @@ def _send_answer(function: Callable[[str], Any], argument: str, sender: Connecti
 
 
 def _main(job: WorkerJob, sender: Connection) -> None:
+    os.environ.update(job.environment)
     configure()
     send_prints_to_stderr()
     _hide_test_files(job)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -12,13 +13,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from search.errors import Exit, SearchError
 from search.signals import hurry_on_second
 from search.workers import processes
+from search.workers.devices import count_cores
 from search.workers.job import HUNG, OUTAGE, WorkerJob
+from search.workers.machine.gpu_memory import MemoryBudget
+from search.workers.machine.gpu_sharing import share_gpus
+from search.workers.machine.growth import Growth
 from search.workers.processes import GRACE_SECONDS, WorkerProcess
 from storage.database import Database
 from storage.leasing import leases, workers
 from storage.records import epochs
 
 POLL_SECONDS = 0.25
+LOOK_SECONDS = 1.0
+"""Time between two looks at whether a GPU gains by more workers."""
 DEATHS_THAT_STOP = 5
 """This number of deaths per worker, without a new epoch of the study between them, ends the run."""
 
@@ -43,24 +50,40 @@ class Supervisor:
         self._running: dict[int, WorkerProcess] = {}
         self._deaths = 0
         self._epochs = 0
+        self._growth = plan_growth(pool.jobs, count_cores())
+        self._memory = MemoryBudget(pool.jobs[0].device) if self._growth else None
+        self._next_look = 0.0
 
     def run(self, watch: Callable[[], None]) -> None:
         """Run until every worker has ended, calling `watch` four times a second.
+
+        Several workers of one GPU share it by MPS where that is installed.
 
         Raises:
             SearchError: a worker failed with a message, or workers kept dying.
             Interrupted: a signal came; the workers have ended.
         """
-        try:
-            self._release_dead()
-            for index in range(len(self._pool.jobs)):
-                self._start(index)
-            while self._running:
-                self._collect()
-                watch()
-                time.sleep(POLL_SECONDS)
-        finally:
-            self._end()
+        jobs = self._pool.jobs
+        with self._share_gpus() as environment:
+            jobs[:] = [replace(job, environment=environment) for job in jobs]
+            try:
+                self._release_dead()
+                for index in range(len(jobs)):
+                    self._start(index)
+                while self._running:
+                    self._collect()
+                    self._grow()
+                    watch()
+                    time.sleep(POLL_SECONDS)
+            finally:
+                self._end()
+
+    def _share_gpus(self) -> AbstractContextManager[dict[str, str]]:
+        """Return a context that gives the workers' environment, if several use one GPU or may do so later."""
+        devices = [job.device for job in self._pool.jobs if job.device != "cpu"]
+        if devices and (self._growth is not None or len(set(devices)) < len(devices)):
+            return share_gpus(self._context, processes.start_process)
+        return nullcontext({})
 
     def _start(self, index: int) -> None:
         self._running[index] = processes.start_worker(self._context, self._pool.jobs[index])
@@ -72,6 +95,7 @@ class Supervisor:
                 continue
             del self._running[index]
             if code == Exit.DONE:
+                self._growth = None  # the study has no trial left for another worker
                 continue
             reason = worker.read_message()
             if reason is not None and code != OUTAGE:
@@ -81,6 +105,21 @@ class Supervisor:
             _log.warning("a worker died (code %d); a new one resumes its trial", code)
             self._release_dead()
             self._start(index)
+
+    def _grow(self) -> None:
+        """Add workers to GPUs that gain by them."""
+        growth = self._growth
+        if growth is None or self._memory is None or time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + LOOK_SECONDS
+        try:
+            trained = epochs.count_epochs(self._pool.database.engine, self._pool.study_id)
+        except SQLAlchemyError:
+            return
+        jobs = self._pool.jobs
+        for job in jobs[: growth.observe(time.monotonic(), trained, self._memory.count_fitting)]:
+            jobs.append(job)
+            self._start(len(jobs) - 1)
 
     def _count_death(self, code: int) -> None:
         self._deaths = 1 if self._has_moved() else self._deaths + 1
@@ -133,12 +172,21 @@ class Supervisor:
                 worker.process.kill()
 
 
+def plan_growth(jobs: list[WorkerJob], cores: int) -> Growth | None:
+    """Return how the number of workers grows, one a core at most; None if it was given, or for a CPU."""
+    if any(job.device == "cpu" or job.settings.workers is not None for job in jobs):
+        return None
+    return Growth(limit=cores, workers=len(jobs))
+
+
 def plan_jobs(job: WorkerJob, devices: list[str], count: int | None, cores: int) -> list[WorkerJob]:
     """Return one job for each worker: the devices in turn, the cores divided into threads.
 
-    Without a count there is one worker per GPU or, on the CPU, one per core (eight at most).
+    Without a count there is one worker per GPU, to begin with, or, on the CPU, one per core (eight at most).
     """
     if count is None:
         count = len(devices) if devices != ["cpu"] else min(cores, 8)
-    threads = max(1, cores // count)
+        threads = max(1, cores // count) if devices == ["cpu"] else 1
+    else:
+        threads = max(1, cores // count)
     return [replace(job, device=devices[index % len(devices)], threads=threads) for index in range(count)]

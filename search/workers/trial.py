@@ -22,6 +22,7 @@ from objectives.core.run import train
 from objectives.data.batches.examples import TrainValidation
 from objectives.data.files.errors import DataError
 from objectives.reuse.trained_network import TrainedNetwork
+from objectives.training.engines.choice import StepMode
 from search import signals
 from search.curves import best_value
 from search.study.status import rank_completed
@@ -57,6 +58,7 @@ class WorkerContext:
     sources: Mapping[str, TrainedNetwork]
     epochs: int
     seed: int
+    step_mode: StepMode
 
 
 class TrialRun:
@@ -126,6 +128,7 @@ class TrialRun:
             self._trial.number,
             self._lease,
             self._record.note_resumed,
+            self._record.note_engine,
         )
         return train(
             context.objective,
@@ -136,6 +139,7 @@ class TrialRun:
             seed=self._seed,
             sources=context.sources,
             callback=callback,
+            step_mode=context.step_mode,
         )
 
     def _draw_configuration(self) -> Configuration:

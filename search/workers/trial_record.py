@@ -1,9 +1,10 @@
 """What a worker stores about a trial beside its epochs: attributes for programs and people, and how it ended.
 
-A trial's user attributes: `seed`, `hardware` (the device's model) and `threads` say how it was trained; `continued`,
-where interrupted training resumed, the last few times; `reason`, why it did not complete; `error`, in a sentence,
-what went wrong; `peak_bytes`, the memory that was allocated when it ran out; `traceback` and `kind` describe a bug
-in the objective. Attributes are read by every sampler of every worker while a trial runs: they stay small.
+A trial's user attributes: `seed`, `hardware` (the device's model) and `threads` say how it was trained; `step`, on a
+GPU, whether a CUDA graph held a whole step; `continued`, where interrupted training resumed, the last few times;
+`reason`, why it did not complete; `error`, in a sentence, what went wrong; `peak_bytes`, the memory that was allocated
+when it ran out; `traceback` and `kind` describe a bug in the objective. Attributes are read by every sampler of every
+worker while a trial runs: they stay small.
 """
 
 from __future__ import annotations
@@ -43,6 +44,11 @@ class TrialRecord:
         """Store where the training resumed, beside the last few such places."""
         before = with_retries(read_trial, self._trial).user_attrs.get("continued", [])
         self._set("continued", [*before, place[:LONGEST_SENTENCE_CHARACTERS]][-RESUMES_KEPT:])
+
+    def note_engine(self, description: str) -> None:
+        """Store how the last holder's training steps ran on a GPU."""
+        if with_retries(read_trial, self._trial).user_attrs.get("step") != description:
+            self._set("step", description[:LONGEST_SENTENCE_CHARACTERS])
 
     def complete(self, value: float) -> TrialState:
         """End the trial as COMPLETE with its value."""

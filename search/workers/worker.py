@@ -97,6 +97,7 @@ def _prepare(
         data=load(plan.prepared, plan.split, device, classes=objective.classes),
         epochs=plan.spec.epochs,
         seed=plan.spec.seed,
+        step_mode=settings.step,
     )
 
 

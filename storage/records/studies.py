@@ -26,7 +26,7 @@ Control = Literal["run", "stop", "failed", "moved"]
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRecord:
-    """One study. `spec` is what it was created with and never changes; its budget may be raised."""
+    """One study. Of `spec`, what it was created with, only the search policy may change; its budget may be raised."""
 
     study_id: int
     uuid: str

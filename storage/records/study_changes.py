@@ -1,9 +1,10 @@
-"""Renaming and deleting a study: Optuna's rows and ours in one transaction."""
+"""Renaming, changing and deleting a study: Optuna's rows and ours in one transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy import Connection, delete, exists, func, select, text, update
 from sqlalchemy.exc import IntegrityError
@@ -31,6 +32,7 @@ def rename(database: Database, name: str, new_name: str) -> None:
     record = records.get(database.engine, name)
     taken = StudyExists(f"a study {new_name!r} is kept here already; choose another name")
     with _changing(database, record) as connection:
+        _check_not_reused(connection, record)
         if connection.scalar(select(exists().where(STUDIES.c.study_name == new_name))):
             raise taken
         mine = STUDIES.c.study_id == record.study_id
@@ -39,6 +41,21 @@ def rename(database: Database, name: str, new_name: str) -> None:
         except IntegrityError:  # created in this moment
             raise taken from None
         connection.execute(update(studies).where(studies.c.study_id == record.study_id).values(name=new_name))
+
+
+def change_spec(database: Database, name: str, change: Callable[[Mapping[str, Any], int], Mapping[str, Any]]) -> None:
+    """Replace what a study was created with by what `change` makes of it and of the number of its trials.
+
+    Raises:
+        UnknownStudy: there is no study of that name.
+        StudyInUse: a worker trains it.
+    """
+    record = records.get(database.engine, name)
+    mine = studies.c.study_id == record.study_id
+    with _changing(database, record) as connection:
+        spec = connection.execute(select(studies.c.spec).where(mine)).scalar_one()
+        trials = within_connection(database.optuna, connection).get_n_trials(record.study_id)
+        connection.execute(update(studies).where(mine).values(spec=dict(change(spec, trials))))
 
 
 def remove(database: Database, name: str) -> tuple[StudyRecord, Sequence[str], int]:
@@ -54,6 +71,7 @@ def remove(database: Database, name: str) -> tuple[StudyRecord, Sequence[str], i
     record = records.get(database.engine, name)
     mine = checkpoints.c.study_id == record.study_id
     with _changing(database, record) as connection:
+        _check_not_reused(connection, record)
         keys = connection.scalars(select(checkpoints.c.key).where(mine)).all()
         within_connection(database.optuna, connection).delete_study(record.study_id)
         for table in (studies, workers):
@@ -73,7 +91,6 @@ def _changing(database: Database, record: StudyRecord) -> Iterator[Connection]:
         # Optuna itself locks this row when it creates a trial.
         connection.execute(select(STUDIES.c.study_id).where(STUDIES.c.study_id == record.study_id).with_for_update())
         _check_not_trained(database, connection, record)
-        _check_not_reused(connection, record)
         yield connection
 
 

@@ -19,11 +19,11 @@ from tempfile import TemporaryDirectory
 
 import torch
 
+from objectives.core.loop import fit
 from objectives.models.catalogue import MODELS
 from objectives.schedules.rates import build_rates
 from objectives.training.callbacks import NullCallback
 from objectives.training.config import TrainingConfig
-from objectives.training.loop import fit
 from search.settings import Settings
 from search.workers.checkpoint_interval import CheckpointInterval
 from spaces import Choice

@@ -1,4 +1,4 @@
-"""How long an epoch takes: `fit` against a plain loop written by hand, in turn, in one process.
+"""How long an epoch takes: `fit` against a fast loop written by hand, in turn, in one process.
 
     python -m tests.benchmarks.epoch [--data DIR] [--repeats N] [--examples N]
 
@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from objectives.core.loop import fit
 from objectives.data.batches.examples import Examples, TrainValidation
 from objectives.data.batches.pixel_statistics import compute_pixel_statistics
 from objectives.data.cache import prepare
@@ -30,7 +31,7 @@ from objectives.data.splits.split import split_examples
 from objectives.models.catalogue import MODELS
 from objectives.schedules.rates import build_rates
 from objectives.training.config import TrainingConfig
-from objectives.training.loop import EVALUATION_BATCH, fit
+from objectives.training.evaluation import EVALUATION_BATCH
 from spaces import Choice
 
 BATCH, DEPTH, WIDTH, CLASSES = 256, 3, 128, 10
@@ -119,17 +120,25 @@ def shipped(given: Material) -> Callable[[], Metrics]:
     return run
 
 
-def plain(given: Material) -> Callable[[], Metrics]:
-    """The same epoch by hand, with nothing of ours but the network, ready to run."""
+def fast(given: Material) -> Callable[[], Metrics]:
+    """The same epoch by hand, with nothing of ours but the network, as fast as we know how: one array of bytes, few
+    passes over each batch, a fused optimizer, and tiny numbers taken for 0."""
     model = network()
     images_NCHW = given.images_NHWC.view(-1, 1, SIZE, SIZE)
 
     def batch(indices_B: Tensor) -> tuple[Tensor, Tensor]:
-        x_BCHW = images_NCHW[indices_B].float().sub_(255 * given.mean).mul_(1 / (255 * given.std))
+        x_BCHW = images_NCHW[indices_B].float().mul_(1 / (255 * given.std)).sub_(given.mean / given.std)
         return x_BCHW, given.labels_N[indices_B]
 
     def run() -> Metrics:
-        optimizer = torch.optim.SGD(model.parameters(), lr=RATE, momentum=MOMENTUM, nesterov=True)
+        torch.set_flush_denormal(True)
+        try:
+            return epoch()
+        finally:
+            torch.set_flush_denormal(False)
+
+    def epoch() -> Metrics:
+        optimizer = torch.optim.SGD(model.parameters(), lr=RATE, momentum=MOMENTUM, nesterov=True, fused=True)
         model.train()
         order = given.train[torch.randperm(len(given.train))]
         for start in range(0, max(1, len(order) // BATCH) * BATCH, BATCH):
@@ -139,16 +148,16 @@ def plain(given: Material) -> Callable[[], Metrics]:
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         model.eval()
-        right, total = 0, 0.0
+        right, total = torch.zeros((), dtype=torch.int64), torch.zeros(())
         with torch.no_grad():
             for start in range(0, len(given.validation), EVALUATION_BATCH):
                 indices_B = given.validation[start : start + EVALUATION_BATCH]
                 x_BCHW, y_B = batch(indices_B)
                 logits_BK = model(x_BCHW)
-                right += int((logits_BK.argmax(1) == y_B).sum())
-                total += F.cross_entropy(logits_BK, y_B, reduction="sum").item()
+                right += (logits_BK.argmax(1) == y_B).sum()
+                total += F.cross_entropy(logits_BK, y_B, reduction="sum")
         N = len(given.validation)
-        return {"accuracy": right / N, "loss": total / N}
+        return {"accuracy": right.item() / N, "loss": total.item() / N}
 
     return run
 
@@ -162,7 +171,7 @@ def timed(run: Callable[[], Metrics]) -> tuple[float, float]:
 
 def compare(given: Material, repeats: int) -> None:
     """Print each pair of epochs, and the ratio of their times."""
-    sides = shipped(given), plain(given)
+    sides = shipped(given), fast(given)
     for side in sides:
         side()  # the first epoch pays for allocations and lazy set-up
     ratios = []
@@ -171,7 +180,7 @@ def compare(given: Material, repeats: int) -> None:
         ratios.append(ours / theirs)
         print(
             f"{repeat + 1:3}  fit {ours:.3f} s (loss {our_loss:.3f})  "
-            f"plain {theirs:.3f} s (loss {their_loss:.3f})  ratio {ratios[-1]:.3f}"
+            f"fast {theirs:.3f} s (loss {their_loss:.3f})  ratio {ratios[-1]:.3f}"
         )
     print(f"ratio {statistics.median(ratios):.3f} (median of {repeats}; {min(ratios):.3f} to {max(ratios):.3f})")
 
@@ -188,7 +197,7 @@ def processor() -> str:
 
 def main() -> None:
     """Read the command line, compare, and say on what."""
-    parser = argparse.ArgumentParser(description="Time an epoch of fit against a plain loop.")
+    parser = argparse.ArgumentParser(description="Time an epoch of fit against a fast loop.")
     parser.add_argument("--data", type=Path, help="folder with FashionMNIST/raw; random bytes without it")
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--examples", type=int, default=60_000)

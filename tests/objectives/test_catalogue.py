@@ -24,8 +24,7 @@ from objectives.data.cache import prepare
 from objectives.data.splits.split import Split, split_examples
 from objectives.discovery import find_objective, objective_names
 from objectives.reuse.trained_network import TrainedNetwork
-from objectives.training.callbacks import TrainingCallback
-from objectives.training.loop import NULL_CALLBACK
+from objectives.training.callbacks import NULL_CALLBACK, TrainingCallback
 from objectives.variants.catalogue import VARIANTS
 from spaces import Categorical, Choice, Configuration, Domain, Fixed, Scalar, Space, corners, ends, find_broken_limit
 from tests.objectives.training.made import Curve, StoppingCallback, run_to_the_end

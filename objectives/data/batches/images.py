@@ -96,20 +96,27 @@ class Images:
     def _generate_batches(
         self, starts: range, size: int, order_seed: int | None, augment: Augmentation
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        order, draws = self._draw_epoch(order_seed, augment)
+        order, draws = self.draw_epoch(order_seed, augment)
         for start in starts:
             batch = slice(start, start + size)
             chosen_B = order[batch]
-            x_BHWC = self._images_NHWC.index_select(0, self.indices[chosen_B]).to(self.device)
-            if draws is not None:
-                x_BHWC = draws.move(x_BHWC, batch)
-            x_BP = x_BHWC.flatten(1).to(torch.float32).mul_(self._scale_P).add_(self._shift_P)
-            x_BHWC = x_BP.view(x_BHWC.shape)
-            if draws is not None:
-                x_BHWC = draws.wipe(x_BHWC, batch)
-            yield x_BHWC.permute(0, 3, 1, 2), chosen_B
+            yield self.make_batch(self.indices[chosen_B], draws and draws.pick(batch)), chosen_B
 
-    def _draw_epoch(self, order_seed: int | None, augment: Augmentation) -> tuple[Tensor, Draws | None]:
+    def make_batch(self, rows_B: Tensor, draws: Draws | None = None) -> Tensor:
+        """Return images, changed as drawn and normalized: float32, B C H W, channels last.
+
+        rows_B: int64, which of the N images of the whole array, on its device. draws: one row for each of them.
+        """
+        x_BHWC = self._images_NHWC.index_select(0, rows_B).to(self.device)
+        if draws is not None:
+            x_BHWC = draws.move(x_BHWC)
+        x_BP = x_BHWC.flatten(1).to(torch.float32).mul_(self._scale_P).add_(self._shift_P)
+        x_BHWC = x_BP.view(x_BHWC.shape)
+        if draws is not None:
+            x_BHWC = draws.wipe(x_BHWC)
+        return x_BHWC.permute(0, 3, 1, 2)
+
+    def draw_epoch(self, order_seed: int | None, augment: Augmentation = UNCHANGED) -> tuple[Tensor, Draws | None]:
         """Return an epoch's order, as positions among `indices`, and the random numbers of its augmentation."""
         if order_seed is None:
             return torch.arange(len(self), device=self.indices.device), None

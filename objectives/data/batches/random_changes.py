@@ -4,6 +4,8 @@ The changes are pure functions of a batch (uint8 or float) and of numbers drawn 
 Shapes: B images of a batch, N of an epoch, C channels, H height, W width.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +16,7 @@ from objectives.data.batches.augmentation import Augmentation
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Draws:
-    """The random numbers of one epoch, one row for each image, in the order of the epoch.
+    """Random numbers, one row for each of N images: those of an epoch in its order, or of a batch.
 
     flip_N: bool, whether to mirror. offset_N2: int64, the top left corner of a crop's window, 0 to 2 * augment.crop.
     centre_N2: int64, row and column of a cutout's centre.
@@ -25,16 +27,30 @@ class Draws:
     offset_N2: Tensor
     centre_N2: Tensor
 
-    def move(self, x_BHWC: Tensor, batch: slice) -> Tensor:
-        """Return the images of `batch`, cropped and flipped as drawn; the pixels are raw, and 0 is black."""
-        if self.augment.crop:
-            x_BHWC = crop(x_BHWC, self.offset_N2[batch], self.augment.crop)
-        return flip(x_BHWC, self.flip_N[batch]) if self.augment.flip else x_BHWC
+    def pick(self, rows: slice | Tensor) -> Draws:
+        """Return the rows with these positions (int64)."""
+        return Draws(
+            augment=self.augment,
+            flip_N=self.flip_N[rows],
+            offset_N2=self.offset_N2[rows],
+            centre_N2=self.centre_N2[rows],
+        )
 
-    def wipe(self, x_BHWC: Tensor, batch: slice) -> Tensor:
-        """Return the images of `batch` with their squares cut out; the pixels are normalized, and 0 is the mean."""
-        side = self.augment.cutout
-        return cut_out(x_BHWC, self.centre_N2[batch], side) if side else x_BHWC
+    def copy_(self, other: Draws) -> None:
+        """Overwrite the numbers in place by those of as many images."""
+        self.flip_N.copy_(other.flip_N)
+        self.offset_N2.copy_(other.offset_N2)
+        self.centre_N2.copy_(other.centre_N2)
+
+    def move(self, x_NHWC: Tensor) -> Tensor:
+        """Return the images, cropped and flipped as drawn; the pixels are raw, and 0 is black."""
+        if self.augment.crop:
+            x_NHWC = crop(x_NHWC, self.offset_N2, self.augment.crop)
+        return flip(x_NHWC, self.flip_N) if self.augment.flip else x_NHWC
+
+    def wipe(self, x_NHWC: Tensor) -> Tensor:
+        """Return the images with their squares cut out; the pixels are normalized, and 0 is the mean."""
+        return cut_out(x_NHWC, self.centre_N2, self.augment.cutout) if self.augment.cutout else x_NHWC
 
 
 def draw(
@@ -86,11 +102,12 @@ def cut_out(x_BHWC: Tensor, centre_B2: Tensor, side: int) -> Tensor:
     centre_B2: int64, row and column of the square's central pixel; the lower right one of four if `side` is even.
     side: pixels, 1 or more.
     """
-    B, H, W, _ = x_BHWC.shape
-    image_B, from_centre = (torch.arange(count, device=x_BHWC.device) for count in (B, side))
-    # Pixels outside are clamped to the edge, which is part of the square whenever some of it falls outside.
-    row_BS = (centre_B2[:, :1] + from_centre - side // 2).clamp_(0, H - 1)
-    column_BS = (centre_B2[:, 1:] + from_centre - side // 2).clamp_(0, W - 1)
-    wiped = x_BHWC.clone()
-    wiped[image_B[:, None, None], row_BS[:, :, None], column_BS[:, None, :]] = 0
-    return wiped
+    first_B2 = centre_B2 - side // 2
+
+    def inside(pixels: int, axis: int) -> Tensor:
+        from_first = torch.arange(pixels, device=x_BHWC.device) - first_B2[:, axis : axis + 1]
+        return (from_first >= 0) & (from_first < side)
+
+    _, H, W, _ = x_BHWC.shape
+    square_BHW = inside(H, 0)[:, :, None] & inside(W, 1)[:, None, :]
+    return x_BHWC.masked_fill(square_BHW[..., None], 0)

@@ -14,7 +14,7 @@ def worker(
     data: options.Data = None,
     storage: options.Storage = None,
 ) -> None:
-    """Add this machine to a study that runs elsewhere."""
+    """Add this machine to a study that runs elsewhere, within the budget that `run` or `resume` gave it."""
     from search.commands.settings import load_settings
     from search.display.run_report import add_machine
     from search.study.plan import StudyRequest

@@ -12,18 +12,19 @@ from search.commands.command import Command
 
 
 def study(
-    action: Annotated[str, typer.Argument(help="rename or delete.", metavar="ACTION")],
+    action: Annotated[str, typer.Argument(help="rename, upgrade or delete.", metavar="ACTION")],
     study: options.Study,
     to: Annotated[str | None, typer.Option(help="The new name of a study that is renamed.", metavar="NAME")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Delete without asking for the name again.")] = False,
     storage: options.Storage = None,
 ) -> None:
-    """Rename or delete a study; test scores stay in the ledger."""
+    """Rename or delete a study, or upgrade its search policy; test scores stay in the ledger."""
     from objectives.base.plurals import count_noun
-    from search.api.studies import delete_study, rename_study
+    from search.api.studies import delete_study, rename_study, upgrade_study
     from search.commands.settings import load_settings
     from search.connection import open_storage
     from search.display.output import say
+    from search.display.status_report import format_upgrade
 
     _check_flags(action, to=to, yes=yes)
     settings = load_settings(storage=storage)
@@ -31,6 +32,9 @@ def study(
         if to is not None:
             rename_study(database, study, to)
             say(f"study {study} is called {to} now")
+            return
+        if action == "upgrade":
+            say(format_upgrade(study, upgrade_study(database, study)))
             return
         if not yes:
             _ask_again(study)
@@ -46,16 +50,13 @@ def _check_flags(action: str, *, to: str | None, yes: bool) -> None:
     """
     from search.errors import UsageError
 
-    if action == "rename":
-        if to is None:
-            raise UsageError("`search study rename` needs --to")
-        if yes:
-            raise UsageError("`search study rename` has no use for --yes; drop it")
-    elif action == "delete":
-        if to is not None:
-            raise UsageError("`search study delete` has no use for --to; drop it")
-    else:
-        raise UsageError(f"`search study` knows rename and delete, but got {action!r}")
+    if action not in ("rename", "upgrade", "delete"):
+        raise UsageError(f"`search study` knows rename, upgrade and delete, but got {action!r}")
+    if action == "rename" and to is None:
+        raise UsageError("`search study rename` needs --to")
+    for flag, given, user in (("--to", to is not None, "rename"), ("--yes", yes, "delete")):
+        if given and action != user:
+            raise UsageError(f"`search study {action}` has no use for {flag}; drop it")
 
 
 def _ask_again(name: str) -> None:

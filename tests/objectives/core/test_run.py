@@ -11,6 +11,7 @@ from torch import nn
 from objectives.base.errors import Diverged, ObjectiveError, OutOfMemory
 from objectives.base.registry import choose
 from objectives.core import run
+from objectives.core.loop import Report
 from objectives.core.objective import Objective
 from objectives.core.run import build_network, train
 from objectives.data.batches.examples import TrainValidation
@@ -19,7 +20,6 @@ from objectives.models.activations import ACTIVATIONS, ActivationEntry
 from objectives.models.catalogue import MODELS
 from objectives.optimizers.catalogue import OPTIMIZERS
 from objectives.schedules.catalogue import SCHEDULES, ScheduleEntry
-from objectives.training.loop import Report
 from spaces import Choice, Configuration, Fixed, Float, Space, SpaceError
 from tests.objectives.training.made import CONFIG, OBJECTIVE, Curve, TableRates, digits, equal, trained
 

@@ -91,6 +91,9 @@ class StoppingCallback:
     def report_refused(self, reason: str) -> None:
         self.refusals.append(reason)
 
+    def note_engine(self, description: str) -> None:
+        """Do nothing."""
+
     def due(self) -> bool:
         return self.every_epoch
 

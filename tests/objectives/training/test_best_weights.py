@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from objectives.core.loop import fit
 from objectives.data.batches.examples import TrainValidation
 from objectives.schedules.rates import Rates
 from objectives.training.config import TrainingConfig
-from objectives.training.loop import evaluate, fit
+from objectives.training.evaluation import evaluate
 from spaces import Choice
 from tests.objectives.training.made import CONFIG, Curve, TableRates, digits, trained
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from objectives.optimizers.groups import trainable_weights
-from objectives.training.loop import evaluate
+from objectives.training.evaluation import evaluate
 from objectives.variants.pruning import measure_sparsity, prune_unstructured
 from spaces import Choice
 from tests.objectives.training.made import CONFIG, digits, trained

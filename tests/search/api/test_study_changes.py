@@ -162,7 +162,9 @@ def answered(database_url: str, home: Path, answer: str) -> int:
         (("rename", "--to", "a/b"), "'a/b'"),
         (("rename", "--to", "b", "--yes"), "no use for --yes"),
         (("delete", "--to", "b"), "no use for --to"),
-        (("copy",), "rename and delete"),
+        (("upgrade", "--to", "b"), "no use for --to"),
+        (("upgrade", "--yes"), "no use for --yes"),
+        (("copy",), "rename, upgrade and delete"),
     ],
 )
 def test_wrong_flags_are_refused(database_url: str, home: Path, words: tuple[str, ...], why: str) -> None:

@@ -125,7 +125,7 @@ def job() -> WorkerJob:
 @pytest.mark.parametrize(
     ("found", "workers", "cores", "expected"),
     [
-        (["cuda:0", "cuda:1"], None, 16, [("cuda:0", 8), ("cuda:1", 8)]),
+        (["cuda:0", "cuda:1"], None, 16, [("cuda:0", 1), ("cuda:1", 1)]),
         (["cuda:0", "cuda:1"], 3, 16, [("cuda:0", 5), ("cuda:1", 5), ("cuda:0", 5)]),
         (["cpu"], None, 2, [("cpu", 1), ("cpu", 1)]),
         (["cpu"], None, 64, [("cpu", 8)] * 8),

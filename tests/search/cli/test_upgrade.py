@@ -83,9 +83,10 @@ def without(trial: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in trial.items() if name not in names}
 
 
-def as_printed_now(status: dict[str, Any]) -> dict[str, Any]:
+def as_printed_now(status: dict[str, Any], pruner: str) -> dict[str, Any]:
     """What the program of version 3 printed of a study, with what has been added since."""
-    return {**status, "budget": {**status["budget"], "epochs": None}}
+    policies = [{"policy": f"curves/1+{pruner}/1", "first_trial": 0}]
+    return {**status, "budget": {**status["budget"], "epochs": None}, "policies": policies}
 
 
 def is_same_machine(trial: dict[str, Any], expected: dict[str, Any]) -> bool:
@@ -126,14 +127,18 @@ def test_an_old_storage_is_refused_checked_upgraded_and_scored_still(old: str, t
     again = done("storage", "upgrade")
     assert again.out == f"the storage has tables of version {VERSION}, the newest; there is nothing to upgrade\n"
 
-    for study, key in ((HALF_DONE, "half_done_status"), (SCORED, "scored_status")):
+    for study, key, pruner in ((HALF_DONE, "half_done_status", "rank"), (SCORED, "scored_status", "none")):
         assert without(done("status", "--study", study, "--json").document, "workers") == without(
-            as_printed_now(EXPECTED[key]), "workers"
+            as_printed_now(EXPECTED[key], pruner), "workers"
         )
         assert {number: without(trial, "continued") for number, trial in trials(old, study).items()} == EXPECTED[
             "curves"
         ]["before" if study == HALF_DONE else study]
     assert done("final", "--study", SCORED, "--json").document == EXPECTED["final"]
+    # Its policy is an older one, but it has nothing left to train.
+    for words in (["run", "--json"], ["resume", "--json"], ["worker"]):
+        assert "starting" not in done(*words, "--study", SCORED, "--workers", "1").err
+    assert trials(old, SCORED).keys() == EXPECTED["curves"][SCORED].keys()
 
 
 @pytest.mark.slow
@@ -141,10 +146,11 @@ def test_a_study_that_is_half_done_continues_to_its_exact_budget(old: str) -> No
     done("storage", "upgrade")
     refused = search("run", "--study", HALF_DONE, "--workers", "1")
     assert refused.code == 2
-    assert "created with the search policy curves/1+rank/1" in refused.err
+    assert "has the search policy curves/1+rank/1" in refused.err
     assert "--fork NAME" in refused.err
-    # What is trained does not depend on the policy: as if the program that began it had this one.
-    execute(old, f"UPDATE depthsearch.studies SET spec = replace(spec::text, 'curves/1+rank/1', '{POLICY}')::json")
+    assert f"`search study upgrade --study {HALF_DONE}`" in refused.err
+    upgraded = done("study", "upgrade", "--study", HALF_DONE)
+    assert upgraded.out == f"study {HALF_DONE} has the search policy curves/1+rank/1, from trial 5 on {POLICY}\n"
     with one_core():
         ended = done("run", "--study", HALF_DONE, "--workers", "1", "--json", cold=True)
     found, expected, before = trials(old, HALF_DONE), EXPECTED["curves"][HALF_DONE], EXPECTED["curves"]["before"]
@@ -152,6 +158,7 @@ def test_a_study_that_is_half_done_continues_to_its_exact_budget(old: str) -> No
     assert (states["complete"] + states["pruned"], states["running"], states["fail"]) == (8, 0, 0)
     assert ended.document["budget"] == {"trials": 8, "left": 0, "epochs": None}
     assert found.keys() == expected.keys()
+    assert f"search policy curves/1+rank/1, from trial 5 on {POLICY}\n" in done("status", "--study", HALF_DONE).out
     for number in before.keys() - {KILLED}:
         assert without(found[number], "continued") == before[number]
     resumed = found[KILLED]

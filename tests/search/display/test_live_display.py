@@ -11,6 +11,7 @@ from rich.console import Console
 from search.api.training import Progress
 from search.display.live_display import LiveTable, LogLines
 from search.strategies.pruners.audit import PruningAudit
+from search.study.spec import PolicyPeriod
 from search.study.status_types import BestTrial, Budget, Status, TrialCounts, WorkerState
 from search.study.trials import Trial, Trials
 
@@ -48,6 +49,7 @@ STATUS = Status(
     stop_reason=ACTS,
     errors=(),
     pruning=PruningAudit(stopped=0, audited=0, better=0, gain=0.0, share_95=None, epochs=0),
+    policies=(PolicyPeriod(policy=ACTS, first_trial=0),),
 )
 
 
@@ -61,3 +63,13 @@ def test_text_of_the_storage_does_nothing_on_a_terminal(display: type[LogLines],
     printed = screen.getvalue()
     assert printed.count(SHOWN) >= texts
     assert not [actor for actor in ("\x1b]", "\x07", "\x1b[2J\u202e", "\u202e") if actor in printed]
+
+
+def test_parameters_that_do_not_fit_end_with_an_ellipsis() -> None:
+    running = replace(RUNNING, params={"learning_rate": 0.123, "momentum": 0.456})
+    status = replace(STATUS, best=None, workers=(replace(STATUS.workers[0], host="here", device="cpu"),))
+    screen = io.StringIO()
+    with LiveTable(Console(file=screen, force_terminal=True, color_system=None, width=80)) as show:
+        show(Progress(status=status, trials=Trials([running]), epochs=3))
+    [line] = {line.rstrip() for line in screen.getvalue().splitlines() if "learning" in line}
+    assert line.endswith("…")

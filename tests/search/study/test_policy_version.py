@@ -1,4 +1,4 @@
-"""A study is searched with the policy that it was created with, or not at all."""
+"""A study is searched with the policy that it was created with, until its user upgrades it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,24 @@ from dataclasses import replace
 import pytest
 
 from objectives.data import seal
-from search.errors import UsageError
+from search.api.session import create_session
+from search.api.studies import upgrade_study
+from search.errors import StoredValueRefused, UsageError
 from search.settings import load
 from search.strategies.registry import PRUNERS, SAMPLERS
 from search.study.create import create_or_continue, resume_study
 from search.study.fork import fork_study
 from search.study.plan import StudyRequest, resolve_stored
-from search.study.spec import StudySpec
+from search.study.spec import PolicyPeriod, StudySpec
+from search.study.status import StudyView
 from search.workers.job import WorkerJob
 from search.workers.worker import run_worker
 from storage.database import Database
+from storage.errors import StudyInUse
+from storage.leasing import leases
 from storage.records import studies
-from tests.search.earlier import EPOCHS, OBJECTIVE
+from storage.records.studies import StudyRecord
+from tests.search.earlier import EPOCHS, OBJECTIVE, make, planned, random_trials
 
 REQUEST = StudyRequest(study="old", objective=OBJECTIVE, epochs=EPOCHS, trials=4)
 
@@ -37,7 +43,7 @@ def test_the_policy_of_a_new_study_is_stored(database: Database) -> None:
 
 
 def test_a_newer_policy_is_refused(database: Database, newer: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = r"created with the search policy curves/3\+rank/3, and this program has curves/4\+rank/3.*--fork NAME"
+    expected = r"has the search policy curves/3\+rank/3, and this program has curves/4\+rank/3.*--fork NAME"
     with pytest.raises(UsageError, match=expected):
         create_or_continue(database, REQUEST, load())
     with pytest.raises(UsageError, match=expected):
@@ -77,3 +83,80 @@ def test_a_fork_has_the_newer_policy(database: Database, newer: str) -> None:
     record, _ = fork_study(database, StudyRequest(study=newer, fork="new"), load())
     assert StudySpec.from_json(record.spec).policy == "curves/4+rank/3"
     resume_study(database, StudyRequest(study="new"), load())
+
+
+@pytest.fixture
+def finished(database: Database, monkeypatch: pytest.MonkeyPatch) -> StudyRecord:
+    """A study of four trials, all of them ended, and a newer program."""
+    plan = planned("done")
+    record = make(database, plan, "done", random_trials(plan.found.objective.space, 4), budget=4)
+    monkeypatch.setitem(SAMPLERS, "curves", replace(SAMPLERS["curves"], version=90))
+    return record
+
+
+def test_a_study_whose_budget_is_spent_is_continued_as_usual(database: Database, finished: StudyRecord) -> None:
+    request = StudyRequest(study="done", objective=OBJECTIVE, epochs=EPOCHS)
+    for asked in (request, replace(request, trials=4)):
+        record, _ = create_or_continue(database, asked, load())
+        assert (record.spec, record.trials) == (finished.spec, 4)
+    refused = pytest.raises(UsageError, match="--fork NAME")
+    settings = load(storage=database.url.render_as_string(hide_password=False))
+    with refused:
+        create_or_continue(database, replace(request, trials=5), load())
+    with refused:
+        create_or_continue(database, replace(request, budget="9R"), load())
+    opened = create_session(request, settings)
+    with refused:
+        opened.resume(replace(request, trials=5))
+    opened.close()
+    assert (studies.get(database.engine, "done").trials, StudyView(database, "done").status().budget.left) == (4, 0)
+
+
+def test_an_upgraded_study_tells_which_policy_chose_which_trials(database: Database, finished: StudyRecord) -> None:
+    before = StudySpec.from_json(finished.spec)
+    policies = (
+        PolicyPeriod(policy=before.policy, first_trial=0),
+        PolicyPeriod(policy="curves/90+rank/3", first_trial=4),
+    )
+    assert StudyView(database, "done").status().policies == policies[:1]
+    assert upgrade_study(database, "done") == policies
+    assert upgrade_study(database, "done") is None
+    after = StudySpec.from_json(studies.get(database.engine, "done").spec)
+    assert replace(after, policy=before.policy, policies=()) == before
+    assert after.policy == "curves/90+rank/3"
+    assert StudyView(database, "done").status().policies == policies
+    record, _ = create_or_continue(
+        database, StudyRequest(study="done", objective=OBJECTIVE, epochs=EPOCHS, trials=9), load()
+    )
+    assert record.trials == 9
+
+
+def test_a_policy_that_chose_nothing_leaves_no_trace(
+    database: Database, finished: StudyRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade_study(database, "done")
+    monkeypatch.setitem(SAMPLERS, "curves", replace(SAMPLERS["curves"], version=91))
+    upgraded = upgrade_study(database, "done")
+    assert upgraded is not None
+    assert [one.first_trial for one in upgraded] == [0, 4]
+    assert upgraded[-1].policy == "curves/91+rank/3"
+
+
+def test_no_study_in_use_is_upgraded(database: Database, finished: StudyRecord) -> None:
+    trial = database.optuna.get_all_trials(finished.study_id)[0]
+    with database.engine.begin() as connection:
+        leases.claim(connection, finished.study_id, trial._trial_id, "elsewhere", 300.0)
+    with pytest.raises(StudyInUse, match="search stop"):
+        upgrade_study(database, "done")
+    assert studies.get(database.engine, "done").spec == finished.spec
+
+
+@pytest.mark.parametrize("stored", ["../x", [1], [{"policy": "a"}], [{"policy": "a", "first_trial": "b"}]])
+def test_policies_that_were_changed_in_the_storage_are_refused(planned_spec: dict[str, object], stored: object) -> None:
+    with pytest.raises(StoredValueRefused, match="policies are changed in the storage"):
+        StudySpec.from_json({**planned_spec, "policies": stored})
+
+
+@pytest.fixture
+def planned_spec(home: object) -> dict[str, object]:
+    return planned("any").spec.to_json()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from search.errors import SearchError
-from search.workers import sockets
-from search.workers.sockets import LONGEST, find_socket_folder
+from search.workers.machine import sockets
+from search.workers.machine.sockets import LONGEST, find_socket_folder
 
 
 @pytest.fixture(autouse=True)

@@ -5,31 +5,28 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from itertools import islice
 
-import torch
-import torch.nn.functional as F
 from torch import nn
 
-from objectives.base.device import Precision, autocast
+from objectives.base.device import Precision
 from objectives.base.errors import Diverged, StopTraining
-from objectives.base.seeds import derive_seed
 from objectives.data.batches.augmentation import Augmentation
-from objectives.data.batches.examples import Examples, TrainValidation
+from objectives.data.batches.examples import TrainValidation
 from objectives.reuse.freeze import Freeze
+from objectives.schedules.epoch_rates import tabulate_epoch
 from objectives.schedules.rates import Rates
 from objectives.training.best_weights import BestWeights
-from objectives.training.callbacks import NullCallback, TrainingCallback
+from objectives.training.callbacks import NULL_CALLBACK, TrainingCallback
 from objectives.training.config import TrainingConfig
+from objectives.training.engines.choice import StepMode, choose_engine
+from objectives.training.engines.engine import Training
 from objectives.training.snapshot import TrainingState
 from objectives.training.step import Step
 
 # Called after every epoch with the 0-based epoch and its metrics; it may raise to end training.
 Report = Callable[[int, Mapping[str, float]], None]
 
-EVALUATION_BATCH = 1024
 NOTHING_FROZEN = Freeze(stages=(), epochs=0, rate_factor=1.0)
-NULL_CALLBACK = NullCallback()
 
 
 def fit(
@@ -45,6 +42,7 @@ def fit(
     freeze: Freeze = NOTHING_FROZEN,
     callback: TrainingCallback = NULL_CALLBACK,
     state: bytes | None = None,
+    step_mode: StepMode = "auto",
 ) -> None:
     """Train `model` in place and report after every epoch; it ends with the weights that its value was measured on.
 
@@ -59,12 +57,19 @@ def fit(
         UnusableState: the state is damaged or belongs to another training; `model` cannot be used any more.
         ObjectiveError: unknown optimizer, clipping or option.
     """
-    step, best_weights = Step(model, config, precision), BestWeights(model, config, data)
+    step, best_weights = Step(model, config, precision, data.device), BestWeights(model, config, data)
     run = TrainingState(
         model=model, optimizer=step.optimizer, rates=rates, best_weights=best_weights, device=data.device
     )
-    augment = Augmentation(flip=config.flip, crop=config.crop, cutout=config.cutout)
-    steps = data.train.steps(config.batch_size, drop_last=True)
+    training = Training(
+        step=step,
+        data=data,
+        augment=Augmentation(flip=config.flip, crop=config.crop, cutout=config.cutout),
+        batch_size=config.batch_size,
+        seed=seed,
+        beat=callback.beat,
+    )
+    engine, steps = choose_engine(step_mode, training, callback.note_engine), training.steps
     position = run.start_epoch(0) if state is None else run.restore(state)
     try:
         while position.epoch < epochs and not best_weights.is_patience_over:
@@ -72,20 +77,19 @@ def fit(
             factor = freeze.factor(epoch)
             model.train()
             freeze.apply(epoch)
-            batches = data.train.batches(
-                config.batch_size, order_seed=derive_seed(seed, "order", epoch), augment=augment, drop_last=True
-            )
-            for x_BCHW, y_B in islice(batches, position.batches, None):
-                now, then = position.batches / steps, (position.batches + 1) / steps
-                position.loss += step(x_BCHW, y_B, rates.at(epoch, now) * factor, rates.momentum(epoch, now))
-                if config.swa and rates.has_dip(epoch, now, then):
+            table = tabulate_epoch(rates, epoch, steps, factor)
+            engine.start_epoch(table, position)
+            for batch in range(position.batches, steps):
+                engine.train_batch()
+                if config.swa and batch in table.dips:
                     best_weights.average()
                 position.batches += 1
                 callback.beat()
+            measured = engine.evaluate(best_weights.prepare_model())
             train_loss = position.loss.item() / steps
             check_finite(epoch, {"train_loss": train_loss})
             metrics = {
-                **evaluate(best_weights.prepare_model(), data.validation, precision, callback.beat),
+                **measured,
                 "train_loss": train_loss,
                 "learning_rate": rates.at(epoch, 0.0) * factor,
                 "learning_rate_end": rates.at(epoch, 1.0) * factor,
@@ -101,30 +105,9 @@ def fit(
     except StopTraining:
         callback.keep(position.epoch, run.pack(position))
         raise
+    finally:
+        engine.close()
     best_weights.load_final_weights()
-
-
-@torch.no_grad()
-def evaluate(
-    model: nn.Module,
-    examples: Examples,
-    precision: Precision,
-    beat: Callable[[], None] = NULL_CALLBACK.beat,
-) -> dict[str, float]:
-    """Return the accuracy (0 to 1) and the mean cross-entropy loss (nats) over all examples, in evaluation mode.
-
-    `beat` is called after every batch.
-    """
-    model.eval()
-    right = torch.zeros((), dtype=torch.int64, device=examples.device)
-    loss = torch.zeros((), device=examples.device)
-    for x_BCHW, y_B in examples.batches(EVALUATION_BATCH, order_seed=None):
-        with autocast(examples.device, precision):
-            logits_BK = model(x_BCHW)
-        right += (logits_BK.argmax(dim=1) == y_B).sum()
-        loss += F.cross_entropy(logits_BK.float(), y_B, reduction="sum")
-        beat()
-    return {"accuracy": right.item() / len(examples), "loss": loss.item() / len(examples)}
 
 
 def check_finite(epoch: int, metrics: Mapping[str, float]) -> None:

@@ -7,10 +7,11 @@ import torch
 from torch import nn
 
 from objectives.base.errors import Diverged
+from objectives.core.loop import check_finite, fit
 from objectives.data.batches.examples import Examples
 from objectives.optimizers.groups import build_optimizer
 from objectives.training.config import TrainingConfig
-from objectives.training.loop import check_finite, evaluate, fit
+from objectives.training.evaluation import evaluate
 from objectives.training.step import set_rates
 from spaces import Choice
 from tests.objectives.training.made import Curve, TableRates, digits

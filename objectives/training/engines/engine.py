@@ -1,0 +1,55 @@
+"""What the training loop asks of the way in which steps run, and what every way works on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import nn
+
+from objectives.data.batches.augmentation import Augmentation
+from objectives.data.batches.examples import TrainValidation
+from objectives.schedules.epoch_rates import EpochRates
+from objectives.training.snapshot import Position
+from objectives.training.step import Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """One training run's fixed parts.
+
+    batch_size: examples in a batch. seed: the trial's, from which an epoch's order and augmentation follow. beat: to
+    be called after every batch of an evaluation.
+    """
+
+    step: Step
+    data: TrainValidation
+    augment: Augmentation
+    batch_size: int
+    seed: int
+    beat: Callable[[], None]
+
+    @property
+    def steps(self) -> int:
+        """How many batches an epoch has."""
+        return self.data.train.steps(self.batch_size, drop_last=True)
+
+
+class Engine(Protocol):
+    """Runs the steps of a training, epoch by epoch."""
+
+    def start_epoch(self, rates: EpochRates, position: Position) -> None:
+        """Get ready for the batches of `position.epoch` from `position.batches` on; the network is in training mode.
+
+        From here on `position.loss` is a tensor that `train_batch` adds to.
+        """
+
+    def train_batch(self) -> None:
+        """Take the step of batch `position.batches` and add its loss; the caller counts it."""
+
+    def evaluate(self, model: nn.Module) -> dict[str, float]:
+        """Return accuracy and loss of a network (the trained one or an average) on the validation examples."""
+
+    def close(self) -> None:
+        """Give back what it holds on the device."""

@@ -1,0 +1,1 @@
+"""Which policy finds the better network in the same time, on real training: whole studies, in turn or side by side."""
