@@ -114,7 +114,7 @@ class CurveReader:
             best_NE=self._best_NE[:n],
             epochs_N=self._epochs_N[:n],
             finished=_by_end(trials),
-            failed_FP=np.array(failed).reshape(-1, len(self._encoding)),
+            failed_FP=np.array(failed).reshape(len(failed), len(self._encoding)),
         )
 
     def _grow(self, needed: int) -> None:
