@@ -54,5 +54,5 @@ def _warn_about_space(sampler: str, space: Space, trials: int) -> list[str]:
         return []
     return [
         f"the space has {count_noun(count, 'configuration')}, fewer than the {trials} trials of the plan: "
-        "once all have been tried, the best are trained again with further seeds"
+        "once all have been tried, those that may be the best are trained again with further seeds"
     ]

@@ -154,7 +154,7 @@ def make(given: argparse.Namespace) -> None:
 
 def under_stress(given: argparse.Namespace) -> None:
     """Print the table of the cases."""
-    names = [*(given.cases.split(",") if given.cases else CASES), *map(str, given.tables)]
+    names = [*(CASES if given.cases is None else filter(None, given.cases.split(","))), *map(str, given.tables)]
     wanted = methods(given.methods)
     jobs = [
         Job(case=case, method=method, seed=seed)
@@ -201,7 +201,7 @@ def _arguments() -> argparse.Namespace:
     comparing.set_defaults(run=compare)
     stressing = commands.add_parser("stress")
     stressing.add_argument("--methods", default=",".join(METHODS_UNDER_STRESS))
-    stressing.add_argument("--cases", help="with commas between; all where it is not given")
+    stressing.add_argument("--cases", help="with commas between; all where it is not given, none if empty")
     stressing.add_argument("--tables", type=Path, nargs="*", default=[], help="tables that `make` has trained")
     stressing.add_argument("--seeds", type=int, default=10)
     stressing.add_argument("--first-seed", type=int, default=0)

@@ -34,6 +34,8 @@ class LearningCurves:
     """Number of epochs reported by each trial."""
     finished: NDArray[np.int64]
     """Indices of the trials that have ended, in the order in which they ended."""
+    failed_FP: Array | None = None
+    """Units of F failed trials, which are none of the N: all that is known of them is that they were tried."""
 
     def __len__(self) -> int:
         return len(self.numbers_N)
@@ -68,6 +70,7 @@ class LearningCurves:
             best_NE=self.best_NE[kept],
             epochs_N=self.epochs_N[kept],
             finished=np.searchsorted(kept, self.finished),
+            failed_FP=self.failed_FP,
         )
 
     @property
@@ -111,6 +114,9 @@ class CurveReader:
             best_NE=self._best_NE[:n],
             epochs_N=self._epochs_N[:n],
             finished=np.searchsorted(self._numbers_N[:n], self._list_ended()),
+            failed_FP=np.array([units for _, units in sorted(self._failed.items())]).reshape(
+                len(self._failed), len(self._encoding)
+            ),
         )
         place = n if leave_out is None else bisect_left(self._numbers, leave_out)
         left_out = place < n and self._numbers[place] == leave_out
@@ -126,6 +132,7 @@ class CurveReader:
         self._rows: dict[int, tuple[TrialState, int, int]] = {}
         self._numbers: list[int] = []
         self._ended: list[tuple[datetime, int]] = []
+        self._failed: dict[int, Array] = {}
         self._ended_N = None
         self._numbers_N = np.zeros(0, dtype=np.int64)
         self._units_NP = np.zeros((0, len(self._encoding)))
@@ -135,6 +142,8 @@ class CurveReader:
     def _update(self, trial: FrozenTrial, sign: float) -> None:
         place = bisect_left(self._numbers, trial.number)
         known = place < len(self._numbers) and self._numbers[place] == trial.number
+        if trial.state == TrialState.FAIL:
+            self._failed[trial.number] = self._encoding.units(trial.params)
         if trial.state in LEFT_OUT:
             if known:
                 self._move(place + 1, place)

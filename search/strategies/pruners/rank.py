@@ -69,14 +69,19 @@ class RankPruner(BasePruner):
             return self._count_ahead(curves, int(place)) >= survivors
 
     def _count_ahead(self, curves: LearningCurves, place: int) -> float:
-        """Return about how many trials are expected to end above what this one may come to."""
+        """Return about how many other configurations are expected to end above what this trial may come to."""
         if not len(self._encoding):
             # There is one configuration: only values tell its trials apart.
             reached_N = curves.best_within(int(curves.epochs_N[place]))
             return float((reached_N > reached_N[place]).sum())
+        features_NC = self._encoding.features(curves.units_NP)
         others, weight_N = choose_rivals(curves, place)
-        mean, spread = self._posteriors.predict_ends(curves, self._encoding.features(curves.units_NP), place, others)
-        return float(weight_N[mean[1:] > mean[0] + MARGIN * spread[0]].sum())
+        mean, spread = self._posteriors.predict_ends(curves, features_NC, place, others)
+        ahead = np.flatnonzero(mean[1:] > mean[0] + MARGIN * spread[0])
+        ahead = ahead[(features_NC[others[ahead]] != features_NC[place]).any(axis=1)]
+        # A configuration that was trained again counts once: it is one rival, and not this trial's own.
+        _, once = np.unique(features_NC[others[ahead]], axis=0, return_index=True)
+        return float(weight_N[ahead[once]].sum())
 
 
 def choose_rivals(curves: LearningCurves, place: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -88,8 +88,8 @@ class Proposer:
         if not len(new):
             new = self._find_new(tried, held_P, random)
         if not len(new):
-            repeated = tried.choose_repeat(held_P)
-            return np.asarray(candidates[0] if repeated is None else repeated, dtype=np.float64)
+            again = random.permutation(tried.list_repeats(held_P))
+            return self._choose_repeat(again, curves, tried, random) if len(again) else candidates[0]
         if explored is not None:
             return np.asarray(new[0], dtype=np.float64)
         return self._choose(new, curves, tried, random)
@@ -133,6 +133,17 @@ class Proposer:
         else:
             worth = mean + random.exponential(OPTIMISM) * spread
         return np.asarray(candidates[np.argmax(worth)], dtype=np.float64)
+
+    def _choose_repeat(self, again: Array, curves: LearningCurves, tried: Tried, random: np.random.Generator) -> Array:
+        """Return one of the configurations to repeat, each as often as it is likely to be the best (Thompson 1933).
+
+        That is one of the best, which may be so by luck, or one that was stopped before much was known about it.
+        """
+        if not (curves.epochs_N > 0).any():
+            return np.asarray(again[0], dtype=np.float64)
+        posterior = self._posterior_cache.fit(curves, tried.features_NC, random)
+        mean, spread = posterior.predict(self._encoding.features(again))
+        return np.asarray(again[np.argmax(random.normal(mean, spread))], dtype=np.float64)
 
     def _candidates(self, curves: LearningCurves, random: np.random.Generator) -> Array:
         """Return units of points of the whole space and of neighbours of the best trials, snapped to valid values."""

@@ -187,7 +187,9 @@ def test_a_plan_of_more_trials_than_configurations_says_what_will_be_repeated(
     assert len(told) == (has is not None)
     if has is not None:
         assert told[0].startswith(f"the space has {has}")
-        assert told[0].endswith(": once all have been tried, the best are trained again with further seeds")
+        assert told[0].endswith(
+            ": once all have been tried, those that may be the best are trained again with further seeds"
+        )
     assert warn_about_plan("random", "none", space, trials=trials, epochs=9) == []
 
 

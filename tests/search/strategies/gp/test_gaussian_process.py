@@ -13,7 +13,7 @@ from search.strategies.gp.evidence import Evidence
 from search.strategies.gp.gaussian_process import Kernel
 
 OWNER = np.array([0, 1, 1])  # one number, one choice of two columns
-LOGS = np.log([0.4, 0.8, 0.7, 0.3, 0.2, 0.5, 0.05, 0.4])
+LOGS = np.log([0.4, 0.8, 0.7, 0.3, 0.2, 0.5, 0.05, 0.4, 0.6])
 
 
 def some_rows(count: int = 14, earlier: bool = True) -> Evidence:
@@ -38,7 +38,9 @@ def by_definition(rows: Evidence) -> np.ndarray:
         for j in range(len(rows)):
             r = 5**0.5 * np.linalg.norm((rows.features_RC[i] - rows.features_RC[j]) / ls)
             near = np.exp(-((rows.time_R[i] - rows.time_R[j]) ** 2) / (2 * 0.7**2))
-            matrix[i, j] = (1 + r + r * r / 3) * np.exp(-r) * (a[0] + a[1] * near)
+            matrix[i, j] = (
+                (1 + r + r * r / 3) * np.exp(-r) * (a[0] + a[1] * near + a[6] * rows.time_R[i] * rows.time_R[j])
+            )
             matrix[i, j] += a[2] * (rows.trial_R[i] == rows.trial_R[j]) + a[3] * rows.time_R[i] * rows.time_R[j]
             if rows.earlier_RK is not None:
                 matrix[i, j] += a[5] * rows.earlier_RK[i] @ rows.earlier_RK[j] / rows.earlier_RK.shape[1]

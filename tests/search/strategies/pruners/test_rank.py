@@ -141,6 +141,16 @@ def test_the_leader_is_never_stopped() -> None:
         leader.report(0.5, epoch)
 
 
+def test_a_configuration_that_completed_often_is_one_rival() -> None:
+    """Twenty trials of the best configuration leave room for the only other one."""
+    made = study()
+    end(report(made, 0.3, *saturating(0.7)))
+    for _ in range(20):
+        end(report(made, 0.9, *saturating(0.8)))
+    other = report(made, 0.3, *saturating(0.7, 5))
+    assert not other.should_prune()
+
+
 def test_what_reports_no_number_is_stopped_and_stops_nobody() -> None:
     made = study()
     broken = report(made, 0.2, float("nan"))

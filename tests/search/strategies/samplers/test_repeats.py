@@ -46,14 +46,47 @@ def search(study: optuna.Study, space: Space, score: Score, trials: int) -> list
     return found
 
 
+def complete(study: optuna.Study, space: Space, score: Score, trials: int) -> list[Any]:
+    """Return the first parameter of a number of trials, each of which completes; it has its end's value all along."""
+    found = []
+    for _ in range(trials):
+        trial = ask(study, space)
+        for epoch in range(EPOCHS):
+            trial.report(score(trial.params), epoch)
+        study.tell(trial, score(trial.params))
+        found.append(next(iter(trial.params.values())))
+    return found
+
+
 @pytest.mark.parametrize("seed", range(2))
-def test_each_of_eight_values_is_tried_once_and_then_the_best_are_repeated_in_turn(seed: int) -> None:
+def test_each_of_eight_values_is_tried_once_and_then_the_best_are_repeated(seed: int) -> None:
     def score(params: Mapping[str, Any]) -> float:
         return 1 - abs(float(params["x"]) - 6) / 10
 
-    found = [params[0][1] for params in search(make_study(EIGHT, seed), EIGHT, score, 29)]
+    study = make_study(EIGHT, seed)
+    found = complete(study, EIGHT, score, 29)
     assert sorted(found[:8]) == list(range(1, 9))
-    assert sorted(found[8:]) == sorted([5, 6, 7] * 7)
+    assert found[8:].count(6) > 10
+    assert not {*found[8:]} & {1, 2, 3}
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_what_was_stopped_early_and_may_be_the_best_is_tried_again(seed: int) -> None:
+    """Six values have completed; of two neighbours of the best one nothing but the first epoch is known."""
+    study = make_study(EIGHT, seed)
+    for x in range(1, 9):
+        stopped = x in (7, 8)
+        study.add_trial(
+            create_trial(
+                params={"x": x},
+                distributions=EIGHT.distributions(),
+                intermediate_values={epoch: x / 10 * epoch / EPOCHS for epoch in range(1 if stopped else EPOCHS)},
+                value=None if stopped else x / 10,
+                state=TrialState.PRUNED if stopped else TrialState.COMPLETE,
+            )
+        )
+    found = [ask(study, EIGHT).params["x"] for _ in range(10)]
+    assert {7, 8} & {*found}
 
 
 def test_what_breaks_down_is_not_repeated() -> None:
@@ -62,10 +95,26 @@ def test_what_breaks_down_is_not_repeated() -> None:
     assert found[8:] == [(("x", 3),)] * 4
 
 
+@pytest.mark.parametrize("failing", [{3}, set(range(1, 9))])
+def test_what_failed_is_not_tried_again_while_there_is_another(failing: set[int]) -> None:
+    study = make_study(EIGHT)
+    found = []
+    for _ in range(12):
+        trial = ask(study, EIGHT)
+        found.append(trial.params["x"])
+        if trial.params["x"] in failing:
+            study.tell(trial, state=TrialState.FAIL)
+            continue
+        trial.report(0.5, 0)
+        study.tell(trial, state=TrialState.PRUNED)
+    assert sorted(found[:8]) == list(range(1, 9))
+    assert len(failing) == 8 or not failing & {*found[8:]}
+
+
 def test_configurations_that_differ_in_what_does_not_exist_are_the_same() -> None:
     found = search(make_study(CONDITIONAL), CONDITIONAL, lambda params: params.get("a.x", 0) / 10, 12)
     assert len(set(found[:6])) == 6
-    assert found[6:].count((("kind", "a"), ("a.x", 2), ("batch", 64))) == 2
+    assert found[6:].count((("kind", "a"), ("a.x", 2), ("batch", 64))) > 2
 
 
 def test_the_choice_without_parameters_is_tried_once() -> None:
@@ -124,8 +173,8 @@ def test_workers_that_ask_before_the_others_have_stored_their_parameters_get_dif
 def test_repeats_are_shared_out_among_workers_that_ask_at_once() -> None:
     study = make_study(EIGHT)
     search(study, EIGHT, lambda params: params["x"] / 10, 8)
-    proposed = [trial.relative_params["x"] for trial in [study.ask() for _ in range(6)]]
-    assert sorted(proposed) == [6, 6, 7, 7, 8, 8]
+    proposed = [trial.relative_params["x"] for trial in [study.ask() for _ in range(12)]]
+    assert len({*proposed}) > 2
 
 
 def test_what_is_enqueued_may_be_a_repeat_and_its_other_parameters_are_new() -> None:
