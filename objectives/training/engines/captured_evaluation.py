@@ -58,8 +58,9 @@ class CapturedEvaluation:
                 measured = self._measure(self._run, beat)
         except RuntimeError:  # running out of memory is one, too
             self._failed = True
+        finally:
+            set_random_states(states, self._examples.device)
         self._failed = self._failed or abs(measured["loss"] - eager["loss"]) > LARGEST_DIFFERENCE * abs(eager["loss"])
-        set_random_states(states, self._examples.device)
         if self._failed:
             self._run = None
             return eager
