@@ -169,7 +169,7 @@ def test_the_default_is_the_pair_of_its_names() -> None:
     setting = StrategySetting(space=given.space, epochs=3, seed=5)
     by_name, default = (replay(given, *policy.policy(name, setting), epochs=40) for name in ("curves+rank", "default"))
     assert default == by_name
-    assert len(default.trials) > 14  # some were stopped
+    assert any(len(curve) < 3 for _, curve in default.trials)  # some were stopped
 
 
 EPOCHS = 6

@@ -49,6 +49,7 @@ def _check_flags(action: str, *, to: str | None, yes: bool) -> None:
         UsageError: there is no such action, or it lacks a flag or has one that it does not need.
     """
     from search.errors import UsageError
+    from storage.errors import format_command
 
     if action not in ("rename", "upgrade", "delete"):
         raise UsageError(f"`search study` knows rename, upgrade and delete, but got {action!r}")
@@ -56,7 +57,7 @@ def _check_flags(action: str, *, to: str | None, yes: bool) -> None:
         raise UsageError("`search study rename` needs --to")
     for flag, given, user in (("--to", to is not None, "rename"), ("--yes", yes, "delete")):
         if given and action != user:
-            raise UsageError(f"`search study {action}` has no use for {flag}; drop it")
+            raise UsageError(f"`{format_command('study', action)}` has no use for {flag}; drop it")
 
 
 def _ask_again(name: str) -> None:
