@@ -53,6 +53,7 @@ def test_the_study_is_listed_and_its_page_draws_its_trials(browser: Chrome, dash
     assert errors(browser) == []
 
 
+@pytest.mark.long
 def test_pages_work_although_nothing_can_be_changed(browser: Chrome, dashboard: Dashboard) -> None:
     wait = WebDriverWait(browser, PATIENCE_S)
     browser.get(dashboard.opening)

@@ -76,6 +76,7 @@ def freeze_and_wake(team: Team) -> None:
     assert len(told) == 1, sleeper.said
 
 
+@pytest.mark.long
 def test_a_frozen_worker_leaves_its_trial_alone(tmp_path: Path, database_url: str) -> None:
     with pool(database_url, tmp_path, replace(SIZE, trials=3)) as team:
         freeze_and_wake(team)

@@ -43,6 +43,7 @@ def cut(team: Team) -> int:
     )
 
 
+@pytest.mark.long
 def test_cut_connections_and_a_short_stop(own: EmbeddedServer, tmp_path: Path) -> None:
     size = replace(SIZE, trials=4, epochs=5, pruner="none")
     with pool(own.start_detached(), tmp_path, size, open_ended=True) as team:

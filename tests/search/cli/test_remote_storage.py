@@ -23,6 +23,7 @@ def team(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SystemPostgres
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_study_moves_from_the_embedded_server_and_goes_on(team: SystemPostgres, tmp_path: Path) -> None:
     run = ("--study", "digits-depth", "--epochs", "3", "--workers", "2")
     done("run", *run, "--trials", "4")

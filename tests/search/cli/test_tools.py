@@ -96,6 +96,7 @@ def run_own(folder: Path, database_url: str, *, trials: int) -> Ended:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_long_path_for_temporary_files_is_no_obstacle_and_doctor_tells_it(tmp_path: Path, database_url: str) -> None:
     long = tmp_path / ("scratch-of-the-job-" * 5)
     long.mkdir()

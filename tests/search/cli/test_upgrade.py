@@ -142,6 +142,7 @@ def test_an_old_storage_is_refused_checked_upgraded_and_scored_still(old: str, t
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_study_that_is_half_done_continues_to_its_exact_budget(old: str) -> None:
     done("storage", "upgrade")
     refused = search("run", "--study", HALF_DONE, "--workers", "1")

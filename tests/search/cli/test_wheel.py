@@ -68,6 +68,7 @@ def run_installed(site: Path, folder: Path, *command: str | Path) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_it_runs_where_pythonpath_has_other_packages_of_these_names_and_without_torch_in_the_parent(
     site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -126,6 +126,7 @@ def test_a_claim_continues_only_with_its_variants(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_an_own_training_has_variants_and_a_large_network_is_not_kept(tmp_path: Path, database_url: str) -> None:
     path = objective(tmp_path, "own", OWN_TRAINING)
     common = ("--study", "own", "--objective", path, "--storage", database_url)

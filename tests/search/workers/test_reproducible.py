@@ -41,6 +41,7 @@ def address(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_curves_bit_for_bit(address: str) -> None:
     def curves(study: str, seed: int) -> list[tuple[object, ...]]:
         flags = ("--epochs", "3", "--trials", "3", "--workers", "1", "--pruner", "none", "--seed", str(seed))
