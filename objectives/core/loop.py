@@ -77,11 +77,10 @@ def fit(
             factor = freeze.factor(epoch)
             model.train()
             freeze.apply(epoch)
-            table = tabulate_epoch(rates, epoch, steps, factor)
-            engine.start_epoch(table, position)
+            engine.start_epoch(tabulate_epoch(rates, epoch, steps, factor), position)
             for batch in range(position.batches, steps):
                 engine.train_batch()
-                if config.swa and batch in table.dips:
+                if config.swa and rates.has_dip(epoch, batch / steps, (batch + 1) / steps):
                     best_weights.average()
                 position.batches += 1
                 callback.beat()

@@ -12,12 +12,11 @@ class EpochRates:
     """What the optimizer gets at each of an epoch's S batches.
 
     learning_rates: S numbers, the freeze's factor included. momenta: S numbers; None if the schedule leaves the
-    momentum alone. dips: the batches, from 0, at whose end a dip of the schedule lies.
+    momentum alone.
     """
 
     learning_rates: tuple[float, ...]
     momenta: tuple[float, ...] | None
-    dips: frozenset[int]
 
 
 def tabulate_epoch(rates: Rates, epoch: int, steps: int, factor: float) -> EpochRates:
@@ -30,5 +29,4 @@ def tabulate_epoch(rates: Rates, epoch: int, steps: int, factor: float) -> Epoch
     return EpochRates(
         learning_rates=tuple(rates.at(epoch, start) * factor for start in starts),
         momenta=momenta or None,
-        dips=frozenset(step for step, start in enumerate(starts) if rates.has_dip(epoch, start, (step + 1) / steps)),
     )

@@ -109,7 +109,7 @@ class Supervisor:
     def _grow(self) -> None:
         """Add workers to GPUs that gain by them."""
         growth = self._growth
-        if growth is None or self._memory is None or time.monotonic() < self._next_look:
+        if growth is None or growth.ended or self._memory is None or time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + LOOK_SECONDS
         try:

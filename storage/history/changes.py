@@ -27,7 +27,7 @@ class Changes:
     trials: Sequence[FrozenTrial]
     mark: Mark | None
     """For the next look; None if the study's storage is Optuna's own, which always gives all trials."""
-    anew: bool
+    outdated: bool
     """Whether what was read before no longer counts."""
 
 
@@ -35,10 +35,10 @@ def read_changes(study: optuna.Study, mark: Mark | None) -> Changes:
     """Return what has changed in a study since a mark; everything without one."""
     storage = get_storage(study)
     if not isinstance(storage, HistoryStorage):
-        return Changes(trials=study.get_trials(deepcopy=False), mark=None, anew=False)
+        return Changes(trials=study.get_trials(deepcopy=False), mark=None, outdated=False)
     with storage.holding(get_study_id(study)) as history:
         now = Mark(generation=history.generation, revision=history.revision)
         if mark is None or mark.generation != now.generation:
-            return Changes(trials=history.list_trials(), mark=now, anew=True)
+            return Changes(trials=history.list_trials(), mark=now, outdated=True)
         changed = sorted(history.list_changed(mark.revision), key=lambda trial: trial.number)
-        return Changes(trials=changed, mark=now, anew=False)
+        return Changes(trials=changed, mark=now, outdated=False)

@@ -67,7 +67,7 @@ class Replay:
         self._posteriors = PosteriorCache(self._encoding, None)
 
     def decide(self, number: int, epoch: int) -> Decision | None:
-        """Return the decision about a trial after so many epochs; None if it was waiting or had no rivals."""
+        """Return the decision about a trial after that number of epochs; None if it was waiting or had no rivals."""
         curves = self._read(number, epoch)
         [place] = np.flatnonzero(curves.numbers_N == number)
         if is_waiting(curves, int(place)):

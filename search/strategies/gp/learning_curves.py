@@ -99,7 +99,7 @@ class CurveReader:
         """Return the trials of the study, except waiting and failed ones and the one with the number `leave_out`."""
         changes = read_changes(study, self._mark)
         self._mark = changes.mark
-        if changes.anew:
+        if changes.outdated:
             self._forget()
         sign = 1.0 if study.direction == StudyDirection.MAXIMIZE else -1.0
         for trial in changes.trials:

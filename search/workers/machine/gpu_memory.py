@@ -15,7 +15,7 @@ USABLE = 0.8
 
 @dataclass(frozen=True, kw_only=True)
 class GpuMemory:
-    """MiB that are used, by whoever, and MiB that there are."""
+    """The memory that all processes together use, and the whole memory, in MiB."""
 
     used: int
     total: int

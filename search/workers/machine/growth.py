@@ -27,6 +27,11 @@ class Growth:
     _first: float = field(default=0.0, init=False)
     _last: tuple[float, int] | None = field(default=None, init=False)
 
+    @property
+    def ended(self) -> bool:
+        """Whether no workers will be added any more."""
+        return self.workers >= self.limit
+
     def observe(self, now: float, epochs: int, count_fitting: Callable[[int], int]) -> int:
         """Take note of the epochs trained by `now` (seconds); return how many workers to add.
 
@@ -39,7 +44,7 @@ class Growth:
             self._started = (now, epochs) if epochs >= self._warm_at else None
             return 0
         seconds, trained = now - self._started[0], epochs - self._started[1]
-        if seconds < LEAST_SECONDS or trained < EPOCHS_A_WORKER * self.workers or self.workers >= self.limit:
+        if seconds < LEAST_SECONDS or trained < EPOCHS_A_WORKER * self.workers or self.ended:
             return 0
         if not self._pays(trained / seconds):
             self.limit = self.workers

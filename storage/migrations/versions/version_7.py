@@ -1,4 +1,4 @@
-"""A lease counts the writes about its trial, so that whoever follows the study reads again only what has changed."""
+"""A lease counts the writes about its trial, so that a process that follows the study rereads only what has changed."""
 
 from __future__ import annotations
 
