@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from search.errors import UsageError
 
@@ -195,6 +195,8 @@ class Study:
         variants: Sequence[str] = (),
         confirm: int | None = None,
         confirm_seeds: int | None = None,
+        all_images: bool = False,
+        epochs: Literal["best", "full"] | None = None,
         reopen: str | None = None,
         progress: Callable[[str], object] | None = None,
     ) -> Score:
@@ -208,6 +210,8 @@ class Study:
             variants: Applied to the network that is scored, such as `prune_unstructured:amount=0.8`.
             confirm: Choose the winner among this many of the best trials, by training them with further seeds.
             confirm_seeds: Further seeds for each of them. Default: 3.
+            all_images: Retrain on all training images, if the study used a part of them.
+            epochs: `full` to retrain for all epochs of the study. Default: up to the best one.
             reopen: The reason to score again a test set that was scored or claimed before.
             progress: Called with one line of text at a time.
 
@@ -222,14 +226,15 @@ class Study:
 
         session = self._opened()
         request = FinalRequest(
-            out=Path(out) if out is not None else Path("results") / self.name,
+            out=Path("results") / self.name if out is None else Path(out),
             variants=tuple(variants),
             confirm=confirm,
             confirm_seeds=confirm_seeds,
+            all_images=all_images,
+            epochs=epochs,
             reopen=reopen,
         )
-        settings = change(session.settings, device=device)
-        return score_in_process(session, request, settings, progress)
+        return score_in_process(session, request, change(session.settings, device=device), progress)
 
     def close(self) -> None:
         """Close the storage; the embedded server stops unless another program uses it. A second call does nothing."""

@@ -35,8 +35,8 @@ def show_score(score: Score, out: Path, *, as_json: bool) -> None:
         return
     if score.confirmation is not None:
         _show_confirmation(score.confirmation)
-    images = "training images" if score.retrained_on == "train" else "training and validation images"
-    say(f"study {score.study}, trial {score.trial}, retrained for {count_noun(score.epochs, 'epoch')} on the {images}")
+    trained = f"retrained for {count_noun(score.epochs, 'epoch')} on {score.retrained_images}"
+    say(f"study {score.study}, trial {score.trial}, {trained}")
     for line in format_configuration(score.params):
         say(line)
     _show_variants(score)

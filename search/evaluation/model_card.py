@@ -61,11 +61,10 @@ class ModelCard:
         params = "\n".join(
             f"| {escape_markdown(name)} | {escape_markdown(str(value))} |" for name, value in score.params.items()
         )
-        images = "training images" if score.retrained_on == "train" else "training and validation images"
         return f"""# {escape_markdown(score.study)}
 
 The winner of the hyperparameter study {format_code(score.study)} (objective {format_code(spec.objective)}), trial
-{score.trial}, retrained on the {images} of {format_code(spec.dataset)}.
+{score.trial}, retrained on {score.retrained_images} of {format_code(spec.dataset)}.
 
 | | |
 |---|---|

@@ -20,6 +20,7 @@ from search.curves import find_best_epoch
 from search.errors import SearchError
 from search.evaluation import model_card
 from search.evaluation.final_step import FinalStep
+from search.evaluation.results.retraining import RetrainingPlan
 from search.evaluation.selection import Winner
 from search.evaluation.threads import use_threads_of
 from storage.errors import StoreFailed
@@ -91,16 +92,17 @@ def train_with_seed(final_step: FinalStep, trial: FrozenTrial, data: TrainValida
     return accuracies[best], best
 
 
-def retrain(final_step: FinalStep, winner: Winner, earlier: Claim | None) -> RetrainedNetwork:
+def retrain(final_step: FinalStep, winner: Winner, plan: RetrainingPlan, earlier: Claim | None) -> RetrainedNetwork:
     """Train the winner on training and validation images, and write its weights to the folder.
 
+    plan: on which images; the winner has the number of epochs.
     earlier: the claim that an interrupted final step left. Its weights are loaded from the folder, or trained again.
 
     Raises:
         SearchError: the training failed.
         ScoreRefused: the claim's weights are neither in the folder nor what training produces again.
     """
-    data = final_step.load_data(merge_validation=final_step.objective.retrain_on_validation)
+    data = final_step.load_data(merge_validation=final_step.objective.retrain_on_validation, all_images=plan.all_images)
     if earlier is not None and final_step.objective.train is None:
         model = build_untrained(final_step, winner).to(final_step.device)
         claimed = _load_claimed(final_step, model, data, earlier)

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from search.evaluation.results.confirmation import Confirmation, read_confirmation
 from search.evaluation.results.fields import known_fields, pair
+from search.evaluation.results.retraining import RetrainingPlan
 from search.evaluation.results.variants import VariantEffect
 
 Parameter: TypeAlias = bool | int | float | str | None
@@ -65,6 +66,10 @@ class Outcome:
     seed: int
     """The seed of the retraining."""
     retrained_on: Literal["train + validation", "train"] = "train + validation"
+    retrained_examples: int | None = None
+    """How many images it was retrained on; None if the score does not tell."""
+    retraining: RetrainingPlan = field(default_factory=RetrainingPlan)
+    """Whether on all images of a study of a part of them, and whether for all epochs."""
     confirmation: Confirmation | None = None
     """How the winner was chosen; None if it is simply the best trial."""
     variants: tuple[str, ...] = ()
@@ -78,6 +83,13 @@ class Outcome:
     def classes_without_examples(self) -> list[str]:
         """The classes that the test set has no image of."""
         return [name for name, accuracy in self.class_accuracy.items() if accuracy is None]
+
+    @property
+    def retrained_images(self) -> str:
+        """The images that it was retrained on, in words, such as `8,000 training and validation images`."""
+        kind = "training images" if self.retrained_on == "train" else "training and validation images"
+        counted = kind if self.retrained_examples is None else f"{self.retrained_examples:,} {kind}"
+        return f"all {counted}" if self.retraining.all_images else counted
 
     @property
     def selection_gap(self) -> float:
@@ -103,6 +115,8 @@ class Outcome:
             "epochs": self.epochs,
             "seed": self.seed,
             "retrained_on": self.retrained_on,
+            "retrained_examples": self.retrained_examples,
+            "retraining": self.retraining.to_json(),
             "confirmation": None if self.confirmation is None else self.confirmation.to_json(),
             "variants": list(self.variants),
             "variant_effects": [effect.to_json() for effect in self.variant_effects],
@@ -141,6 +155,7 @@ class Score(Outcome):
         """Return the score that a ledger, or an earlier `final --json`, describes."""
         nested = {
             "test_interval_95": pair(document["test_interval_95"]),
+            "retraining": RetrainingPlan.from_json(document.get("retraining")),
             "confirmation": read_confirmation(document),
             "variants": tuple(document.get("variants", ())),
             "variant_effects": tuple(map(VariantEffect.from_json, document.get("variant_effects", ()))),
