@@ -40,7 +40,7 @@ def plan_retraining(final_step: FinalStep, earlier: ClaimedWinner | None) -> Ret
     if requested is not None and requested != earlier.retraining:
         raise ScoreRefused(
             f"the test set of {final_step.spec.dataset!r} was claimed for a retraining on {earlier.retraining}, and "
-            f"one on {requested} cannot be scored with it; leave --all and --epochs out to continue that claim, or make "
-            "another one with --reopen REASON"
+            f"one on {requested} cannot be scored with it; leave --all and --epochs out to continue that claim, or "
+            "make another one with --reopen REASON"
         )
     return earlier.retraining

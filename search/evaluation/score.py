@@ -29,6 +29,7 @@ from search.evaluation.results.score import Outcome, Score
 from search.evaluation.results.stored import read_score
 from search.evaluation.retraining import RetrainedNetwork, pack_network, retrain
 from search.evaluation.selection import Winner, find_winner, tell_of_better, tell_of_cut
+from search.evaluation.snapshots import count_snapshots
 from search.evaluation.variant_args import format_variants
 from search.evaluation.variant_effects import measure_effects
 from search.intervals import wilson_interval
@@ -79,6 +80,7 @@ class _TestResult:
     """How many of the test images are also in the training part."""
     part: HeldOutPart
     predictions: bytes
+    mean_deviation: float | None
     metrics: Metrics
 
 
@@ -98,8 +100,9 @@ def _score_attempt(final_step: FinalStep, attempt: Attempt, turn: Turn) -> None:
         winner, choice = find_winner(final_step, earlier.trial, full=plan.full), earlier
         if earlier.confirmation is None:
             tell_of_better(final_step, winner)
-    network = retrain(final_step, winner, plan, attempt.earlier)
-    model = apply_variants(network.model, variants)
+    network = retrain(final_step, winner, plan, count_snapshots(variants), attempt.earlier)
+    model = apply_variants(network.model, variants, network.snapshots)
+    choice = replace(choice, snapshots_sha256=network.snapshots_sha256)
     claim = Claim(weights_sha256=network.sha256, winner=choice.to_json())
     ledger.claim(turn, final_step.record.name, claim, opening=attempt.opening, reason=attempt.reason)
     held_out = _read_test_images(final_step)
@@ -182,14 +185,15 @@ def _test(
         mean=data.train.mean,
         std=data.train.std,
     )
-    predicted, confidence = predict(model, examples, final_step.objective.precision)
+    predictions = predict(model, examples, final_step.objective.precision)
     return _TestResult(
-        correct=int((predicted == held_out.labels).sum()),
+        correct=int((predictions.classes_N == held_out.labels).sum()),
         examples=len(examples),
         known=count_known_images(held_out.images, final_step.plan.prepared.images()),
         part=part,
-        predictions=pack_predictions(predicted, confidence),
-        metrics=compute_metrics(predicted, confidence, held_out.labels, data.classes),
+        predictions=pack_predictions(predictions),
+        mean_deviation=predictions.mean_deviation,
+        metrics=compute_metrics(predictions, held_out.labels, data.classes),
     )
 
 
@@ -214,6 +218,8 @@ def _store(
         class_accuracy=result.metrics.class_accuracy,
         macro_f1=result.metrics.macro_f1,
         calibration_error=result.metrics.calibration_error,
+        mean_deviation=result.mean_deviation,
+        abstention=result.metrics.abstention,
         epochs=winner.epochs,
         seed=winner.seed,
         retrained_on="train + validation" if network.data.merged else "train",

@@ -81,8 +81,8 @@ def tell_of_cut(final_step: FinalStep, winner: Winner) -> None:
     if winner.epochs > winner.best_epochs or winner.epochs == final_step.spec.epochs:
         return
     final_step.tell(
-        f"note: trial {winner.trial.number} was best after epoch {winner.best_epochs} of {final_step.spec.epochs}, and "
-        f"its retraining ends there{_describe_rate(final_step, winner)}; --epochs full trains to the schedule's end"
+        f"note: trial {winner.trial.number} was best after epoch {winner.best_epochs}, and its retraining ends there"
+        f"{_describe_rate(final_step, winner)}; --epochs full trains all {final_step.spec.epochs}"
     )
 
 

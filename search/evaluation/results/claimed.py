@@ -24,6 +24,8 @@ class ClaimedWinner:
     """How many trials of the study had finished; None if the claim does not tell."""
     confirmation: Confirmation | None = None
     """None if the winner is simply the best trial."""
+    snapshots_sha256: str | None = None
+    """Of the networks at the dips of the learning rate; None if no variant needs them."""
     retraining: RetrainingPlan = field(default_factory=RetrainingPlan)
     variants: tuple[str, ...] = ()
     variant_effects: tuple[VariantEffect, ...] = ()
@@ -37,7 +39,8 @@ class ClaimedWinner:
             "configuration": dict(self.configuration),
             "finished": self.finished,
             "confirmation": None if self.confirmation is None else self.confirmation.to_json(),
-            "retraining": self.retraining.to_json(),
+            **({} if self.snapshots_sha256 is None else {"snapshots_sha256": self.snapshots_sha256}),
+            **({} if self.retraining == RetrainingPlan() else {"retraining": self.retraining.to_json()}),
             "variants": list(self.variants),
             "variant_effects": [effect.to_json() for effect in self.variant_effects],
         }
