@@ -107,7 +107,9 @@ class Outcome:
         """Return the outcome as the ledger stores it; what later programs added is left out if it does not tell."""
         known = self.test_examples_in_training
         trained = self.retrained_examples
-        uncertain = {"abstention": [point.to_json() for point in self.abstention]} if self.abstention else {}
+        uncertain: dict[str, object] = {}
+        if self.abstention:
+            uncertain["abstention"] = [point.to_json() for point in self.abstention]
         if self.mean_deviation is not None:
             uncertain["mean_deviation"] = self.mean_deviation
         return {
