@@ -8,8 +8,8 @@ from dataclasses import asdict, fields
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from search.curves import find_best_epoch
 from search.evaluation.results.stored import read_score
+from search.statistics.curves import find_best_epoch
 from search.strategies.pruners.audit import summarize_audit
 from search.study.spec import StudySpec
 from search.study.status_types import BestTrial, Budget, Status, TrialCounts, TrialError, WorkerState

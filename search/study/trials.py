@@ -12,8 +12,8 @@ from typing import Any, Literal, overload
 from optuna.trial import FrozenTrial, TrialState
 
 from objectives.base.plurals import count_noun
-from search.curves import find_best_epoch
 from search.errors import SearchError
+from search.statistics.curves import find_best_epoch
 from spaces import Scalar
 
 State = Literal["complete", "pruned", "running", "waiting", "fail"]

@@ -26,7 +26,7 @@ from objectives.data.files.errors import DataError
 from objectives.reuse.trained_network import TrainedNetwork
 from objectives.training.engines.choice import StepMode
 from search import signals
-from search.curves import best_value
+from search.statistics.curves import best_value
 from search.study.status import rank_completed
 from search.workers.checkpointing import CheckpointCallback, CheckpointManager
 from search.workers.claims import ClaimedTrial

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from search.curves import running_best
+from search.statistics.curves import running_best
 from search.strategies.gp.encoding import Array, Encoding
 from storage.history.changes import Mark, read_changes
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.curves import running_best
+from search.statistics.curves import running_best
 from search.strategies.gp import gaussian_process
 from search.strategies.gp.encoding import ABSENT, Array, Encoding
 from search.strategies.gp.evidence import Evidence

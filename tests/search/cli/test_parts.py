@@ -12,7 +12,7 @@ from optuna.distributions import FloatDistribution
 from search import settings
 from search.display import live_display
 from search.errors import UsageError
-from search.intervals import wilson_interval
+from search.statistics.intervals import wilson_interval
 from search.study.plan import StudyRequest, check_name
 from search.study.trials import describe_trial
 from search.workers import devices
