@@ -19,6 +19,7 @@ from objectives.core.loop import NOTHING_FROZEN, Report, fit
 from objectives.core.objective import Objective
 from objectives.data.batches.examples import TrainValidation
 from objectives.models.own_modules import check_extra_state, create_lazy_parameters
+from objectives.models.whitening import BATCH, whiten_patches
 from objectives.reuse.catalogue import REUSES
 from objectives.reuse.context import ReuseContext
 from objectives.reuse.freeze import Freeze
@@ -135,6 +136,8 @@ class StandardTraining:
         _seed_everything(self.data, self.seed)
         training = Configuration({**self.objective.defaults, **self.config}).into(TrainingConfig)
         model = build_network(self.objective, self.config).to(self.data.device)
+        if state is None:  # which has it
+            whiten_patches(model, lambda: self.data.train.images(BATCH, order_seed=None))
         freeze = self._reuse_weights(model, training, begun=state is not None, beat=callback.beat)
         fit(
             model,

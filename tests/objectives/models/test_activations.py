@@ -10,7 +10,7 @@ from torch import nn
 from objectives.base.errors import ObjectiveError
 from objectives.core.conditions import check_conditions
 from objectives.models.activations import ACTIVATIONS, ActivationEntry
-from objectives.models.custom_activations import SquaredRelu, Swish
+from objectives.models.custom_layers import SquaredRelu, Swish
 from objectives.models.layers import build_activation, count_widening, find_slope
 from spaces import Categorical, Choice, Domain, Fixed, Float, Space
 from tests.objectives.models.made import network
