@@ -136,8 +136,9 @@ class StandardTraining:
         _seed_everything(self.data, self.seed)
         training = Configuration({**self.objective.defaults, **self.config}).into(TrainingConfig)
         model = build_network(self.objective, self.config).to(self.data.device)
-        if state is None:  # which has it
-            whiten_patches(model, lambda: self.data.train.images(BATCH, order_seed=None))
+        if state is None:
+            # One order for all trials, because stored images may be sorted by class.
+            whiten_patches(model, lambda: self.data.train.images(BATCH, order_seed=0))
         freeze = self._reuse_weights(model, training, begun=state is not None, beat=callback.beat)
         fit(
             model,

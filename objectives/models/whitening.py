@@ -37,7 +37,8 @@ class PatchWhitening(nn.Module):
         self._set(torch.eye(values), torch.zeros(values))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        return F.conv2d(x_BCHW, self.weight, self.bias, padding="same")
+        before, after = (self.side - 1) // 2, self.side // 2  # an image of the same size, also with even sides
+        return F.conv2d(F.pad(x_BCHW, (before, after, before, after)), self.weight, self.bias)
 
     def fit(self, batches: Iterable[Tensor]) -> None:
         """Compute weights and biases from batches of images (B, C, H, W)."""
@@ -54,7 +55,7 @@ class PatchWhitening(nn.Module):
 
 
 def whiten_patches(network: nn.Module, images: Callable[[], Iterable[Tensor]]) -> None:
-    """Fit every whitening layer of a network to images, of which it calls for batches of `BATCH`, in a fixed order."""
+    """Fit every whitening layer of a network to the first `IMAGES` of what `images` returns, in batches of `BATCH`."""
     for module in network.modules():
         if isinstance(module, PatchWhitening):
             module.fit(islice(images(), IMAGES // BATCH))
