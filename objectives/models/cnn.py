@@ -21,7 +21,7 @@ def build_cnn(config: CnnConfig, image_shape: ImageShape, classes: int) -> Netwo
     """
     check_pooling(config.pool_rounds, image_shape)
     pooled = pooled_blocks(config.depth, config.pool_rounds)
-    parts, channels = build_image_parts(config, image_shape[0])
+    parts, channels = build_image_parts(config, image_shape)
     units = config.width
     stages = []
     for block in range(config.depth):

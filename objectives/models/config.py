@@ -114,3 +114,13 @@ def check_pooling(pool_rounds: int, image_shape: ImageShape) -> None:
             f"pooling must leave at least 1x1 pixels, but pool_rounds={pool_rounds} is too much for {height}x{width} "
             f"images; use pool_rounds={min(height, width).bit_length() - 1} at most"
         )
+
+
+def check_whitening(side: int, image_shape: ImageShape) -> None:
+    """Raise `ObjectiveError` if images are smaller than the patches to whiten; the message has both sizes."""
+    _, height, width = image_shape
+    if min(height, width) < side:
+        raise ObjectiveError(
+            f"whitening={side} takes patches of {side}x{side} pixels, more than {height}x{width} images have; "
+            "use whitening=0"
+        )

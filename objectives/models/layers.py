@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from objectives.base.registry import resolve
 from objectives.models.activations import ACTIVATIONS
-from objectives.models.config import CnnConfig, MlpConfig, NetworkConfig
+from objectives.models.config import CnnConfig, ImageShape, MlpConfig, NetworkConfig, check_whitening
 from objectives.models.initializers import BIASES, INITIALIZERS
 from objectives.models.network import Network
 from objectives.models.normalizations import NORMALIZATIONS, Position
@@ -102,8 +102,14 @@ def build_input_parts(config: NetworkConfig, features: int, image: bool) -> dict
     return parts
 
 
-def build_image_parts(config: CnnConfig, channels: int) -> tuple[dict[str, nn.Module], int]:
-    """Return what is in front of the first stage of a convolutional network, and with how many channels it ends."""
+def build_image_parts(config: CnnConfig, image_shape: ImageShape) -> tuple[dict[str, nn.Module], int]:
+    """Return what is in front of the first stage of a convolutional network, and with how many channels it ends.
+
+    Raises:
+        ObjectiveError: the images are too small to be whitened, or the normalization is unknown.
+    """
+    check_whitening(config.whitening, image_shape)
+    channels = image_shape[0]
     parts = build_input_parts(config, channels, True)
     if config.whitening:
         parts["whitening"] = PatchWhitening(channels, config.whitening, count_widening(config.activation))

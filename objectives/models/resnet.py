@@ -45,7 +45,7 @@ def build_resnet(config: CnnConfig, image_shape: ImageShape, classes: int) -> Ne
     """
     check_pooling(config.pool_rounds, image_shape)
     strided = strided_blocks(config.depth, config.pool_rounds)
-    parts, inputs = build_image_parts(config, image_shape[0])
+    parts, inputs = build_image_parts(config, image_shape)
     stem = build_stage(partial(nn.Conv2d, inputs, kernel_size=3, padding=1), config.width, config)
     stages: list[nn.Module] = []
     channels = config.width

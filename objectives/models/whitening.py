@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import islice
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-IMAGES = 5000
-"""Of how many training images the statistics are taken; one image has hundreds of patches."""
-BATCH = 500
+PATCHES = 1_000_000
+"""Of how many patches the statistics are taken; an image of 32 x 32 has about 1,000."""
+BATCH = 100
+"""Images in a batch that the patches are taken from."""
+_PIECE = 100_000
+"""Patches in memory at a time, one image's at least."""
 EPSILON = 5e-4
 """Added to the variances of directions, so that those without variance do not become noise (Jordan 2024)."""
 
@@ -55,23 +57,32 @@ class PatchWhitening(nn.Module):
 
 
 def whiten_patches(network: nn.Module, images: Callable[[], Iterable[Tensor]]) -> None:
-    """Fit every whitening layer of a network to the first `IMAGES` of what `images` returns, in batches of `BATCH`."""
+    """Fit every whitening layer of a network to the first batches of images (B, C, H, W) that `images` returns."""
     for module in network.modules():
         if isinstance(module, PatchWhitening):
-            module.fit(islice(images(), IMAGES // BATCH))
+            module.fit(images())
 
 
 def compute_patch_moments(batches: Iterable[Tensor], side: int) -> tuple[Tensor, Tensor]:
-    """Return the covariance (P, P) and the mean (P,) of all patches that lie within the images, in float64."""
+    """Return the covariance (P, P) and the mean (P,) of patches that lie within images, in float64.
+
+    Once there are `PATCHES`, no further images count.
+    """
     count, total, products = 0, torch.zeros(()), torch.zeros(())
-    for x_BCHW in batches:
+    for piece_BCHW in (piece for x_BCHW in batches for piece in _cut(x_BCHW)):
         # On the CPU, because some devices have no float64, and for the same numbers on all.
-        patches_NP = F.unfold(x_BCHW.cpu().double(), side).transpose(1, 2).flatten(0, 1)
+        patches_NP = F.unfold(piece_BCHW.cpu().double(), side).transpose(1, 2).flatten(0, 1)
         count += len(patches_NP)
         total = total + patches_NP.sum(0)
         products = products + patches_NP.T @ patches_NP
+        if count >= PATCHES:
+            break
     mean_P = total / count
     return products / count - mean_P.outer(mean_P), mean_P
+
+
+def _cut(x_BCHW: Tensor) -> tuple[Tensor, ...]:
+    return torch.split(x_BCHW, max(1, _PIECE // x_BCHW[0, 0].numel()))
 
 
 def compute_whitening(covariance_PP: Tensor, mean_P: Tensor, epsilon: float = EPSILON) -> tuple[Tensor, Tensor]:

@@ -1,5 +1,8 @@
 """The whitening layer against covariances that numpy computes in float64, and in a training."""
 
+import math
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -57,6 +60,18 @@ def test_the_layers_outputs_are_whitened_values_and_their_negatives(side: int) -
     expected = np.diag(variances / (variances + EPSILON))
     np.testing.assert_allclose(whitened, expected, atol=0.25)
     assert np.abs(whitened - expected).mean() < 0.03
+
+
+def test_no_more_images_are_read_than_its_statistics_need() -> None:
+    read = []
+
+    def batches() -> Iterator[torch.Tensor]:
+        for number in range(50):
+            read.append(number)
+            yield torch.randn(100, 1, 32, 32)
+
+    compute_patch_moments(batches(), 2)
+    assert len(read) == math.ceil(1_000_000 / (100 * 31 * 31))
 
 
 def test_directions_without_variance_stay_quiet() -> None:
@@ -126,5 +141,7 @@ def test_it_is_for_convolutional_networks_of_plain_inputs() -> None:
         Objective(data="digits", model="cnn", space=space.replace(input_norm=Fixed("batch_norm")))
     with pytest.raises(ObjectiveError, match="whitening must be one of 0,2,3, but got 5"):
         network("cnn", whitening=5)
+    with pytest.raises(ObjectiveError, match="whitening=3 takes patches of 3x3 pixels, more than 2x9 images have; use"):
+        Objective(data="digits", model="cnn", space=space.replace(whitening=Fixed(3))).check_images((1, 2, 9))
     with pytest.raises(ObjectiveError, match="neither model 'mlp' nor the training reads 'whitening'"):
         Objective(data="digits", model="mlp", space=Space(depth=Fixed(1), width=Fixed(4), whitening=Fixed(2)))
