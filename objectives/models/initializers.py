@@ -90,10 +90,10 @@ def _normal(weight: Tensor, slope: float, *, std: float = 0.05) -> None:
     normal_(weight, std=std)
 
 
-def _constant(weight: Tensor, slope: float, *, value: float = 0.05) -> None:
+def _constant(tensor: Tensor, slope: float, *, weight: float = 0.05) -> None:
     from torch.nn.init import constant_
 
-    constant_(weight, value)
+    constant_(tensor, weight)
 
 
 def _torch_default(weight: Tensor, slope: float) -> None:
@@ -153,7 +153,7 @@ INITIALIZERS: dict[str, InitializerEntry] = {
     "constant": InitializerEntry(
         fill=_constant,
         fill_recurrent=_constant,
-        space=Space(value=Fixed(0.05, domain=Float(0.001, 1.0, log=True, at_least=-100.0, at_most=100.0))),
+        space=Space(weight=Fixed(0.05, domain=Float(0.001, 1.0, log=True, at_least=-100.0, at_most=100.0))),
         description="all weights equal, so that all units of a layer stay equal: a baseline that fails",
     ),
     "torch_default": InitializerEntry(
@@ -170,17 +170,17 @@ def _zero(bias: Tensor, fan_in: int) -> None:
     zeros_(bias)
 
 
-def _constant_bias(bias: Tensor, fan_in: int, *, value: float = 0.1) -> None:
+def _constant_bias(tensor: Tensor, fan_in: int, *, bias: float = 0.1) -> None:
     from torch.nn.init import constant_
 
-    constant_(bias, value)
+    constant_(tensor, bias)
 
 
 BIASES: dict[str, BiasEntry] = {
     "zero": BiasEntry(fill=_zero, description="all biases start at zero (LeCun et al. 1998)"),
     "constant": BiasEntry(
         fill=_constant_bias,
-        space=Space(value=Float(-0.5, 0.5, at_least=-100.0, at_most=100.0)),
+        space=Space(bias=Float(-0.5, 0.5, at_least=-100.0, at_most=100.0)),
         description="all biases start at one value, such as 0.1 or 1 for ReLU (Krizhevsky et al. 2012)",
     ),
     "torch_default": BiasEntry(

@@ -154,7 +154,7 @@ def test_normal_has_the_standard_deviation_that_is_asked_for() -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_constant_weights_keep_the_units_of_a_layer_equal(model: str) -> None:
     """However long they train: the exercise's answer to whether all weights may start equal."""
-    made = network(model, initializer=Choice("constant", {"value": 0.05}))
+    made = network(model, initializer=Choice("constant", {"weight": 0.05}))
     assert all(torch.equal(p, torch.full_like(p, 0.05)) for p in made.parameters() if p.ndim > 1)
     optimizer = torch.optim.Adam(made.parameters(), lr=0.01)
     x_BCHW = torch.randn(20, 1, 8, 8)
@@ -185,7 +185,7 @@ def test_identity_passes_on_inputs() -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_biases_start_as_asked_for(model: str) -> None:
     plain: dict[str, Any] = {} if model == "rnn" else {"normalization": "none"}
-    zero, other = network(model, **plain), network(model, biases=Choice("constant", {"value": 0.7}), **plain)
+    zero, other = network(model, **plain), network(model, biases=Choice("constant", {"bias": 0.7}), **plain)
     found = 0
     for name, parameter in other.named_parameters():
         is_bias, second = "bias" in name, "bias_hh" in name
@@ -272,7 +272,7 @@ def test_unknown_name_or_option_is_refused() -> None:
         _filled("he_norm", 2, 2)
     with pytest.raises(ObjectiveError, match="unknown bias 'zeros'; did you mean zero"):
         network("mlp", biases="zeros")
-    with pytest.raises(ObjectiveError, match=r"value of bias 'constant' must be at most 100.0, but got 1000.0"):
-        network("cnn", biases=Choice("constant", {"value": 1000.0}))
+    with pytest.raises(ObjectiveError, match=r"bias of bias 'constant' must be at most 100.0, but got 1000.0"):
+        network("cnn", biases=Choice("constant", {"bias": 1000.0}))
     with pytest.raises(ObjectiveError, match="initializer 'he_normal' has no option 'gain'"):
         initialize(nn.Linear(2, 2), Choice("he_normal", {"gain": 2}), 0.0)
