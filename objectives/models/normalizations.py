@@ -103,7 +103,7 @@ NORMALIZATIONS: dict[str, NormalizationEntry] = {
     "layer_norm": NormalizationEntry(
         build=_layer_norm,
         space=Space(position=_POSITION),
-        description="each example to mean 0, variance 1; in a CNN over channels and positions at once (Ba et al. 2016)",
+        description="each example to mean 0, variance 1; in a CNN all of it at once, as GroupNorm(1) (Ba et al. 2016)",
     ),
     "channel_norm": NormalizationEntry(
         build=_channel_norm,
