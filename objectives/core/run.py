@@ -141,8 +141,7 @@ class StandardTraining:
         training = Configuration({**self.objective.defaults, **self.config}).into(TrainingConfig)
         model = build_network(self.objective, self.config).to(self.data.device)
         if state is None:
-            # One order for all trials, because stored images may be sorted by class.
-            whiten_patches(model, lambda: self.data.train.images(BATCH, order_seed=0))
+            fit_to_images(model, self.data)
         freeze = self._reuse_weights(model, training, begun=state is not None, beat=callback.beat)
         fit(
             model,
@@ -219,6 +218,12 @@ def build_network(objective: Objective, config: Configuration) -> nn.Module:
     entry = objective.network
     assert entry is not None
     return entry.build(config.into(entry.config), config["image_shape"], config["classes"])
+
+
+def fit_to_images(model: nn.Module, data: TrainValidation) -> None:
+    """Give a new network what it takes from training images before it is trained: the filters of a whitening layer."""
+    # One order for all trials, because stored images may be sorted by class.
+    whiten_patches(model, lambda: data.train.images(BATCH, order_seed=0))
 
 
 def _check_module(value: object, name: str) -> nn.Module:
