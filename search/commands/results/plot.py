@@ -15,7 +15,10 @@ Kind = Annotated[str, typer.Argument(help=f"What to draw: {', '.join(PLOTS)}.", 
 File = Annotated[
     Path | None,
     typer.Option(
-        "-o", "--out", help="File to write: .html, .json, .png, .svg. Default: <study>-<kind>.html.", metavar="FILE"
+        "-o",
+        "--out",
+        help="File to write: .html, .json, or a picture (.png, .svg, .pdf). Default: <study>-<kind>.html.",
+        metavar="FILE",
     ),
 ]
 
@@ -30,15 +33,15 @@ def plot(kind: Kind, study: options.Study, out: File = None, storage: options.St
     from search.display.output import say
     from search.report.plots.files import check_suffix, write_figure
     from search.report.plots.reading import read_plot_data
+    from search.report.plots.registry import draw
 
     entry = look_up(PLOTS, kind, "plot")
     path = out or Path(f"{study}-{kind}.html")
     check_suffix(path)
     with closing(open_session(study, load_settings(storage=storage))) as session:
-        figure = entry.draw(read_plot_data(session))
+        figure = draw(kind, read_plot_data(session.database, session.view))
     write_figure(figure, path)
     say(f"{path}: {entry.description}")
 
 
-COMMAND = Command(name="plot", order=125, run=plot)
-"""`search plot` imports plotly only when it draws."""
+COMMAND = Command(name="plot", order=130, run=plot)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 
 import numpy as np
-import optuna
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
+from objectives.base.plurals import count_noun
 from search.errors import NothingToDo
 from search.statistics.curves import running_best
 from search.strategies.pruners.audit import AUDITED
 
 Array = NDArray[np.float64]
+LEFT_OUT = {
+    TrialState.PRUNED: "stopped early",
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "waiting",
+    TrialState.FAIL: "failed",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +34,7 @@ class ReportedEpoch:
     token: int
     """Of the lease that it was reported under: another one after an interruption."""
     reported_at: datetime
+    """UTC, without a time zone."""
     seconds: float | None
     """How long it took; None if the objective did not report it."""
 
@@ -36,31 +43,18 @@ class ReportedEpoch:
 class PlotData:
     """A study at one moment."""
 
-    study: optuna.Study
+    name: str
+    trials: Sequence[FrozenTrial]
+    """Every trial, by number."""
     epochs: int
     """Epochs of a full training."""
     reported: Mapping[int, Sequence[ReportedEpoch]]
-    """Of each trial, by its number."""
-
-    @cached_property
-    def trials(self) -> list[FrozenTrial]:
-        """Every trial, by number."""
-        return self.study.get_trials(deepcopy=False)
+    """Of each trial that has any, by its number."""
 
     @property
     def completed(self) -> list[FrozenTrial]:
-        """The trials whose value is that of a full training."""
+        """The trials whose value is that of a whole training."""
         return [trial for trial in self.trials if trial.state == TrialState.COMPLETE]
-
-    @property
-    def stopped(self) -> list[FrozenTrial]:
-        """The trials that ended before their training did: their last value is no result."""
-        return [trial for trial in self.trials if trial.state == TrialState.PRUNED]
-
-    @property
-    def best(self) -> FrozenTrial:
-        """The completed trial with the highest value."""
-        return max(self.require_completed(1), key=lambda trial: (float(trial.value or 0.0), -trial.number))
 
     def require_completed(self, count: int) -> list[FrozenTrial]:
         """Return the completed trials.
@@ -71,15 +65,16 @@ class PlotData:
         found = self.completed
         if len(found) < count:
             raise NothingToDo(
-                f"this plot needs {count} completed trials, but study {self.study.study_name!r} has {len(found)}; "
+                f"this plot needs {count_noun(count, 'completed trial')}, but study {self.name!r} has {len(found)}; "
                 "train more, or plot `curves`"
             )
         return found
 
-    def left_out(self) -> str:
-        """Return a sentence on what a plot of completed trials does not show; empty if there is nothing."""
-        count = len(self.trials) - len(self.completed)
-        return f"{count} trials that did not complete are left out" if count else ""
+    def describe_left_out(self) -> str:
+        """Return what a plot of the completed trials does not show; empty if it shows every trial."""
+        counted = Counter(LEFT_OUT[trial.state] for trial in self.trials if trial.state in LEFT_OUT)
+        parts = [f"{counted[how]} {how}" for how in LEFT_OUT.values() if counted[how]]
+        return f"completed trials only; not shown: {', '.join(parts)}" if parts else ""
 
 
 def accuracies(trial: FrozenTrial) -> Array:

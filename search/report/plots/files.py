@@ -13,6 +13,22 @@ if TYPE_CHECKING:
 
 PICTURES = (".png", ".svg", ".pdf")
 SUFFIXES = (".html", ".json", *PICTURES)
+CONFIG = {"responsive": True, "displaylogo": False}
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+html, body {{ height: 100%; margin: 0; }}
+main {{ height: 100%; min-height: 420px; min-width: {width}px; }}
+main > div {{ height: 100%; }}
+</style>
+</head>
+<body><main>{body}</main></body>
+</html>
+"""
 
 
 def check_suffix(path: Path) -> None:
@@ -33,7 +49,7 @@ def write_figure(figure: go.Figure, path: Path) -> None:
     if suffix in PICTURES:
         content = _render(figure, suffix.removeprefix("."))
     elif suffix == ".html":
-        content = figure.to_html(include_plotlyjs=True).encode()
+        content = _write_page(figure).encode()
     else:
         content = figure.to_json().encode()
     try:
@@ -41,6 +57,13 @@ def write_figure(figure: go.Figure, path: Path) -> None:
         write_file(path, content)
     except OSError as error:
         raise SearchError(f"{path} cannot be written ({error.strerror}); name another file with -o") from None
+
+
+def _write_page(figure: go.Figure) -> str:
+    """Return a page with plotly's code in it; it fills the window, and scrolls one too narrow for its panels."""
+    body = figure.to_html(include_plotlyjs=True, full_html=False, config=CONFIG, default_height="100%", div_id="plot")
+    title = (figure.layout.title.text or "").partition("<br>")[0]  # escaped where it was made
+    return PAGE.format(title=title, width=(figure.layout.meta or {}).get("least_width", 0), body=body)
 
 
 def _render(figure: go.Figure, form: str) -> bytes:

@@ -2,59 +2,99 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate
+
 import plotly.graph_objects as go
 from optuna import visualization
 from optuna.distributions import CategoricalDistribution
+from optuna.study import Study
+from optuna.trial import FrozenTrial
+from plotly.subplots import make_subplots
 
-from search.report.importances import measure_importances, rank_parameters
-from search.report.plots.data import PlotData
-from search.report.plots.style import ACCURACY, BLUE, GREY, NAVY, style
+from search.errors import NothingToDo
+from search.report.importances import collect, measure_importances, rank_parameters
+from search.report.plots.data import PlotData, ReportedEpoch
+from search.report.plots.parallel import draw_lines
+from search.report.plots.shown import show_as_text
+from search.report.plots.style import ACCURACY, BLUE, DARK_GREY, NAVY, as_text, choose_log_ticks, shorten, style
 
 MOST_IN_A_SLICE = 12
+SLICE_COLUMNS = 4
 MOST_IN_A_CONTOUR = 4
-MOST_IN_PARALLEL = 10
+MOST_IN_PARALLEL = 8
 
 
 def draw_slice(data: PlotData) -> go.Figure:
     """Draw the value over each parameter, the most important first, with the bounds of its range dashed."""
-    names = _rank(data)[:MOST_IN_A_SLICE]
-    figure = visualization.plot_slice(data.study, params=names, target_name=ACCURACY)
-    for column, name in enumerate(sorted(names), start=1):
-        bounds = _find_bounds(data, name)
-        for bound in bounds:
-            figure.add_vline(x=bound, row=1, col=column, line={"color": GREY, "dash": "dash", "width": 1})
-    return style(figure, f"{data.study.study_name}: value by parameter", data.left_out())
+    trials = show_as_text(data.require_completed(2))
+    names = _rank(data, trials)[:MOST_IN_A_SLICE]
+    columns = min(SLICE_COLUMNS, len(names))
+    figure = make_subplots(rows=-(-len(names) // columns), cols=columns, shared_yaxes=True, vertical_spacing=0.16)
+    for place, name in enumerate(names):
+        _draw_slice(figure, trials, name, row=place // columns + 1, column=place % columns + 1)
+    figure.update_yaxes(title=ACCURACY, col=1)
+    figure.update_layout(showlegend=False)
+    return style(figure, data, "value by parameter", data.describe_left_out(), panels=columns)
+
+
+def _draw_slice(figure: go.Figure, trials: Sequence[FrozenTrial], name: str, *, row: int, column: int) -> None:
+    """Draw one panel: a choice as rows of dots, a number on its scale between its bounds."""
+    having = [trial for trial in trials if name in trial.params]
+    found = having[-1].distributions[name]
+    figure.add_scatter(
+        x=[trial.params[name] for trial in having],
+        y=[trial.value for trial in having],
+        mode="markers",
+        name=name,
+        marker={"color": BLUE, "size": 6, "opacity": 0.7},
+        customdata=[trial.user_attrs["number"] for trial in having],
+        hovertemplate="trial %{customdata}: %{y:.4f} at %{x}<extra></extra>",
+        row=row,
+        col=column,
+    )
+    axis = {"title": {"text": shorten(name, 24), "standoff": 4}, "row": row, "col": column}
+    if isinstance(found, CategoricalDistribution):
+        figure.update_xaxes(type="category", categoryorder="array", categoryarray=list(found.choices), **axis)
+        return
+    low, high = float(found.low), float(found.high)  # type: ignore[attr-defined]
+    if found.log:  # type: ignore[attr-defined]
+        figure.update_xaxes(type="log", tickvals=choose_log_ticks(low, high), **axis)
+    else:
+        figure.update_xaxes(nticks=5, **axis)
+    for bound in (low, high):
+        figure.add_vline(x=bound, row=row, col=column, line={"color": DARK_GREY, "dash": "dash", "width": 1})
 
 
 def draw_contour(data: PlotData) -> go.Figure:
     """Draw the value over each pair of the most important parameters."""
-    figure = visualization.plot_contour(data.study, params=_rank(data)[:MOST_IN_A_CONTOUR], target_name=ACCURACY)
-    return style(figure, f"{data.study.study_name}: value by pairs of parameters", data.left_out())
-
-
-def draw_parallel(data: PlotData) -> go.Figure:
-    """Draw each completed trial as a line through its parameters, the most important next to the value."""
-    names = _rank(data)[:MOST_IN_PARALLEL]
-    figure = visualization.plot_parallel_coordinate(data.study, params=names, target_name=ACCURACY)
-    value, *others = figure.data[0].dimensions
-    by_name = dict(zip(sorted(names), others, strict=True))
-    figure.data[0].dimensions = (value, *(by_name[name] for name in names))
-    return style(figure, f"{data.study.study_name}: configurations", data.left_out())
+    study, names = _choose_pairs(data)
+    figure = _set_ticks(visualization.plot_contour(study, params=names, target_name=ACCURACY))
+    return style(figure, data, "value by pairs of parameters", data.describe_left_out(), panels=len(names))
 
 
 def draw_rank(data: PlotData) -> go.Figure:
     """Draw each pair of the most important parameters, coloured by the rank of the value."""
-    figure = visualization.plot_rank(data.study, params=_rank(data)[:MOST_IN_A_CONTOUR], target_name=ACCURACY)
-    return style(figure, f"{data.study.study_name}: ranks by pairs of parameters", data.left_out())
+    study, names = _choose_pairs(data)
+    figure = _set_ticks(visualization.plot_rank(study, params=names, target_name=ACCURACY))
+    return style(figure, data, "rank by pairs of parameters", data.describe_left_out(), panels=len(names))
+
+
+def draw_parallel(data: PlotData) -> go.Figure:
+    """Draw each completed trial as a line through its parameters, the most important next to the value."""
+    trials = show_as_text(data.require_completed(2))
+    names = _rank(data, trials)[:MOST_IN_PARALLEL]
+    figure = draw_lines(trials, names)
+    return style(figure, data, "configurations", data.describe_left_out(), panels=len(names))
 
 
 def draw_importances(data: PlotData) -> go.Figure:
     """Draw how much each parameter matters, with its spread over resampled studies."""
-    found = measure_importances(data.completed, data.study.study_name)[::-1]
+    found = measure_importances(data.completed, data.name)[::-1]
     figure = go.Figure()
     figure.add_bar(
         x=[each.share for each in found],
-        y=[each.name for each in found],
+        y=[as_text(each.name) for each in found],
         orientation="h",
         marker={"color": BLUE},
         error_x={
@@ -65,31 +105,33 @@ def draw_importances(data: PlotData) -> go.Figure:
             "color": NAVY,
         },
     )
-    figure.update_xaxes(title="share of the importance (PED-ANOVA); 80% of resampled studies")
+    figure.update_xaxes(title="share of all importances")
     figure.update_yaxes(automargin=True)
-    return style(figure, f"{data.study.study_name}: importance of parameters", data.left_out())
+    spread = "PED-ANOVA; thin lines: the range in 8 of 10 resampled studies"
+    return style(figure, data, "importance of parameters", spread)
 
 
 def draw_edf(data: PlotData) -> go.Figure:
     """Draw the share of the completed trials that reached at most each value."""
-    data.require_completed(2)
-    figure = visualization.plot_edf(data.study, target_name=ACCURACY)
-    return style(figure, f"{data.study.study_name}: distribution of values", data.left_out())
+    values = sorted(float(trial.value or 0.0) for trial in data.require_completed(2))
+    shares = [count / len(values) for count in range(1, len(values) + 1)]
+    figure = go.Figure()
+    figure.add_scatter(x=values, y=shares, mode="lines+markers", line={"color": BLUE, "shape": "hv"})
+    figure.update_xaxes(title=ACCURACY)
+    figure.update_yaxes(title="share of the trials with at most this value", range=[0, 1.03])
+    return style(figure, data, "distribution of values", data.describe_left_out())
 
 
 def draw_pareto(data: PlotData) -> go.Figure:
     """Draw the value against the time of an epoch; the line joins the trials that no other beats in both."""
-    timed = [
-        (trial, sum(seconds) / len(seconds))
-        for trial in data.require_completed(2)
-        if (seconds := [each.seconds for each in data.reported.get(trial.number, ()) if each.seconds is not None])
-    ]
-    points = sorted((seconds, float(trial.value or 0.0), trial.number) for trial, seconds in timed)
-    front, best = [], -1.0
-    for seconds, value, _ in points:
-        if value > best:
-            front.append((seconds, value))
-            best = value
+    points = sorted(
+        (seconds, float(trial.value or 0.0), trial.number)
+        for trial in data.require_completed(1)
+        if (seconds := _measure_epoch(data.reported.get(trial.number, ()))) is not None
+    )
+    if not points:
+        raise NothingToDo(f"no completed trial of study {data.name!r} has stored how long its epochs took")
+    front = find_front([(seconds, value) for seconds, value, _ in points])
     figure = go.Figure()
     figure.add_scatter(
         x=[seconds for seconds, _, _ in points],
@@ -103,20 +145,56 @@ def draw_pareto(data: PlotData) -> go.Figure:
     figure.add_scatter(
         x=[seconds for seconds, _ in front],
         y=[value for _, value in front],
-        mode="lines",
-        name="not beaten in both",
+        mode="lines+markers",
+        name="none is both better and faster",
         line={"color": NAVY, "shape": "hv"},
     )
-    figure.update_xaxes(title="seconds an epoch", type="log")
+    figure.update_xaxes(title="seconds an epoch (mean)", type="log", nticks=6)
     figure.update_yaxes(title=ACCURACY)
-    return style(figure, f"{data.study.study_name}: value against time", data.left_out())
+    return style(figure, data, "value against time", data.describe_left_out())
 
 
-def _rank(data: PlotData) -> list[str]:
-    return rank_parameters(data.require_completed(2))
+def find_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the (cost, value) that no other point beats in both, by cost: a lower cost, a higher value."""
+    ordered = sorted(set(points), key=lambda point: (point[0], -point[1]))
+    best = accumulate((value for _, value in ordered), max, initial=float("-inf"))
+    return [point for point, before in zip(ordered, best, strict=False) if point[1] > before]
 
 
-def _find_bounds(data: PlotData, name: str) -> tuple[float, ...]:
-    """Return the ends of a parameter's range; none for one of choices."""
-    found = next(trial.distributions[name] for trial in data.trials if name in trial.distributions)
-    return () if isinstance(found, CategoricalDistribution) else (float(found.low), float(found.high))  # type: ignore[attr-defined]
+def _measure_epoch(epochs: Sequence[ReportedEpoch]) -> float | None:
+    """Return the mean seconds of an epoch; None if none has stored how long it took, or all took no time."""
+    seconds = [each.seconds for each in epochs if each.seconds is not None]
+    return sum(seconds) / len(seconds) if sum(seconds) > 0 else None
+
+
+def _rank(data: PlotData, trials: Sequence[FrozenTrial], count: int = 1) -> list[str]:
+    """Return the parameters that vary, the most important first.
+
+    Raises:
+        NothingToDo: fewer than `count` do.
+    """
+    names = rank_parameters(trials)
+    if len(names) < count:
+        raise NothingToDo(
+            f"this plot needs {'a parameter that varies' if count == 1 else f'{count} parameters that vary'} over the "
+            f"completed trials of study {data.name!r}, which has {len(names)}; train more, or plot `history`"
+        )
+    return names
+
+
+def _set_ticks(figure: go.Figure) -> go.Figure:
+    """Replace the ticks of logarithmic axes, which are too many for small panels."""
+
+    def change(axis: go.layout.XAxis | go.layout.YAxis) -> None:
+        if axis.type == "log" and axis.range is not None:
+            axis.tickvals = choose_log_ticks(10 ** axis.range[0], 10 ** axis.range[1])
+
+    figure.for_each_xaxis(change)
+    figure.for_each_yaxis(change)
+    return figure
+
+
+def _choose_pairs(data: PlotData) -> tuple[Study, list[str]]:
+    """Return the completed trials as Optuna draws them, and the parameters whose pairs are drawn."""
+    trials = show_as_text(data.require_completed(2))
+    return collect(trials), _rank(data, trials, 2)[:MOST_IN_A_CONTOUR]

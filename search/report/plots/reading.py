@@ -1,4 +1,4 @@
-"""Reading what plots draw from an open study."""
+"""Reading what plots draw from a study."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ from collections import defaultdict
 
 from sqlalchemy import Engine
 
-from search.api.session import Session
 from search.report.plots.data import PlotData, ReportedEpoch
+from search.study.status import StudyView
+from storage.database import Database
 from storage.records import epochs
 
 
-def read_plot_data(session: Session) -> PlotData:
+def read_plot_data(database: Database, view: StudyView) -> PlotData:
     """Read everything of a study that plots show."""
     return PlotData(
-        study=session.load_optuna(),
-        epochs=session.view.spec.epochs,
-        reported=_read_reported(session.database.engine, session.record.study_id),
+        name=view.record.name,
+        trials=view.trials(),
+        epochs=view.spec.epochs,
+        reported=_read_reported(database.engine, view.record.study_id),
     )
 
 
