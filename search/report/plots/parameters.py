@@ -35,7 +35,7 @@ def draw_slice(data: PlotData) -> go.Figure:
         _draw_slice(figure, trials, name, row=place // columns + 1, column=place % columns + 1)
     figure.update_yaxes(title=ACCURACY, col=1)
     figure.update_layout(showlegend=False)
-    return style(figure, data, "value by parameter", data.describe_left_out(), panels=columns)
+    return style(figure, data.name, "value by parameter", data.describe_left_out(), panels=columns)
 
 
 def _draw_slice(figure: go.Figure, trials: Sequence[FrozenTrial], name: str, *, row: int, column: int) -> None:
@@ -70,14 +70,14 @@ def draw_contour(data: PlotData) -> go.Figure:
     """Draw the value over each pair of the most important parameters."""
     study, names = _choose_pairs(data)
     figure = _set_ticks(visualization.plot_contour(study, params=names, target_name=ACCURACY))
-    return style(figure, data, "value by pairs of parameters", data.describe_left_out(), panels=len(names))
+    return style(figure, data.name, "value by pairs of parameters", data.describe_left_out(), panels=len(names))
 
 
 def draw_rank(data: PlotData) -> go.Figure:
     """Draw each pair of the most important parameters, coloured by the rank of the value."""
     study, names = _choose_pairs(data)
     figure = _set_ticks(visualization.plot_rank(study, params=names, target_name=ACCURACY))
-    return style(figure, data, "rank by pairs of parameters", data.describe_left_out(), panels=len(names))
+    return style(figure, data.name, "rank by pairs of parameters", data.describe_left_out(), panels=len(names))
 
 
 def draw_parallel(data: PlotData) -> go.Figure:
@@ -85,7 +85,7 @@ def draw_parallel(data: PlotData) -> go.Figure:
     trials = show_as_text(data.require_completed(2))
     names = _rank(data, trials)[:MOST_IN_PARALLEL]
     figure = draw_lines(trials, names)
-    return style(figure, data, "configurations", data.describe_left_out(), panels=len(names))
+    return style(figure, data.name, "configurations", data.describe_left_out(), panels=len(names))
 
 
 def draw_importances(data: PlotData) -> go.Figure:
@@ -108,7 +108,7 @@ def draw_importances(data: PlotData) -> go.Figure:
     figure.update_xaxes(title="share of all importances")
     figure.update_yaxes(automargin=True)
     spread = "PED-ANOVA; thin lines: the range in 8 of 10 resampled studies"
-    return style(figure, data, "importance of parameters", spread)
+    return style(figure, data.name, "importance of parameters", spread)
 
 
 def draw_edf(data: PlotData) -> go.Figure:
@@ -119,7 +119,7 @@ def draw_edf(data: PlotData) -> go.Figure:
     figure.add_scatter(x=values, y=shares, mode="lines+markers", line={"color": BLUE, "shape": "hv"})
     figure.update_xaxes(title=ACCURACY)
     figure.update_yaxes(title="share of the trials with at most this value", range=[0, 1.03])
-    return style(figure, data, "distribution of values", data.describe_left_out())
+    return style(figure, data.name, "distribution of values", data.describe_left_out())
 
 
 def draw_pareto(data: PlotData) -> go.Figure:
@@ -151,7 +151,7 @@ def draw_pareto(data: PlotData) -> go.Figure:
     )
     figure.update_xaxes(title="seconds an epoch (mean)", type="log", nticks=6)
     figure.update_yaxes(title=ACCURACY)
-    return style(figure, data, "value against time", data.describe_left_out())
+    return style(figure, data.name, "value against time", data.describe_left_out())
 
 
 def find_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -8,7 +8,6 @@ import math
 import plotly.graph_objects as go
 
 from objectives.base.printable import escape_controls
-from search.report.plots.data import PlotData
 
 GREY, DARK_GREY, BLUE, NAVY, ORANGE, GREEN = "#b6bcc6", "#7d8693", "#5b8fd6", "#12305e", "#e08214", "#23824a"
 ACCURACY = "validation accuracy"
@@ -16,7 +15,7 @@ WIDE = 720
 """The least width in pixels of a figure of many panels; a narrower window scrolls."""
 
 
-def style(figure: go.Figure, data: PlotData, title: str, subtitle: str = "", *, panels: int = 1) -> go.Figure:
+def style(figure: go.Figure, study: str, title: str, subtitle: str = "", *, panels: int = 1) -> go.Figure:
     """Give a figure the common look; whatever its titles quote stays text.
 
     panels: how many stand side by side.
@@ -24,7 +23,7 @@ def style(figure: go.Figure, data: PlotData, title: str, subtitle: str = "", *, 
     below = f"<br><sup>{as_text(subtitle)}</sup>" if subtitle else ""
     figure.update_layout(
         template="simple_white",
-        title={"text": f"{as_text(shorten(data.name))}: {title}{below}", "x": 0.01, "xanchor": "left"},
+        title={"text": f"{as_text(shorten(study))}: {title}{below}", "x": 0.01, "xanchor": "left"},
         title_font_size=16,
         font={"family": "Liberation Sans, Arial, sans-serif", "size": 12},
         margin={"l": 64, "r": 16, "t": 84, "b": 56},

@@ -57,7 +57,7 @@ def draw_history(data: PlotData) -> go.Figure:
     )
     figure.update_xaxes(title="epochs trained by all trials that had ended")
     figure.update_yaxes(title=ACCURACY)
-    return style(figure, data, "history", data.describe_left_out())
+    return style(figure, data.name, "history", data.describe_left_out())
 
 
 def draw_curves(data: PlotData) -> go.Figure:
@@ -77,7 +77,7 @@ def draw_curves(data: PlotData) -> go.Figure:
     lines.draw(figure, "the best", {"color": NAVY, "width": 3})
     figure.update_xaxes(title="epoch", range=[0.5, data.epochs + 0.5])
     figure.update_yaxes(title=f"best {ACCURACY} so far")
-    return style(figure, data, "learning curves", _count_curves(data))
+    return style(figure, data.name, "learning curves", _count_curves(data))
 
 
 def _add_curve(lines: Lines, trial: FrozenTrial, curve: Sequence[float], *, is_best: bool) -> None:
@@ -117,7 +117,7 @@ def draw_timeline(data: PlotData) -> go.Figure:
     figure.update_layout(barmode="overlay", bargap=0.2)
     figure.update_xaxes(type="date", title="time (UTC)", nticks=6)
     figure.update_yaxes(title="trials at once", tickmode="linear" if max(rows, default=1) < 16 else "auto")
-    return style(figure, data, "timeline", _count_curves(data))
+    return style(figure, data.name, "timeline", _count_curves(data))
 
 
 def _add_bars(figure: go.Figure, name: str, colour: str, runs: Sequence[tuple[Run, int]]) -> None:
@@ -144,7 +144,7 @@ def draw_budget_correlation(data: PlotData) -> go.Figure:
     )
     figure.update_xaxes(title="epoch", range=[0.5, data.epochs + 0.5])
     figure.update_yaxes(title="rank correlation with the value", range=[-1.05, 1.05])
-    return style(figure, data, "do early epochs rank as late ones?", data.describe_left_out())
+    return style(figure, data.name, "do early epochs rank as late ones?", data.describe_left_out())
 
 
 def correlate_budgets(curves: Sequence[Array]) -> list[float | None]:
