@@ -61,9 +61,8 @@ def read_curves(database: Database, view: StudyView, numbers: Sequence[int], met
     stored = {trial.number: epochs.read_curve(database.engine, get_trial_id(trial)) for trial in trials}
     known = dict.fromkeys(name for rows in stored.values() for row in rows for name in row if name != "epoch")
     if not known:
-        raise NothingToDo(
-            f"no epoch of {'these trials' if numbers else 'a trial'} of study {view.record.name!r} is stored"
-        )
+        which = "these trials" if numbers else "any trial"
+        raise NothingToDo(f"no epoch of {which} of study {view.record.name!r} is stored yet; train first")
     if metric not in known:
         raise UsageError(f"unknown metric {metric!r}; {suggest_and_list(metric, known)}")
     curves = [
