@@ -9,6 +9,7 @@ import sys
 import termios
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import optuna
@@ -137,9 +138,9 @@ class Terminal:
             self._stream.feed(os.read(self.ours, 65536))
 
 
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
-    """A terminal that is the standard input and output of this process."""
+@contextmanager
+def open_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+    """Yield a terminal that is the standard input and output of this process."""
     made = Terminal()
     for name, value in (("COLUMNS", "80"), ("LINES", "24"), ("TERM", "xterm-256color")):
         monkeypatch.setenv(name, value)
@@ -151,8 +152,8 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
     os.close(made.ours)
 
 
-def test_a_study_that_others_run_is_watched_until_q(terminal: Terminal, address: str) -> None:
-    with open_database(url.parse(address)) as database:
+def test_a_study_that_others_run_is_watched_until_q(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    with open_terminal(monkeypatch) as terminal, open_database(url.parse(address)) as database:
         record = studies.get(database.engine, NAME)
         studies.raise_budget(database.engine, record.study_id, 3)
         trial_id = get_trial_id(optuna.load_study(study_name=NAME, storage=database.optuna).ask())
@@ -176,14 +177,14 @@ def test_a_study_that_others_run_is_watched_until_q(terminal: Terminal, address:
         assert studies.get(database.engine, NAME) == before
 
 
-def test_the_terminal_is_as_it_was_after_an_interruption(terminal: Terminal) -> None:
-    settings = termios.tcgetattr(terminal.its)
-
+def test_the_terminal_is_as_it_was_after_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt() -> None:
         with read_keys() as keys:
             assert not keys.wait(0.01)
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        interrupt()
-    assert termios.tcgetattr(terminal.its) == settings
+    with open_terminal(monkeypatch) as terminal:
+        settings = termios.tcgetattr(terminal.its)
+        with pytest.raises(KeyboardInterrupt):
+            interrupt()
+        assert termios.tcgetattr(terminal.its) == settings
