@@ -2,145 +2,130 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 
-from spaces.domains import Categorical, Domain, Fixed, Float, Int, Scalar
+from spaces.domains import Categorical, Domain
 from spaces.errors import SpaceError
+from spaces.offers import NO_OFFERS, Offers, get_options, open_option
+from spaces.override_texts import change_domain, simplify
 from spaces.space import Space
 from spaces.suggestions import suggest
 
-WORDS: dict[str, Scalar] = {"true": True, "false": False, "none": None}
 
-
-def override(space: Space, assignments: Sequence[str]) -> Space:
+def override(space: Space, assignments: Sequence[str], offers: Offers = NO_OFFERS) -> Space:
     """Return a copy of `space` with each assignment applied in turn.
 
     `name=low:high` moves a range, `name=a,b` keeps some choices, `name=value` fixes a value. A name is either full
-    (`nesterov.momentum`) or the last part of one (`momentum`, under every choice that has it).
+    (`nesterov.momentum`) or the last part of one (`momentum`, under every choice that has it). What the space lacks,
+    a name, a choice or a choice's option, is added if it is offered, with the options of each added choice.
 
     Raises:
         SpaceError: there is no such name, or the value breaks the domain's rule.
     """
+    changed = space
     for assignment in assignments:
         name, equals, text = (part.strip() for part in assignment.partition("="))
         if not (name and equals and text):
             raise SpaceError(f"an override is name=low:high, name=a,b or name=value, but got {assignment!r}")
-        space = _apply(space, name, text, _find_targets(space, name), "")
-    return space
+        changed = _assign(changed, name, text, offers)
+    return _put_in_order(changed, space, offers)
 
 
-def _find_targets(space: Space, name: str) -> set[str]:
-    """Return the full names that an override's name stands for."""
+def _assign(space: Space, name: str, text: str, offers: Offers) -> Space:
+    targets = _find_targets(space, name, offers)
+    if not targets and offers.qualified.get(name, name) in offers.domains:
+        return _add(space, offers.qualified.get(name, name), text, offers)
+    if not targets:
+        opened = open_option(space, name, offers)
+        if opened is None:
+            raise SpaceError(_explain_missing(space, name, offers))
+        space, targets = opened, _find_targets(opened, name, offers)
+    return Space(dict(_apply(space, text, targets, "", offers.leave_to_shared(space))))
+
+
+def _find_targets(space: Space, name: str, offers: Offers) -> set[str]:
+    """Return the full names that an override's name stands for.
+
+    Raises:
+        SpaceError: it stands for options of the space, and for something else that could be added to it.
+    """
+    values = set(_list_values(space, ""))
+    if name in offers.qualified:
+        return {full for full in values if full.rpartition(".")[2] == offers.qualified[name]}
     names = [entry.name for entry in space.entries()]
-    found = {full for full in names if full == name or full.endswith(f".{name}")}
-    if not found:
-        hint = suggest(name, names, otherwise=f"it has {', '.join(names)}")
-        raise SpaceError(f"the space has no {name!r}; {hint}")
+    if name in names:
+        return {name}
+    found = {full for full in names if full.endswith(f".{name}")}
+    other = next((spelled for spelled, meant in offers.qualified.items() if meant == name), None)
+    if found and not found & values and other is not None and name not in offers.shared:
+        raise SpaceError(f"{name!r} is an option of the space and more: write {_join((*sorted(found), other))}")
     return found
 
 
-def _apply(space: Space, name: str, text: str, targets: set[str], prefix: str) -> Space:
-    domains: dict[str, Domain] = {}
+def _list_values(space: Space, prefix: str) -> Iterator[str]:
+    """Yield the full names of the domains that give values of the configuration itself."""
+    for name, domain in space.domains.items():
+        yield prefix + name
+        if isinstance(domain, Categorical) and domain.inline:
+            for choice, inner in domain.spaces.items():
+                yield from _list_values(inner, f"{prefix}{choice}.")
+
+
+def _add(space: Space, name: str, text: str, offers: Offers) -> Space:
+    owner = offers.owners.get(name)
+    if owner is not None and owner not in space.names():
+        raise SpaceError(f"{name!r} does nothing without {owner!r}, which the space has not; --set {owner}=... first")
+    offered = offers.leave_to_shared(space)[name]
+    return space.replace(**{name: simplify(change_domain(name, offered, text))})
+
+
+def _apply(
+    space: Space, text: str, targets: set[str], prefix: str, offered: Mapping[str, Domain]
+) -> Iterator[tuple[str, Domain]]:
+    """Yield the space's domains, those of the full names in `targets` changed."""
     for local, domain in space.domains.items():
         if prefix + local in targets:
-            domain = _change_domain(prefix + local, domain, text)
+            domain = change_domain(prefix + local, domain, text, offered.get(local))
         if isinstance(domain, Categorical) and domain.spaces:
-            domain = Categorical(
-                {
-                    choice: _apply(sub, name, text, targets, f"{prefix}{choice}.")
-                    for choice, sub in domain.spaces.items()
-                },
-                inline=domain.inline,
-            )
-        domains[local] = domain
-    return Space(domains)
+            inner = {
+                choice: dict(
+                    _apply(
+                        sub,
+                        text,
+                        targets,
+                        f"{prefix}{choice}.",
+                        offered if domain.inline else get_options(offered.get(local), choice).domains,
+                    )
+                )
+                for choice, sub in domain.spaces.items()
+            }
+            domain = Categorical({choice: Space(found) for choice, found in inner.items()}, inline=domain.inline)
+        yield local, domain
 
 
-def _change_domain(name: str, domain: Domain, text: str) -> Domain:
-    try:
-        if isinstance(domain, Categorical):
-            return _keep_choices(domain, text.split(","))
-        return _change_fixed(domain, text) if isinstance(domain, Fixed) else _change_range(domain, text)
-    except SpaceError as error:
-        shown = text if text.isprintable() else repr(text)
-        raise SpaceError(f"override {name}={shown}: {error}") from None
+def _put_in_order(changed: Space, space: Space, offers: Offers) -> Space:
+    """Return the changed space with what was added behind the rest, in the order of the offers: flags may swap."""
+    added = [name for name in offers.domains if name in changed.domains and name not in space.domains]
+    return Space({name: changed.domains[name] for name in (*space.domains, *added)})
 
 
-def _keep_choices(domain: Categorical, texts: list[str]) -> Categorical:
-    exact = {str(choice): choice for choice in domain.choices}
-    by_text = {text.lower(): choice for text, choice in exact.items()} | exact
-    chosen = []
-    for text in (part.strip() for part in texts):
-        if text not in by_text and text.lower() not in by_text:
-            raise SpaceError(f"{text!r} is not one of its choices ({domain})")
-        chosen.append(by_text[text] if text in by_text else by_text[text.lower()])
-    if domain.spaces:
-        kept = {str(choice): domain.spaces[str(choice)] for choice in dict.fromkeys(chosen)}
-        return Categorical(kept, inline=domain.inline)
-    return Categorical(*dict.fromkeys(chosen))
+def _explain_missing(space: Space, name: str, offers: Offers) -> str:
+    """Return why an override cannot change this name."""
+    owners = offers.find_owners(name)
+    if owners:
+        chooser, choice = owners[0]
+        named = _join(tuple(f"{chooser} {choice}" for chooser, choice in owners))
+        return f"the space has no {name!r}, an option of {named}; --set {chooser}={choice} first"
+    if name in offers.refused:
+        return f"the space has no {name!r}{offers.refused[name]}"
+    choosers = offers.find_choosers(name)
+    if choosers:
+        return f"the space has no {name!r}, which is a choice: --set {choosers[0]}={name}"
+    names = [entry.name for entry in space.entries()]
+    more = "; search space --catalogue lists what may be added" if offers.domains else ""
+    hint = suggest(name, (*names, *offers.domains), otherwise=f"it has {', '.join(names)}{more}")
+    return f"the space has no {name!r}; {hint}"
 
 
-def _change_fixed(domain: Fixed, text: str) -> Domain:
-    """Return another value (or range) of the same kind as the fixed one."""
-    value = domain.value
-    if domain.domain is not None:
-        return _change_range(domain.domain, text)
-    if isinstance(value, bool):
-        if not isinstance(WORDS.get(text.lower()), bool):
-            raise SpaceError(f"{text!r} is neither true nor false")
-        return Fixed(WORDS[text.lower()])
-    if isinstance(value, int | float):
-        return _change_range(Int(value, value) if isinstance(value, int) else Float(value, value), text)
-    return Fixed(text if isinstance(value, str) else _parse_scalar(text))
-
-
-def _change_range(domain: Int | Float, text: str) -> Domain:
-    if ":" in text:
-        low, high = (_parse_number(domain, part) for part in _split_range(text))
-        return _move_ends(domain, low, high)
-    values = [_parse_number(domain, part) for part in text.split(",")]
-    for value in values:
-        _move_ends(domain, value, value)  # a single value is checked like a range
-    if len(values) == 1:
-        return Fixed(values[0], domain=domain)
-    return Categorical(*values)
-
-
-def _move_ends(domain: Int | Float, low: float, high: float) -> Int | Float:
-    if isinstance(domain, Int):
-        return replace(domain, low=int(low), high=int(high))
-    return replace(domain, low=low, high=high)
-
-
-def _split_range(text: str) -> list[str]:
-    parts = text.split(":")
-    if len(parts) != 2:
-        raise SpaceError("a range is low:high")
-    return parts
-
-
-def _parse_number(domain: Int | Float, text: str) -> int | float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise SpaceError(f"{text.strip()!r} is not a number") from None
-    if isinstance(domain, Float):
-        return value
-    if not value.is_integer():
-        raise SpaceError(f"{text.strip()!r} is not a whole number")
-    return int(value)
-
-
-def _parse_scalar(text: str) -> Scalar:
-    return WORDS[text.lower()] if text.lower() in WORDS else parse_number_or_text(text)
-
-
-def parse_number_or_text(text: str) -> int | float | str:
-    """Return the number that a text stands for, as an int if it is one; the text itself if it is no number."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+def _join(names: tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from objectives.core.overriding import override_objective
 from objectives.data.cache import prepare
 from objectives.data.files.decoded import Progress
 from objectives.data.files.prepared import Prepared, Stamp
@@ -20,7 +21,6 @@ from search.study import objective_files
 from search.study.options import Effort, StudyOptions, check_positive, parse_budget
 from search.study.provenance import find_git_commit, find_package_versions
 from search.study.spec import StudySpec
-from spaces import override
 from storage.records.studies import StudyRecord
 
 
@@ -167,9 +167,7 @@ def resolve_with_objective(
     checked: Stamp | None = None,
 ) -> ResolvedStudy:
     """Return the plan of a new study of this objective, without what only the storage knows (sources, experience)."""
-    # `replace` checks the changed space against the conditions of the objective's techniques.
-    space = override(found.objective.space, request.overrides or ())
-    objective = replace(found.objective, space=space)
+    objective = override_objective(found.objective, request.overrides or ())
     found = replace(found, objective=objective)
     options = request.resolve(objective)
     prepared = prepare(
@@ -189,8 +187,8 @@ def resolve_with_objective(
         objective_hash=found.source_hash,
         objective_files=found.files,
         overrides=list(request.overrides or ()),
-        space=space.to_json(),
-        space_digest=space.digest,
+        space=objective.space.to_json(),
+        space_digest=objective.space.digest,
         dataset=objective.data,
         data_fingerprint=prepared.fingerprint,
         split_fingerprint=parts.fingerprint,
