@@ -84,6 +84,8 @@ def _keep(domain: Categorical, texts: Sequence[str]) -> Categorical:
 def _change_fixed(domain: Fixed, text: str, offered: Domain | None) -> Domain:
     """Return another value (or range) of the same kind as the fixed one, or what is offered in its place."""
     value, limits = domain.value, _get_range(offered)
+    if isinstance(domain.domain, Categorical):
+        return _choose(domain.domain, text, offered)
     if domain.domain is not None:
         return _change_range(_limit(domain.domain, offered), text)
     if isinstance(offered, Categorical):
