@@ -20,6 +20,7 @@ OBJECTIVE = Objective(
         dropout=standard.dropout(),
         optimizer=choose(OPTIMIZERS, "nesterov", "adamw"),
         schedule=choose(SCHEDULES, "constant", "cosine"),
+        early_stopping=Fixed(10),
         flip=Fixed(True),
         crop=Fixed(4, domain=Int(0, 8, at_least=0, at_most=64)),
         batch_size=Fixed(128, domain=standard.batch_size()),
