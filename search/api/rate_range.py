@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from objectives.base.plurals import count_noun
 from objectives.core.overriding import override_objective
@@ -12,7 +12,7 @@ from objectives.core.rate_range import RateRange, space_rates
 from objectives.discovery import find_objective, make_importable
 from search.errors import UsageError
 from search.settings import Settings
-from spaces import Categorical, Fixed, Space
+from spaces import Categorical, Choice, Configuration, Fixed, Scalar, Space
 from spaces.middle import find_middle
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class RateRanges:
 
     objective: str
     device: str
-    configuration: dict[str, Any]
+    configuration: Mapping[str, Scalar]
     """What was trained: the middle of each range, the first of all choices but the optimizer's."""
     ranges: tuple[OptimizerRange, ...]
     """One for each optimizer of the space."""
@@ -120,12 +120,10 @@ def measure_rate_ranges(
         tell(f"{name or 'training'}: {count_noun(request.steps, 'step')} on {device}")
         config = find_middle(objective.space, {} if name is None else {OPTIMIZER: name})
         ranges.append(_describe(name, objective.space, train_ramp(objective, config, data, rates, seed=request.seed)))
-    middle = find_middle(objective.space).to_json()
-    varied = (OPTIMIZER, RATE, "schedule")
     return RateRanges(
         objective=found.name,
         device=device,
-        configuration={name: value for name, value in middle.items() if name not in varied},
+        configuration=dict(_list_fixed(find_middle(objective.space))),
         ranges=tuple(ranges),
     )
 
@@ -156,6 +154,18 @@ def _list_optimizers(space: Space) -> Iterator[str | None]:
         if isinstance(domain, Categorical | Fixed)
     ]
     yield from dict.fromkeys(str(choice) for found in choices for choice in found) or (None,)
+
+
+def _list_fixed(middle: Configuration) -> Iterator[tuple[str, Scalar]]:
+    """Yield what all ramps have in common, an option as `<choice>.<option>`."""
+    for name, value in middle.items():
+        if name in (OPTIMIZER, RATE, "schedule"):
+            continue
+        if not isinstance(value, Choice):
+            yield name, value
+            continue
+        yield name, value.name
+        yield from ((f"{value.name}.{option}", inner) for option, inner in value.options.items())
 
 
 def _describe(optimizer: str | None, space: Space, found: RateRange) -> OptimizerRange:
