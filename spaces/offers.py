@@ -72,13 +72,18 @@ def open_option(space: Space, name: str, offers: Offers) -> Space | None:
     offered = offers.leave_to_shared(space)
     opened = Space(dict(_open_choices(space, name, offered)))
     known = space.names()
-    implied = {
+    defaults = {
         chooser: _open(Fixed(default), offered.get(chooser), name)
         for chooser, default in offers.defaults.items()
         if chooser not in known
     }
-    added = {chooser: domain for chooser, domain in implied.items() if isinstance(domain, Categorical)}
-    return opened.replace(**added) if added or opened != space else None
+    added = {chooser: domain for chooser, domain in defaults.items() if isinstance(domain, Categorical)}
+    found = opened.replace(**added)
+    return found if _list_names(found) != _list_names(space) else None
+
+
+def _list_names(space: Space) -> list[str]:
+    return [entry.name for entry in space.entries()]
 
 
 def _open_choices(space: Space, name: str, offered: Mapping[str, Domain]) -> Iterator[tuple[str, Domain]]:
@@ -95,14 +100,17 @@ def _open(domain: Domain, offered: Domain | None, name: str) -> Domain:
     if not isinstance(domain, Categorical | Fixed) or not isinstance(offered, Categorical):
         return domain
     choices = domain.choices if isinstance(domain, Categorical) else (domain.value,)
-    spaces = {choice: get_options(domain, choice) for choice in choices}
-    for choice, space in spaces.items():
-        option = find_option(offered, choice, name)
-        if option is not None and option not in space.domains:
-            spaces[choice] = space.replace(**{option: offered.spaces[str(choice)].domains[option]})
-    if all(spaces[choice] == get_options(domain, choice) for choice in choices):
+    options = {choice: find_option(offered, choice, name) for choice in choices}
+    missing = {
+        choice: {option: offered.spaces[str(choice)].domains[option]}
+        for choice, option in options.items()
+        if option is not None and option not in get_options(domain, choice).domains
+    }
+    if not missing:
         return domain
-    return Categorical({str(choice): space for choice, space in spaces.items()})
+    return Categorical(
+        {str(choice): get_options(domain, choice).replace(**missing.get(choice, {})) for choice in choices}
+    )
 
 
 def get_options(domain: Domain | None, choice: Scalar) -> Space:
