@@ -53,7 +53,7 @@ def train_as_in_trial(final_step: FinalStep, winner: Winner) -> tuple[nn.Module,
     data = final_step.load_data(merge_validation=False)
     model = _load_checkpoint(final_step, winner)
     if model is None:
-        model = _train_winner(final_step, winner, data, winner.trial_seed, None)
+        model = _train_winner(final_step, winner, data, winner.trial_seed, replayed=False)
     return model, data
 
 
@@ -106,7 +106,7 @@ def retrain(final_step: FinalStep, winner: Winner, earlier: Claim | None) -> Ret
         claimed = _load_claimed(final_step, model, data, earlier)
         if claimed is not None:
             return claimed
-    model = _train_winner(final_step, winner, data, winner.seed, winner.losses)
+    model = _train_winner(final_step, winner, data, winner.seed, replayed=True)
     weights, sha256 = pack_weights(model)
     if earlier is not None and sha256 != earlier.weights_sha256:
         claimed = _load_claimed(final_step, model, data, earlier)
@@ -172,8 +172,10 @@ def _train_winner(
     winner: Winner,
     data: TrainValidation,
     seed: int,
-    recorded_losses: list[float] | None,
+    *,
+    replayed: bool,
 ) -> nn.Module:
+    """Train the winner; `replayed`: a schedule that looks at the metrics sees the trial's own once more."""
     with use_threads_of(winner.trial), _convert_errors(winner):
         return train(
             final_step.objective,
@@ -183,7 +185,8 @@ def _train_winner(
             epochs=winner.epochs,
             seed=seed,
             schedule_epochs=final_step.spec.epochs,
-            recorded_losses=recorded_losses,
+            recorded_losses=winner.losses if replayed else None,
+            recorded_accuracies=winner.accuracies if replayed else None,
             sources=final_step.load_sources(),
         )
 

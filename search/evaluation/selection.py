@@ -27,6 +27,8 @@ class Winner:
     """The number of epochs to train: up to the trial's best, included."""
     losses: list[float] | None
     """Validation loss of each epoch, for a schedule that depends on it; None unless the objective reported them all."""
+    accuracies: list[float] | None
+    """Validation accuracy of each epoch, in the same way."""
     trial_seed: int
     """The seed that the trial was trained with."""
     seed: int
@@ -50,7 +52,8 @@ def find_winner(final_step: FinalStep, number: int | None = None) -> Winner:
         trial=trial,
         config=final_step.objective.space.replay(trial.params),
         epochs=last + 1,
-        losses=_read_losses(final_step, trial, last + 1),
+        losses=_read_metric(final_step, trial, last + 1, "loss"),
+        accuracies=_read_metric(final_step, trial, last + 1, "accuracy"),
         trial_seed=seed,
         seed=derive_seed(seed, "final"),
     )
@@ -87,8 +90,8 @@ def _find_trial(final_step: FinalStep, number: int | None) -> FrozenTrial | None
     return next(trial for trial in final_step.trials if trial.number == number)
 
 
-def _read_losses(final_step: FinalStep, trial: FrozenTrial, count: int) -> list[float] | None:
-    """Return the validation losses of the trial's first `count` epochs; None if one is missing."""
+def _read_metric(final_step: FinalStep, trial: FrozenTrial, count: int, name: str) -> list[float] | None:
+    """Return a validation metric of the trial's first `count` epochs; None if one is missing."""
     curve = epochs.read_curve(final_step.engine, get_trial_id(trial))[:count]
-    losses = [row["loss"] for row in curve if "loss" in row]
-    return losses if len(losses) == count else None
+    values = [row[name] for row in curve if name in row]
+    return values if len(values) == count else None

@@ -40,7 +40,7 @@ TWO_SIDED: list[tuple[dict[str, Domain], str, str]] = [
     ({"alpha_dropout": Float(0.0, 0.1)}, "regularizer 'alpha_dropout' needs activation selu", "relu"),
     (
         {"weight_decay": Fixed(0.1), "optimizer": Fixed("adam")},
-        "'weight_decay' needs optimizer adamw or muon",
+        "'weight_decay' needs optimizer sgd or momentum or nesterov or adamw or muon",
         "adam",
     ),
     ({"swa": Fixed(True)}, "regularizer 'swa' needs schedule cosine", "constant"),
