@@ -26,8 +26,8 @@ class Space:
     """Named domains in a given order; the domains below a choice exist only if it is chosen.
 
     A conditional domain's parameter is called `<choice>.<name>`: `momentum` under the optimizer `nesterov` is the
-    parameter `nesterov.momentum`, so that every parameter has one range and one meaning. Domains with an `Unless` come
-    after all others, because what they depend on is drawn first.
+    parameter `nesterov.momentum`, so that every parameter has one range and one meaning. Domains with an `Unless` are
+    drawn after all others, because they depend on them.
 
     Raises:
         SpaceError: a name is reserved or not an identifier, a value is not a domain, or two parameters would share a
@@ -39,11 +39,9 @@ class Space:
     domains: Mapping[str, Domain]
 
     def __init__(self, domains: Mapping[str, Domain] | None = None, /, **named: Domain) -> None:
-        given = {**(domains or {}), **named}
-        for name, domain in given.items():
+        object.__setattr__(self, "domains", {**(domains or {}), **named})
+        for name, domain in self.domains.items():
             _check_entry(name, domain)
-        ordered = sorted(given, key=lambda name: _is_conditional(given[name]))
-        object.__setattr__(self, "domains", {name: given[name] for name in ordered})
         names = [entry.name for entry in self.entries()]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -86,7 +84,7 @@ class Space:
     ) -> Configuration:
         """Return the drawn values; `around`: those that were drawn before, of the space that this one is a part of."""
         values: dict[str, Scalar | Choice] = {}
-        for name, domain in self.domains.items():
+        for name, domain in self._order():
             unless = None if isinstance(domain, Fixed) else domain.unless
             if unless is not None and unless.holds({**around, **values}):
                 continue
@@ -97,6 +95,10 @@ class Space:
             options = domain.spaces[value]._draw(value_of, f"{prefix}{value}.", {**around, **values})
             values |= {name: value, **options} if domain.inline else {name: Choice(value, options)}
         return Configuration(values)
+
+    def _order(self) -> list[tuple[str, Domain]]:
+        """Return the domains in the order in which they are drawn: those that depend on others last."""
+        return sorted(self.domains.items(), key=lambda item: _is_conditional(item[1]))
 
     def replay(self, parameters: Mapping[str, Any]) -> Configuration:
         """Return the configuration that these stored parameters stand for.
@@ -132,7 +134,7 @@ class Space:
             yield entry if unless is None else replace(entry, unless=tuple(find_choices(entries, unless)))
 
     def _entries(self, prefix: str, under: tuple[tuple[str, Scalar], ...]) -> Iterator[Entry]:
-        for name, domain in self.domains.items():
+        for name, domain in self._order():
             yield Entry(prefix + name, domain, under)
             if isinstance(domain, Categorical):
                 for choice, space in domain.spaces.items():

@@ -12,13 +12,15 @@ import pytest
 import torch
 from safetensors.torch import save
 
+from objectives.base.technique import name_of
 from objectives.core.objective import Objective
 from objectives.core.run import build_network, train
 from objectives.data.batches.examples import Examples, TrainValidation
 from objectives.discovery import find_objective, objective_names
 from objectives.reuse.trained_network import TrainedNetwork
 from objectives.schedules.building import build_rates
-from spaces import Choice, Configuration, Scalar, ends
+from objectives.schedules.catalogue import SCHEDULES
+from spaces import Choice, Configuration, Scalar, corners, ends
 from spaces.entries import Entry
 from tests.objectives.training.made import Curve
 
@@ -45,6 +47,12 @@ CASES = [
 def _is_of(field: str, entry: Entry) -> bool:
     """Whether a parameter chooses this field's value, or is an option of it."""
     return any(parent.rpartition(".")[2] == field for parent, _ in (*entry.under, (entry.name, "")))
+
+
+def _is_beside_a_cycle(name: str, entry: Entry) -> bool:
+    space = find_objective(name).objective.space
+    schedules = {str(name_of(corner["schedule"])) for corner in corners(space, {"schedule"})}
+    return _is_of("optimizer", entry) and any(SCHEDULES[each].momentum for each in schedules)
 
 
 class Chosen:
@@ -164,9 +172,10 @@ def test_it_changes_the_training(name: str, entry: Entry) -> None:
     assert _train(name, one, epochs) != _train(name, other, epochs)
 
 
-@pytest.mark.parametrize(("name", "entry"), [case for case in CASES if _is_of("optimizer", case.values[1])])
-def test_it_does_so_beside_the_other_choices_or_does_not_exist(name: str, entry: Entry) -> None:
-    """One of the other choices is a schedule that moves the momentum itself."""
+@pytest.mark.parametrize(("name", "entry"), [case for case in CASES if _is_beside_a_cycle(*case.values)])
+def test_an_optimizers_does_so_beside_a_schedule_that_moves_the_momentum_or_does_not_exist(
+    name: str, entry: Entry
+) -> None:
     configured = _configure(find_objective(name).objective, entry, place=-1)
     if configured:
         one, other = configured

@@ -125,6 +125,15 @@ def test_own_recorded_losses_give_the_same_training(warmup_epochs: int) -> None:
         assert curve.of(name) == replayed.of(name)
 
 
+def test_own_recorded_accuracies_give_the_same_training() -> None:
+    options = {"patience": 0, "factor": 0.5, "mode": "accuracy", "threshold": 0.05}
+    config = CONFIG.replace(schedule=Choice("plateau", options))
+    model, curve = trained(config=config, epochs=4)
+    assert curve.of("learning_rate")[-1] < 0.1
+    recorded = {"recorded_losses": [0.1] * 4, "recorded_accuracies": curve.of("accuracy")}
+    assert equal(model, trained(config=config, epochs=4, **recorded)[0])
+
+
 def test_plateau_has_nothing_to_look_at_where_validation_is_trained_on() -> None:
     merged = replace(digits(), merged=True)
     with pytest.raises(ObjectiveError, match="schedule 'plateau' needs validation examples"):

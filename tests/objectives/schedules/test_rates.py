@@ -4,6 +4,7 @@ import pytest
 
 from objectives.schedules.building import ReplayedRates, build_rates
 from objectives.schedules.catalogue import SCHEDULES
+from objectives.schedules.epoch_rates import tabulate_epoch
 from objectives.schedules.rates import Rates
 from spaces import Choice
 
@@ -68,6 +69,17 @@ def test_momentum_of_one_cycle() -> None:
     assert [rates.momentum(epoch, 0.0) for epoch in range(10)] == pytest.approx(table, abs=1e-6)
     assert rates.momentum(4, 0.5) == pytest.approx(0.85)
     assert [rates.momentum(9, fraction) for fraction in (0.25, 0.5, 1.0)] == pytest.approx([0.95] * 3)
+
+
+def test_a_retraining_with_more_steps_has_the_momentum_of_the_same_moments() -> None:
+    rates = build_rates(Choice("one_cycle", {"momentum_high": 0.9, "momentum_low": 0.6}), 0.4, 10)
+    for epoch in range(10):
+        searched, retrained = (tabulate_epoch(rates, epoch, steps, 1.0) for steps in (5, 10))
+        assert retrained.momenta is not None
+        assert retrained.momenta[::2] == searched.momenta
+        assert retrained.learning_rates[::2] == searched.learning_rates
+    assert rates.momentum(4, 0.5) == pytest.approx(0.6)
+    assert rates.momentum(0, 0.0) == rates.momentum(9, 0.5) == pytest.approx(0.9)
 
 
 def test_momentum_is_one_cycles_alone() -> None:
