@@ -47,6 +47,7 @@ def train(
     sources: Mapping[str, TrainedNetwork] | None = None,
     callback: TrainingCallback = NULL_CALLBACK,
     step_mode: StepMode = "auto",
+    on_dip: Callable[[nn.Module], None] | None = None,
 ) -> nn.Module:
     """Train one network and return it with the weights that its value was measured on.
 
@@ -61,6 +62,7 @@ def train(
         callback: is told about every batch, and keeps the state that an interrupted training resumes from.
         step_mode: whether a step is launched as one CUDA graph (`graph`), operation by operation (`eager`), or as a
             graph where that is possible (`auto`).
+        on_dip: is called with the network at each dip of the learning rate.
 
     Raises:
         StopTraining: the callback asked for it.
@@ -83,6 +85,7 @@ def train(
             recorded_accuracies=recorded_accuracies,
             sources=sources or {},
             step_mode=step_mode,
+            on_dip=on_dip,
         )
         return shipped.run(report, callback)
     except SystemExit as error:
@@ -125,6 +128,7 @@ class StandardTraining:
     recorded_accuracies: Sequence[float] | None
     sources: Mapping[str, TrainedNetwork]
     step_mode: StepMode
+    on_dip: Callable[[nn.Module], None] | None
 
     def run(self, report: Report, callback: TrainingCallback) -> nn.Module:
         """Resume from the callback's state, or start from the beginning if there is none or it cannot be used."""
@@ -155,6 +159,7 @@ class StandardTraining:
             callback=callback,
             state=state,
             step_mode=self.step_mode,
+            on_dip=self.on_dip,
         )
         return model
 
@@ -189,6 +194,21 @@ class StandardTraining:
             warmup_start=training.warmup_start,
         )
         return ReplayedRates(rates=rates, values=recorded) if entry.needs_metric and recorded else rates
+
+
+def count_dips(objective: Objective, config: Configuration, epochs: int, schedule_epochs: int) -> int:
+    """Return in how many of the first `epochs` of a schedule of `schedule_epochs` the learning rate has a dip."""
+    if objective.train is not None:
+        return 0
+    training = Configuration({**objective.defaults, **config}).into(TrainingConfig)
+    rates = build_rates(
+        training.schedule,
+        1.0,
+        schedule_epochs,
+        warmup_epochs=training.warmup_epochs,
+        warmup_start=training.warmup_start,
+    )
+    return sum(rates.has_dip(epoch, 0.0, 1.0) for epoch in range(epochs))
 
 
 def build_network(objective: Objective, config: Configuration) -> nn.Module:
