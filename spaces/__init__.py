@@ -12,6 +12,7 @@ from spaces.offers import Offers
 from spaces.override_texts import parse_number_or_text
 from spaces.overrides import override
 from spaces.space import Space
+from spaces.unless import Unless
 
 __all__ = [
     "Categorical",
@@ -25,6 +26,7 @@ __all__ = [
     "Scalar",
     "Space",
     "SpaceError",
+    "Unless",
     "corners",
     "ends",
     "find_broken_limit",

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from objectives.core.conditions import describe_advice
 from objectives.core.overriding import override_objective
 from objectives.data.cache import prepare
 from objectives.data.files.decoded import Progress

@@ -41,7 +41,12 @@ def test_what_a_study_may_choose_for_itself_is_not() -> None:
     assert hash_declaration(changed) == hash_declaration(OBJECTIVE)
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+# What was changed on purpose: the meaning of a plateau's patience, the cycles of cosine_restarts, and the momentum
+# beside one_cycle, which had no effect.
+CHANGED_ON_PURPOSE = {"cifar-resnet", "fashion-regularizers", "fashion-schedules"}
+
+
+@pytest.mark.parametrize("name", sorted(SHIPPED.keys() - CHANGED_ON_PURPOSE))
 def test_stored_studies_of_shipped_objectives_know_them_still(name: str) -> None:
     """An objective that is changed on purpose leaves this test: its stored studies cannot continue with it."""
     assert find_objective(name).source_hash == SHIPPED[name][1]

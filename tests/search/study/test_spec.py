@@ -19,7 +19,13 @@ from spaces.described import convert_rows
 from tests.search.earlier import planned
 from tests.spaces.made import EVERYTHING
 
-SPACES = {name: find_objective(name).objective.space for name in objective_names()}
+# Version 3 knew no parameter that does not exist beside certain choices.
+SPACES = {
+    name: space
+    for name in objective_names()
+    for space in (find_objective(name).objective.space,)
+    if not any(entry.unless for entry in space.entries())
+}
 
 
 @cache
