@@ -90,7 +90,7 @@ def _open_choices(space: Space, name: str, offered: Mapping[str, Domain]) -> Ite
     for local, domain in space.domains.items():
         if isinstance(domain, Categorical) and domain.inline:
             spaces = {choice: Space(dict(_open_choices(sub, name, offered))) for choice, sub in domain.spaces.items()}
-            yield local, Categorical(spaces, inline=True)
+            yield local, Categorical(spaces, inline=True, unless=domain.unless)
         else:
             yield local, _open(domain, offered.get(local), name)
 
@@ -109,7 +109,8 @@ def _open(domain: Domain, offered: Domain | None, name: str) -> Domain:
     if not missing:
         return domain
     return Categorical(
-        {str(choice): get_options(domain, choice).replace(**missing.get(choice, {})) for choice in choices}
+        {str(choice): get_options(domain, choice).replace(**missing.get(choice, {})) for choice in choices},
+        unless=None if isinstance(domain, Fixed) else domain.unless,
     )
 
 

@@ -36,7 +36,7 @@ def simplify(domain: Domain) -> Domain:
     """Return choices without any options as plain ones, and a single one of these as a fixed value."""
     if not isinstance(domain, Categorical) or any(space.domains for space in domain.spaces.values()):
         return domain
-    return Fixed(domain.choices[0]) if len(domain.choices) == 1 else Categorical(*domain.choices)
+    return Fixed(domain.choices[0]) if len(domain.choices) == 1 else Categorical(*domain.choices, unless=domain.unless)
 
 
 def _choose(domain: Categorical, text: str, offered: Domain | None) -> Domain:
@@ -49,15 +49,16 @@ def _choose(domain: Categorical, text: str, offered: Domain | None) -> Domain:
         return _change_fixed(offered, text, None) if isinstance(offered, Fixed) else _change_range(offered, text)
     kept = _keep(_join(domain, offered), texts)
     opened = domain.spaces or any(space.domains for space in kept.spaces.values())
-    return kept if opened else Categorical(*kept.choices)
+    return kept if opened else Categorical(*kept.choices, unless=domain.unless)
 
 
 def _join(domain: Categorical, offered: Categorical) -> Categorical:
     """Return the choices of both, each with its options; the first one's where both have it."""
     names = dict.fromkeys((*domain.choices, *offered.choices))
     if not (domain.spaces or offered.spaces):
-        return Categorical(*names)
-    return Categorical({str(name): get_options(domain if name in domain.choices else offered, name) for name in names})
+        return Categorical(*names, unless=domain.unless)
+    spaces = {str(name): get_options(domain if name in domain.choices else offered, name) for name in names}
+    return Categorical(spaces, unless=domain.unless)
 
 
 def _read_choices(domain: Categorical) -> dict[str, Scalar]:
@@ -77,8 +78,8 @@ def _keep(domain: Categorical, texts: Sequence[str]) -> Categorical:
         chosen.append(by_text[text] if text in by_text else by_text[text.lower()])
     if domain.spaces:
         kept = {str(choice): domain.spaces[str(choice)] for choice in dict.fromkeys(chosen)}
-        return Categorical(kept, inline=domain.inline)
-    return Categorical(*dict.fromkeys(chosen))
+        return Categorical(kept, inline=domain.inline, unless=domain.unless)
+    return Categorical(*dict.fromkeys(chosen), unless=domain.unless)
 
 
 def _change_fixed(domain: Fixed, text: str, offered: Domain | None) -> Domain:
@@ -124,7 +125,7 @@ def _change_range(domain: Int | Float, text: str) -> Domain:
         _check_value(domain, value)
     if len(values) == 1:
         return Fixed(values[0], domain=domain)
-    return Categorical(*values)
+    return Categorical(*values, unless=domain.unless)
 
 
 def _check_value(domain: Int | Float, value: int | float) -> None:

@@ -99,7 +99,8 @@ def _apply(
                 )
                 for choice, sub in domain.spaces.items()
             }
-            domain = Categorical({choice: Space(found) for choice, found in inner.items()}, inline=domain.inline)
+            spaces = {choice: Space(found) for choice, found in inner.items()}
+            domain = Categorical(spaces, inline=domain.inline, unless=domain.unless)
         yield local, domain
 
 

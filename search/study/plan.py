@@ -157,7 +157,8 @@ def resolve_new(request: StudyRequest, settings: Settings, progress: Progress | 
     found = find_objective(request.objective or request.study)
     objective_files.remember(settings.home, found)
     plan = resolve_with_objective(found, request, settings, progress)
-    return replace(plan, notes=describe_oddities(plan.prepared, settings.data, settings.cache))
+    advice = () if plan.found.objective.train else describe_advice(plan.found.objective.space)
+    return replace(plan, notes=(*advice, *describe_oddities(plan.prepared, settings.data, settings.cache)))
 
 
 def resolve_with_objective(
