@@ -41,8 +41,8 @@ def test_what_a_study_may_choose_for_itself_is_not() -> None:
     assert hash_declaration(changed) == hash_declaration(OBJECTIVE)
 
 
-# Those that search over every entry of a registry, which has new ones.
-CHANGED_ON_PURPOSE = {"fashion-activations"}
+# Those that search over every entry of a registry, which has new ones, and long trainings that end early now.
+CHANGED_ON_PURPOSE = {"fashion-activations", "fashion-recurrent", "cifar-conv", "cifar-resnet", "fashion-transfer"}
 
 
 @pytest.mark.parametrize("name", SHIPPED.keys() - CHANGED_ON_PURPOSE)
