@@ -86,7 +86,8 @@ def _change_fixed(domain: Fixed, text: str, offered: Domain | None) -> Domain:
     """Return another value (or range) of the same kind as the fixed one, or what is offered in its place."""
     value, limits = domain.value, _get_range(offered)
     if isinstance(domain.domain, Categorical):
-        return _choose(domain.domain, text, offered)
+        kept = simplify(_choose(domain.domain, text, offered))
+        return replace(kept, domain=domain.domain) if isinstance(kept, Fixed) else kept
     if domain.domain is not None:
         return _change_range(_limit(domain.domain, offered), text)
     if isinstance(offered, Categorical):

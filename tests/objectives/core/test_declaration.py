@@ -41,12 +41,17 @@ def test_what_a_study_may_choose_for_itself_is_not() -> None:
     assert hash_declaration(changed) == hash_declaration(OBJECTIVE)
 
 
-# What was changed on purpose: the meaning of a plateau's patience, the cycles of cosine_restarts, and the momentum
-# beside one_cycle, which had no effect.
-CHANGED_ON_PURPOSE = {"cifar-resnet", "fashion-regularizers", "fashion-schedules"}
-
-
-@pytest.mark.parametrize("name", sorted(SHIPPED.keys() - CHANGED_ON_PURPOSE))
+# What was changed on purpose: the meaning of a plateau's patience, the cycles of cosine_restarts, the momentum beside
+# one_cycle, which had no effect; searches over every entry of a registry; and long trainings, which end early now.
+CHANGED_ON_PURPOSE = {
+    "cifar-conv",
+    "cifar-resnet",
+    "fashion-activations",
+    "fashion-recurrent",
+    "fashion-regularizers",
+    "fashion-schedules",
+    "fashion-transfer",
+}
 def test_stored_studies_of_shipped_objectives_know_them_still(name: str) -> None:
     """An objective that is changed on purpose leaves this test: its stored studies cannot continue with it."""
     assert find_objective(name).source_hash == SHIPPED[name][1]

@@ -138,14 +138,14 @@ REFUSED: list[tuple[Objective, list[str], str]] = [
     (OWN_TRAINING, ["optimizer=adam"], "own `train` reads only what its space names"),
     (RECURRENT, ["activation=swish"], "network 'rnn' has no activation .it is there with mlp"),
     (RECURRENT, ["max_norm=2"], "write clip_norm.max_norm or regularizer.max_norm"),
-    (DEPTH, ["beta=2"], "an option of activation swish; --set activation=swish first"),
+    (DEPTH, ["beta=2"], "an option of activation swish.*; --set activation=swish first"),
     (DEPTH, ["nadam=true"], "which is a choice: --set optimizer=nadam"),
     (DEPTH, ["warmup_start=0.2"], "does nothing without 'warmup_epochs'"),
     (DEPTH, ["activation=swsh"], "'swsh' is not one of its choices .*did you mean swish"),
     (DEPTH, ["earlystopping=5"], "did you mean early_stopping"),
     (DEPTH, ["activation=selu"], "give it --set initializer=lecun_normal --set dropout=0"),
     (DEPTH, ["reuse=pretrain"], "layers=3 stages, but the network may have depth=1; use --set layers=1 at most"),
-    (REGULARIZERS, ["optimizer=nesterov"], "'weight_decay' needs optimizer adamw"),
+    (DEPTH, ["swa=true"], "give it --set schedule=cosine"),
 ]
 
 
