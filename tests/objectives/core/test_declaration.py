@@ -41,9 +41,9 @@ def test_what_a_study_may_choose_for_itself_is_not() -> None:
     assert hash_declaration(changed) == hash_declaration(OBJECTIVE)
 
 
-# What was changed on purpose: the meaning of a plateau's patience, the cycles of cosine_restarts, and the momentum
-# beside one_cycle, which had no effect.
-CHANGED_ON_PURPOSE = {"cifar-resnet", "fashion-regularizers", "fashion-schedules"}
+# Those that search over every entry of a registry, which has new ones; and what was changed on purpose: the meaning of a
+# plateau's patience, the cycles of cosine_restarts, and the momentum beside one_cycle, which had no effect.
+CHANGED_ON_PURPOSE = {"fashion-activations", "cifar-resnet", "fashion-regularizers", "fashion-schedules"}
 
 
 @pytest.mark.parametrize("name", sorted(SHIPPED.keys() - CHANGED_ON_PURPOSE))
