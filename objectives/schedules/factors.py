@@ -109,9 +109,9 @@ def cosine_cycle_ends(
 def _cycles(total: float, cycles: int, t_mult: int) -> Iterator[tuple[float, float]]:
     """Yield the start and end of every cycle; the last end is T itself."""
     lengths = [t_mult**index for index in range(cycles)]
-    done = 0
+    done, whole = 0, sum(lengths)
     for length in lengths:
-        yield total * (done / sum(lengths)), total * ((done + length) / sum(lengths))
+        yield total * (done / whole), total * ((done + length) / whole)
         done += length
 
 

@@ -52,6 +52,9 @@ CHANGED_ON_PURPOSE = {
     "fashion-schedules",
     "fashion-transfer",
 }
+
+
+@pytest.mark.parametrize("name", sorted(SHIPPED.keys() - CHANGED_ON_PURPOSE))
 def test_stored_studies_of_shipped_objectives_know_them_still(name: str) -> None:
     """An objective that is changed on purpose leaves this test: its stored studies cannot continue with it."""
     assert find_objective(name).source_hash == SHIPPED[name][1]
