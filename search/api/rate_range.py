@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from objectives.base.plurals import count_noun
+from objectives.core.middle import find_middle
 from objectives.core.overriding import override_objective
 from objectives.core.rate_range import RateRange, space_rates
 from objectives.discovery import find_objective, make_importable
 from search.errors import UsageError
 from search.settings import Settings
 from spaces import Categorical, Choice, Configuration, Fixed, Scalar, Space
-from spaces.middle import find_middle
 
 if TYPE_CHECKING:
     from objectives.core.objective import Objective

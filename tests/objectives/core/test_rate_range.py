@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 from objectives.base.errors import ObjectiveError
+from objectives.core.middle import find_middle
 from objectives.core.objective import Objective
 from objectives.core.rate_ramp import train_ramp
 from objectives.core.rate_range import RateRange, read_ramp, smooth, space_rates
 from spaces import Configuration, Fixed, Float, Int, Space
-from spaces.middle import find_middle
 from tests.objectives.training.made import digits
 
 RATES = space_rates(1e-6, 100.0, 300)

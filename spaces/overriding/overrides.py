@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from spaces.domains import Categorical, Domain
 from spaces.errors import SpaceError
-from spaces.offers import NO_OFFERS, Offers, get_options, open_option
-from spaces.override_texts import change_domain, simplify
+from spaces.overriding.offers import NO_OFFERS, Offers, get_options, open_option
+from spaces.overriding.texts import change_domain, simplify
 from spaces.space import Space
 from spaces.suggestions import suggest
 

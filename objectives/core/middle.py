@@ -6,9 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spaces.configuration import Configuration
-from spaces.domains import Scalar
-from spaces.space import Space
+from spaces import Configuration, Scalar, Space
 
 
 def find_middle(space: Space, chosen: Mapping[str, Scalar] | None = None) -> Configuration:

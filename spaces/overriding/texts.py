@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from spaces.domains import Categorical, Domain, Fixed, Float, Int, Scalar
 from spaces.errors import SpaceError
-from spaces.offers import get_options
+from spaces.overriding.offers import get_options
 from spaces.suggestions import suggest
 
 WORDS: dict[str, Scalar] = {"true": True, "false": False, "none": None}
