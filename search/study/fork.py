@@ -77,9 +77,12 @@ def _resolve(request: StudyRequest, stored: StudySpec, settings: Settings, progr
     """Return the new study's plan: the old one's values, except those that the request sets."""
     overrides = _merge_overrides(stored.overrides, request.overrides or ())
     asked = replace(fill_from_stored(request, stored), overrides=overrides)
+    # A folder val/ that came after the study stays unused.
+    folder = None if stored.validation_folder else False
     if request.objective is not None:
-        return resolve_new(asked, settings, progress)
-    return resolve_with_objective(recall(settings.home, stored), asked, settings, progress)
+        return resolve_new(asked, settings, progress, validation_folder=folder)
+    found = recall(settings.home, stored)
+    return resolve_with_objective(found, asked, settings, progress, validation_folder=folder)
 
 
 def _merge_overrides(before: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:
