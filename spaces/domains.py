@@ -138,11 +138,11 @@ class Float:
 class Fixed:
     """One value that does not vary: part of the configuration, but not a parameter of the study.
 
-    `domain` is what it was before it was fixed, so that its limits still apply.
+    `domain` is what it was before it was fixed, so that its limits (or choices) still apply.
     """
 
     value: Scalar
-    domain: Int | Float | None = field(default=None, kw_only=True, compare=False)
+    domain: Int | Float | Categorical | None = field(default=None, kw_only=True, compare=False)
 
     def __post_init__(self) -> None:
         if not _is_scalar(self.value):

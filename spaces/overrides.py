@@ -84,6 +84,8 @@ def _keep_choices(domain: Categorical, texts: list[str]) -> Categorical:
 def _change_fixed(domain: Fixed, text: str) -> Domain:
     """Return another value (or range) of the same kind as the fixed one."""
     value = domain.value
+    if isinstance(domain.domain, Categorical):
+        return _keep_choices(domain.domain, text.split(","))
     if domain.domain is not None:
         return _change_range(domain.domain, text)
     if isinstance(value, bool):

@@ -10,7 +10,6 @@ from torch import nn
 
 from objectives.base.device import Precision
 from objectives.base.errors import Diverged, StopTraining
-from objectives.data.batches.augmentation import Augmentation
 from objectives.data.batches.examples import TrainValidation
 from objectives.reuse.freeze import Freeze
 from objectives.schedules.epoch_rates import tabulate_epoch
@@ -64,7 +63,7 @@ def fit(
     training = Training(
         step=step,
         data=data,
-        augment=Augmentation(flip=config.flip, crop=config.crop, cutout=config.cutout),
+        augment=config.augmentation,
         batch_size=config.batch_size,
         seed=seed,
         beat=callback.beat,

@@ -75,8 +75,9 @@ def using(group: Group, name: str, entry: Technique) -> tuple[str, Configuration
     values: dict[str, Any] = dict(BASE)
     model = name if group.kind == "model" else "mlp"
     for condition in entry.conditions:
-        if condition.field not in ("model", "validation"):
-            assert not condition.forbids
+        if condition.forbids:
+            assert condition.field not in values
+        elif condition.field not in ("model", "validation"):
             first = condition.values[0]
             values[condition.field] = Choice("adamw", {"learning_rate": 0.01}) if first == "adamw" else first
     options = chosen(entry, name)

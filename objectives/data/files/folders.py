@@ -45,6 +45,7 @@ def list_images(folder: Path, *, grouped: bool = False) -> dict[str, list[str]]:
             raise UnreadableData(
                 f"the class folder {folder / name} has no image ({', '.join(sorted(IMAGE_SUFFIXES))}); "
                 "add images to it, or remove it"
+                + ("; --group-by folder reads its sub-folders" if not grouped and _has_folders(folder / name) else "")
             )
     return images
 
@@ -132,6 +133,10 @@ def check_grouped(folder: Path) -> None:
 def _list_visible(folder: Path) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
         return [entry for entry in entries if not entry.name.startswith(".")]
+
+
+def _has_folders(folder: Path) -> bool:
+    return any(entry.is_dir() for entry in _list_visible(folder))
 
 
 def _list_image_names(folder: Path, grouped: bool = False) -> list[str]:
