@@ -56,7 +56,7 @@ def fit(
         UnusableState: the state is damaged or belongs to another training; `model` cannot be used any more.
         ObjectiveError: unknown optimizer, clipping or option.
     """
-    step, best_weights = Step(model, config, precision, data.device), BestWeights(model, config, data)
+    step, best_weights = Step(model, config, precision, data.device, freeze.own_rates), BestWeights(model, config, data)
     run = TrainingState(
         model=model, optimizer=step.optimizer, rates=rates, best_weights=best_weights, device=data.device
     )

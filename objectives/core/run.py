@@ -20,9 +20,8 @@ from objectives.core.objective import Objective
 from objectives.data.batches.examples import TrainValidation
 from objectives.models.own_modules import check_extra_state, create_lazy_parameters
 from objectives.reuse.catalogue import REUSES
-from objectives.reuse.context import ReuseContext
+from objectives.reuse.context import ReuseContext, Source
 from objectives.reuse.freeze import Freeze
-from objectives.reuse.trained_network import TrainedNetwork
 from objectives.schedules.catalogue import SCHEDULES
 from objectives.schedules.rates import Rates, ReplayedRates, build_rates
 from objectives.training.callbacks import NULL_CALLBACK, TrainingCallback
@@ -41,7 +40,7 @@ def train(
     seed: int,
     schedule_epochs: int | None = None,
     recorded_losses: Sequence[float] | None = None,
-    sources: Mapping[str, TrainedNetwork] | None = None,
+    sources: Mapping[str, Source] | None = None,
     callback: TrainingCallback = NULL_CALLBACK,
     step_mode: StepMode = "auto",
 ) -> nn.Module:
@@ -53,7 +52,7 @@ def train(
         epochs: how many to train, at most.
         schedule_epochs: how many epochs the schedule spans, if part of a longer training is repeated.
         recorded_losses: that training's validation losses, one per epoch, for a schedule that looks at them.
-        sources: networks of other studies, by the study's name.
+        sources: networks of other studies and files of weights, by the names that `ReuseContext` has.
         callback: is told about every batch, and keeps the state that an interrupted training resumes from.
         step_mode: whether a step is launched as one CUDA graph (`graph`), operation by operation (`eager`), or as a
             graph where that is possible (`auto`).
@@ -117,7 +116,7 @@ class StandardTraining:
     seed: int
     schedule_epochs: int
     recorded_losses: Sequence[float] | None
-    sources: Mapping[str, TrainedNetwork]
+    sources: Mapping[str, Source]
     step_mode: StepMode
 
     def run(self, report: Report, callback: TrainingCallback) -> nn.Module:

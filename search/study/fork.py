@@ -45,7 +45,7 @@ def fork_study(
     if request.fork in studies.list_names(database.engine):  # before anything is decoded
         raise StudyExists(f"a study {request.fork!r} is kept here already; choose another name")
     stored = StudySpec.from_json(old.spec)
-    plan = create.attach_sources(database, _resolve(request, stored, settings, progress))
+    plan = create.attach_sources(database, _resolve(request, stored, settings, progress), settings)
     finished = _read_finished_trials(database, old)
     differences = stored.differences_of_trials(plan.spec)
     space = plan.found.objective.space
