@@ -42,8 +42,12 @@ def load_stages(network: Network, context: ReuseContext, file: str, layers: int)
 def _select(network: Network, stage: int, found: Mapping[str, Tensor], source: WeightsFile) -> dict[str, Tensor]:
     """Return the state of a stage, under the names within the stage."""
     chosen: dict[str, Tensor] = {}
+
+    def name_there(own: str) -> str:
+        return name_in_file(own) if isinstance(network, TorchvisionNetwork) else f"stages.{stage}.{own}"
+
     for own, tensor in network.stages[stage].state_dict().items():
-        name = name_in_file(own) if isinstance(network, TorchvisionNetwork) else f"stages.{stage}.{own}"
+        name = name_there(own)
         if name not in found and name.endswith(_COUNTER):
             chosen[own] = tensor
             continue
@@ -59,6 +63,15 @@ def _select(network: Network, stage: int, found: Mapping[str, Tensor], source: W
                 "architecture"
             )
         chosen[own] = found[name]
+    # A deeper network of the same family has all these tensors, too.
+    known = set(map(name_there, chosen))
+    parts = tuple(name_there(f"{name}.") for name, _ in network.stages[stage].named_children())
+    more = next((name for name in found if name.startswith(parts) and name not in known), None)
+    if more is not None:
+        raise ObjectiveError(
+            f"the file of weights {source.path} has {more!r}, which stage {stage} of this network has not; take a file "
+            "of the same architecture"
+        )
     return chosen
 
 

@@ -104,6 +104,14 @@ def test_a_stage_is_released_after_the_other_and_a_resumed_training_ends_the_sam
     assert again.of("loss") == curve.of("loss")
 
 
+def test_a_deeper_network_of_the_same_family_is_refused() -> None:
+    model = staged("resnet18")
+    before = state(model.stages)
+    with pytest.raises(ObjectiveError, match=r"has 'layer1\.2\.conv1\.weight', which stage 1 of this network has not"):
+        built("file", model, reusing(weights_file(torchvisions("resnet34"), "deep.pth")), file="deep.pth", layers=3)
+    assert same(state(model.stages), before)
+
+
 def test_a_name_that_is_unknown_or_cannot_be_divided_and_a_tiny_input_are_refused() -> None:
     with pytest.raises(ObjectiveError, match="unknown torchvision network 'resnet17'; did you mean"):
         torchvision_network("resnet17")(CONFIG)
