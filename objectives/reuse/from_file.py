@@ -76,5 +76,5 @@ def _select(network: Network, stage: int, found: Mapping[str, Tensor], source: W
 
 
 def _list_some(found: Mapping[str, Tensor]) -> str:
-    names = list(found)
+    names = sorted(found)
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

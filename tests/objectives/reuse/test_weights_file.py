@@ -101,7 +101,7 @@ def test_a_file_that_changes_under_the_study_is_refused(tmp_path: Path) -> None:
 def test_another_architecture_is_refused_and_nothing_is_copied() -> None:
     for donor, sentence in (
         (network(width=16, seed=1), r"'stages.0.0.weight' is 16x64 in the file of weights .*, but 32x64 in stage 0 of"),
-        (nn.Linear(3, 2), r"has no 'stages.0.0.weight', which stage 0 .* needs; its tensors are weight, bias: take"),
+        (nn.Linear(3, 2), r"has no 'stages.0.0.weight', which stage 0 .* needs; its tensors are bias, weight: take"),
         (network(stages=1, seed=1), r"has no 'stages.1.0.weight', which stage 1 .* needs; .* and \d more: take a file"),
     ):
         model = network()
