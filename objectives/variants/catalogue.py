@@ -89,7 +89,7 @@ VARIANTS: dict[str, VariantEntry] = {
             mirror=Fixed(1, domain=Int(0, 1, at_least=0, at_most=1)),
             shift=Fixed(1, domain=Int(0, 2, at_least=0, at_most=16)),
         ),
-        description="mean probabilities over mirrored copies and copies moved by `shift` pixels (Krizhevsky et al. 2012)",
+        description="mean probabilities over mirrored and shifted (`shift` pixels) copies (Krizhevsky et al. 2012)",
         keeps_weights=True,
     ),
     "prune_unstructured": VariantEntry(
