@@ -26,8 +26,10 @@ def find_validation_folder(training: Location) -> Path | None:
     folder = training.files()[0].with_name(FOLDER)
     if not os.path.isdir(folder):
         return None
-    held_out = os.path.realpath(folder.with_name("test"))
-    for path in (str(folder), *(entry.path for entry in os.scandir(folder) if entry.is_symlink())):
+    with os.scandir(folder) as entries:
+        links = [entry.path for entry in entries if entry.is_symlink()]
+    for path in [str(folder), *links] if folder.is_symlink() else links:
+        held_out = os.path.realpath(folder.with_name("test"))  # looked at only if something may lead there
         if f"{os.path.realpath(path)}/".startswith(f"{held_out}/"):
             raise UnreadableData(
                 f"{path} leads to the test part {held_out}, whose images must not choose anything; remove the link"
