@@ -71,7 +71,7 @@ REGULARIZERS: dict[str, Technique] = {
         description="images moved by up to this many pixels, black or their mirror filling the gap (He et al. 2015)",
         space=Space(
             crop=Int(1, 4, at_least=0, at_most=64),
-            crop_padding=Fixed("zeros", domain=Categorical("zeros", "reflect")),
+            crop_padding=Fixed("zeros", domain=Categorical("zeros", "reflect"), implied=True),
         ),
     ),
     "brightness": Technique(

@@ -120,8 +120,8 @@ _REUSED: dict[str, Domain] = {
     "layers": Int(1, 3, at_least=1, at_most=64),
     "freeze_epochs": Int(0, 10, at_least=0, at_most=1000),
     "unfreeze_factor": Float(0.03, 1.0, log=True, at_least=1e-6, at_most=1.0),
-    "unfreeze_every": Fixed(0, domain=Int(0, 5, at_least=0, at_most=1000)),
-    "head_rate": Fixed(1.0, domain=Float(1.0, 30.0, log=True, at_least=1e-3, at_most=1e4)),
+    "unfreeze_every": Fixed(0, domain=Int(0, 5, at_least=0, at_most=1000), implied=True),
+    "head_rate": Fixed(1.0, domain=Float(1.0, 30.0, log=True, at_least=1e-3, at_most=1e4), implied=True),
 }
 _PRETRAINED: dict[str, Domain] = {
     "pretrain_epochs": Fixed(10, domain=Int(5, 50, log=True, at_least=1, at_most=10_000)),
