@@ -10,7 +10,6 @@ from torch import nn
 
 from objectives.base.device import Precision
 from objectives.base.errors import Diverged, StopTraining
-from objectives.data.batches.augmentation import Augmentation
 from objectives.data.batches.examples import TrainValidation
 from objectives.reuse.freeze import Freeze
 from objectives.schedules.epoch_rates import tabulate_epoch
@@ -59,14 +58,14 @@ def fit(
         UnusableState: the state is damaged or belongs to another training; `model` cannot be used any more.
         ObjectiveError: unknown optimizer, clipping or option.
     """
-    step, best_weights = Step(model, config, precision, data.device), BestWeights(model, config, data)
+    step, best_weights = Step(model, config, precision, data.device, freeze.own_rates), BestWeights(model, config, data)
     run = TrainingState(
         model=model, optimizer=step.optimizer, rates=rates, best_weights=best_weights, device=data.device
     )
     training = Training(
         step=step,
         data=data,
-        augment=Augmentation(flip=config.flip, crop=config.crop, cutout=config.cutout),
+        augment=config.augmentation,
         batch_size=config.batch_size,
         seed=seed,
         beat=callback.beat,

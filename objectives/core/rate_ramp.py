@@ -14,7 +14,6 @@ from objectives.base.seeds import derive_seed
 from objectives.core.objective import Objective
 from objectives.core.rate_range import RateRange, read_ramp
 from objectives.core.run import build_network, seed_everything
-from objectives.data.batches.augmentation import Augmentation
 from objectives.data.batches.examples import TrainValidation
 from objectives.training.config import TrainingConfig
 from objectives.training.step import Step, set_rates
@@ -83,6 +82,6 @@ def _draw_batches(data: TrainValidation, training: TrainingConfig, seed: int) ->
         yield from data.train.batches(
             training.batch_size,
             order_seed=derive_seed(seed, "order", epoch),
-            augment=Augmentation(flip=training.flip, crop=training.crop, cutout=training.cutout),
+            augment=training.augmentation,
             drop_last=True,
         )

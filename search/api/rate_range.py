@@ -135,7 +135,7 @@ def _load_training_part(
     from objectives.data import seal
     from objectives.data.batches.examples import load
     from objectives.data.cache import prepare
-    from search.study.plan import split_data
+    from objectives.data.splits.divide import split_data
 
     size = objective.image_size
     prepared = prepare(objective.data, settings.data, settings.cache, image_size=size, progress=decoding)

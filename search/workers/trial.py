@@ -23,7 +23,7 @@ from objectives.core.reports import read_metrics
 from objectives.core.run import train
 from objectives.data.batches.examples import TrainValidation
 from objectives.data.files.errors import DataError
-from objectives.reuse.trained_network import TrainedNetwork
+from objectives.reuse.context import Source
 from objectives.training.engines.choice import StepMode
 from search import signals
 from search.curves import best_value
@@ -56,7 +56,7 @@ class WorkerContext:
     checkpoint_manager: CheckpointManager
     objective: Objective
     data: TrainValidation
-    sources: Mapping[str, TrainedNetwork]
+    sources: Mapping[str, Source]
     epochs: int
     seed: int
     step_mode: StepMode

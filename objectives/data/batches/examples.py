@@ -52,13 +52,14 @@ class Examples(Images):
         order_seed: int | None,
         augment: Augmentation = UNCHANGED,
         drop_last: bool = False,
+        epoch: int = 0,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Return one epoch as pairs of images (float32, B C H W, channels last, normalized) and labels (int64, B).
 
         The arguments, the errors and the images that a seed gives are those of `Images.images`.
         """
-        epoch = self._batches(batch_size, order_seed, augment, drop_last)
-        return ((x_BCHW, self.labels[chosen_B]) for x_BCHW, chosen_B in epoch)
+        found = self._batches(batch_size, order_seed, augment, drop_last, epoch)
+        return ((x_BCHW, self.labels[chosen_B]) for x_BCHW, chosen_B in found)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

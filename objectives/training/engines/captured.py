@@ -108,7 +108,7 @@ class CapturedEngine:
     def _fill_tables(self, rates: EpochRates, position: Position) -> None:
         train, shape = self._training.data.train, self._rows_SB.shape
         order_N, draws = train.draw_epoch(
-            derive_seed(self._training.seed, "order", position.epoch), self._training.augment
+            derive_seed(self._training.seed, "order", position.epoch), self._training.augment, position.epoch
         )
         used = order_N[: shape.numel()]
         self._rows_SB.copy_(train.indices[used].view(shape))

@@ -28,6 +28,7 @@ class EagerEngine:
             order_seed=derive_seed(training.seed, "order", position.epoch),
             augment=training.augment,
             drop_last=True,
+            epoch=position.epoch,
         )
         self._batches: Iterator[tuple[Tensor, Tensor]] = islice(batches, position.batches, None)
         self._rates, self._position = rates, position

@@ -23,7 +23,14 @@ DEPTH = find_objective("fashion-depth").objective
 SIZES = ["depth=2", "width=16", "batch_size=128"]
 CASES = [pytest.param(group, name, entry, id=f"{group.kind}-{name}") for group, name, entry in entries()]
 # What no range can say: the network of a study that is not there, and long pretraining.
-VALUES = {"source": "donor", "pretrain_epochs": "1", "layers": "1", "freeze_epochs": "1", "warmup_epochs": "1"}
+VALUES = {
+    "source": "donor",
+    "file": "donor.safetensors",
+    "pretrain_epochs": "1",
+    "layers": "1",
+    "freeze_epochs": "1",
+    "warmup_epochs": "1",
+}
 
 
 def _value(option: str, domain: Domain) -> str:
@@ -56,8 +63,9 @@ def _satisfy(field: str, value: Any) -> Iterator[str]:
 
 def _options(group: Group, name: str, entry: Technique) -> list[tuple[str, Domain]]:
     """The options of an entry that is in use, as an override names them."""
-    prefix = "" if group.field is None else f"{name}."
-    return [(prefix + option, domain) for option, domain in entry.space.domains.items() if option != name]
+    if group.field is not None:
+        return [(f"{name}.{option}", domain) for option, domain in entry.space.domains.items()]
+    return [(option, domain) for option, domain in entry.space.domains.items() if option != name]
 
 
 def _why_not(objective: Objective, group: Group, name: str, entry: Technique) -> str | None:
