@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
+from objectives.base.plurals import count_noun
 from objectives.diagnosis.records import EpochRecord, LayerRecord, NetworkRecord
 
 Kind = Literal["vanishing", "exploding", "dead", "saturated", "rate too high", "rate too low"]
@@ -197,8 +198,8 @@ def _find_low_rate(records: Sequence[EpochRecord], first: _Measured, update: flo
         return []
     text = (
         f"learning rate too low: a step changes no layer's weights by more than {update:.2g} of their size (about "
-        f"0.001 is usual), and the training loss went from {first.network.loss:.3g} to {losses[-1]:.3g} in {len(losses)} "
-        f"epochs; try thirty times the rate{_tell_rate(records, 30)}"
+        f"0.001 is usual), and the training loss went from {first.network.loss:.3g} to {losses[-1]:.3g} in "
+        f"{count_noun(len(losses), 'epoch')}; try thirty times the rate{_tell_rate(records, 30)}"
     )
     return [Finding(kind="rate too low", epoch=first.record.epoch, layer=None, text=text)]
 

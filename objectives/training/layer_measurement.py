@@ -212,4 +212,6 @@ def _differentiate(loss: Tensor, layers: Sequence[LayerMeasurement]) -> None:
 
 
 def _norm(tensors: Sequence[Tensor]) -> Tensor:
-    return torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(tensor.float()) for tensor in tensors]))
+    norms = [torch.linalg.vector_norm(tensor.float()) for tensor in tensors]
+    total: Tensor = torch.linalg.vector_norm(torch.stack(norms))
+    return total

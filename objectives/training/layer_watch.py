@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 
+import torch
 from torch import nn
 
 from objectives.data.batches.examples import TrainValidation
@@ -49,6 +51,7 @@ class LayerWatch:
 
     def end_batch(self, epoch: int) -> None:
         """Tell of the measurement, once the epoch's first step has shown how far the weights move."""
-        if self._measurement is not None:
-            self._callback.note_layers(epoch, self._measurement.finish())
-            self._measurement = None
+        measurement, self._measurement = self._measurement, None
+        if measurement is not None:
+            with suppress(torch.OutOfMemoryError):
+                self._callback.note_layers(epoch, measurement.finish())
