@@ -27,6 +27,9 @@ SATURATED = 0.5
 """Share of a layer's outputs. tanh and sigmoid of standard normal inputs have 0.8% and none there."""
 VANISHED = 1e-3
 """Gradient of a layer as a share of the output layer's: with one rate for all, it learns a thousand times as slowly."""
+FAINT = 1e-6
+"""Gradient of all layers, in a network that guesses: the signal has nearly vanished before it reaches the output layer,
+whose gradient is as large as its inputs."""
 EXPLODED = 1e3
 """The same for gradients that grow on the way down, as in recurrent networks."""
 EXPLODED_LOSS = 10.0
@@ -147,17 +150,17 @@ class _Measured:
     def vanishing(self) -> list[Finding]:
         output = self.network.layers[-1]
         learning = [layer for layer in self.network.layers if layer.gradient is not None]
-        if not learning or not output.gradient or not output.weight:
+        if not learning or not output.weight:
             return []
-        layer = min(learning, key=lambda layer: layer.gradient or 0.0)
-        if (layer.gradient or 0.0) > VANISHED * output.gradient:
+        layer, largest = (choose(learning, key=lambda layer: layer.gradient or 0.0) for choose in (min, max))
+        if (largest.gradient or 0.0) < FAINT:
+            what = f"no layer gets a gradient above {FAINT:.0g}, {self._place(largest)} gets {largest.gradient:.1g}"
+        elif (layer.gradient or 0.0) <= VANISHED * (output.gradient or 0.0):
+            what = f"{self._place(layer)} gets {_ratio(layer, output)} of the gradient of the output layer"
+        else:
             return []
-        return self._find(
-            "vanishing",
-            layer,
-            f"vanishing gradients: {self._place(layer)} gets {_ratio(layer, output)} of the gradient of the output "
-            "layer; try he_normal with relu, batch_norm, a resnet, or fewer layers",
-        )
+        remedy = "try he_normal with relu, batch_norm, a resnet, or fewer layers"
+        return self._find("vanishing", layer, f"vanishing gradients: {what}; {remedy}")
 
     def _place(self, layer: LayerRecord) -> str:
         layers = self.network.layers

@@ -107,6 +107,8 @@ CASES: list[tuple[list[EpochRecord], list[str]]] = [
     (epochs(layer(), layer("2")), []),
     (epochs(layer(gradient=1e-6), layer("2")), ["vanishing"]),
     (epochs(layer(gradient=2e-3), layer("2")), []),
+    (epochs(layer(gradient=0.0), layer("2", gradient=1e-9)), ["vanishing"]),
+    (epochs(layer(gradient=0.0), layer("2", gradient=0.0)), ["vanishing"]),
     (epochs(layer(gradient=None), layer("2")), []),  # frozen
     (epochs(layer(), layer("2", weight=0.0, gradient=1.0, update=None)), []),
     (epochs(layer(gradient=2e3), layer("2")), ["exploding"]),

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from objectives.core.objective import Objective
+from objectives.core.run import train
 from objectives.diagnosis.records import LARGEST, NetworkRecord
 from objectives.training import layer_watch
 from objectives.training.callbacks import NullCallback
@@ -20,7 +21,7 @@ from objectives.training.layer_measurement import MOST_LAYERS, NetworkMeasuremen
 from spaces import Choice, Configuration, Fixed, Space
 from tests.objectives.diagnosis.made import LayersCallback, watch
 from tests.objectives.training.engines.made import Case
-from tests.objectives.training.made import CONFIG, OBJECTIVE, equal, trained
+from tests.objectives.training.made import CONFIG, OBJECTIVE, StoppingCallback, digits, equal, run_to_the_end, trained
 from tests.objectives.training.test_snapshot import PLATEAU, RICH
 
 
@@ -157,10 +158,32 @@ def method(callback: LayersCallback, name: str) -> object:
     return lambda _, *arguments: getattr(callback, name)(*arguments)
 
 
+class Interrupted(StoppingCallback, LayersCallback):
+    """A callback that keeps the measurements of all runs."""
+
+    def __init__(self, *beats: int) -> None:
+        StoppingCallback.__init__(self, *beats, every_epoch=True)
+        LayersCallback.__init__(self)
+
+    wants_layers, note_layers = LayersCallback.wants_layers, LayersCallback.note_layers
+
+
 def test_a_resumed_training_is_measured_where_a_whole_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layer_watch, "STEPS_BETWEEN", 70)  # of 35 in an epoch
-    records, _, _ = watch(OBJECTIVE, CONFIG, epochs=5)
-    assert [record.epoch for record in records if record.network is not None] == [0, 2, 4]
+    """Every other epoch, if a measurement is due after 70 steps and an epoch has 35."""
+    monkeypatch.setattr(layer_watch, "STEPS_BETWEEN", 70)
+    found = []
+    for callback in (Interrupted(), Interrupted(50, 120)):
+        report: list[int] = []
+        run_to_the_end(
+            lambda kept=callback, told=report: train(  # type: ignore[misc]
+                OBJECTIVE, RICH, digits(), lambda epoch, _: told.append(epoch), epochs=5, seed=7, callback=kept
+            )
+        )
+        found.append((callback.layers, report))
+    (whole, epochs), (left, same) = found
+    assert sorted(whole) == [0, 2, 4]
+    assert left == whole
+    assert epochs == same == [0, 1, 2, 3, 4]
 
 
 def test_layers_are_told_apart() -> None:
