@@ -47,6 +47,7 @@ def fit(
     callback: TrainingCallback = NULL_CALLBACK,
     state: bytes | None = None,
     step_mode: StepMode = "auto",
+    on_dip: Callable[[nn.Module], None] | None = None,
 ) -> None:
     """Train `model` in place and report after every epoch; it ends with the weights that its value was measured on.
 
@@ -56,6 +57,7 @@ def fit(
     dropout, augmentation, smoothing and penalties, the optimizer's learning rate at the epoch's start and end
     (`learning_rate`, `learning_rate_end`), and `seconds`. With a `state` that the callback was given, training resumes
     there and gives the same numbers as without a break.
+    `on_dip` is called with the model at each dip of the learning rate.
 
     Raises:
         Diverged: the objective or a metric is NaN or infinite.
@@ -75,6 +77,7 @@ def fit(
         seed=seed,
         beat=callback.beat,
     )
+    looks_for_dips = config.swa or on_dip is not None
     engine, steps = choose_engine(step_mode, training, callback.note_engine), training.steps
     watch, training_part = LayerWatch(step, data, steps, callback), choose_training_part(data)
     position = run.start_epoch(0) if state is None else run.restore(state)
@@ -89,8 +92,8 @@ def fit(
             for batch in range(position.batches, steps):
                 engine.train_batch()
                 watch.end_batch(epoch)
-                if config.swa and rates.has_dip(epoch, batch / steps, (batch + 1) / steps):
-                    best_weights.average()
+                if looks_for_dips and rates.has_dip(epoch, batch / steps, (batch + 1) / steps):
+                    _visit_dip(model, best_weights if config.swa else None, on_dip)
                 position.batches += 1
                 callback.beat()
             objective = position.loss.item() / steps
@@ -129,6 +132,13 @@ def evaluate_apart(engine: Engine, model: nn.Module, examples: Examples, device:
         return {f"train_{name}": value for name, value in engine.evaluate(model, examples).items()}
     finally:
         set_random_states(states, device)
+
+
+def _visit_dip(model: nn.Module, averaged: BestWeights | None, on_dip: Callable[[nn.Module], None] | None) -> None:
+    if averaged is not None:
+        averaged.average()
+    if on_dip is not None:
+        on_dip(model)
 
 
 def check_finite(epoch: int, metrics: Mapping[str, float]) -> None:

@@ -44,10 +44,11 @@ def train(
     sources: Mapping[str, TrainedNetwork] | None = None,
     callback: TrainingCallback = NULL_CALLBACK,
     step_mode: StepMode = "auto",
+    on_dip: Callable[[nn.Module], None] | None = None,
 ) -> nn.Module:
     """Train one network and return it with the weights that its value was measured on.
 
-    An objective with its own `train` uses none of the last five arguments, and always starts at the first epoch.
+    An objective with its own `train` uses none of the last six arguments, and always starts at the first epoch.
 
     Args:
         epochs: how many to train, at most.
@@ -57,6 +58,7 @@ def train(
         callback: is told about every batch, and keeps the state that an interrupted training resumes from.
         step_mode: whether a step is launched as one CUDA graph (`graph`), operation by operation (`eager`), or as a
             graph where that is possible (`auto`).
+        on_dip: is called with the network at each dip of the learning rate.
 
     Raises:
         StopTraining: the callback asked for it.
@@ -78,6 +80,7 @@ def train(
             recorded_losses=recorded_losses,
             sources=sources or {},
             step_mode=step_mode,
+            on_dip=on_dip,
         )
         return shipped.run(report, callback)
     except SystemExit as error:
@@ -119,6 +122,7 @@ class StandardTraining:
     recorded_losses: Sequence[float] | None
     sources: Mapping[str, TrainedNetwork]
     step_mode: StepMode
+    on_dip: Callable[[nn.Module], None] | None
 
     def run(self, report: Report, callback: TrainingCallback) -> nn.Module:
         """Resume from the callback's state, or start from the beginning if there is none or it cannot be used."""
@@ -149,6 +153,7 @@ class StandardTraining:
             callback=callback,
             state=state,
             step_mode=self.step_mode,
+            on_dip=self.on_dip,
         )
         return model
 
@@ -183,6 +188,21 @@ class StandardTraining:
         if entry.needs_metric and self.recorded_losses:
             return ReplayedRates(rates=rates, losses=self.recorded_losses)
         return rates
+
+
+def count_dips(objective: Objective, config: Configuration, epochs: int, schedule_epochs: int) -> int:
+    """Return in how many of the first `epochs` of a schedule of `schedule_epochs` the learning rate has a dip."""
+    if objective.train is not None:
+        return 0
+    training = Configuration({**objective.defaults, **config}).into(TrainingConfig)
+    rates = build_rates(
+        training.schedule,
+        1.0,
+        schedule_epochs,
+        warmup_epochs=training.warmup_epochs,
+        warmup_start=training.warmup_start,
+    )
+    return sum(rates.has_dip(epoch, 0.0, 1.0) for epoch in range(epochs))
 
 
 def build_network(objective: Objective, config: Configuration) -> nn.Module:
