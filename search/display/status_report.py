@@ -63,12 +63,12 @@ def format_status(status: Status) -> list[str]:
 
 def format_diagnoses(status: Status) -> list[str]:
     """Return a line for each fault inside networks: how many trials have it, and the last one's in words."""
-    last = {finding.kind: (one.trial, finding) for one in status.diagnoses for finding in one.findings}
-    found = [(status.faults.get(kind, 1), trial, finding.text) for kind, (trial, finding) in last.items()]
+    last = {fault.kind: (one.trial, fault) for one in status.diagnoses for fault in one.faults}
+    found = [(status.faults.get(kind, 1), trial, fault.text) for kind, (trial, fault) in last.items()]
     lines = [f"trial {trial}{_format_others(count - 1)}: {text}" for count, trial, text in found]
     best = status.best
     diagnosed = [one for one in status.diagnoses if best is not None and one.trial == best.trial]
-    return lines + [f"the best trial did not learn, either: {one.findings[0].text}" for one in diagnosed]
+    return lines + [f"the best trial did not learn, either: {one.faults[0].text}" for one in diagnosed]
 
 
 def _format_others(count: int) -> str:

@@ -21,7 +21,7 @@ from search.study.status_types import (
     TrialError,
     WorkerState,
 )
-from search.study.trials import read_findings
+from search.study.trials import read_faults
 from storage.database import Database
 from storage.leasing import workers
 from storage.leasing.slots import limit_trials
@@ -74,7 +74,7 @@ class StudyView:
             errors=recent_errors(trials),
             pruning=summarize_audit(trials),
             policies=StudySpec.from_json(self.record.spec).policy_periods,
-            faults=dict(Counter(finding.kind for trial in trials for finding in read_findings(trial))),
+            faults=dict(Counter(fault.kind for trial in trials for fault in read_faults(trial))),
             diagnoses=recent_diagnoses(trials),
         )
 
@@ -155,7 +155,7 @@ def recent_errors(trials: list[FrozenTrial]) -> tuple[TrialError, ...]:
 
 def recent_diagnoses(trials: list[FrozenTrial]) -> tuple[TrialDiagnosis, ...]:
     """Return what went wrong inside the networks of the last ten trials that did not learn, and of the best trial."""
-    best, faulty = best_trial(trials), [trial for trial in trials if read_findings(trial)]
+    best, faulty = best_trial(trials), [trial for trial in trials if read_faults(trial)]
     earlier, shown = faulty[:-SHOWN_ERRORS], faulty[-SHOWN_ERRORS:]
     shown = [trial for trial in earlier if trial is best] + shown
-    return tuple(TrialDiagnosis(trial=trial.number, findings=read_findings(trial)) for trial in shown)
+    return tuple(TrialDiagnosis(trial=trial.number, faults=read_faults(trial)) for trial in shown)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from objectives.base.plurals import count_noun
-from objectives.diagnosis.findings import Finding
+from objectives.diagnosis.faults import Fault
 from search.evaluation.results.score import Score
 from search.strategies.pruners.audit import PruningAudit
 from search.study.spec import PolicyPeriod
@@ -81,7 +81,9 @@ class TrialDiagnosis:
     """What went wrong inside the network of a trial that did not learn."""
 
     trial: int
-    findings: tuple[Finding, ...]
+    """Its number."""
+    faults: tuple[Fault, ...]
+    """Causes before effects, mostly one."""
 
 
 @dataclass(frozen=True, kw_only=True)

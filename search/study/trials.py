@@ -12,7 +12,7 @@ from typing import Any, Literal, overload
 from optuna.trial import FrozenTrial, TrialState
 
 from objectives.base.plurals import count_noun
-from objectives.diagnosis.findings import Finding
+from objectives.diagnosis.faults import Fault
 from objectives.diagnosis.records import NetworkRecord
 from search.curves import find_best_epoch
 from search.errors import SearchError
@@ -44,7 +44,7 @@ class Trial:
     """What its random numbers derive from; None until a worker has begun it."""
     started: datetime | None
     ended: datetime | None
-    diagnosis: tuple[Finding, ...] = ()
+    diagnosis: tuple[Fault, ...] = ()
     """What went wrong inside its network, if it did not learn; empty while it runs."""
 
     @property
@@ -83,13 +83,13 @@ def describe_trial(trial: FrozenTrial) -> Trial:
         seed=notes.get("seed"),
         started=trial.datetime_start,
         ended=trial.datetime_complete,
-        diagnosis=read_findings(trial),
+        diagnosis=read_faults(trial),
     )
 
 
-def read_findings(trial: FrozenTrial) -> tuple[Finding, ...]:
+def read_faults(trial: FrozenTrial) -> tuple[Fault, ...]:
     """Return what went wrong inside a trial's network, as its worker stored it."""
-    return tuple(Finding(**stored) for stored in trial.user_attrs.get("diagnosis", ()))
+    return tuple(Fault(**stored) for stored in trial.user_attrs.get("diagnosis", ()))
 
 
 class Trials(Sequence[Trial]):

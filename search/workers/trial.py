@@ -23,7 +23,7 @@ from objectives.core.reports import read_metrics
 from objectives.core.run import train
 from objectives.data.batches.examples import TrainValidation
 from objectives.data.files.errors import DataError
-from objectives.diagnosis.findings import Finding, diagnose
+from objectives.diagnosis.faults import Fault, diagnose
 from objectives.diagnosis.records import NetworkRecord, build_records
 from objectives.reuse.trained_network import TrainedNetwork
 from objectives.training.engines.choice import StepMode
@@ -210,7 +210,7 @@ class TrialRun:
     def _note_layers(self, epoch: int, record: NetworkRecord) -> None:
         self._layers[epoch] = record.to_json()
 
-    def _diagnose(self, diverged: bool) -> list[Finding]:
+    def _diagnose(self, diverged: bool) -> list[Fault]:
         """Return what was wrong inside the network, in the epochs of every worker that trained it."""
         metrics, layers, engine = self._trained, self._layers, self._context.database.engine
         if not self._values.keys() <= metrics.keys():

@@ -16,7 +16,7 @@ from dataclasses import asdict
 import optuna
 from optuna.trial import TrialState
 
-from objectives.diagnosis.findings import Finding
+from objectives.diagnosis.faults import Fault
 from storage.connecting.retry import with_retries
 from storage.history.storage import HistoryStorage
 from storage.leasing.fencing import LeaseFence
@@ -45,7 +45,7 @@ class TrialRecord:
         lease: Lease,
         fence: LeaseFence,
         restore_lost: Callable[[], None],
-        diagnose: Callable[[bool], Sequence[Finding]],
+        diagnose: Callable[[bool], Sequence[Fault]],
     ) -> None:
         self._history = history
         self._study = study
@@ -103,8 +103,8 @@ class TrialRecord:
     def _end(
         self, state: TrialState, told: Mapping[str, object], value: float | None = None, *, infeasible: bool = False
     ) -> TrialState:
-        if findings := with_retries(self._diagnose, told.get("reason") == "diverged"):
-            told = {**told, "diagnosis": [asdict(finding) for finding in findings]}
+        if faults := with_retries(self._diagnose, told.get("reason") == "diverged"):
+            told = {**told, "diagnosis": [asdict(fault) for fault in faults]}
         with_retries(self._store_end, state, told, value, infeasible)
         self._fence.lease = None  # even if the answer to a first, successful call was lost
         return state

@@ -10,7 +10,7 @@ from torch import nn
 from objectives.base.errors import Diverged
 from objectives.core.objective import Objective
 from objectives.core.run import train
-from objectives.diagnosis.findings import Finding, diagnose
+from objectives.diagnosis.faults import Fault, diagnose
 from objectives.diagnosis.records import EpochRecord, NetworkRecord, build_records
 from objectives.training.callbacks import NullCallback
 from objectives.training.engines.choice import StepMode
@@ -33,7 +33,7 @@ class LayersCallback(NullCallback):
 
 def watch(
     objective: Objective, config: Configuration, *, epochs: int = 4, seed: int = 1, step_mode: StepMode = "auto"
-) -> tuple[list[EpochRecord], list[Finding], Curve]:
+) -> tuple[list[EpochRecord], list[Fault], Curve]:
     """Train on the digits; return what was measured, what is said about it, and the curve."""
     callback, curve, diverged = LayersCallback(), Curve(), False
     try:

@@ -222,9 +222,9 @@ def test_a_network_that_cannot_be_measured_is_trained_all_the_same() -> None:
             return logits_BK if self.training else logits_BK.detach()
 
     objective = Objective(data="digits", build_model=lambda config: Detached(), space=Space(depth=Fixed(1)))
-    records, findings, _ = watch(objective, CONFIG, epochs=1)
+    records, faults, _ = watch(objective, CONFIG, epochs=1)
     assert [record.network for record in records] == [None]
-    assert findings == []
+    assert faults == []
 
 
 def test_nothing_is_measured_for_those_who_do_not_ask(monkeypatch: pytest.MonkeyPatch) -> None:

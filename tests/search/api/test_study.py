@@ -277,10 +277,10 @@ def test_networks_that_do_not_learn_are_explained(address: str, tmp_path: Path) 
         status = study.run(workers=1, device="cpu")
         trials = {trial.params["deviation"]: trial for trial in study.trials}
         assert (trials[5.0].reason, trials[5.0].accuracies) == ("diverged", ())
-        kinds = {deviation: [finding.kind for finding in trial.diagnosis] for deviation, trial in trials.items()}
+        kinds = {deviation: [fault.kind for fault in trial.diagnosis] for deviation, trial in trials.items()}
         assert kinds == {0.001: ["vanishing"], 5.0: ["exploding"]}
         assert status.faults == {"vanishing": 1, "exploding": 1}
-        assert [one.findings for one in status.diagnoses] == [trial.diagnosis for trial in study.trials]
+        assert [one.faults for one in status.diagnoses] == [trial.diagnosis for trial in study.trials]
         assert 0 in study.curves(trials[0.001].number).networks
     printed = done("status", "--study", "bad-start", "--storage", address).out
     assert f"trial {trials[5.0].number}: exploding gradients: the loss is" in printed

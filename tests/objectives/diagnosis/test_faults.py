@@ -15,7 +15,7 @@ from torch import nn
 
 import objectives.studies
 from objectives.core.objective import Objective
-from objectives.diagnosis.findings import Kind, diagnose
+from objectives.diagnosis.faults import Kind, diagnose
 from objectives.diagnosis.records import LARGEST, EpochRecord, LayerRecord, NetworkRecord
 from spaces import Choice, Configuration
 from tests.objectives.diagnosis.made import build_config, build_mlp, build_plain, watch
@@ -48,19 +48,19 @@ HEALTHY: dict[str, Mapping[str, Any]] = {
 def test_a_network_that_is_built_to_fail_is_named_right(
     kind: Kind, layer: str | None, objective: Objective, config: Configuration
 ) -> None:
-    _, findings, curve = watch(objective, config)
-    assert [finding.kind for finding in findings] == [kind]
-    assert findings[0].layer == layer
-    assert "; try " in str(findings[0])
+    _, faults, curve = watch(objective, config)
+    assert [fault.kind for fault in faults] == [kind]
+    assert faults[0].layer == layer
+    assert "; try " in str(faults[0])
     assert max(curve.of("accuracy"), default=0.0) < 0.7
 
 
 @pytest.mark.parametrize("name", HEALTHY)
 def test_a_network_that_learns_is_not_accused(name: str) -> None:
     config = build_config("adam", 2e-3, **SMALL).replace(**HEALTHY[name])
-    records, findings, curve = watch(build_mlp(), config, epochs=8)
+    records, faults, curve = watch(build_mlp(), config, epochs=8)
     assert max(curve.of("accuracy")) > 0.8
-    assert findings == []
+    assert faults == []
     for end in range(1, len(records)):  # a pruner may stop it after any epoch
         assert diagnose(records[:end]) == []
 
@@ -76,10 +76,10 @@ def test_networks_of_the_shipped_spaces_that_learn_are_not_accused() -> None:
             continue
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=number))
         config = shipped.space.sample(study.ask())
-        _, findings, curve = watch(replace(shipped, data="digits"), config, epochs=6, seed=number)
+        _, faults, curve = watch(replace(shipped, data="digits"), config, epochs=6, seed=number)
         if max(curve.of("accuracy"), default=0.0) > 0.8:
             learned += 1
-            accused += [(name, number, str(finding)) for finding in findings]
+            accused += [(name, number, str(fault)) for fault in faults]
     assert learned >= 20
     assert accused == []
 
@@ -130,17 +130,17 @@ CASES: list[tuple[list[EpochRecord], list[str]]] = [
 
 @pytest.mark.parametrize(("records", "kinds"), CASES)
 def test_thresholds(records: list[EpochRecord], kinds: list[str]) -> None:
-    assert [finding.kind for finding in diagnose(records)] == kinds
+    assert [fault.kind for fault in diagnose(records)] == kinds
 
 
 def test_the_words_have_the_numbers_and_a_remedy() -> None:
-    [finding] = diagnose(epochs(layer("stages.0.0", gradient=1e-6), layer("output")))
-    assert str(finding) == (
+    [fault] = diagnose(epochs(layer("stages.0.0", gradient=1e-6), layer("output")))
+    assert str(fault) == (
         "vanishing gradients: layer 1 of 2 (stages.0.0) gets 1e-06 of the gradient of the output layer; try he_normal "
         "with relu, batch_norm, a resnet, or fewer layers"
     )
-    [finding] = diagnose(epochs(layer(update=1e-6)))
-    assert "from 2.3 to 2.29 in 2 epochs; try thirty times the rate (3)" in str(finding)
+    [fault] = diagnose(epochs(layer(update=1e-6)))
+    assert "from 2.3 to 2.29 in 2 epochs; try thirty times the rate (3)" in str(fault)
 
 
 def test_a_small_first_step_of_a_warm_up_is_no_low_rate() -> None:
@@ -153,18 +153,18 @@ def test_a_small_first_step_of_a_warm_up_is_no_low_rate() -> None:
 def test_a_divergence_is_explained_by_the_start_or_by_the_rate() -> None:
     healthy = epochs(layer(), layer("2"), losses=(0.2, 0.1))
     last = EpochRecord(epoch=2)
-    [finding] = diagnose([*healthy, last], diverged=True)
-    assert finding.kind == "rate too high"
-    assert "the training diverged in epoch 3" in str(finding)
+    [fault] = diagnose([*healthy, last], diverged=True)
+    assert fault.kind == "rate too high"
+    assert "the training diverged in epoch 3" in str(fault)
     begun = NetworkRecord(classes=10, loss=math.inf, layers=(layer(),))
-    [finding] = diagnose([EpochRecord(epoch=0, network=begun)], diverged=True)
-    assert finding.kind == "exploding"
+    [fault] = diagnose([EpochRecord(epoch=0, network=begun)], diverged=True)
+    assert fault.kind == "exploding"
 
 
 def test_units_that_died_of_a_high_rate_are_its_fault() -> None:
     start = epochs(layer(update=0.2), layer("2", update=0.2))[0]
     assert start.network is not None
     later = replace(start, epoch=1, network=replace(start.network, layers=(layer(dead=1.0), layer("2"))))
-    [finding] = diagnose([start, later])
-    assert finding.kind == "rate too high"
-    assert "since then, dead units: 100%" in str(finding)
+    [fault] = diagnose([start, later])
+    assert fault.kind == "rate too high"
+    assert "since then, dead units: 100%" in str(fault)

@@ -46,21 +46,23 @@ LOW_UPDATE = 1e-4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class Fault:
     """One fault of a network, with its numbers and remedies in a sentence."""
 
     kind: Kind
+    """What kind of fault."""
     epoch: int
     """Of the measurement, counted from 0: the network at its start."""
     layer: str | None
     """The module's path within the network; None for the learning rate."""
     text: str
+    """The sentence."""
 
     def __str__(self) -> str:
         return self.text
 
 
-def diagnose(records: Sequence[EpochRecord], *, diverged: bool = False) -> list[Finding]:
+def diagnose(records: Sequence[EpochRecord], *, diverged: bool = False) -> list[Fault]:
     """Return the faults of a training that can be told from its epochs, causes before effects; often none.
 
     records: in the order of their epochs; where the last epoch diverged, it has no metrics.
@@ -109,7 +111,7 @@ class _Measured:
     def network(self) -> NetworkRecord:
         return _network(self.record)
 
-    def saturated(self) -> list[Finding]:
+    def saturated(self) -> list[Fault]:
         layer = max(self.network.layers, key=lambda layer: layer.saturated or 0.0)
         if (layer.saturated or 0.0) < SATURATED:
             return []
@@ -120,7 +122,7 @@ class _Measured:
             "activation, where it has no slope; try glorot_normal, batch_norm, or relu with he_normal",
         )
 
-    def dead(self) -> list[Finding]:
+    def dead(self) -> list[Fault]:
         layer = max(self.network.layers, key=lambda layer: layer.dead or 0.0)
         if (layer.dead or 0.0) < DEAD:
             return []
@@ -131,7 +133,7 @@ class _Measured:
             "longer learn; try he_normal, batch_norm, leaky_relu, or a lower learning rate",
         )
 
-    def exploding(self) -> list[Finding]:
+    def exploding(self) -> list[Fault]:
         network, guess = self.network, _guess(self.record)
         output, layer = network.layers[-1], max(network.layers, key=lambda layer: layer.gradient or 0.0)
         if network.loss >= EXPLODED_LOSS * guess and self.record.epoch == 0:
@@ -147,7 +149,7 @@ class _Measured:
             "try he_normal or glorot_normal, batch_norm, or clip_norm",
         )
 
-    def vanishing(self) -> list[Finding]:
+    def vanishing(self) -> list[Fault]:
         output = self.network.layers[-1]
         learning = [layer for layer in self.network.layers if layer.gradient is not None]
         if not learning or not output.weight:
@@ -166,11 +168,11 @@ class _Measured:
         layers = self.network.layers
         return f"layer {layers.index(layer) + 1} of {len(layers)} ({layer.name})"
 
-    def _find(self, kind: Kind, layer: LayerRecord, text: str) -> list[Finding]:
-        return [Finding(kind=kind, epoch=self.record.epoch, layer=layer.name, text=text)]
+    def _find(self, kind: Kind, layer: LayerRecord, text: str) -> list[Fault]:
+        return [Fault(kind=kind, epoch=self.record.epoch, layer=layer.name, text=text)]
 
 
-def _find_high_rate(records: Sequence[EpochRecord], first: _Measured, update: float, diverged: bool) -> list[Finding]:
+def _find_high_rate(records: Sequence[EpochRecord], first: _Measured, update: float, diverged: bool) -> list[Fault]:
     before = max(first.network.loss, _guess(first.record))
     # Penalties raise the objective alone, and batch norm with few steps behind it the clean loss alone.
     both = [[record.metrics.get(name, 0.0) for name in ("train_loss", "train_objective")] for record in records]
@@ -186,16 +188,16 @@ def _find_high_rate(records: Sequence[EpochRecord], first: _Measured, update: fl
     return [_describe_high_rate(records, first, update, what)]
 
 
-def _describe_high_rate(records: Sequence[EpochRecord], first: _Measured, update: float, what: str) -> Finding:
+def _describe_high_rate(records: Sequence[EpochRecord], first: _Measured, update: float, what: str) -> Fault:
     size = f"{update:.2g} of" if update < MANY else f"more than {MANY} times"
     text = (
         f"learning rate too high: a step changes the weights by {size} their size (about 0.001 is usual), and {what}; "
         f"try a tenth of the rate{_tell_rate(records, 0.1)}, warm-up, or clip_norm"
     )
-    return Finding(kind="rate too high", epoch=first.record.epoch, layer=None, text=text)
+    return Fault(kind="rate too high", epoch=first.record.epoch, layer=None, text=text)
 
 
-def _find_low_rate(records: Sequence[EpochRecord], first: _Measured, update: float) -> list[Finding]:
+def _find_low_rate(records: Sequence[EpochRecord], first: _Measured, update: float) -> list[Fault]:
     losses = _losses(records)
     if not losses or not 0 < update < LOW_UPDATE:
         return []
@@ -204,7 +206,7 @@ def _find_low_rate(records: Sequence[EpochRecord], first: _Measured, update: flo
         f"0.001 is usual), and the training loss went from {first.network.loss:.3g} to {losses[-1]:.3g} in "
         f"{count_noun(len(losses), 'epoch')}; try thirty times the rate{_tell_rate(records, 30)}"
     )
-    return [Finding(kind="rate too low", epoch=first.record.epoch, layer=None, text=text)]
+    return [Fault(kind="rate too low", epoch=first.record.epoch, layer=None, text=text)]
 
 
 def _tell_rate(records: Sequence[EpochRecord], factor: float) -> str:
