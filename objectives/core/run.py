@@ -19,6 +19,7 @@ from objectives.core.loop import NOTHING_FROZEN, Report, fit
 from objectives.core.objective import Objective
 from objectives.data.batches.examples import TrainValidation
 from objectives.models.own_modules import check_extra_state, create_lazy_parameters
+from objectives.models.whitening import BATCH, whiten_patches
 from objectives.reuse.catalogue import REUSES
 from objectives.reuse.context import ReuseContext
 from objectives.reuse.freeze import Freeze
@@ -139,6 +140,8 @@ class StandardTraining:
         _seed_everything(self.data, self.seed)
         training = Configuration({**self.objective.defaults, **self.config}).into(TrainingConfig)
         model = build_network(self.objective, self.config).to(self.data.device)
+        if state is None:
+            fit_to_images(model, self.data)
         freeze = self._reuse_weights(model, training, begun=state is not None, beat=callback.beat)
         fit(
             model,
@@ -215,6 +218,12 @@ def build_network(objective: Objective, config: Configuration) -> nn.Module:
     entry = objective.network
     assert entry is not None
     return entry.build(config.into(entry.config), config["image_shape"], config["classes"])
+
+
+def fit_to_images(model: nn.Module, data: TrainValidation) -> None:
+    """Give a new network what it takes from training images before it is trained: the filters of a whitening layer."""
+    # One order for all trials, because stored images may be sorted by class.
+    whiten_patches(model, lambda: data.train.images(BATCH, order_seed=0))
 
 
 def _check_module(value: object, name: str) -> nn.Module:
