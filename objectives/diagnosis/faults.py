@@ -24,14 +24,14 @@ DEAD = 0.9
 """Share of a layer's units. In deep ReLU networks half of the units are 0 for all images at the start, because the
 images become alike on the way (Lu et al. 2019), and they learn."""
 SATURATED = 0.5
-"""Share of a layer's outputs. tanh and sigmoid of standard normal inputs have 0.8% and none there."""
+"""Share of a layer's outputs. tanh and sigmoid of standard normal inputs have 2% and none there."""
 VANISHED = 1e-3
 """Gradient of a layer as a share of the output layer's: with one rate for all, it learns a thousand times as slowly."""
+EXPLODED = 1e3
+"""The same for gradients that grow on the way down, as in recurrent networks."""
 FAINT = 1e-6
 """Gradient of all layers, in a network that guesses: the signal has nearly vanished before it reaches the output layer,
 whose gradient is as large as its inputs."""
-EXPLODED = 1e3
-"""The same for gradients that grow on the way down, as in recurrent networks."""
 EXPLODED_LOSS = 10.0
 """Loss of an untrained network as a multiple of guessing's; initializers for the activation come to between 1 and 2."""
 HIGH_UPDATE, SUSPECT_UPDATE = 0.3, 0.1

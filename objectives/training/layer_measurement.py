@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from objectives.base.device import Precision, autocast
 from objectives.diagnosis.records import LayerRecord, NetworkRecord
-from objectives.models.custom_activations import SquaredRelu
+from objectives.models.custom_layers import SquaredRelu, SwiGlu, Swish
 from objectives.regularizers.max_norm import constrain_
 from objectives.training.random_states import get_random_states, set_random_states
 
@@ -29,11 +29,12 @@ LIMITS: Mapping[type[nn.Module], tuple[float, float]] = {
 }
 """Activations that flatten out towards two limits."""
 NEAR = 0.01
-"""Outputs this close to a limit, as a share of the distance between the two halves, count as saturated."""
+"""Outputs this close to a limit, as a share of the distance between the two, count as saturated."""
 MOST_LAYERS = 32
 """Of a deeper network, this many layers are kept, the first and the last among them."""
 
-_ACTIVATION = "torch.nn.modules.activation"
+OWN = (SquaredRelu, SwiGlu, Swish)
+"""Activations that are not torch's."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -166,7 +167,7 @@ def _list_weights(module: nn.Module) -> list[nn.Parameter]:
 
 
 def _is_activation(module: nn.Module) -> bool:
-    return type(module).__module__ in (_ACTIVATION, SquaredRelu.__module__)
+    return isinstance(module, OWN) or type(module).__module__ == nn.ReLU.__module__
 
 
 @torch.no_grad()
