@@ -152,7 +152,7 @@ def test_it_builds_and_learns_and_is_saved_and_loaded(group: Group, name: str, e
     """Four steps on one batch, each after its loss: the first three lower it."""
     model, config = using(group, name, entry)
     network, curve = trained(model, config)
-    losses = curve.of("train_loss")
+    losses = curve.of("train_objective")
     assert len(losses) == 4
     assert losses[3] < losses[0]
     stored = io.BytesIO()

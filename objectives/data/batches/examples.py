@@ -3,6 +3,9 @@
 Shapes: B examples of a batch, N of the data set, C channels, H height, W width.
 """
 
+from __future__ import annotations
+
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -44,6 +47,12 @@ class Examples(Images):
 
         super().__init__(images_NHWC=images_NHWC, mean=mean, std=std, indices=indices)
         self.labels = labels_N[self.indices]
+
+    def choose(self, positions: Tensor) -> Examples:
+        """Return some of these examples, by their positions (int64) among them; the images are shared."""
+        chosen = copy.copy(self)
+        chosen.indices, chosen.labels = self.indices[positions], self.labels[positions]
+        return chosen
 
     def batches(
         self,
