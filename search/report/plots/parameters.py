@@ -23,6 +23,8 @@ MOST_IN_A_SLICE = 12
 SLICE_COLUMNS = 4
 MOST_IN_A_CONTOUR = 4
 MOST_IN_PARALLEL = 8
+MOST_CONTOURED = 150
+"""Trials of a contour: a page grows with the square of their number, to 55 MB for 1,000."""
 
 
 def draw_slice(data: PlotData) -> go.Figure:
@@ -55,7 +57,9 @@ def _draw_slice(figure: go.Figure, trials: Sequence[FrozenTrial], name: str, *, 
     )
     axis = {"title": {"text": shorten(name, 24), "standoff": 4}, "row": row, "col": column}
     if isinstance(found, CategoricalDistribution):
-        figure.update_xaxes(type="category", categoryorder="array", categoryarray=list(found.choices), **axis)
+        choices, texts = list(found.choices), [shorten(str(choice), 12) for choice in found.choices]
+        axis |= {"categoryorder": "array", "categoryarray": choices, "tickvals": choices, "ticktext": texts}
+        figure.update_xaxes(type="category", **axis)
         return
     low, high = float(found.low), float(found.high)  # type: ignore[attr-defined]
     if found.log:  # type: ignore[attr-defined]
@@ -68,14 +72,27 @@ def _draw_slice(figure: go.Figure, trials: Sequence[FrozenTrial], name: str, *, 
 
 def draw_contour(data: PlotData) -> go.Figure:
     """Draw the value over each pair of the most important parameters."""
-    study, names = _choose_pairs(data)
+    completed = data.require_completed(2)
+    drawn = sample_evenly(completed, MOST_CONTOURED)
+    study, names = _choose_pairs(data, drawn)
     figure = _set_ticks(visualization.plot_contour(study, params=names, target_name=ACCURACY))
-    return style(figure, data.name, "value by pairs of parameters", data.describe_left_out(), panels=len(names))
+    # A browser reports each empty trace as an error: Optuna's panels of a parameter with itself have one.
+    figure.data = [trace for trace in figure.data if trace.x is not None and len(trace.x)]
+    note = f"{len(drawn)} of {len(completed)} completed trials, from every rank" if len(drawn) < len(completed) else ""
+    return style(figure, data.name, "value by pairs of parameters", note or data.describe_left_out(), panels=len(names))
+
+
+def sample_evenly(trials: Sequence[FrozenTrial], most: int) -> list[FrozenTrial]:
+    """Return at most so many completed trials, from the worst to the best in equal steps of rank."""
+    if len(trials) <= most:
+        return list(trials)
+    ranked = sorted(trials, key=lambda trial: (float(trial.value or 0.0), trial.number))
+    return [ranked[round(place * (len(ranked) - 1) / (most - 1))] for place in range(most)]
 
 
 def draw_rank(data: PlotData) -> go.Figure:
     """Draw each pair of the most important parameters, coloured by the rank of the value."""
-    study, names = _choose_pairs(data)
+    study, names = _choose_pairs(data, data.require_completed(2))
     figure = _set_ticks(visualization.plot_rank(study, params=names, target_name=ACCURACY))
     return style(figure, data.name, "rank by pairs of parameters", data.describe_left_out(), panels=len(names))
 
@@ -194,7 +211,7 @@ def _set_ticks(figure: go.Figure) -> go.Figure:
     return figure
 
 
-def _choose_pairs(data: PlotData) -> tuple[Study, list[str]]:
-    """Return the completed trials as Optuna draws them, and the parameters whose pairs are drawn."""
-    trials = show_as_text(data.require_completed(2))
+def _choose_pairs(data: PlotData, completed: Sequence[FrozenTrial]) -> tuple[Study, list[str]]:
+    """Return completed trials as Optuna draws them, and the parameters whose pairs are drawn."""
+    trials = show_as_text(completed)
     return collect(trials), _rank(data, trials, 2)[:MOST_IN_A_CONTOUR]

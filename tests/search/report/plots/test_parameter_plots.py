@@ -5,8 +5,17 @@ from __future__ import annotations
 import pytest
 from optuna.trial import TrialState
 
+from search.report.plots import parameters
 from search.report.plots.parallel import ABSENT, scale_parameter
-from search.report.plots.parameters import draw_edf, draw_parallel, draw_pareto, draw_slice, find_front
+from search.report.plots.parameters import (
+    draw_contour,
+    draw_edf,
+    draw_parallel,
+    draw_pareto,
+    draw_slice,
+    find_front,
+    sample_evenly,
+)
 from search.report.plots.shown import show_as_text
 from search.report.plots.style import choose_log_ticks
 from tests.search.report.plots.made import make_data, make_trial, report
@@ -55,6 +64,20 @@ def test_the_front_has_what_nothing_beats_in_both() -> None:
     completed, front = draw_pareto(make_data(*TRIALS, reported=reported)).data
     assert (completed.x, completed.y) == ((2.0, 5.0, 6.0), (0.5, 0.7, 0.6))
     assert (front.x, front.y) == ((2.0, 5.0), (0.5, 0.7))
+
+
+def test_a_large_contour_draws_trials_of_every_rank_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    trials = [make_trial(k, (k * 7 % 11 / 11,), params={"width": 16 + k, "learning_rate": 0.1**k}) for k in range(4)]
+    assert [trial.number for trial in sample_evenly(trials, 3)] == [
+        0,
+        1,
+        3,
+    ]  # values 0, 7/11, 3/11 and 10/11; ranks 1, 3, 2, 4
+    assert sample_evenly(trials, 4) == trials
+    monkeypatch.setattr(parameters, "MOST_CONTOURED", 3)
+    figure = draw_contour(make_data(*trials))
+    assert "3 of 4 completed trials" in figure.layout.title.text
+    assert {len(trace.x) for trace in figure.data if trace.type == "scatter"} == {3}
 
 
 @pytest.mark.parametrize(
