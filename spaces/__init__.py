@@ -8,8 +8,11 @@ from spaces.corners import corners
 from spaces.domains import Categorical, Domain, Fixed, Float, Int, Scalar
 from spaces.errors import SpaceError
 from spaces.limits import ends, find_broken_limit
-from spaces.overrides import override, parse_number_or_text
+from spaces.overriding.offers import Offers
+from spaces.overriding.overrides import override
+from spaces.overriding.texts import parse_number_or_text
 from spaces.space import Space
+from spaces.unless import Unless
 
 __all__ = [
     "Categorical",
@@ -19,9 +22,11 @@ __all__ = [
     "Fixed",
     "Float",
     "Int",
+    "Offers",
     "Scalar",
     "Space",
     "SpaceError",
+    "Unless",
     "corners",
     "ends",
     "find_broken_limit",

@@ -11,8 +11,9 @@ from dataclasses import fields
 from typing import Any
 
 from objectives.base.errors import ObjectiveError
-from objectives.base.technique import Technique, needs
+from objectives.base.technique import Technique, forbids, needs
 from objectives.optimizers.catalogue import OPTIMIZERS
+from objectives.schedules.catalogue import SCHEDULES
 from spaces import Categorical, Fixed, Float, Int, Space, find_broken_limit, standard
 
 _PENALTY = Float(1e-7, 1e-3, log=True, at_least=0.0, at_most=10.0)
@@ -61,9 +62,25 @@ REGULARIZERS: dict[str, Technique] = {
         description="half of the images mirrored left to right",
         space=Space(flip=Categorical(False, True)),
     ),
+    "alternating_flip": Technique(
+        description="each image mirrored in every second epoch, so that two epochs show it both ways (Jordan 2024)",
+        space=Space(alternating_flip=Categorical(False, True)),
+        conditions=(forbids("flip", True),),
+    ),
     "crop": Technique(
-        description="images moved by up to this many pixels, black filling the gap (He et al. 2015)",
-        space=Space(crop=Int(1, 4, at_least=0, at_most=64)),
+        description="images moved by up to this many pixels, black or their mirror filling the gap (He et al. 2015)",
+        space=Space(
+            crop=Int(1, 4, at_least=0, at_most=64),
+            crop_padding=Fixed("zeros", domain=Categorical("zeros", "reflect"), implied=True),
+        ),
+    ),
+    "brightness": Technique(
+        description="each image's pixels times a factor of 1 plus or minus up to this (Howard 2013)",
+        space=Space(brightness=Float(0.0, 0.4, at_least=0.0, at_most=1.0)),
+    ),
+    "contrast": Technique(
+        description="each image's differences from its mean gray times a factor of 1 plus or minus this (Howard 2013)",
+        space=Space(contrast=Float(0.0, 0.4, at_least=0.0, at_most=1.0)),
     ),
     "cutout": Technique(
         description="a square with sides of this many pixels blanked in each image (DeVries & Taylor 2017)",
@@ -89,10 +106,21 @@ REGULARIZERS: dict[str, Technique] = {
             warmup_start=Fixed(0.1, domain=Float(0.01, 0.5, log=True, at_least=1e-6, at_most=1.0)),
         ),
     ),
+    "bias_rate": Technique(
+        description="the learning rate of biases and norms as a multiple of that of the weights (Page 2018)",
+        space=Space(bias_rate=Float(1.0, 16.0, log=True, at_least=1e-3, at_most=1e3)),
+    ),
+    "lookahead": Technique(
+        description="weights pulled back half of the way after so many steps (Zhang et al. 2019)",
+        space=Space(
+            lookahead=Int(5, 10, at_least=0, at_most=10000),
+            lookahead_share=Fixed(0.5, domain=Float(0.2, 0.8, at_least=0.01, at_most=1.0)),
+        ),
+    ),
     "swa": Technique(
         description="weights averaged over the dips of the schedule (Izmailov et al. 2018)",
         space=Space(swa=Categorical(False, True)),
-        conditions=(needs("schedule", "cosine", "cosine_dips", "cosine_restarts"),),
+        conditions=(needs("schedule", *(name for name, entry in SCHEDULES.items() if entry.dips)),),
     ),
 }
 
