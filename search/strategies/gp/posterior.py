@@ -12,7 +12,7 @@ from search.strategies.gp.encoding import Array, Encoding
 from search.strategies.gp.evidence import Evidence
 from search.strategies.gp.gaussian_process import Kernel, Model
 from search.strategies.gp.learning_curves import LearningCurves
-from search.strategies.gp.observations import Observations, observe
+from search.strategies.gp.observations import Observations, observe_some
 from search.strategies.gp.prior_models import PriorModels
 from search.strategies.gp.study_weights import weigh_studies
 
@@ -83,9 +83,8 @@ class PosteriorCache:
 
         features: of the trials of `curves`, shape (N, C).
         """
-        observed = observe(curves)
-        chosen = observed.thin(ROWS)
-        best = float(observed.score_R.max())
+        chosen = observe_some(curves, ROWS)
+        best = float(chosen.score_R.max())
         cold = self._given(curves, features, chosen, None)
         if self._experience is not None:
             expected = self._expect(curves, features)
@@ -103,9 +102,7 @@ class PosteriorCache:
 
         place: the index of the trial; all its rows count, whichever else are left out. others: indices of others.
         """
-        observed = observe(curves)
-        own = np.flatnonzero(observed.trial_R == place)
-        chosen = observed.take(np.union1d(observed.thin_places(ROWS), own))
+        chosen = observe_some(curves, ROWS, place)
         wanted = np.concatenate([[place], others])
         return self._given(curves, features_NC, chosen, None).predict_trials(features_NC[wanted], wanted)
 
@@ -124,7 +121,7 @@ class PosteriorCache:
         key = _key(ended)
         if warm not in self._fitted or self._fitted[warm][0] != key:
             known = None if expected is None else expected.take(ended)
-            evidence = _evidence(observe(curves.take(ended)).thin(FITTED_ROWS), features_NC[ended], known)
+            evidence = _evidence(observe_some(curves.take(ended), FITTED_ROWS), features_NC[ended], known)
             self._fitted[warm] = key, gaussian_process.fit_kernel(start, evidence, ITERATIONS)
         return self._fitted[warm][1]
 
@@ -157,7 +154,7 @@ class PosteriorCache:
             return np.ones(earlier_NK.shape[1])
         key = _key(ended)
         if self._belief is None or self._belief[0] != key:
-            compared = ended[np.unique(observe(curves.take(ended)).thin(ROWS).trial_R)]
+            compared = ended[np.unique(observe_some(curves.take(ended), ROWS).trial_R)]
             self._belief = key, weigh_studies(curves.take(compared), earlier_NK[compared])
         return self._belief[1]
 

@@ -19,7 +19,7 @@ from search.strategies.gp.encoding import ABSENT, Array, Encoding
 from search.strategies.gp.evidence import Evidence
 from search.strategies.gp.gaussian_process import Kernel, Model
 from search.strategies.gp.learning_curves import LearningCurves
-from search.strategies.gp.observations import normal_scores, observe, take_evenly
+from search.strategies.gp.observations import normal_scores, observe_some, take_evenly
 
 MOST_STUDIES = 12
 FEWEST_TRIALS = 10
@@ -125,7 +125,7 @@ def _curves(encoding: Encoding, study: PriorStudy) -> LearningCurves:
 
 def _model(encoding: Encoding, curves: LearningCurves) -> Model:
     features_NC = encoding.features(curves.units_NP)
-    chosen = observe(curves).thin(ROWS)
+    chosen = observe_some(curves, ROWS)
     evidence = Evidence(
         features_RC=features_NC[chosen.trial_R],
         time_R=chosen.time_R,

@@ -25,7 +25,7 @@ class Tried:
     def __init__(self, encoding: Encoding, curves: LearningCurves) -> None:
         self._encoding = encoding
         self._curves = curves
-        self.features_NC = encoding.features(curves.units_NP)
+        self.features_NC = curves.features(encoding)
         self._whole = np.flatnonzero(encoding.are_whole(curves.units_NP))
         self._keys = set(_keys(self.features_NC[self._whole]))
         if curves.failed_FP is not None:
