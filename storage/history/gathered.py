@@ -11,9 +11,9 @@ from typing import Any
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
-from storage.connecting.statements import execute_at_once
+from storage.connecting.statements import Statement, execute_at_once
 from storage.leasing.leases import Lease, lost_error
 
 # The trial's row is locked before its lease, as when a lease is taken over.
@@ -43,8 +43,8 @@ _ROWS = (
     "ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json) "
     "SELECT (SELECT count(*) FROM held) AS held, (SELECT state::text FROM trials WHERE trial_id = :trial) AS before"
 )
-_WRITE = text(f"WITH {_RUNNING}, {_COUNTED}, {_ROWS}")
-_END = text(f"WITH {_RUNNING}, {_ENDED}, {_ROWS}")
+_WRITE = Statement(f"WITH {_RUNNING}, {_COUNTED}, {_ROWS}")
+_END = Statement(f"WITH {_RUNNING}, {_ENDED}, {_ROWS}")
 
 
 @dataclass(kw_only=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine, text
 
-from storage.connecting.statements import execute_at_once
+from storage.connecting.statements import Statement, execute_at_once
 from storage.errors import LeaseLost
 
 DEFAULT_SECONDS = 30.0
@@ -21,7 +21,7 @@ EXPIRED = (
     "(l.expires_at <= now() AND (l.expires_at > pg_postmaster_start_time() "
     "OR now() > pg_postmaster_start_time() + make_interval(secs => :seconds)))"
 )
-_TAKE_OVER = text(
+_TAKE_OVER = Statement(
     "WITH free AS (SELECT t.trial_id FROM trials t "
     "JOIN depthsearch.studies s ON s.study_id = t.study_id AND s.control = 'run' "
     "LEFT JOIN depthsearch.leases l ON l.trial_id = t.trial_id "

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
-from storage.connecting.statements import execute_at_once
+from storage.connecting.statements import Statement, execute_at_once
 from storage.errors import NoSlot
 from storage.leasing import slots
 from storage.leasing.leases import Lease
 
 # Optuna's row is locked first, as Optuna itself does: only what is counted after that is counted exactly, and only if
 # each statement sees what was committed before it.
-_START = text(
-    "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SELECT FROM studies WHERE study_id = :study FOR UPDATE; "
+_LOCK = Statement(
+    "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SELECT FROM studies WHERE study_id = :study FOR UPDATE", kept=False
+)
+_START = Statement(
     "WITH study AS (SELECT control = 'run' AND coalesce(deadline > now(), true) AS runs, epoch_budget, "
     "coalesce(trials, epoch_budget) AS most FROM depthsearch.studies WHERE study_id = :study), "
     "counted AS (SELECT count(*) AS number, count(*) FILTER (WHERE state::text = ANY(:states)) AS taken "
@@ -39,7 +41,7 @@ def start_trial(engine: Engine, study_id: int, worker: str, seconds: float) -> L
     """
     asked = {"study": study_id, "worker": worker, "seconds": seconds, "started": _now()}
     states = [state.name for state in slots.SLOT_STATES]
-    [study] = execute_at_once(engine, _START, {**asked, "states": states})
+    [study] = execute_at_once(engine, (_LOCK, _START), {**asked, "states": states})
     if study.trial_id is None:
         raise NoSlot(slots.explain(study.runs, study.taken >= study.most, study.most, study.epoch_budget))
     return Lease(study.trial_id, 1)
