@@ -70,6 +70,7 @@ def get_stored(trial: Trial) -> FrozenTrial:
 
 def attach_trial(study: Study, trial_id: int) -> Trial:
     """Return a trial that is RUNNING already, with everything that is stored about it."""
+    study._thread_local.cached_all_trials = None  # as `Study.ask` does: samplers look at each trial's beginning
     return Trial(study, trial_id)
 
 

@@ -86,7 +86,9 @@ class Question:
 Ask = Callable[[Question], Row[Any]]
 
 
-def execute_at_once(engine: Engine, statements: Statement | Sequence[Statement], parameters: Mapping[str, Any]) -> Any:
+def execute_at_once(
+    engine: Engine, statements: Statement | Sequence[Statement], parameters: Mapping[str, Any]
+) -> Sequence[Row[Any]]:
     """Execute statements of which the last returns rows, without BEGIN and COMMIT, which are round trips.
 
     Returns:

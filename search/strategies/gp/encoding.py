@@ -155,7 +155,7 @@ class Encoding:
 
     def units(self, values: Mapping[str, Any]) -> Array:
         """Return the units of a trial's parameters, shape (P,); NaN for each that is absent or out of range."""
-        return self.units_of([values])[0]
+        return np.asarray(self.units_of([values])[0], dtype=np.float64)
 
     def units_of(self, trials: Sequence[Mapping[str, Any]]) -> Array:
         """Return the units of the parameters of N trials, shape (N, P)."""

@@ -97,6 +97,8 @@ class CurveReader:
         self._epochs = epochs
         self._first_step = first_step
         self._mark: Mark | None = None
+        # What was returned last, as long as no trial begins or ends; its arrays are these.
+        self._curves: LearningCurves | None = None
         self._forget()
 
     def read(self, study: Study, *, leave_out: int | None = None) -> LearningCurves:
@@ -134,8 +136,7 @@ class CurveReader:
         self._ended: list[tuple[datetime, int]] = []
         self._ended_N = np.zeros(0, dtype=np.int64)
         self._failed: dict[int, Array] = {}
-        # What was returned last, as long as no trial begins or ends; its arrays are these.
-        self._curves: LearningCurves | None = None
+        self._curves = None
         self._count = 0
         self._numbers_N = np.zeros(0, dtype=np.int64)
         self._units_NP = np.zeros((0, len(self._encoding)))

@@ -19,6 +19,8 @@ from search.strategies.gp.study_weights import weigh_studies
 ROWS = 200
 FITTED_ROWS = 120
 ITERATIONS = 30
+FITS_KEPT = 4
+"""Of one process."""
 # Numbers of ended trials at which the kernel is fitted again, so that every worker has the same one.
 MILESTONES = (4, 6, 9, 13, 18, 25, 35, 50, 70, 100, 140, 200, 280, 400, 560, 800, 1200, 1800, 2800, 4500, 7500)
 # Share of the earlier studies' mean prediction that is the prior mean; the model learns the remainder.
@@ -122,7 +124,7 @@ class PosteriorCache:
         if warm not in self._fitted or self._fitted[warm][0] != key:
             known = None if expected is None else expected.take(ended)
             evidence = _evidence(observe_some(curves.take(ended), FITTED_ROWS), features_NC[ended], known)
-            self._fitted[warm] = key, gaussian_process.fit_kernel(start, evidence, ITERATIONS)
+            self._fitted[warm] = key, _fit_once(start, evidence)
         return self._fitted[warm][1]
 
     def _start(self, warm: bool) -> Kernel:
@@ -157,6 +159,21 @@ class PosteriorCache:
             compared = ended[np.unique(observe_some(curves.take(ended), ROWS).trial_R)]
             self._belief = key, weigh_studies(curves.take(compared), earlier_NK[compared])
         return self._belief[1]
+
+
+def _fit_once(start: Kernel, evidence: Evidence) -> Kernel:
+    """Return the fitted kernel; a process has a sampler and a pruner, which ask for the same ones."""
+    earlier = [] if evidence.earlier_RK is None else [evidence.earlier_RK]
+    rows = (evidence.features_RC, evidence.time_R, evidence.trial_R, evidence.score_R, *earlier)
+    key = (start.logs.tobytes(), start.owner_C.tobytes(), *(array.tobytes() for array in rows))
+    if key not in _fitted_before:
+        if len(_fitted_before) == FITS_KEPT:
+            _fitted_before.pop(next(iter(_fitted_before)), None)
+        _fitted_before[key] = gaussian_process.fit_kernel(start, evidence, ITERATIONS)
+    return _fitted_before[key]
+
+
+_fitted_before: dict[tuple[bytes, ...], Kernel] = {}
 
 
 def _milestone(curves: LearningCurves) -> NDArray[np.int64]:
