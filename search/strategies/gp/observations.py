@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from search.strategies.gp.encoding import Array
 from search.strategies.gp.learning_curves import LearningCurves
@@ -57,19 +56,16 @@ def observe_some(curves: LearningCurves, most: int, trial: int | None = None) ->
     places = _thin(value_R, most)
     if trial is not None:
         places = np.union1d(places, np.flatnonzero(trial_R == trial))
-    ordered_R = np.sort(value_R)
-    chosen = value_R[places]
-    rank = (np.searchsorted(ordered_R, chosen, "left") + np.searchsorted(ordered_R, chosen, "right") + 1) / 2
     return Observations(
         trial_R=trial_R[places],
         time_R=_time(epoch_R[places], curves),
-        score_R=_score(rank, len(value_R)),
+        score_R=_score(value_R[places], value_R),
     )
 
 
 def normal_scores(values_N: Array) -> Array:
     """Return the standard normal quantile at (rank - 1/2) / N of each value; ties share their mean rank."""
-    return _score(rankdata(values_N), len(values_N))
+    return _score(values_N, values_N)
 
 
 def find_best(values_N: Array, count: int) -> NDArray[np.int64]:
@@ -112,8 +108,11 @@ def _time(epoch_R: NDArray[np.int64], curves: LearningCurves) -> Array:
     return np.asarray(np.log(epoch_R) / np.log(max(2, curves.best_NE.shape[1])), dtype=np.float64)
 
 
-def _score(rank_N: Array, count: int) -> Array:
-    return np.asarray(ndtri((rank_N - 0.5) / max(1, count)), dtype=np.float64)
+def _score(some: Array, values_N: Array) -> Array:
+    """Return the normal scores of some of the values among all of them."""
+    ordered_N = np.sort(values_N)
+    rank = (np.searchsorted(ordered_N, some, "left") + np.searchsorted(ordered_N, some, "right") + 1) / 2
+    return np.asarray(ndtri((rank - 0.5) / max(1, len(values_N))), dtype=np.float64)
 
 
 def _ladder(epochs: int) -> list[int]:

@@ -20,9 +20,10 @@ from search.strategies.gp.evidence import Evidence
 from search.strategies.gp.gaussian_process import Kernel, Model
 from search.strategies.gp.learning_curves import LearningCurves
 from search.strategies.gp.observations import normal_scores, observe_some, take_evenly
+from search.strategies.gp.prior_study import FEWEST_TRIALS as FEWEST_TRIALS
+from search.strategies.gp.prior_study import MOST_STUDIES as MOST_STUDIES
+from search.strategies.gp.prior_study import PriorStudy as PriorStudy
 
-MOST_STUDIES = 12
-FEWEST_TRIALS = 10
 STARTS = 4
 # Of each earlier study: rows to predict from, rows to fit to, iterations of the fit, candidates for a start.
 ROWS = 150
@@ -31,17 +32,6 @@ ITERATIONS = 25
 CANDIDATES = 10
 # The smallest distance between two starts: root mean square over the parameters, in units.
 CLOSE = 0.1
-
-
-@dataclass(frozen=True, kw_only=True)
-class PriorStudy:
-    """A study to learn from, on any data set.
-
-    trials: the parameters of each trial and its learning curve, one accuracy per epoch.
-    """
-
-    name: str
-    trials: Sequence[tuple[Mapping[str, Any], Sequence[float]]]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from search.strategies.gp.encoding import Array, Encoding
 from search.strategies.gp.learning_curves import LearningCurves
 
+MOST_LISTED = 10_000
+"""Spaces of at most this many configurations are listed when drawing finds none that has not been tried."""
+
 
 class Tried:
     """The configurations of a study's trials, running and failed ones included.
