@@ -198,6 +198,31 @@ def test_nothing_is_added_to_a_trial_that_has_ended(database: Database, record: 
     assert (kept.value, kept.user_attrs) == (0.5, {})
 
 
+def test_a_trial_ends_with_the_epochs_that_a_server_has_lost(database: Database, record: StudyRecord) -> None:
+    """A server that breaks down may lose the last ones, for whose commits nobody waited."""
+    worker = Worker(database, "a")
+    with worker.fence.claiming():
+        trial = worker.study.ask()
+    lease = worker.fence.lease
+    assert lease is not None
+    beat = Beat(worker="a", study_id=record.study_id, device="cpu")
+    metrics = {0: {"accuracy": 0.5}, 1: {"accuracy": 0.75}}
+
+    def store() -> None:
+        epochs.record(database.engine, beat, lease, metrics, lease_seconds=SECONDS)
+
+    store()
+    note_report(trial, 0, 0.5)
+    note_report(trial, 1, 0.75)
+    with database.engine.begin() as connection:
+        connection.execute(text("DELETE FROM trial_intermediate_values WHERE step = 1"))
+        connection.execute(text("DELETE FROM depthsearch.epochs WHERE epoch = 1"))
+    with database.history.ending(lease, get_stored(trial), store):
+        worker.study.tell(trial, state=TrialState.PRUNED)
+    kept = database.optuna.get_trial(get_trial_id(trial))
+    assert (kept.state, kept.value, kept.intermediate_values) == (TrialState.PRUNED, 0.75, {0: 0.5, 1: 0.75})
+
+
 def test_a_lease_that_passes_on_keeps_its_count(database: Database, record: StudyRecord) -> None:
     worker = Worker(database, "a")
     with worker.fence.claiming():
