@@ -17,5 +17,6 @@ for name in (
     "search.strategies.pruners.rank",
 ):
     importlib.import_module(name)
+importlib.import_module("search.strategies.gp.threads").find_libraries()  # of all that was imported
 gc.freeze()
 gc.enable()

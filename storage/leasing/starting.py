@@ -13,7 +13,6 @@ from storage.errors import NoSlot
 from storage.leasing import leases, slots
 from storage.leasing.leases import Lease
 
-_SLOT_STATES = [state.name for state in slots.SLOT_STATES]
 # Optuna's row is locked first, as Optuna itself does: only what is counted after that is counted exactly, and only if
 # each statement sees what was committed before it.
 _ISOLATED = Statement("SET TRANSACTION ISOLATION LEVEL READ COMMITTED", kept=False)
@@ -55,7 +54,7 @@ def claim_trial(
         The lease, and the answer; no lease if every slot is claimed, the study has as many stored epochs as its budget
         allows, was stopped, its deadline has passed, or a trial is enqueued.
     """
-    asked = {"study": study_id, "worker": worker, "seconds": seconds, "started": _now(), "states": _SLOT_STATES}
+    asked = {"study": study_id, "worker": worker, "seconds": seconds, "started": _now(), "states": _list_slot_states()}
     statements = (_ISOLATED, leases.TAKE_OVER, _LOCK, _START_UNLESS_CLAIMED, _with_claim(question.statement))
     [row] = execute_at_once(engine, statements, {**asked, **question.parameters})
     return None if row.claimed is None else Lease(*row.claimed), row
@@ -74,11 +73,15 @@ def start_trial(engine: Engine, study_id: int, worker: str, seconds: float) -> L
         NoSlot: every slot of the budget is claimed, the study has as many stored epochs as its budget allows, was
             stopped, or its deadline has passed.
     """
-    asked = {"study": study_id, "worker": worker, "seconds": seconds, "started": _now(), "states": _SLOT_STATES}
+    asked = {"study": study_id, "worker": worker, "seconds": seconds, "started": _now(), "states": _list_slot_states()}
     [study] = execute_at_once(engine, (_ISOLATED, _LOCK, _START), asked)
     if study.trial_id is None:
         raise NoSlot(slots.explain(study.runs, study.taken >= study.most, study.most, study.epoch_budget))
     return Lease(study.trial_id, 1)
+
+
+def _list_slot_states() -> list[str]:
+    return [state.name for state in slots.SLOT_STATES]
 
 
 def _now() -> datetime:
