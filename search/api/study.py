@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-from search.errors import UsageError
+from search.api.open_study import OpenStudy
 
 if TYPE_CHECKING:  # what methods return; each method imports what it needs
-    import optuna
-
     from objectives.core.objective import Objective
-    from search.api.session import Session
     from search.api.training import Progress
     from search.evaluation.results.score import Score
     from search.study.status_types import Status
-    from search.study.trials import Curve, Trial, Trials
 
 
-class Study:
+class Study(OpenStudy):
     """A search of one objective, kept in a storage; make one with `create` or `open`.
 
     The embedded server, if used, runs until `close`, the end of a `with` block, or the end of the program.
     """
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._close = weakref.finalize(self, session.close)
-        self.name: str = session.record.name
-        self.notes: tuple[str, ...] = tuple(session.plan.notes if session.plan is not None else ())
-        """Warnings about the plan of a study that was just created, one sentence each."""
 
     @classmethod
     def create(
@@ -156,33 +144,6 @@ class Study:
         )
         return training.run_here(session, request, change(session.settings, device=device, workers=workers), progress)
 
-    def status(self) -> Status:
-        """Read the study's state: counts, budget, workers, the best trial, the score."""
-        return self._opened().view.status()
-
-    @property
-    def best(self) -> Trial | None:
-        """The completed trial with the highest validation accuracy; None until a trial has completed."""
-        return self._opened().best()
-
-    @property
-    def trials(self) -> Trials:
-        """Every trial, read from the storage now."""
-        return self._opened().trials()
-
-    def curves(self, trial: Trial | int) -> Curve:
-        """Read every metric of a trial's epochs.
-
-        Raises:
-            UsageError: The study has no trial of that number.
-        """
-        return self._opened().curve(trial if isinstance(trial, int) else trial.number)
-
-    @property
-    def optuna(self) -> optuna.Study:
-        """The study as Optuna's own object, for its plots and importances; do not add trials to it."""
-        return self._opened().load_optuna()
-
     def stop(self) -> None:
         """Tell the study's workers, on every machine, to end after their present step."""
         self._opened().stop()
@@ -195,6 +156,8 @@ class Study:
         variants: Sequence[str] = (),
         confirm: int | None = None,
         confirm_seeds: int | None = None,
+        all_images: bool = False,
+        epochs: Literal["best", "full"] | None = None,
         reopen: str | None = None,
         progress: Callable[[str], object] | None = None,
     ) -> Score:
@@ -208,6 +171,8 @@ class Study:
             variants: Applied to the network that is scored, such as `prune_unstructured:amount=0.8`.
             confirm: Choose the winner among this many of the best trials, by training them with further seeds.
             confirm_seeds: Further seeds for each of them. Default: 3.
+            all_images: Retrain on all training images, if the study used a part of them.
+            epochs: `full` to retrain for all epochs of the study. Default: up to the best one.
             reopen: The reason to score again a test set that was scored or claimed before.
             progress: Called with one line of text at a time.
 
@@ -222,29 +187,12 @@ class Study:
 
         session = self._opened()
         request = FinalRequest(
-            out=Path(out) if out is not None else Path("results") / self.name,
+            out=Path("results") / self.name if out is None else Path(out),
             variants=tuple(variants),
             confirm=confirm,
             confirm_seeds=confirm_seeds,
+            all_images=all_images,
+            epochs=epochs,
             reopen=reopen,
         )
-        settings = change(session.settings, device=device)
-        return score_in_process(session, request, settings, progress)
-
-    def close(self) -> None:
-        """Close the storage; the embedded server stops unless another program uses it. A second call does nothing."""
-        self._close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<Study {self.name!r}{'' if self._close.alive else ', closed'}>"
-
-    def _opened(self) -> Session:
-        if not self._close.alive:
-            raise UsageError(f"study {self.name!r} is closed; open it again with Study.open({self.name!r})")
-        return self._session
+        return score_in_process(session, request, change(session.settings, device=device), progress)

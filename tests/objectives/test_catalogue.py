@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -75,7 +75,9 @@ def using(group: Group, name: str, entry: Technique) -> tuple[str, Configuration
     values: dict[str, Any] = dict(BASE)
     model = name if group.kind == "model" else "mlp"
     for condition in entry.conditions:
-        if condition.field not in ("model", "validation"):
+        if condition.field == "model":
+            model = str(condition.values[0])
+        elif condition.field != "validation":
             assert not condition.forbids
             first = condition.values[0]
             values[condition.field] = Choice("adamw", {"learning_rate": 0.01}) if first == "adamw" else first
@@ -203,7 +205,8 @@ def test_every_variant_predicts_and_refuses_a_bad_value(name: str) -> None:
     config = Configuration({**BASE, "dropout": 0.2, "normalization": "batch_norm"})
     network, _ = trained("mlp", config, epochs=2)
     before = logits(network)
-    variant = entry.build(network, **chosen(entry, name))
+    given = [network, network] if entry.needs_snapshots else network
+    variant = entry.build(given, **chosen(entry, name))
     assert logits(variant).shape == (BATCH, 10)
     assert torch.isfinite(logits(variant)).all()
     assert torch.equal(logits(network), before)
@@ -222,7 +225,8 @@ def test_some_shipped_study_searches_it(group: Group, name: str, entry: Techniqu
             if it.model == name:
                 return
             continue
-        defaults = {**it.defaults, **(getattr(it.network, "config", object).__dict__ if it.network else {})}
+        known = {field.name: field.default for field in fields(it.network.config)} if it.network else {}
+        defaults = {**known, **it.defaults}
         if any(group.uses({**defaults, **corner}.get(field), name) for corner in corners(it.space, {field})):
             return
     # What is used by default.
