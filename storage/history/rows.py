@@ -201,7 +201,7 @@ class TrialReader:
 
 def _format_array(numbers: Sequence[int | None]) -> str:
     """Return an array as Postgres reads it; the driver would take a microsecond and more for each number."""
-    return f"{{{','.join('NULL' if number is None else str(number) for number in numbers)}}}"
+    return "{" + ",".join(map(str, numbers)).replace("None", "NULL") + "}"
 
 
 def _number(value: float | None, kind: str) -> float:

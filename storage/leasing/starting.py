@@ -1,4 +1,4 @@
-"""A new trial: its number, its slot of the budget and its lease in one commit and one round trip."""
+"""A worker's next trial in one commit and one round trip; if it is new, with its number and its slot of the budget."""
 
 from __future__ import annotations
 
