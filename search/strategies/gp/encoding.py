@@ -7,7 +7,7 @@ have is NaN.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from optuna.distributions import (
 )
 
 from spaces import Space
+from spaces.entries import Choices
 
 Array = NDArray[np.float64]
 
@@ -37,11 +38,13 @@ class Parameter:
     """A parameter that varies.
 
     under: the choices under which it exists, each as (index of the choosing parameter, index of the choice).
+    unless: groups of such choices; it does not exist where all of one group are made.
     """
 
     name: str
     distribution: BaseDistribution
     under: tuple[tuple[int, int], ...]
+    unless: tuple[tuple[tuple[int, int], ...], ...]
 
     @property
     def choices(self) -> int:
@@ -83,12 +86,8 @@ class Parameter:
         number = float(self._numbers(np.array([unit]))[0])
         return round(number) if isinstance(self.distribution, IntDistribution) else number
 
-    def unit(self, value: Any) -> float:
-        """Return the unit of a value; NaN if the value is not in range."""
-        return float(self.units([value])[0])
-
     def units(self, values: Sequence[Any]) -> Array:
-        """Return the units of N values, shape (N,); NaN for each that is not in range.
+        """Return the units of N values, possibly of another space's parameter; NaN for each that is not in range.
 
         Choices divide [0, 1] into equal intervals; the unit of a choice is the middle of its interval.
         """
@@ -100,13 +99,6 @@ class Parameter:
         known = [isinstance(value, int | float) and low <= value <= high for value in values]
         numbers = np.array([float(value) if there else low for value, there in zip(values, known, strict=True)])
         return np.where(known, self._units(numbers), math.nan)
-
-    def contains(self, value: Any) -> bool:
-        """Return whether a value, possibly of another space's parameter, is in range."""
-        if isinstance(self.distribution, CategoricalDistribution):
-            return value in self.distribution.choices
-        low, high, _, _ = _range(self.distribution)
-        return isinstance(value, int | float) and low <= value <= high
 
     def _numbers(self, units_N: Array) -> Array:
         low, high, _, log = _range(self.distribution)
@@ -132,16 +124,18 @@ class Encoding:
     def __init__(self, space: Space) -> None:
         varying = space.distributions()
         places = {name: place for place, name in enumerate(varying)}
+
+        def locate(choices: Choices) -> tuple[tuple[int, int], ...]:
+            # A parent with a single choice is not a parameter: what depends on it alone always exists.
+            found = [(parent, choice) for parent, choice in choices if parent in places]
+            return tuple((places[parent], _choices(varying[parent]).index(choice)) for parent, choice in found)
+
         self.parameters = tuple(
             Parameter(
                 name=entry.name,
                 distribution=varying[entry.name],
-                # A parent with a single choice is not a parameter: what depends on it alone always exists.
-                under=tuple(
-                    (places[parent], _choices(varying[parent]).index(choice))
-                    for parent, choice in entry.under
-                    if parent in places
-                ),
+                under=locate(entry.under),
+                unless=tuple(map(locate, entry.unless)),
             )
             for entry in space.entries()
             if entry.name in varying
@@ -159,9 +153,7 @@ class Encoding:
 
     def units_of(self, trials: Sequence[Mapping[str, Any]]) -> Array:
         """Return the units of the parameters of N trials, shape (N, P)."""
-        columns = [
-            parameter.units([values.get(parameter.name, MISSING) for values in trials]) for parameter in self.parameters
-        ]
+        columns = [each.units([values.get(each.name, MISSING) for values in trials]) for each in self.parameters]
         return np.stack(columns, axis=1) if columns else np.zeros((len(trials), 0))
 
     def values(self, units_P: Array) -> dict[str, Any]:
@@ -177,9 +169,15 @@ class Encoding:
         """Return for each parameter whether all choices under which it exists are made, shape (N, P)."""
         exists = np.ones(units_NP.shape, dtype=np.bool_)
         for place, parameter in enumerate(self.parameters):
-            for parent, choice in parameter.under:
-                exists[:, place] &= self.parameters[parent].index(units_NP[:, parent]) == choice
+            exists[:, place] = self._are_made(parameter.under, units_NP)
+            for choices in parameter.unless:
+                exists[:, place] &= ~self._are_made(choices, units_NP)
         return exists
+
+    def _are_made(self, choices: Iterable[tuple[int, int]], units_NP: Array) -> NDArray[np.bool_]:
+        """Return for each configuration whether all of these choices are made, shape (N,)."""
+        made = [self.parameters[parent].index(units_NP[:, parent]) == choice for parent, choice in choices]
+        return np.asarray(np.all(made, axis=0) & np.ones(len(units_NP), dtype=np.bool_))
 
     def are_whole(self, units_NP: Array) -> NDArray[np.bool_]:
         """Return for each configuration whether all parameters that exist have a value, shape (N,)."""

@@ -95,7 +95,7 @@ def _curves(encoding: Encoding, study: PriorStudy) -> LearningCurves:
 
     def lies_within(values: Mapping[str, Any]) -> bool:
         shared = parameters.keys() & values.keys()
-        return bool(shared) and all(parameters[name].contains(values[name]) for name in shared)
+        return bool(shared) and all(not np.isnan(parameters[name].units([values[name]])).any() for name in shared)
 
     trials = [(values, curve) for values, curve in study.trials if len(curve) and lies_within(values)]
     epochs = max((len(curve) for _, curve in trials), default=1)
