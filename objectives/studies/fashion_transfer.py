@@ -31,6 +31,11 @@ OBJECTIVE = Objective(
         optimizer=Fixed("adam"),
         schedule=Fixed("cosine"),
         batch_size=Fixed(5, domain=Int(4, 20, at_least=1, at_most=20)),
-        reuse=choose(REUSES, source=Fixed("fashion-eight"), layers=Int(1, 4, at_least=1, at_most=64)),
+        reuse=choose(
+            REUSES,
+            *("none", "transfer", "pretrain", "auxiliary"),
+            source=Fixed("fashion-eight"),
+            layers=Int(1, 4, at_least=1, at_most=64),
+        ),
     ),
 )

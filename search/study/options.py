@@ -45,6 +45,9 @@ class Defaults(Protocol):
     @property
     def train_examples(self) -> int | None: ...
 
+    @property
+    def validation_fraction(self) -> float: ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
@@ -108,6 +111,26 @@ def _check_share(flag: str, value: float) -> None:
         raise UsageError(f"{flag} is a share from 0 to 1, but got {value}; leave it out for the default")
 
 
+def _check_fraction(flag: str, value: float) -> None:
+    if not 0 < value < 1:
+        raise UsageError(
+            f"{flag} is the share of the training images that is held back for validation, above 0 and below 1, but "
+            f"got {value}; leave it out for the objective's"
+        )
+
+
+GROUPINGS = ("folder",)
+"""What the images of one group have in common."""
+
+
+def _check_grouping(flag: str, value: str) -> None:
+    if value not in GROUPINGS:
+        raise UsageError(
+            f"{flag} folder keeps the images of each folder <class>/<group>/ together, and nothing else is known, but "
+            f"got {str(value)[:60]!r}; leave it out for images in <class>/*"
+        )
+
+
 def _list_names(names: Iterable[str]) -> str:
     *others, last = names
     return f"{', '.join(others)} or {last}"
@@ -139,6 +162,23 @@ class StudyOptions(Generic[Unset]):
             default=lambda objective: objective.train_examples,
             check=check_positive,
             changes_trials=True,
+        )
+    )
+    # What both do to trials is compared by the fingerprints of data and split.
+    validation_fraction: float | Unset | None = keep(
+        Option(
+            help="Share of the training images that is held back for validation. Default: the objective's.",
+            metavar="F",
+            default=lambda objective: objective.validation_fraction,
+            check=_check_fraction,
+        )
+    )
+    group_by: str | Unset | None = keep(
+        Option(
+            help="folder: images of one <class>/<group>/ stay on one side of the split.",
+            metavar="KIND",
+            default=lambda objective: None,
+            check=_check_grouping,
         )
     )
     sampler: str | Unset = keep(

@@ -12,7 +12,16 @@ from search.curves import find_best_epoch
 from search.evaluation.results.stored import read_score
 from search.strategies.pruners.audit import summarize_audit
 from search.study.spec import StudySpec
-from search.study.status_types import BestTrial, Budget, Status, TrialCounts, TrialError, WorkerState
+from search.study.status_types import (
+    BestTrial,
+    Budget,
+    Status,
+    TrialCounts,
+    TrialDiagnosis,
+    TrialError,
+    WorkerState,
+)
+from search.study.trials import read_faults
 from storage.database import Database
 from storage.leasing import workers
 from storage.leasing.slots import limit_trials
@@ -65,6 +74,8 @@ class StudyView:
             errors=recent_errors(trials),
             pruning=summarize_audit(trials),
             policies=StudySpec.from_json(self.record.spec).policy_periods,
+            faults=dict(Counter(fault.kind for trial in trials for fault in read_faults(trial))),
+            diagnoses=recent_diagnoses(trials),
         )
 
     def _workers(self) -> tuple[WorkerState, ...]:
@@ -140,3 +151,11 @@ def recent_errors(trials: list[FrozenTrial]) -> tuple[TrialError, ...]:
         TrialError(trial=trial.number, error=trial.user_attrs.get("error"), traceback=trial.user_attrs.get("traceback"))
         for trial in failed[-SHOWN_ERRORS:]
     )
+
+
+def recent_diagnoses(trials: list[FrozenTrial]) -> tuple[TrialDiagnosis, ...]:
+    """Return what went wrong inside the networks of the last ten trials that did not learn, and of the best trial."""
+    best, faulty = best_trial(trials), [trial for trial in trials if read_faults(trial)]
+    earlier, shown = faulty[:-SHOWN_ERRORS], faulty[-SHOWN_ERRORS:]
+    shown = [trial for trial in earlier if trial is best] + shown
+    return tuple(TrialDiagnosis(trial=trial.number, faults=read_faults(trial)) for trial in shown)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from objectives.base.plurals import count_noun
+from objectives.diagnosis.faults import Fault
 from search.evaluation.results.score import Score
 from search.strategies.pruners.audit import PruningAudit
 from search.study.spec import PolicyPeriod
@@ -76,6 +77,16 @@ class TrialError:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrialDiagnosis:
+    """What went wrong inside the network of a trial that did not learn."""
+
+    trial: int
+    """Its number."""
+    faults: tuple[Fault, ...]
+    """Causes before effects, mostly one."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Status:
     """The state of a study at one moment."""
 
@@ -101,6 +112,10 @@ class Status:
     pruning: PruningAudit
     policies: tuple[PolicyPeriod, ...]
     """What chose and stopped the trials: one search policy, unless `search study upgrade` changed it."""
+    faults: Mapping[str, int] = field(default_factory=dict)
+    """How many trials did not learn, by the fault inside their networks: `vanishing`, `rate too high`, ..."""
+    diagnoses: tuple[TrialDiagnosis, ...] = ()
+    """The last ten of these trials, and the best trial if it is one of them."""
 
     def to_json(self) -> dict[str, object]:
         """Return the document that `search status --json` prints."""

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -93,7 +94,11 @@ class Heartbeat:
         self._wake.set()
 
     def record_epochs(
-        self, lease: Lease, metrics: Mapping[int, Mapping[str, float]], question: Question | None = None
+        self,
+        lease: Lease,
+        metrics: Mapping[int, Mapping[str, float]],
+        layers: Mapping[int, Mapping[str, Any]],
+        question: Question | None = None,
     ) -> Recorded:
         """Store epochs of the trial, by their numbers, and ask a question: a beat, which shows how far the worker is.
 
@@ -105,7 +110,13 @@ class Heartbeat:
         engine = self._database.engine
         described = self._describe()
         recorded = epochs.record(
-            engine, described, lease, metrics, lease_seconds=self._lease_seconds, question=question
+            engine,
+            described,
+            lease,
+            metrics,
+            lease_seconds=self._lease_seconds,
+            layers=layers,
+            question=question,
         )
         self.ended = recorded.ended
         self._note_shown(described)
