@@ -72,7 +72,7 @@ def train(
     config = config.replace(epochs=epochs, seed=seed, image_shape=data.image_shape, classes=len(data.classes))
     try:
         if objective.train is not None:
-            _seed_everything(data, seed)
+            seed_everything(data, seed)
             return _check_module(objective.train(config, data, report), "train")
         shipped = StandardTraining(
             objective=objective,
@@ -106,7 +106,7 @@ def _describe_exit(error: SystemExit) -> str:
     )
 
 
-def _seed_everything(data: TrainValidation, seed: int) -> None:
+def seed_everything(data: TrainValidation, seed: int) -> None:
     """Seed the global random generators and free the device's memory."""
     clear_memory(data.device)
     weights_seed = derive_seed(seed, "weights")
@@ -148,7 +148,7 @@ class StandardTraining:
 
     def _fit(self, report: Report, callback: TrainingCallback, state: bytes | None) -> nn.Module:
         set_float32_precision(self.data.device, self.objective.precision)
-        _seed_everything(self.data, self.seed)
+        seed_everything(self.data, self.seed)
         training = Configuration({**self.objective.defaults, **self.config}).into(TrainingConfig)
         model = build_network(self.objective, self.config).to(self.data.device)
         if state is None:

@@ -21,6 +21,7 @@ OBJECTIVE = Objective(
         dropout=standard.dropout(),
         optimizer=choose(OPTIMIZERS, "nesterov", "adamw"),
         schedule=choose(SCHEDULES, "constant", "cosine"),
+        early_stopping=Fixed(10),
         mirroring=Categorical(
             {"random": Space(flip=Fixed(True)), "alternating": Space(alternating_flip=Fixed(True))}, inline=True
         ),

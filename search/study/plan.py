@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from objectives.core.conditions import describe_advice
+from objectives.core.overriding import override_objective
 from objectives.data.cache import find_validation, prepare
 from objectives.data.files.decoded import Progress
 from objectives.data.files.prepared import Prepared, Stamp
@@ -22,7 +23,6 @@ from search.study import objective_files
 from search.study.options import Effort, StudyOptions, check_positive, parse_budget
 from search.study.provenance import find_git_commit, find_package_versions
 from search.study.spec import StudySpec
-from spaces import override
 from storage.records.studies import StudyRecord
 
 
@@ -189,8 +189,7 @@ def resolve_with_objective(
 
     validation_folder: as in `prepare`.
     """
-    # `replace` checks the changed space against the conditions of the objective's techniques.
-    objective = replace(found.objective, space=override(found.objective.space, request.overrides or ()))
+    objective = override_objective(found.objective, request.overrides or ())
     found = replace(found, objective=objective)
     options = request.resolve(objective)
     if validation_folder is not False and request.validation_fraction is not None:
