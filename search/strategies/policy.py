@@ -11,7 +11,7 @@ from typing import Any
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
-from search.strategies.gp.prior_models import PriorStudy
+from search.strategies.gp.prior_study import PriorStudy
 from search.strategies.pruners.wrappers import AuditedPruner, CompletionGuarantee
 from search.strategies.registry import (
     DEFAULT_AUDIT_SHARE,
@@ -21,7 +21,6 @@ from search.strategies.registry import (
     find_pruner,
     find_sampler,
 )
-from search.strategies.samplers.curves import CurvesSampler
 from spaces import Space
 
 
@@ -65,4 +64,6 @@ def describe_policy(sampler: str, pruner: str) -> str:
 
 def propose_starting_points(sampler: BaseSampler) -> list[dict[str, Any]]:
     """Return the parameters of a study's first trials; empty unless the sampler learns from earlier studies."""
+    from search.strategies.samplers.curves import CurvesSampler  # takes long, and who has a sampler has imported it
+
     return sampler.starting_points if isinstance(sampler, CurvesSampler) else []

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
 
-    from search.strategies.gp.prior_models import PriorStudy
+    from search.strategies.gp.prior_study import PriorStudy
     from spaces import Space
 
 E = TypeVar("E")

@@ -21,10 +21,11 @@ from search.strategies.gp.evidence import Evidence
 from search.strategies.gp.gaussian_process import Kernel, Model
 from search.strategies.gp.learning_curves import LearningCurves
 from search.strategies.gp.neighbours import draw_neighbours
-from search.strategies.gp.observations import observe, take_evenly
+from search.strategies.gp.observations import observe_some, take_evenly
+from search.strategies.gp.prior_study import FEWEST_TRIALS as FEWEST_TRIALS
+from search.strategies.gp.prior_study import MOST_STUDIES as MOST_STUDIES
+from search.strategies.gp.prior_study import PriorStudy as PriorStudy
 
-MOST_STUDIES = 12
-FEWEST_TRIALS = 10
 STARTS = 4
 # Of each earlier study: rows to predict from, rows to fit to, iterations of the fit.
 ROWS = 150
@@ -41,17 +42,6 @@ BEST_OF_EACH = 10
 CAUTION = 0.5
 # The smallest distance between two starts: root mean square over the parameters, in units.
 CLOSE = 0.1
-
-
-@dataclass(frozen=True, kw_only=True)
-class PriorStudy:
-    """A study to learn from, on any data set.
-
-    trials: the parameters of each trial and its learning curve, one accuracy per epoch.
-    """
-
-    name: str
-    trials: Sequence[tuple[Mapping[str, Any], Sequence[float]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +104,7 @@ def _curves(encoding: Encoding, study: PriorStudy) -> LearningCurves:
 
     def lies_within(values: Mapping[str, Any]) -> bool:
         shared = parameters.keys() & values.keys()
-        return bool(shared) and all(parameters[name].contains(values[name]) for name in shared)
+        return bool(shared) and all(not np.isnan(parameters[name].units([values[name]])).any() for name in shared)
 
     trials = [(values, curve) for values, curve in study.trials if len(curve) and lies_within(values)]
     epochs = max((len(curve) for _, curve in trials), default=1)
@@ -134,7 +124,7 @@ def _curves(encoding: Encoding, study: PriorStudy) -> LearningCurves:
 
 def _model(encoding: Encoding, curves: LearningCurves) -> Model:
     features_NC = encoding.features(curves.units_NP)
-    chosen = observe(curves).thin(ROWS)
+    chosen = observe_some(curves, ROWS)
     evidence = Evidence(
         features_RC=features_NC[chosen.trial_R],
         time_R=chosen.time_R,

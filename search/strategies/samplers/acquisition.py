@@ -16,7 +16,7 @@ from search.strategies.gp.learning_curves import LearningCurves
 from search.strategies.gp.neighbours import draw_neighbours
 from search.strategies.gp.posterior import PosteriorCache
 from search.strategies.gp.prior_models import PriorModels
-from search.strategies.samplers.repeats import Tried, find_begun
+from search.strategies.samplers.repeats import MOST_LISTED, Tried, find_begun
 
 # Length of the scrambled Sobol sequence.
 SOBOL_POINTS = 32
@@ -33,8 +33,6 @@ OPTIMISM = 0.7
 BEST = 10
 NEIGHBOURS = 30
 ANYWHERE = 250
-# Spaces of at most this many configurations are listed when drawing finds none that has not been tried.
-MOST_LISTED = 10_000
 # In such a space, the most trials that have just begun whose proposals are worked out; each takes some milliseconds.
 MOST_EXPECTED = 64
 
