@@ -23,7 +23,7 @@ from storage.connecting.sessions import check_places, prepare_sessions
 from storage.errors import AccessRefused, SchemaMismatch, StorageError, Unreachable
 from storage.history.storage import HistoryStorage
 from storage.migrations import runner
-from storage.optuna_adapter import get_engine
+from storage.optuna_adapter import get_engine, has_newest_tables
 from storage.schema import VERSION
 from storage.url import mask_password
 
@@ -149,7 +149,7 @@ def _open_optuna_storage(url: URL, *, exists: bool) -> RDBStorage:
             storage = RDBStorage(
                 text_url, engine_kwargs=options, skip_compatibility_check=True, skip_table_creation=True
             )
-            if storage.get_current_version() == storage.get_head_version():
+            if has_newest_tables(storage):
                 return storage
             get_engine(storage).dispose()
         return RDBStorage(text_url, engine_kwargs=options)

@@ -2,6 +2,7 @@
 
 from objectives.base.registry import choose
 from objectives.core.objective import Objective
+from objectives.models.normalizations import NORMALIZATIONS
 from objectives.optimizers.catalogue import OPTIMIZERS
 from objectives.regularizers.catalogue import REGULARIZERS
 from objectives.schedules.catalogue import SCHEDULES
@@ -18,6 +19,9 @@ OBJECTIVE = Objective(
         depth=standard.depth(3, 9),
         width=standard.width(16, 96),
         pool_rounds=Int(1, 3, at_least=0, at_most=5),
+        **REGULARIZERS["whitening"].space.domains,
+        initializer=Categorical("he_normal", "identity"),
+        normalization=choose(NORMALIZATIONS, "batch_norm", "layer_norm", "channel_norm", "group_norm"),
         dropout=standard.dropout(),
         optimizer=choose(OPTIMIZERS, "nesterov", "adamw"),
         schedule=choose(SCHEDULES, "constant", "cosine"),

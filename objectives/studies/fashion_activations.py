@@ -3,7 +3,7 @@
 from objectives.base.registry import choose
 from objectives.core.objective import Objective
 from objectives.models.activations import ACTIVATIONS
-from objectives.models.initializers import INITIALIZERS
+from objectives.models.initializers import BIASES, INITIALIZERS
 from objectives.models.normalizations import NORMALIZATIONS
 from objectives.optimizers.catalogue import OPTIMIZERS
 from objectives.schedules.catalogue import SCHEDULES
@@ -15,7 +15,9 @@ RECIPES = Categorical(
         "others": Space(
             activation=choose(ACTIVATIONS, *(name for name in ACTIVATIONS if name != "selu")),
             initializer=choose(INITIALIZERS),
-            normalization=choose(NORMALIZATIONS),
+            biases=choose(BIASES),
+            # Layer norm of channels is layer norm itself in a perceptron.
+            normalization=choose(NORMALIZATIONS, *(name for name in NORMALIZATIONS if name != "channel_norm")),
         ),
     },
     inline=True,

@@ -2,8 +2,10 @@
 
 from objectives.base.registry import choose
 from objectives.core.objective import Objective
+from objectives.models.normalizations import NORMALIZATIONS
 from objectives.optimizers.catalogue import OPTIMIZERS
 from objectives.optimizers.clipping import CLIPPINGS
+from objectives.regularizers.catalogue import REGULARIZERS
 from objectives.schedules.catalogue import SCHEDULES
 from spaces import Categorical, Fixed, Space, standard
 
@@ -19,6 +21,8 @@ OBJECTIVE = Objective(
         cell=Categorical("rnn", "gru", "lstm"),
         bidirectional=Categorical(False, True),
         initializer=Categorical("glorot_uniform", "orthogonal"),
+        **REGULARIZERS["input_norm"].space.domains,
+        normalization=choose(NORMALIZATIONS, "none", "layer_norm", "batch_norm"),
         dropout=standard.dropout(0.0, 0.3),
         optimizer=choose(OPTIMIZERS),
         clipping=choose(CLIPPINGS),

@@ -17,6 +17,7 @@ OBJECTIVE = Objective(
         width=standard.width(128, 1024),
         dropout=standard.dropout(),
         dropout_layers=Int(0, 3, at_least=0, at_most=64),
+        input_dropout=standard.dropout(0.0, 0.3),
         **REGULARIZERS["max_norm"].space.domains,
         **REGULARIZERS["label_smoothing"].space.domains,
         **REGULARIZERS["early_stopping"].space.domains,

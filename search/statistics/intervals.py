@@ -6,8 +6,6 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from scipy.special import stdtrit
-
 Z_95 = 1.959963984540054
 
 
@@ -31,6 +29,8 @@ def wilson_interval(correct: int, examples: int, z: float = Z_95) -> tuple[float
 
 def student(probability: float, degrees: int) -> float:
     """Return the quantile of Student's t distribution for a probability from 0 to 1."""
+    from scipy.special import stdtrit  # takes a tenth of a second, which most commands need not spend
+
     return float(stdtrit(degrees, probability))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from objectives.base.plurals import count_noun
 from search.strategies.gp.encoding import Encoding
 from search.strategies.registry import DEFAULT_PRUNER, find_pruner, find_sampler
-from search.strategies.samplers.acquisition import MOST_LISTED
+from search.strategies.samplers.repeats import MOST_LISTED
 from spaces import Space
 
 # Comparing fewer trials decides nothing.

@@ -11,7 +11,7 @@ from typing import Any
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
-from search.strategies.gp.prior_models import PriorStudy
+from search.strategies.gp.prior_study import PriorStudy
 from search.strategies.pruners.wrappers import AuditedPruner, CompletionGuarantee
 from search.strategies.registry import (
     DEFAULT_AUDIT_SHARE,
@@ -21,7 +21,6 @@ from search.strategies.registry import (
     find_pruner,
     find_sampler,
 )
-from search.strategies.samplers.curves import CurvesSampler
 from spaces import Space
 
 
@@ -59,10 +58,12 @@ def build_strategies(
 
 
 def describe_policy(sampler: str, pruner: str) -> str:
-    """Return the names of a sampler and a pruner with the versions that this program has: `curves/3+rank/3`."""
+    """Return the names of a sampler and a pruner with the versions that this program has: `curves/4+rank/3`."""
     return f"{sampler}/{find_sampler(sampler).version}+{pruner}/{find_pruner(pruner).version}"
 
 
 def propose_starting_points(sampler: BaseSampler) -> list[dict[str, Any]]:
     """Return the parameters of a study's first trials; empty unless the sampler learns from earlier studies."""
+    from search.strategies.samplers.curves import CurvesSampler  # takes long, and who has a sampler has imported it
+
     return sampler.starting_points if isinstance(sampler, CurvesSampler) else []

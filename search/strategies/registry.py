@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
 
-    from search.strategies.gp.prior_models import PriorStudy
+    from search.strategies.gp.prior_study import PriorStudy
     from spaces import Space
 
 E = TypeVar("E")
@@ -162,7 +162,7 @@ SAMPLERS: dict[str, SamplerEntry] = {
     "curves": SamplerEntry(
         build=_curves,
         description="a Gaussian process over configuration and epoch: learns from every curve and earlier studies",
-        version=3,
+        version=4,
         startup_trials=6,
         learns_from_earlier_studies=True,
         avoids_repeats=True,

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from objectives.data.files.decoded import Progress
 from search.settings import Settings
-from search.strategies.gp.prior_models import FEWEST_TRIALS
+from search.strategies.gp.prior_study import FEWEST_TRIALS
 from search.study import create, prior_studies
 from search.study.compatibility import Compatibility
 from search.study.objective_files import recall

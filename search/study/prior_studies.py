@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from sqlalchemy import Engine
 
 from search.errors import StoredValueRefused, UsageError
-from search.strategies.gp.prior_models import FEWEST_TRIALS, MOST_STUDIES, PriorStudy
+from search.strategies.gp.prior_study import FEWEST_TRIALS, MOST_STUDIES, PriorStudy
 from search.strategies.registry import StrategySetting, find_sampler
 from search.study import portfolio
 from search.study.plan import ResolvedStudy

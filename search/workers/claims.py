@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import optuna
+from optuna.trial import TrialState
+from sqlalchemy import Row
 
+from storage.connecting.statements import Question
 from storage.database import Database
 from storage.errors import NoSlot
 from storage.leasing import leases
 from storage.leasing.fencing import LeaseFence
 from storage.leasing.leases import Lease
+from storage.leasing.starting import claim_trial
 from storage.optuna_adapter import attach_trial, get_study_id
 
 
@@ -20,6 +25,8 @@ class ClaimedTrial:
 
     trial: optuna.Trial
     lease: Lease
+    news: bool
+    """Whether this worker has learned what has changed in the study at the moment of the claim."""
 
 
 class TrialClaimer:
@@ -29,6 +36,7 @@ class TrialClaimer:
         self, database: Database, study: optuna.Study, fence: LeaseFence, *, worker: str, lease_seconds: float
     ) -> None:
         self._engine = database.engine
+        self._history = database.history
         self._study = study
         self._fence = fence
         self._worker = worker
@@ -40,7 +48,7 @@ class TrialClaimer:
         Returns:
             The trial; None if every slot is claimed, or if the study was stopped.
         """
-        return self._find_held() or self._take_over_interrupted() or self._start_new()
+        return self._find_held() or self._claim_next()
 
     def release(self) -> None:
         """Release the trial that is held, if any, so that another worker can take it over at once."""
@@ -52,26 +60,36 @@ class TrialClaimer:
     def _find_held(self) -> ClaimedTrial | None:
         """Return the trial that is held already: the storage became unreachable just after it was claimed."""
         lease = self._fence.lease
-        return None if lease is None else self._attach(lease)
-
-    def _take_over_interrupted(self) -> ClaimedTrial | None:
-        """Take over a trial that another worker began: it keeps its number, its parameters and its seed."""
-        study_id = get_study_id(self._study)
-        lease = leases.take_over(self._engine, study_id, self._worker, self._lease_seconds)
         if lease is None:
             return None
-        self._fence.lease = lease
-        return self._attach(lease)
+        return ClaimedTrial(trial=attach_trial(self._study, lease.trial_id), lease=lease, news=False)
 
-    def _start_new(self) -> ClaimedTrial | None:
-        """Start an enqueued trial, else a new one: RUNNING, its slot of the budget and its lease are one commit."""
+    def _claim_next(self) -> ClaimedTrial | None:
+        """Take over a trial that another worker began, which keeps its parameters and its seed; else start one."""
+        claimed: list[Lease | None] = []
+
+        def ask(question: Question) -> Row[Any]:
+            lease, answer = claim_trial(self._engine, study_id, self._worker, self._lease_seconds, question)
+            claimed.append(lease)
+            return answer
+
+        study_id = get_study_id(self._study)
+        with self._history.holding(study_id, ask) as history:
+            [lease] = claimed
+            if lease is not None:
+                self._fence.lease = lease
+                with self._history.knowing(history.find(lease.trial_id)):
+                    trial = attach_trial(self._study, lease.trial_id)
+                return ClaimedTrial(trial=trial, lease=lease, news=True)
+            enqueued = history.list_trials((TrialState.WAITING,))
+        return self._start_enqueued() if enqueued else None
+
+    def _start_enqueued(self) -> ClaimedTrial | None:
+        """Start an enqueued trial: RUNNING, its slot of the budget and its lease are one commit."""
         try:
             with self._fence.claiming():
                 trial = self._study.ask()
         except NoSlot:
             return None
         assert self._fence.lease is not None
-        return ClaimedTrial(trial=trial, lease=self._fence.lease)
-
-    def _attach(self, lease: Lease) -> ClaimedTrial:
-        return ClaimedTrial(trial=attach_trial(self._study, lease.trial_id), lease=lease)
+        return ClaimedTrial(trial=trial, lease=self._fence.lease, news=False)

@@ -27,6 +27,9 @@ from storage.records.epochs import Recorded
 # The worker learns that the study was stopped, or that its deadline has passed, with the next beat.
 LONGEST_PAUSE_SECONDS = 3.0
 
+FIRST_PAUSE_SECONDS = 0.2
+"""A trial that has not reported by then is shown by a beat of its own."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -51,7 +54,10 @@ class Heartbeat:
         self._device = device
         self._lease_seconds = lease_seconds
         self._hung_seconds = hung_seconds
-        self._stop = threading.Event()
+        self._stop = False
+        self._wake = threading.Event()
+        self._shown: int | None = None
+        self._beat_at = 0.0
         self._lost: LeaseLost | None = None
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._trial: int | None = None
@@ -66,23 +72,26 @@ class Heartbeat:
 
     def stop(self) -> None:
         """Stop beating."""
-        self._stop.set()
+        self._stop = True
+        self._wake.set()
         self._thread.join(timeout=5)
 
     def beat(self) -> None:
         """Show that the worker is alive, renew its lease, and learn whether the study has ended."""
         lease = self._fence.lease
-        answer = beats.send(self._database.engine, self._describe(), lease, self._lease_seconds)
+        described = self._describe()
+        answer = beats.send(self._database.engine, described, lease, self._lease_seconds)
+        self._note_shown(described)
         if lease is not None and not answer.held and self._fence.lease == lease:
             # Otherwise the trial has just finished, and its lease with it.
             self._lost = lost_error(lease)
         self.ended = answer.ended
 
     def begin_trial(self, trial: int) -> None:
-        """Show which trial begins, under the fence's present lease."""
+        """Show which trial begins, under the fence's present lease: soon, unless its first epoch does so before."""
         self._lost = None
         self._trial, self._epoch = trial, None
-        self.beat()
+        self._wake.set()
 
     def record_epochs(
         self,
@@ -99,9 +108,10 @@ class Heartbeat:
         """
         self._epoch = max(metrics)
         engine = self._database.engine
+        described = self._describe()
         recorded = epochs.record(
             engine,
-            self._describe(),
+            described,
             lease,
             metrics,
             lease_seconds=self._lease_seconds,
@@ -109,6 +119,7 @@ class Heartbeat:
             question=question,
         )
         self.ended = recorded.ended
+        self._note_shown(described)
         return recorded
 
     def end_trial(self) -> None:
@@ -136,10 +147,21 @@ class Heartbeat:
 
     def _run(self) -> None:
         pause = min(self._lease_seconds / 3, self._hung_seconds / 3, LONGEST_PAUSE_SECONDS)
-        while not self._stop.wait(pause):
+        while self._wait(pause):
             self._end_if_hung()
             with suppress(SQLAlchemyError):  # the storage is unreachable: the next beat tries again, the lease decides
                 self.beat()
+
+    def _wait(self, pause: float) -> bool:
+        """Wait until the next beat is due, and return whether there is to be one."""
+        while not self._stop:
+            if not self._wake.wait(pause):
+                return True
+            self._wake.clear()
+            over = self._wake.wait(FIRST_PAUSE_SECONDS)  # the next trial has begun, or the worker ends
+            if time.monotonic() - self._beat_at >= pause or not (over or self._shown == self._trial):
+                return not self._stop
+        return False
 
     def _end_if_hung(self) -> None:
         """End this process if its training hangs: nothing else ends a hung thread. The next holder learns of it."""
@@ -150,6 +172,9 @@ class Heartbeat:
         with suppress(SQLAlchemyError):  # the storage is unreachable: the lease expires by itself
             leases.release(self._database.engine, lease, hung=True)
         os._exit(HUNG)
+
+    def _note_shown(self, beat: Beat) -> None:
+        self._shown, self._beat_at = beat.trial, time.monotonic()
 
     def _describe(self) -> Beat:
         return Beat(

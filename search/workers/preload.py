@@ -10,7 +10,13 @@ import importlib
 # Everything imported here lives as long as the process: the garbage collector need not visit it, which took a fifth
 # of the time, or copy its pages. Nor is it collected once: that would take half a second for some megabytes.
 gc.disable()
-for name in ("torch._dynamo", "search.workers.worker"):
+for name in (
+    "torch._dynamo",
+    "search.workers.worker",
+    "search.strategies.samplers.curves",
+    "search.strategies.pruners.rank",
+):
     importlib.import_module(name)
+importlib.import_module("search.strategies.gp.threads").find_libraries()  # of all that was imported
 gc.freeze()
 gc.enable()

@@ -83,7 +83,7 @@ class TrialRun:
             self._restore_lost,
             self._diagnose,
         )
-        self._begun = False
+        self._begun, self._news = False, claimed.news
         self._values = dict(get_stored(claimed.trial).intermediate_values)
         self._trained: dict[int, Mapping[str, float]] = {}
         self._layers: dict[int, Mapping[str, Any]] = {}
@@ -166,10 +166,11 @@ class TrialRun:
     def _begin(self) -> Configuration:
         """Draw the parameters that are not stored yet; store them, and how the trial is trained, in one commit."""
         if self._begun:  # after an outage, they may be stored without this process knowing
-            self._trial = attach_trial(self._study, self._lease.trial_id)
+            self._trial, self._news = attach_trial(self._study, self._lease.trial_id), False
         self._begun = True
         space, hardware = self._context.objective.space, describe_device(self._context.data.device)
-        with self._context.database.history.gathering(self._lease):
+        history = self._context.database.history
+        with history.holding(get_study_id(self._study), news=not self._news), history.gathering(self._lease):
             self._record.describe(seed=self._seed, hardware=hardware, threads=torch.get_num_threads())
             space.sample(self._trial)
         return space.replay(self._trial.params)
@@ -229,6 +230,6 @@ class TrialRun:
 
     def _is_among_best(self) -> bool:
         """Return whether this trial, which has just completed, is one of those whose network is kept."""
-        trials = with_retries(self._study.get_trials, deepcopy=False)
-        kept = rank_completed(trials)[: self._context.checkpoint_manager.best]
+        completed = with_retries(self._study.get_trials, deepcopy=False, states=(TrialState.COMPLETE,))
+        kept = rank_completed(completed)[: self._context.checkpoint_manager.best]
         return self._trial.number in [trial.number for trial in kept]

@@ -111,10 +111,10 @@ class TrialRecord:
 
     def _store_end(self, state: TrialState, told: Mapping[str, object], value: float | None, infeasible: bool) -> None:
         """Store the state, and what is told about it, in one commit."""
-        self._restore_lost()
-        with self._history.gathering(self._lease, until_end=True):
+        known = get_stored(self._trial)
+        with self._history.ending(self._lease, known, self._restore_lost):
             for name, word in told.items():
                 self._trial.set_user_attr(name, word)
-            if infeasible and CONSTRAINT not in read_trial(self._trial).constraints:
+            if infeasible and CONSTRAINT not in known.constraints:
                 self._trial.set_constraint(CONSTRAINT, 1.0)
             self._study.tell(self._trial, value, state=state, skip_if_finished=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from contextlib import closing
@@ -121,6 +122,8 @@ class Worker:
         with_retries(self._context.heartbeat.beat)
         self._context.heartbeat.start()
         with_retries(self._context.checkpoint_manager.sweep)
+        with_retries(self._study.get_trials, deepcopy=False)
+        gc.freeze()  # what is known by now stays: the collection before each training need not visit it
         try:
             while not self._context.heartbeat.ended:
                 claimed = with_retries(self._claims.claim)
@@ -137,7 +140,7 @@ class Worker:
 
     def _train(self, claimed: ClaimedTrial) -> None:
         number = claimed.trial.number
-        with_retries(self._context.heartbeat.begin_trial, number)
+        self._context.heartbeat.begin_trial(number)
         try:
             state = TrialRun(self._context, self._study, claimed).run()
         except (LeaseLost, UpdateFinishedTrialError) as error:

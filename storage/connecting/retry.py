@@ -82,6 +82,19 @@ def with_retries(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
 
     Only for calls that may be made twice: nobody knows whether an interrupted call was committed.
     """
+    failed: list[Exception] = []
+    try:
+        return call(*args, **kwargs)
+    except Exception as error:
+        if not is_outage(error):
+            raise
+        failed.append(error)
+
+    def call_again() -> R:
+        if failed:
+            raise failed.pop()
+        return call(*args, **kwargs)
+
     retrying = Retrying(
         retry=retry_if_exception(is_outage),
         wait=wait_random_exponential(multiplier=0.2, max=10),
@@ -89,7 +102,7 @@ def with_retries(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         before_sleep=_warn_once,
         reraise=True,
     )
-    return retrying(call, *args, **kwargs)
+    return retrying(call_again)
 
 
 def _warn_once(state: RetryCallState) -> None:

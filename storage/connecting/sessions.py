@@ -15,6 +15,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import InvalidatePoolError
 
 from storage.connecting import read_only
+from storage.connecting.statements import POOLED
 from storage.errors import SchemaMismatch
 
 IDLE_TRANSACTION_MILLISECONDS = 15_000
@@ -23,9 +24,10 @@ IDLE_TRANSACTION_MILLISECONDS = 15_000
 PING_AFTER_SECONDS = 1.0
 """A connection that has been idle for longer is asked for a sign of life before it is used again."""
 
-_POOLED = "pooled"
 _USED_AT = "used_at"
 _READ_ONLY = "read_only"
+# Prepared statements look up a few rows of large tables, whatever their parameters are.
+_PLANS = "SET plan_cache_mode = force_generic_plan; SET jit = off"
 _LIMIT = f"idle_in_transaction_session_timeout = {IDLE_TRANSACTION_MILLISECONDS}"
 
 # Our tables refer to Optuna's by foreign keys, which tell where those are whatever the search_path is.
@@ -78,14 +80,14 @@ def _prepare_connection(connection: Any, record: Any) -> None:
         row = cursor.fetchone()
         _check(row)
         # A pooler makes up the process that it names at the start: the server's own is another one.
-        record.info[_POOLED] = row[-1] != connection.get_backend_pid()
+        record.info[POOLED] = row[-1] != connection.get_backend_pid()
         record.info[_READ_ONLY] = _find_reason(row)
-        if not record.info[_POOLED]:
-            cursor.execute(f"SET {_LIMIT}; SET default_transaction_isolation = 'read committed'")
+        if not record.info[POOLED]:
+            cursor.execute(f"SET {_LIMIT}; SET default_transaction_isolation = 'read committed'; {_PLANS}")
     connection.autocommit = False
     # Trial numbers are counted under a row lock; a stricter isolation would count an old snapshot. Where it is the
     # default, the driver need not say so each time.
-    if record.info[_POOLED] and row[-2] != "read committed":
+    if record.info[POOLED] and row[-2] != "read committed":
         connection.isolation_level = ISOLATION_LEVEL_READ_COMMITTED
 
 
@@ -109,7 +111,7 @@ def _ping_idle(connection: Any, record: Any, _: Any) -> None:
 
 def _limit_transaction(connection: Connection) -> None:
     driver = connection.connection.dbapi_connection
-    if connection.info.get(_POOLED) and driver is not None and not driver.autocommit:
+    if connection.info.get(POOLED) and driver is not None and not driver.autocommit:
         connection.exec_driver_sql(f"SET LOCAL {_LIMIT}")
 
 

@@ -11,9 +11,9 @@ from typing import Any
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
-from storage.connecting.statements import execute_at_once
+from storage.connecting.statements import Statement, execute_at_once
 from storage.leasing.leases import Lease, lost_error
 
 # The trial's row is locked before its lease, as when a lease is taken over.
@@ -23,8 +23,10 @@ _COUNTED = (
     "WHERE l.trial_id = running.trial_id AND token = :token RETURNING l.trial_id)"
 )
 _ENDED = (
+    "counted AS (SELECT count(*) AS stored FROM trial_intermediate_values WHERE trial_id = :trial), "
     "held AS (DELETE FROM depthsearch.leases l USING running "
-    "WHERE l.trial_id = running.trial_id AND token = :token RETURNING l.trial_id), "
+    "WHERE l.trial_id = running.trial_id AND token = :token AND (SELECT stored FROM counted) >= :epochs "
+    "RETURNING l.trial_id), "
     "ended AS (UPDATE trials t SET state = CAST(:state AS trialstate), datetime_complete = CAST(:now AS timestamp) "
     "FROM held WHERE t.trial_id = held.trial_id), "
     'valued AS (INSERT INTO trial_values (trial_id, objective, value, value_type) SELECT trial_id, 0, "value", '
@@ -43,8 +45,8 @@ _ROWS = (
     "ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json) "
     "SELECT (SELECT count(*) FROM held) AS held, (SELECT state::text FROM trials WHERE trial_id = :trial) AS before"
 )
-_WRITE = text(f"WITH {_RUNNING}, {_COUNTED}, {_ROWS}")
-_END = text(f"WITH {_RUNNING}, {_ENDED}, {_ROWS}")
+_WRITE = Statement(f"WITH {_RUNNING}, {_COUNTED}, {_ROWS}")
+_END = Statement(f"WITH {_RUNNING}, {_ENDED}, {_ROWS}, (SELECT stored FROM counted) AS stored")
 
 
 @dataclass(kw_only=True)
@@ -65,21 +67,37 @@ class Gathered:
             LeaseLost: another worker has the trial, or it was deleted.
             UpdateFinishedTrialError: the trial has ended.
         """
-        if not (self.parameters or self.user_attributes or self.system_attributes or self.state):
+        if not (self.parameters or self.user_attributes or self.system_attributes):
             return
-        statement, told = (_WRITE, {}) if self.state is None else (_END, self._describe_end(self.state))
-        asked = {"trial": lease.trial_id, "token": lease.token, **self._list_rows(), **told}
-        [row] = execute_at_once(engine, statement, asked)
+        [row] = execute_at_once(engine, _WRITE, {**_key(lease), **self._list_rows()})
         if row.held:
             return
         if row.before in (None, "RUNNING"):
             raise lost_error(lease)
         raise UpdateFinishedTrialError(f"trial id {lease.trial_id} has ended; nothing is added to it")
 
-    def _describe_end(self, state: TrialState) -> Mapping[str, Any]:
+    def write_end(self, engine: Engine, lease: Lease, epochs: int) -> bool:
+        """Do what `write` does, and end the trial; if somebody has done so before, nothing is stored.
+
+        Args:
+            epochs: That the trial has at least.
+
+        Returns:
+            Whether it has ended; if not, epochs are missing, and nothing is stored.
+
+        Raises:
+            LeaseLost: another worker has the trial, or it was deleted.
+        """
+        assert self.state is not None, "a trial ends in a state"
         # As Optuna stores moments: UTC, without saying so.
         now = datetime.now(UTC).replace(tzinfo=None)
-        return {"state": state.name, "now": now, "values": list(self.values or ())}
+        told = {"state": self.state.name, "now": now, "values": list(self.values or ()), "epochs": epochs}
+        [row] = execute_at_once(engine, _END, {**_key(lease), **self._list_rows(), **told})
+        if row.held or row.before not in (None, "RUNNING"):
+            return True
+        if row.stored < epochs:
+            return False
+        raise lost_error(lease)
 
     def _list_rows(self) -> Mapping[str, Any]:
         drawn = self.parameters.values()
@@ -92,3 +110,7 @@ class Gathered:
             "system_keys": list(self.system_attributes),
             "system_values": [json.dumps(value) for value in self.system_attributes.values()],
         }
+
+
+def _key(lease: Lease) -> Mapping[str, Any]:
+    return {"trial": lease.trial_id, "token": lease.token}

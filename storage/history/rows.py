@@ -14,9 +14,9 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Engine, Row, text
+from sqlalchemy import Engine, Row
 
-from storage.connecting.statements import Ask, Question, execute_at_once
+from storage.connecting.statements import Ask, Question, Statement, execute_at_once
 from storage.optuna_adapter import build_trial
 
 INFINITE = {"INF_POS": float("inf"), "INF_NEG": float("-inf"), "NAN": float("nan")}
@@ -44,25 +44,32 @@ _WHOLE = """
     FROM trial_system_attributes JOIN wanted USING (trial_id) GROUP BY trial_id) AS x) AS system_attributes
 """
 
-_READ = text(f"WITH wanted AS MATERIALIZED (SELECT unnest(CAST(:trials AS integer[])) AS trial_id) SELECT {_WHOLE}")
+_READ = Statement(
+    f"WITH wanted AS MATERIALIZED (SELECT unnest(CAST(:trials AS integer[])) AS trial_id) SELECT {_WHOLE}"
+)
 
 # A trial with a lease has changed if its writes were counted, or if it has further epochs. One without a lease belongs
 # to another program, or waits: it is read each time.
-_NEWS = (
+_WITH_NEWS = (
     "WITH known AS (SELECT * FROM unnest(CAST(:known AS integer[]), CAST(:steps AS integer[]), "
     "CAST(:writes AS integer[])) AS k(trial_id, step, writes)), "
     "looked AS MATERIALIZED (SELECT k.trial_id, k.step, t.state <> 'RUNNING' OR l.writes IS DISTINCT FROM k.writes "
     "OR l.writes IS NULL AS whole FROM known k JOIN trials t USING (trial_id) "
     "LEFT JOIN depthsearch.leases l USING (trial_id)), "
     "wanted AS MATERIALIZED (SELECT trial_id FROM looked WHERE whole "
-    "UNION ALL SELECT trial_id FROM trials WHERE study_id = :study AND trial_id > :last) "
+    "UNION ALL SELECT {new}) "
     "SELECT EXISTS (SELECT FROM studies WHERE study_id = :study) AS exists, "
     "pg_postmaster_start_time()::text AS server, "
     "(SELECT json_agg(json_build_array(v.trial_id, v.step, v.intermediate_value, v.intermediate_value_type) "
     "ORDER BY v.trial_id, v.step) FROM looked JOIN trial_intermediate_values v "
     f"ON v.trial_id = looked.trial_id AND v.step > looked.step WHERE NOT looked.whole) AS epochs, {_WHOLE}"
 )
-_DISTRIBUTIONS = text(
+_NEW = "trial_id FROM trials WHERE study_id = :study AND trial_id > :last"
+# An array is taken to be short, so that the plan that is kept looks up what belongs to a few trials. It is not the one
+# for a whole study.
+_NEWS = Statement(_WITH_NEWS.replace("{new}", f"unnest(ARRAY(SELECT {_NEW}))"))
+_FIRST_NEWS = Statement(_WITH_NEWS.replace("{new}", _NEW), kept=False)
+_DISTRIBUTIONS = Statement(
     "SELECT DISTINCT hashtextextended(distribution_json, 0) AS hash, distribution_json "
     "FROM trial_params WHERE trial_id = ANY(:trials)"
 )
@@ -127,8 +134,11 @@ class TrialReader:
         Raises:
             KeyError: there is no study of that id.
         """
-        asked = {"known": known.trials, "steps": known.steps, "writes": known.writes, "last": known.last}
-        question = Question(sql=_NEWS, parameters={"study": study_id, **asked})
+        columns = {"known": known.trials, "steps": known.steps, "writes": known.writes}
+        asked = {**{name: _format_array(column) for name, column in columns.items()}, "last": known.last}
+        question = Question(
+            statement=_NEWS if known.last >= 0 else _FIRST_NEWS, parameters={"study": study_id, **asked}
+        )
         row = self._ask(question) if ask is None else ask(question)
         if not row.exists:
             raise KeyError(f"there is no study of id {study_id}")
@@ -136,7 +146,7 @@ class TrialReader:
         return News(server=row.server, trials=list(self._build(row)), epochs=further)
 
     def _ask(self, question: Question) -> Row[Any]:
-        [row] = execute_at_once(self._engine, text(question.sql), question.parameters)
+        [row] = execute_at_once(self._engine, question.statement, question.parameters)
         return row
 
     def _build(self, row: Row[Any]) -> Iterator[ReadTrial]:
@@ -187,6 +197,11 @@ class TrialReader:
             found = {name: self._distributions[hash_] for name, hash_ in zip(names, hashes, strict=True)}
             self._shared[key] = found
         return found
+
+
+def _format_array(numbers: Sequence[int | None]) -> str:
+    """Return an array as Postgres reads it; the driver would take a microsecond and more for each number."""
+    return "{" + ",".join(map(str, numbers)).replace("None", "NULL") + "}"
 
 
 def _number(value: float | None, kind: str) -> float:

@@ -21,7 +21,7 @@ from storage.history.gathered import Gathered
 from storage.history.rows import TrialReader
 from storage.history.trials import TrialHistory
 from storage.leasing.leases import Lease
-from storage.optuna_adapter import get_engine, with_own_parts
+from storage.optuna_adapter import get_engine, get_trial_id, with_own_parts
 
 
 class HistoryStorage(BaseStorage):
@@ -51,18 +51,20 @@ class HistoryStorage(BaseStorage):
         self._directions: dict[int, list[StudyDirection]] = {}
         self._held = 0
         self._gathered: tuple[int, Gathered] | None = None
+        self._known: FrozenTrial | None = None
 
     # -- what is read together, and written together
 
     @contextmanager
-    def holding(self, study_id: int, ask: Ask | None = None) -> Iterator[TrialHistory]:
-        """Within the block, which learns what has changed at its beginning, the study's trials stay as they are.
+    def holding(self, study_id: int, ask: Ask | None = None, *, news: bool = True) -> Iterator[TrialHistory]:
+        """Within the block, the study's trials stay as they are.
 
         Args:
-            ask: Asks for that together with something else, which is done if the block is entered.
+            ask: Asks what has changed together with something else, which is done if the block is entered.
+            news: Whether the block learns what has changed at its beginning; otherwise something must be known.
         """
         with self._lock:
-            history = self._update(study_id, ask)
+            history = self._update(study_id, ask) if news else self._histories[study_id]
             self._held += 1
             try:
                 yield history
@@ -70,25 +72,56 @@ class HistoryStorage(BaseStorage):
                 self._held -= 1
 
     @contextmanager
-    def gathering(self, lease: Lease, *, until_end: bool = False) -> Iterator[None]:
-        """Store the parameters, the attributes and the state that the block sets for a trial together at its end.
+    def knowing(self, trial: FrozenTrial) -> Iterator[None]:
+        """Within the block, the trial is not read: it is as it is given."""
+        self._known = trial
+        try:
+            yield
+        finally:
+            self._known = None
 
-        Args:
-            lease: Of the trial.
-            until_end: Whether the block ends the trial. If it finds that somebody has done so, nothing is stored.
+    @contextmanager
+    def gathering(self, lease: Lease) -> Iterator[None]:
+        """Store the parameters and attributes that the block sets for a trial together at its end.
+
+        lease: of the trial.
 
         Raises:
             LeaseLost: another worker has the trial, or it was deleted; nothing is stored.
             UpdateFinishedTrialError: the trial has ended; nothing is stored.
         """
+        with self._collect(lease) as gathered:
+            yield
+        gathered.write(self._engine, lease)
+
+    @contextmanager
+    def ending(self, lease: Lease, trial: FrozenTrial, restore_lost: Callable[[], None]) -> Iterator[None]:
+        """Store the attributes and the state that the block sets for a trial together at its end.
+
+        If somebody has ended the trial before, nothing is stored.
+
+        Args:
+            lease: Of the trial.
+            trial: As this process knows it, for those who ask in the block.
+            restore_lost: Stores the epochs that a server which broke down has lost, if one did.
+
+        Raises:
+            LeaseLost: another worker has the trial, or it was deleted; nothing is stored.
+        """
+        with self._collect(lease) as gathered, self.knowing(trial):
+            yield
+        if not gathered.write_end(self._engine, lease, len(trial.intermediate_values)):
+            restore_lost()
+            gathered.write_end(self._engine, lease, 0)
+
+    @contextmanager
+    def _collect(self, lease: Lease) -> Iterator[Gathered]:
         gathered = Gathered()
         self._gathered = (lease.trial_id, gathered)
         try:
-            yield
+            yield gathered
         finally:
             self._gathered = None
-        if gathered.state is not None or not until_end:
-            gathered.write(self._engine, lease)
 
     def _gather(self, trial_id: int) -> Gathered | None:
         """Return what is being gathered about a trial, if it is."""
@@ -143,6 +176,8 @@ class HistoryStorage(BaseStorage):
             self.backend.set_trial_system_attr(trial_id, key, value)
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
+        if self._known is not None and get_trial_id(self._known) == trial_id:
+            return copy.deepcopy(self._known)
         return with_own_parts(self._reader.read_one(trial_id))
 
     def get_all_trials(

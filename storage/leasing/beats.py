@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
-from storage.connecting.statements import UNHURRIED, execute_at_once
+from storage.connecting.statements import UNHURRIED, Statement, execute_at_once
 from storage.leasing.leases import Lease
 
 # The lease first, then the worker's row: every statement that takes both locks takes them in this order.
@@ -70,4 +70,4 @@ def bind(beat: Beat, lease: Lease | None, seconds: float) -> Mapping[str, Any]:
     }
 
 
-_BEAT = text(f"WITH {RENEWED} SELECT {UNHURRIED}, (SELECT count(*) FROM held) AS held, {RUNS}")
+_BEAT = Statement(f"WITH {RENEWED} SELECT {UNHURRIED}, (SELECT count(*) FROM held) AS held, {RUNS}")

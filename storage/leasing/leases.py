@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine, text
 
-from storage.connecting.statements import execute_at_once
+from storage.connecting.statements import Statement, execute_at_once
 from storage.errors import LeaseLost
 
 DEFAULT_SECONDS = 30.0
@@ -21,7 +21,7 @@ EXPIRED = (
     "(l.expires_at <= now() AND (l.expires_at > pg_postmaster_start_time() "
     "OR now() > pg_postmaster_start_time() + make_interval(secs => :seconds)))"
 )
-_TAKE_OVER = text(
+TAKE_OVER = Statement(
     "WITH free AS (SELECT t.trial_id FROM trials t "
     "JOIN depthsearch.studies s ON s.study_id = t.study_id AND s.control = 'run' "
     "LEFT JOIN depthsearch.leases l ON l.trial_id = t.trial_id "
@@ -67,7 +67,7 @@ def take_over(engine: Engine, study_id: int, worker: str, seconds: float) -> Lea
     Returns:
         The lease; None if there is no such trial, or if the study was stopped or its deadline has passed.
     """
-    rows = execute_at_once(engine, _TAKE_OVER, {"study": study_id, "worker": worker, "seconds": seconds})
+    rows = execute_at_once(engine, TAKE_OVER, {"study": study_id, "worker": worker, "seconds": seconds})
     return Lease(rows[0].trial_id, rows[0].token, rows[0].hangs) if rows else None
 
 

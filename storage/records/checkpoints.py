@@ -12,9 +12,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, delete, select, text
+from sqlalchemy import Engine, select
 from sqlalchemy.dialects.postgresql import insert
 
+from storage.connecting.statements import Statement, execute_at_once
 from storage.errors import StoreFailed
 from storage.leasing import leases
 from storage.leasing.leases import Lease
@@ -155,21 +156,14 @@ def _check_key(key: str) -> None:
         raise StoreFailed(f"{key[:100]!r} in the storage is not the key of a checkpoint; that file was not touched")
 
 
+# Of equals, the earlier trial is the better one.
+_UNREGISTER_FINISHED = Statement(
+    "WITH best AS (SELECT b.trial_id FROM trials b JOIN trial_values v ON v.trial_id = b.trial_id "
+    "WHERE b.study_id = :study AND b.state = 'COMPLETE' ORDER BY v.value DESC, b.trial_id LIMIT :best) "
+    "DELETE FROM depthsearch.checkpoints c USING trials t WHERE c.study_id = :study AND t.trial_id = c.trial_id "
+    "AND t.state NOT IN ('RUNNING', 'WAITING') AND c.trial_id NOT IN (SELECT trial_id FROM best) RETURNING c.key"
+)
+
+
 def _unregister_finished(engine: Engine, study_id: int, best: int) -> Sequence[str]:
-    with engine.begin() as connection:
-        ended = _find_finished(connection, study_id, best)
-        removed = delete(checkpoints).where(checkpoints.c.trial_id.in_(ended)).returning(checkpoints.c.key)
-        return connection.scalars(removed).all() if ended else []
-
-
-def _find_finished(connection: Connection, study_id: int, best: int) -> Sequence[int]:
-    """Return the finished trials with a checkpoint that are not among the best; of equals, the earlier is better."""
-    return connection.scalars(
-        text(
-            "SELECT c.trial_id FROM depthsearch.checkpoints c JOIN trials t ON t.trial_id = c.trial_id "
-            "WHERE c.study_id = :study AND t.state NOT IN ('RUNNING', 'WAITING') AND c.trial_id NOT IN ("
-            "SELECT b.trial_id FROM trials b JOIN trial_values v ON v.trial_id = b.trial_id "
-            "WHERE b.study_id = :study AND b.state = 'COMPLETE' ORDER BY v.value DESC, b.trial_id LIMIT :best)"
-        ),
-        {"study": study_id, "best": best},
-    ).all()
+    return [row.key for row in execute_at_once(engine, _UNREGISTER_FINISHED, {"study": study_id, "best": best})]

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from optuna.exceptions import UpdateFinishedTrialError
 from sqlalchemy import Engine, Row, select, text
 
-from storage.connecting.statements import UNHURRIED, Question, execute_at_once
+from storage.connecting.statements import UNHURRIED, Question, Statement, execute_at_once
 from storage.leasing.beats import RENEWED, RUNS, Beat, bind
 from storage.leasing.leases import Lease, lost_error
 from storage.schema import epochs
 
 # An epoch that is stored already stays as it is.
-_RECORD = (
+_RECORD = Statement(
     f"WITH {RENEWED}, told AS (SELECT trial_id, told.* FROM held, unnest(CAST(:epochs AS integer[]), "
     "CAST(:accuracies AS double precision[]), CAST(:metrics AS text[]), CAST(:layers AS text[])) "
     "AS told(epoch, accuracy, metrics, layers)), "
@@ -26,6 +27,7 @@ _RECORD = (
     "SELECT trial_id, epoch, :token, CAST(metrics AS json), CAST(layers AS json) FROM told ON CONFLICT DO NOTHING) "
     f"SELECT {UNHURRIED}"
 )
+_NOTHING = Statement("SELECT 1")
 # After it, in the same round trip and commit: who held the lease then holds it until the commit.
 _OUTCOME = (
     "(SELECT state::text FROM trials WHERE trial_id = :lease) AS state, EXISTS (SELECT FROM depthsearch.leases "
@@ -74,14 +76,19 @@ def record(
         "layers": [json.dumps(layers[epoch]) if layers and epoch in layers else None for epoch in metrics],
         "first": min(metrics),
     }
-    asked = "SELECT 1" if question is None else question.sql
+    asked = _NOTHING if question is None else question.statement
     parameters = {**bind(beat, lease, lease_seconds), **told, **({} if question is None else question.parameters)}
-    [row] = execute_at_once(engine, text(f"{_RECORD}; {asked}, {_OUTCOME}"), parameters)
+    [row] = execute_at_once(engine, (_RECORD, _with_outcome(asked)), parameters)
     if row.state not in (None, "RUNNING"):
         raise UpdateFinishedTrialError(f"trial id {lease.trial_id} has ended; it takes no further epoch")
     if not row.held or row.state is None:
         raise lost_error(lease)
     return Recorded(before=row.before, ended=not row.runs, answer=row)
+
+
+@cache
+def _with_outcome(question: Statement) -> Statement:
+    return Statement(f"{question.sql}, {_OUTCOME}", question.kept)
 
 
 def read_curve(engine: Engine, trial_id: int) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from optuna.trial import TrialState
 from sqlalchemy import Connection, text
 
 from storage import url
+from storage.connecting.statements import Statement
 from storage.database import open_database
 from storage.leasing import beats, leases, slots
 from storage.leasing.leases import Lease
@@ -78,8 +79,8 @@ def _with_any_token(statement: str) -> str:
 
 PLANTED = {
     "writes verify no token": (leases, "count_write", _any_token),
-    "leases are renewed with any token": (beats, "_BEAT", text(_with_any_token(beats._BEAT.text))),
-    "epochs are stored with any token": (epochs, "_RECORD", _with_any_token(epochs._RECORD)),
+    "leases are renewed with any token": (beats, "_BEAT", Statement(_with_any_token(beats._BEAT.sql))),
+    "epochs are stored with any token": (epochs, "_RECORD", Statement(_with_any_token(epochs._RECORD.sql))),
     "the budget forgets running trials": (slots, "SLOT_STATES", (TrialState.COMPLETE, TrialState.PRUNED)),
 }
 

@@ -7,7 +7,7 @@ have is NaN.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,8 @@ Array = NDArray[np.float64]
 ABSENT = 0.5
 # The feature of a choice that is made. Two choices are then 0.7 sqrt(2), about 1, apart: as far as the ends of a range.
 CHOICE = 0.7
+MISSING = object()
+"""The value of an absent parameter: it equals no other, not even None, which may be a choice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,23 +86,19 @@ class Parameter:
         number = float(self._numbers(np.array([unit]))[0])
         return round(number) if isinstance(self.distribution, IntDistribution) else number
 
-    def unit(self, value: Any) -> float:
-        """Return the unit of a value; NaN if the value is not in range.
+    def units(self, values: Sequence[Any]) -> Array:
+        """Return the units of N values, possibly of another space's parameter; NaN for each that is not in range.
 
         Choices divide [0, 1] into equal intervals; the unit of a choice is the middle of its interval.
         """
-        if not self.contains(value):
-            return math.nan
         if isinstance(self.distribution, CategoricalDistribution):
-            return (self.distribution.choices.index(value) + 0.5) / self.choices
-        return float(self._units(np.array([float(value)]))[0])
-
-    def contains(self, value: Any) -> bool:
-        """Return whether a value, possibly of another space's parameter, is in range."""
-        if isinstance(self.distribution, CategoricalDistribution):
-            return value in self.distribution.choices
+            choices = self.distribution.choices
+            places = [choices.index(value) if value in choices else math.nan for value in values]
+            return (np.array(places) + 0.5) / len(choices)
         low, high, _, _ = _range(self.distribution)
-        return isinstance(value, int | float) and low <= value <= high
+        known = [isinstance(value, int | float) and low <= value <= high for value in values]
+        numbers = np.array([float(value) if there else low for value, there in zip(values, known, strict=True)])
+        return np.where(known, self._units(numbers), math.nan)
 
     def _numbers(self, units_N: Array) -> Array:
         low, high, _, log = _range(self.distribution)
@@ -151,11 +149,12 @@ class Encoding:
 
     def units(self, values: Mapping[str, Any]) -> Array:
         """Return the units of a trial's parameters, shape (P,); NaN for each that is absent or out of range."""
-        units = np.full(len(self), np.nan)
-        for place, parameter in enumerate(self.parameters):
-            if parameter.name in values:
-                units[place] = parameter.unit(values[parameter.name])
-        return units
+        return np.asarray(self.units_of([values])[0], dtype=np.float64)
+
+    def units_of(self, trials: Sequence[Mapping[str, Any]]) -> Array:
+        """Return the units of the parameters of N trials, shape (N, P)."""
+        columns = [each.units([values.get(each.name, MISSING) for values in trials]) for each in self.parameters]
+        return np.stack(columns, axis=1) if columns else np.zeros((len(trials), 0))
 
     def values(self, units_P: Array) -> dict[str, Any]:
         """Return the values of the parameters that exist at these units, by name."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from search.strategies.gp.encoding import Array
 from search.strategies.gp.learning_curves import LearningCurves
@@ -34,35 +33,47 @@ class Observations:
 
     def thin(self, most: int) -> Observations:
         """Return at most `most` observations: half of them the best ones, the others at equal distances."""
-        return self if len(self) <= most else self.take(self.thin_places(most))
-
-    def thin_places(self, most: int) -> NDArray[np.int64]:
-        """Return the indices of the observations that `thin` keeps."""
-        if len(self) <= most:
-            return np.arange(len(self))
-        order = np.argsort(-self.score_R, kind="stable")
-        best, others = order[: most // 2], np.sort(order[most // 2 :])
-        return np.sort(np.concatenate([best, take_evenly(others, most - len(best))]))
+        return self if len(self) <= most else self.take(_thin(self.score_R, most))
 
 
 def observe(curves: LearningCurves) -> Observations:
     """Return every trial's best value within 1, 3, 9, 27, ... epochs and within all that it has reported."""
-    ladder, last = _ladder(curves.best_NE.shape[1]), curves.epochs_N
-    reached = [np.flatnonzero(last >= epoch) for epoch in ladder]
-    between = np.flatnonzero((last > 0) & ~np.isin(last, ladder))
-    trial_R = np.concatenate([*reached, between])
-    epoch_R = np.concatenate([*(np.full(len(r), e) for r, e in zip(reached, ladder, strict=True)), last[between]])
-    best_R = curves.best_NE[trial_R, epoch_R - 1]
+    trial_R, epoch_R = _list_rows(curves)
     return Observations(
         trial_R=trial_R,
-        time_R=np.log(epoch_R) / np.log(max(2, curves.best_NE.shape[1])),
-        score_R=normal_scores(best_R),
+        time_R=_time(epoch_R, curves),
+        score_R=normal_scores(curves.best_NE[trial_R, epoch_R - 1]),
+    )
+
+
+def observe_some(curves: LearningCurves, most: int, trial: int | None = None) -> Observations:
+    """Return what `observe(curves).thin(most)` does, and all rows of one trial, without working out the others.
+
+    trial: the index of that trial.
+    """
+    trial_R, epoch_R = _list_rows(curves)
+    value_R = curves.best_NE[trial_R, epoch_R - 1]
+    places = _thin(value_R, most)
+    if trial is not None:
+        places = np.union1d(places, np.flatnonzero(trial_R == trial))
+    return Observations(
+        trial_R=trial_R[places],
+        time_R=_time(epoch_R[places], curves),
+        score_R=_score(value_R[places], value_R),
     )
 
 
 def normal_scores(values_N: Array) -> Array:
     """Return the standard normal quantile at (rank - 1/2) / N of each value; ties share their mean rank."""
-    return np.asarray(ndtri((rankdata(values_N) - 0.5) / max(1, len(values_N))), dtype=np.float64)
+    return _score(values_N, values_N)
+
+
+def find_best(values_N: Array, count: int) -> NDArray[np.int64]:
+    """Return the indices of the highest values, of equal ones those of the first, in the order of the indices."""
+    least = np.partition(values_N, len(values_N) - count)[len(values_N) - count]
+    above = np.flatnonzero(values_N > least)
+    equal = np.flatnonzero(values_N == least)[: count - len(above)]
+    return np.sort(np.concatenate([above, equal]))
 
 
 def take_evenly(places: NDArray[np.int64], most: int) -> NDArray[np.int64]:
@@ -70,6 +81,38 @@ def take_evenly(places: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     if len(places) <= most:
         return places
     return places[np.round(np.linspace(0, len(places) - 1, most)).astype(np.int64)]
+
+
+def _list_rows(curves: LearningCurves) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the trial and the epoch of each observation, shape (R,) each."""
+    ladder, last = _ladder(curves.best_NE.shape[1]), curves.epochs_N
+    is_step = np.zeros(curves.best_NE.shape[1] + 1, dtype=np.bool_)
+    is_step[[0, *ladder]] = True
+    reached = [np.flatnonzero(last >= epoch) for epoch in ladder]
+    between = np.flatnonzero(~is_step[last])
+    epochs = [np.full(len(places), epoch) for places, epoch in zip(reached, ladder, strict=True)]
+    return np.concatenate([*reached, between]), np.concatenate([*epochs, last[between]])
+
+
+def _thin(values_R: Array, most: int) -> NDArray[np.int64]:
+    """Return the indices of `most` observations: half of them the highest, the others at equal distances."""
+    if len(values_R) <= most:
+        return np.arange(len(values_R))
+    best = find_best(values_R, most // 2)
+    is_other = np.ones(len(values_R), dtype=np.bool_)
+    is_other[best] = False
+    return np.sort(np.concatenate([best, take_evenly(np.flatnonzero(is_other), most - len(best))]))
+
+
+def _time(epoch_R: NDArray[np.int64], curves: LearningCurves) -> Array:
+    return np.asarray(np.log(epoch_R) / np.log(max(2, curves.best_NE.shape[1])), dtype=np.float64)
+
+
+def _score(some: Array, values_N: Array) -> Array:
+    """Return the normal scores of some of the values among all of them."""
+    ordered_N = np.sort(values_N)
+    rank = (np.searchsorted(ordered_N, some, "left") + np.searchsorted(ordered_N, some, "right") + 1) / 2
+    return np.asarray(ndtri((rank - 0.5) / max(1, len(values_N))), dtype=np.float64)
 
 
 def _ladder(epochs: int) -> list[int]:

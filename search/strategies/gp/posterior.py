@@ -12,13 +12,15 @@ from search.strategies.gp.encoding import Array, Encoding
 from search.strategies.gp.evidence import Evidence
 from search.strategies.gp.gaussian_process import Kernel, Model
 from search.strategies.gp.learning_curves import LearningCurves
-from search.strategies.gp.observations import Observations, observe
+from search.strategies.gp.observations import Observations, observe_some
 from search.strategies.gp.prior_models import PriorModels
 from search.strategies.gp.study_weights import weigh_studies
 
 ROWS = 200
 FITTED_ROWS = 120
 ITERATIONS = 30
+FITS_KEPT = 4
+"""Of one process."""
 # Numbers of ended trials at which the kernel is fitted again, so that every worker has the same one.
 MILESTONES = (4, 6, 9, 13, 18, 25, 35, 50, 70, 100, 140, 200, 280, 400, 560, 800, 1200, 1800, 2800, 4500, 7500)
 # Share of the earlier studies' mean prediction that is the prior mean; the model learns the remainder.
@@ -83,9 +85,8 @@ class PosteriorCache:
 
         features: of the trials of `curves`, shape (N, C).
         """
-        observed = observe(curves)
-        chosen = observed.thin(ROWS)
-        best = float(observed.score_R.max())
+        chosen = observe_some(curves, ROWS)
+        best = float(chosen.score_R.max())
         cold = self._given(curves, features, chosen, None)
         if self._experience is not None:
             expected = self._expect(curves, features)
@@ -103,9 +104,7 @@ class PosteriorCache:
 
         place: the index of the trial; all its rows count, whichever else are left out. others: indices of others.
         """
-        observed = observe(curves)
-        own = np.flatnonzero(observed.trial_R == place)
-        chosen = observed.take(np.union1d(observed.thin_places(ROWS), own))
+        chosen = observe_some(curves, ROWS, place)
         wanted = np.concatenate([[place], others])
         return self._given(curves, features_NC, chosen, None).predict_trials(features_NC[wanted], wanted)
 
@@ -124,8 +123,8 @@ class PosteriorCache:
         key = _key(ended)
         if warm not in self._fitted or self._fitted[warm][0] != key:
             known = None if expected is None else expected.take(ended)
-            evidence = _evidence(observe(curves.take(ended)).thin(FITTED_ROWS), features_NC[ended], known)
-            self._fitted[warm] = key, gaussian_process.fit_kernel(start, evidence, ITERATIONS)
+            evidence = _evidence(observe_some(curves.take(ended), FITTED_ROWS), features_NC[ended], known)
+            self._fitted[warm] = key, _fit_once(start, evidence)
         return self._fitted[warm][1]
 
     def _start(self, warm: bool) -> Kernel:
@@ -157,9 +156,24 @@ class PosteriorCache:
             return np.ones(earlier_NK.shape[1])
         key = _key(ended)
         if self._belief is None or self._belief[0] != key:
-            compared = ended[np.unique(observe(curves.take(ended)).thin(ROWS).trial_R)]
+            compared = ended[np.unique(observe_some(curves.take(ended), ROWS).trial_R)]
             self._belief = key, weigh_studies(curves.take(compared), earlier_NK[compared])
         return self._belief[1]
+
+
+def _fit_once(start: Kernel, evidence: Evidence) -> Kernel:
+    """Return the fitted kernel; a process has a sampler and a pruner, which ask for the same ones."""
+    earlier = [] if evidence.earlier_RK is None else [evidence.earlier_RK]
+    rows = (evidence.features_RC, evidence.time_R, evidence.trial_R, evidence.score_R, *earlier)
+    key = (start.logs.tobytes(), start.owner_C.tobytes(), *(array.tobytes() for array in rows))
+    if key not in _fitted_before:
+        if len(_fitted_before) == FITS_KEPT:
+            _fitted_before.pop(next(iter(_fitted_before)), None)
+        _fitted_before[key] = gaussian_process.fit_kernel(start, evidence, ITERATIONS)
+    return _fitted_before[key]
+
+
+_fitted_before: dict[tuple[bytes, ...], Kernel] = {}
 
 
 def _milestone(curves: LearningCurves) -> NDArray[np.int64]:

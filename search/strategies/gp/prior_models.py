@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
 from search.statistics.curves import running_best
 from search.strategies.gp import gaussian_process
@@ -19,29 +20,28 @@ from search.strategies.gp.encoding import ABSENT, Array, Encoding
 from search.strategies.gp.evidence import Evidence
 from search.strategies.gp.gaussian_process import Kernel, Model
 from search.strategies.gp.learning_curves import LearningCurves
-from search.strategies.gp.observations import normal_scores, observe, take_evenly
+from search.strategies.gp.neighbours import draw_neighbours
+from search.strategies.gp.observations import observe_some, take_evenly
+from search.strategies.gp.prior_study import FEWEST_TRIALS as FEWEST_TRIALS
+from search.strategies.gp.prior_study import MOST_STUDIES as MOST_STUDIES
+from search.strategies.gp.prior_study import PriorStudy as PriorStudy
 
-MOST_STUDIES = 12
-FEWEST_TRIALS = 10
 STARTS = 4
-# Of each earlier study: rows to predict from, rows to fit to, iterations of the fit, candidates for a start.
+# Of each earlier study: rows to predict from, rows to fit to, iterations of the fit.
 ROWS = 150
 FITTED_ROWS = 110
 ITERATIONS = 25
-CANDIDATES = 10
+# Candidates for a start: points of the whole space, and in each round so many neighbours of each of the best so far.
+ANYWHERE = 1000
+ROUNDS = 4
+NEIGHBOURS = 10
+# The best so far: by the mean of all studies, and by each of them.
+BEST_TOGETHER = 30
+BEST_OF_EACH = 10
+# Standard deviations that are taken from an expected score, so that no corner is chosen that no study has looked into.
+CAUTION = 0.5
 # The smallest distance between two starts: root mean square over the parameters, in units.
 CLOSE = 0.1
-
-
-@dataclass(frozen=True, kw_only=True)
-class PriorStudy:
-    """A study to learn from, on any data set.
-
-    trials: the parameters of each trial and its learning curve, one accuracy per epoch.
-    """
-
-    name: str
-    trials: Sequence[tuple[Mapping[str, Any], Sequence[float]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,16 +70,15 @@ def fit_prior_models(encoding: Encoding, studies: Sequence[PriorStudy]) -> Prior
         return None
     models = tuple(_model(encoding, curves) for curves in known)
     logs = np.mean([model.kernel.logs for model in models], axis=0)
-    candidates = np.concatenate([_best(encoding, curves, model) for curves, model in zip(known, models, strict=True)])
-    # Rounded, so that a configuration with which several earlier studies began is one candidate.
-    candidates = np.unique(np.round(np.where(np.isnan(candidates), ABSENT, candidates), 6), axis=0)
+    tried = np.concatenate([curves.units_NP for curves in known])
+    candidates = _search(encoding, models, tried)
     features = encoding.features(candidates)
-    scores = np.stack([model.predict(features) for model in models], axis=1)
-    distances = np.linalg.norm(features[:, None] - features[None], axis=-1) / np.sqrt(len(encoding))
+    alike = cdist(features, features) < CLOSE * np.sqrt(len(encoding))
+    chosen = cover_greedily(_score(encoding, models, candidates), alike, STARTS)
     return PriorModels(
         models=models,
         kernel=replace(models[0].kernel, logs=logs),
-        starts=tuple(candidates[place] for place in cover_greedily(scores, distances < CLOSE, STARTS)),
+        starts=tuple(candidates[chosen]),
     )
 
 
@@ -105,7 +104,7 @@ def _curves(encoding: Encoding, study: PriorStudy) -> LearningCurves:
 
     def lies_within(values: Mapping[str, Any]) -> bool:
         shared = parameters.keys() & values.keys()
-        return bool(shared) and all(parameters[name].contains(values[name]) for name in shared)
+        return bool(shared) and all(not np.isnan(parameters[name].units([values[name]])).any() for name in shared)
 
     trials = [(values, curve) for values, curve in study.trials if len(curve) and lies_within(values)]
     epochs = max((len(curve) for _, curve in trials), default=1)
@@ -125,7 +124,7 @@ def _curves(encoding: Encoding, study: PriorStudy) -> LearningCurves:
 
 def _model(encoding: Encoding, curves: LearningCurves) -> Model:
     features_NC = encoding.features(curves.units_NP)
-    chosen = observe(curves).thin(ROWS)
+    chosen = observe_some(curves, ROWS)
     evidence = Evidence(
         features_RC=features_NC[chosen.trial_R],
         time_R=chosen.time_R,
@@ -137,8 +136,34 @@ def _model(encoding: Encoding, curves: LearningCurves) -> Model:
     return gaussian_process.condition(kernel, evidence)
 
 
-def _best(encoding: Encoding, curves: LearningCurves, model: Model) -> Array:
-    """Return the units of the trials with the best predictions, which a single trial's luck does not decide."""
-    reached = curves.best_N
-    expected = model.predict(encoding.features(curves.units_NP)) + 1e-3 * normal_scores(reached)
-    return curves.units_NP[np.argsort(-expected, kind="stable")[:CANDIDATES]]
+def _search(encoding: Encoding, models: Sequence[Model], tried_NP: Array) -> Array:
+    """Return the units of the configurations that the models expect most of, tried or not, and of their neighbours.
+
+    What the studies tried was drawn for one of them; what does well in most of them need not be among it.
+    """
+    random = np.random.default_rng(0)
+    # A parameter that no study has is left open: none tells which of its values are good.
+    known_P = ~np.isnan(tried_NP).all(axis=0)
+
+    def leave_open(units_NP: Array) -> Array:
+        return np.where(known_P, units_NP, np.nan)
+
+    units_NP = np.concatenate([tried_NP, leave_open(encoding.draw(random.random((ANYWHERE, len(encoding)))))])
+    for _ in range(ROUNDS):
+        best_NP = units_NP[_find_best(_score(encoding, models, units_NP))]
+        units_NP = np.concatenate([best_NP, leave_open(draw_neighbours(encoding, best_NP, NEIGHBOURS, random))])
+    # Rounded, so that a configuration that was found twice is one candidate.
+    return np.unique(np.round(np.where(np.isnan(units_NP), ABSENT, units_NP), 6), axis=0)
+
+
+def _find_best(scores_NK: Array) -> NDArray[np.int64]:
+    """Return the indices of the best configurations by the mean of all studies, and of the best ones of each study."""
+    together = np.argsort(-scores_NK.mean(1), kind="stable")[:BEST_TOGETHER]
+    return np.unique(np.concatenate([together, np.argsort(-scores_NK, axis=0, kind="stable")[:BEST_OF_EACH].ravel()]))
+
+
+def _score(encoding: Encoding, models: Sequence[Model], units_NP: Array) -> Array:
+    """Return the score that each model predicts for each configuration, less what it is unsure of, shape (N, K)."""
+    features_NC = encoding.features(units_NP)
+    predicted = [model.predict_with_spread(features_NC) for model in models]
+    return np.stack([mean - CAUTION * spread for mean, spread in predicted], axis=1)

@@ -11,10 +11,11 @@ from threadpoolctl import ThreadpoolController
 
 def use_one_thread() -> AbstractContextManager[Any]:
     """Give linear algebra one thread for the length of a block."""
-    limited: AbstractContextManager[Any] = _find_libraries().limit(limits=1, user_api="blas")
+    limited: AbstractContextManager[Any] = find_libraries().limit(limits=1, user_api="blas")
     return limited
 
 
 @cache
-def _find_libraries() -> ThreadpoolController:
+def find_libraries() -> ThreadpoolController:
+    """Look through the libraries of this process, which takes as long as a proposal."""
     return ThreadpoolController()

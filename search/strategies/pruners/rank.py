@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 
 from search.strategies.gp.encoding import Encoding
 from search.strategies.gp.learning_curves import CurveReader, LearningCurves
-from search.strategies.gp.observations import take_evenly
+from search.strategies.gp.observations import find_best, take_evenly
 from search.strategies.gp.posterior import PosteriorCache
 from search.strategies.gp.threads import use_one_thread
 from search.strategies.pruners.plateau import is_waiting
@@ -74,7 +74,7 @@ class RankPruner(BasePruner):
             # There is one configuration: only values tell its trials apart.
             reached_N = curves.best_within(int(curves.epochs_N[place]))
             return float((reached_N > reached_N[place]).sum())
-        features_NC = self._encoding.features(curves.units_NP)
+        features_NC = curves.features(self._encoding)
         others, weight_N = choose_rivals(curves, place)
         mean, spread = self._posteriors.predict_ends(curves, features_NC, place, others)
         ahead = np.flatnonzero(mean[1:] > mean[0] + MARGIN * spread[0])
@@ -93,7 +93,9 @@ def choose_rivals(curves: LearningCurves, place: int) -> tuple[NDArray[np.int64]
     others = reported[reported != place]
     if len(others) <= COMPARED:
         return others, np.ones(len(others))
-    order = others[np.argsort(-curves.best_N[others], kind="stable")]
-    best, rest = order[: COMPARED // 2], take_evenly(np.sort(order[COMPARED // 2 :]), COMPARED // 2)
+    reached = curves.best_N[others]
+    top = find_best(reached, COMPARED // 2)
+    best = others[top[np.argsort(-reached[top], kind="stable")]]
+    rest = take_evenly(np.delete(others, top), COMPARED // 2)
     share = (len(others) - len(best)) / len(rest)
     return np.concatenate([best, rest]), np.concatenate([np.ones(len(best)), np.full(len(rest), share)])

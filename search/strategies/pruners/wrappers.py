@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from optuna.pruners import BasePruner
+from optuna.pruners import BasePruner, HyperbandPruner, SuccessiveHalvingPruner
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
@@ -14,6 +14,9 @@ from search.statistics.curves import best_value
 from search.strategies.pruners.audit import AUDITED, audited_trials, count_further_epochs
 from search.strategies.pruners.survivors import count_owed
 from storage import optuna_adapter
+
+RECORDING = (SuccessiveHalvingPruner, HyperbandPruner)
+"""Pruners that are always asked, because they record which rungs a trial has reached."""
 
 
 class CompletionGuarantee(BasePruner):
@@ -31,10 +34,10 @@ class CompletionGuarantee(BasePruner):
         self._planned = trials
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
-        # The pruner is always asked first: successive halving records which rungs a trial has reached.
-        if not self._pruner.prune(study, trial):
+        runs_on = 3 * len(trial.intermediate_values) > 2 * self._epochs
+        if runs_on and not isinstance(self._pruner, RECORDING):
             return False
-        if 3 * len(trial.intermediate_values) > 2 * self._epochs:
+        if not self._pruner.prune(study, trial) or runs_on:
             return False
         trials = study.get_trials(deepcopy=False)
         completed = sum(other.state == TrialState.COMPLETE for other in trials)

@@ -13,9 +13,10 @@ from scipy.stats import qmc
 from objectives.base.seeds import derive_seed
 from search.strategies.gp.encoding import Array, Encoding
 from search.strategies.gp.learning_curves import LearningCurves
+from search.strategies.gp.neighbours import draw_neighbours
 from search.strategies.gp.posterior import PosteriorCache
 from search.strategies.gp.prior_models import PriorModels
-from search.strategies.samplers.repeats import Tried, find_begun
+from search.strategies.samplers.repeats import MOST_LISTED, Tried, find_begun
 
 # Length of the scrambled Sobol sequence.
 SOBOL_POINTS = 32
@@ -32,8 +33,6 @@ OPTIMISM = 0.7
 BEST = 10
 NEIGHBOURS = 30
 ANYWHERE = 250
-# Spaces of at most this many configurations are listed when drawing finds none that has not been tried.
-MOST_LISTED = 10_000
 # In such a space, the most trials that have just begun whose proposals are worked out; each takes some milliseconds.
 MOST_EXPECTED = 64
 
@@ -47,7 +46,6 @@ class Proposer:
         self._experience = experience
         self._sobol = encoding.draw(qmc.Sobol(len(encoding), rng=_random(seed, "sobol")).random(SOBOL_POINTS))
         self._posterior_cache = PosteriorCache(encoding, experience)
-        self._is_choice = np.array([parameter.choices > 0 for parameter in encoding.parameters])
 
     def propose(self, curves: LearningCurves, number: int, fixed: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parameters of trial `number`; those in `fixed` are already decided."""
@@ -146,18 +144,12 @@ class Proposer:
         return np.asarray(again[np.argmax(random.normal(mean, spread))], dtype=np.float64)
 
     def _candidates(self, curves: LearningCurves, random: np.random.Generator) -> Array:
-        """Return units of points of the whole space and of neighbours of the best trials, snapped to valid values."""
+        """Return units of points of the whole space and of neighbours of the best trials."""
         reached = curves.best_N
         best = curves.units_NP[np.argsort(-reached, kind="stable")[:BEST]]
-        near = np.repeat(best, NEIGHBOURS, axis=0)
-        near = np.where(np.isnan(near), random.random(near.shape), near)
-        scale = np.exp(random.uniform(np.log(0.02), np.log(0.3), (len(near), 1)))
-        moved = scale * random.normal(size=near.shape) * (random.random(near.shape) < 0.5)
-        drawn = (random.random(near.shape) < 1.5 * scale) & self._is_choice
-        near = np.where(drawn, random.random(near.shape), np.where(self._is_choice, near, near + moved))
+        near = draw_neighbours(self._encoding, best, NEIGHBOURS, random)
         starts = [] if self._experience is None else list(self._experience.starts)
-        snapped = self._encoding.snap(np.clip(near, 0, 1))
-        return np.concatenate([self._anywhere(ANYWHERE, random), snapped, *(start[None] for start in starts)])
+        return np.concatenate([self._anywhere(ANYWHERE, random), near, *(start[None] for start in starts)])
 
     def _anywhere(self, count: int, random: np.random.Generator) -> Array:
         return self._encoding.draw(random.random((count, len(self._encoding))))

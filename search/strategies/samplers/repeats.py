@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from search.strategies.gp.encoding import Array, Encoding
 from search.strategies.gp.learning_curves import LearningCurves
 
+MOST_LISTED = 10_000
+"""Spaces of at most this many configurations are listed when drawing finds none that has not been tried."""
+
 
 class Tried:
     """The configurations of a study's trials, running and failed ones included.
@@ -25,7 +28,7 @@ class Tried:
     def __init__(self, encoding: Encoding, curves: LearningCurves) -> None:
         self._encoding = encoding
         self._curves = curves
-        self.features_NC = encoding.features(curves.units_NP)
+        self.features_NC = curves.features(encoding)
         self._whole = np.flatnonzero(encoding.are_whole(curves.units_NP))
         self._keys = set(_keys(self.features_NC[self._whole]))
         if curves.failed_FP is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from search.strategies.gp.prior_models import PriorStudy
+from search.strategies.gp.prior_study import PriorStudy
 
 FOLDER = Path(__file__).parent
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import multiprocessing
 import os
@@ -27,6 +28,9 @@ from tests.benchmarks.service import made_up
 from tests.benchmarks.service.history import EPOCHS, fill
 
 STUDY = "study"
+# What the server imports from which workers are forked; these modules are imported by what uses them.
+for name in ("search.strategies.samplers.curves", "search.strategies.pruners.rank"):
+    importlib.import_module(name)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ import pytest
 from torch import nn
 
 import objectives.studies
+from objectives.base.errors import ObjectiveError
 from objectives.core.objective import Objective
 from objectives.diagnosis.faults import Kind, diagnose
 from objectives.diagnosis.records import LARGEST, EpochRecord, LayerRecord, NetworkRecord
@@ -76,7 +77,10 @@ def test_networks_of_the_shipped_spaces_that_learn_are_not_accused() -> None:
             continue
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=number))
         config = shipped.space.sample(study.ask())
-        _, faults, curve = watch(replace(shipped, data="digits"), config, epochs=6, seed=number)
+        try:
+            _, faults, curve = watch(replace(shipped, data="digits"), config, epochs=6, seed=number)
+        except ObjectiveError:  # a schedule that needs more epochs
+            continue
         if max(curve.of("accuracy"), default=0.0) > 0.8:
             learned += 1
             accused += [(name, number, str(fault)) for fault in faults]

@@ -71,3 +71,9 @@ def test_what_an_objective_needs_is_imported_without_torch() -> None:
     loaded, count = ended.stdout.split()
     assert loaded == "False"
     assert int(count) > 5
+
+
+def test_a_look_at_a_study_imports_nothing_that_trains_or_fits() -> None:
+    code = "import sys, search.api.session; print({'torch', 'scipy', 'alembic', 'pandas', 'sklearn'} & {*sys.modules})"
+    ended = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout == "set()\n"

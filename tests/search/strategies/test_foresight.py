@@ -68,7 +68,8 @@ def train_plan(name: str, trials: int, epochs: int, seed: int) -> Foresight:
     chance = random.Random(seed)
     setting = StrategySetting(space=SPACE, epochs=epochs, seed=seed, trials=trials)
     sampler, pruner = build_strategies("random", name, setting, audit=0.0)
-    made = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
+    # By the name of the study Hyperband divides the trials among its brackets.
+    made = optuna.create_study(study_name=f"plan-{seed}", direction="maximize", sampler=sampler, pruner=pruner)
     trained = complete = 0
     for _ in range(trials):
         trial = made.ask()

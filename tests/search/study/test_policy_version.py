@@ -33,7 +33,7 @@ REQUEST = StudyRequest(study="old", objective=OBJECTIVE, epochs=EPOCHS, trials=4
 def newer(database: Database, monkeypatch: pytest.MonkeyPatch) -> str:
     """A study that this program has created, and a newer program; the name of the study."""
     create_or_continue(database, REQUEST, load())
-    monkeypatch.setitem(SAMPLERS, "curves", replace(SAMPLERS["curves"], version=4))
+    monkeypatch.setitem(SAMPLERS, "curves", replace(SAMPLERS["curves"], version=5))
     return REQUEST.study
 
 
@@ -43,7 +43,7 @@ def test_the_policy_of_a_new_study_is_stored(database: Database) -> None:
 
 
 def test_a_newer_policy_is_refused(database: Database, newer: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = r"has the search policy curves/3\+rank/3, and this program has curves/4\+rank/3.*--fork NAME"
+    expected = r"has the search policy curves/4\+rank/3, and this program has curves/5\+rank/3.*--fork NAME"
     with pytest.raises(UsageError, match=expected):
         create_or_continue(database, REQUEST, load())
     with pytest.raises(UsageError, match=expected):
@@ -64,7 +64,7 @@ def test_a_newer_policy_is_refused(database: Database, newer: str, monkeypatch: 
 def test_a_newer_pruner_is_refused_too(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     create_or_continue(database, REQUEST, load())
     monkeypatch.setitem(PRUNERS, "rank", replace(PRUNERS["rank"], version=4))
-    with pytest.raises(UsageError, match=r"this program has curves/3\+rank/4"):
+    with pytest.raises(UsageError, match=r"this program has curves/4\+rank/4"):
         create_or_continue(database, REQUEST, load())
 
 
@@ -81,7 +81,7 @@ def test_what_does_not_search_needs_no_policy(database: Database, newer: str) ->
 
 def test_a_fork_has_the_newer_policy(database: Database, newer: str) -> None:
     record, _ = fork_study(database, StudyRequest(study=newer, fork="new"), load())
-    assert StudySpec.from_json(record.spec).policy == "curves/4+rank/3"
+    assert StudySpec.from_json(record.spec).policy == "curves/5+rank/3"
     resume_study(database, StudyRequest(study="new"), load())
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import optuna
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from search.workers.claims import ClaimedTrial, TrialClaimer
 from storage import url
@@ -15,7 +15,7 @@ from storage.database import Database, open_database
 from storage.leasing import leases
 from storage.leasing.fencing import LeaseFence
 from storage.leasing.leases import Lease
-from storage.optuna_adapter import get_trial_id
+from storage.optuna_adapter import get_engine, get_stored, get_study_id, get_trial_id
 from storage.records import studies
 from storage.records.studies import StudyRecord
 
@@ -104,6 +104,38 @@ def test_a_repeated_claim_gives_the_trial_that_is_held(
         assert fence.lease.token == 1
     with database.engine.begin() as connection:
         assert connection.scalar(text("SELECT count(*) FROM trials")) == 1
+
+
+def test_a_claim_whose_answer_was_lost_is_not_made_again(database_url: str, record: StudyRecord) -> None:
+    with claimer(database_url, "a") as (a, fence), claimer(database_url, "b") as (b, _):
+        assert number_of(a.claim()) == 0
+        fence.lease = None  # as if the connection had broken after the commit
+        assert (number_of(b.claim()), number_of(a.claim())) == (1, 0)
+        a.release()
+        assert number_of(b.claim()) == 1
+
+
+def test_a_trial_is_claimed_begun_and_ended_in_a_round_trip_each(
+    database: Database, database_url: str, record: StudyRecord
+) -> None:
+    studies.raise_budget(database.engine, record.study_id, 3)
+    with claimer(database_url, "a") as (a, fence):
+        sent: list[str] = []
+        for number in range(3):
+            if number == 2:  # statements are prepared by then, and the parameters' distributions known
+                engine = get_engine(a._history.backend)
+                event.listen(engine, "before_cursor_execute", lambda _, __, sql, *___: sent.append(sql))
+            claimed = a.claim()
+            assert claimed is not None
+            study = claimed.trial.study
+            with a._history.holding(get_study_id(study), news=not claimed.news), a._history.gathering(claimed.lease):
+                claimed.trial.suggest_float("x", 0, 1)
+            with a._history.ending(claimed.lease, get_stored(claimed.trial), lambda: None):
+                study.tell(claimed.trial, 0.5)
+            fence.lease = None
+        assert len(sent) == 3
+    stored = optuna.load_study(study_name="s", storage=database.optuna).trials
+    assert [(trial.state.name, trial.value, list(trial.params)) for trial in stored] == [("COMPLETE", 0.5, ["x"])] * 3
 
 
 def test_a_release_is_for_the_next_worker(database: Database, database_url: str, record: StudyRecord) -> None:

@@ -9,13 +9,12 @@ from pathlib import Path
 import optuna
 import pytest
 from optuna.storages import RDBStorage
-from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from storage import url
 from storage.connecting import sessions
 from storage.connecting.retry import is_outage
-from storage.connecting.statements import execute_at_once
+from storage.connecting.statements import Statement, execute_at_once
 from storage.copying.upgrades import plan_upgrade
 from storage.database import open_database
 from storage.errors import SchemaMismatch, UnknownStudy
@@ -163,5 +162,5 @@ def test_every_transaction_is_read_committed_whatever_the_default_is(
         record = studies.create(database, "s", {}, 1)
         assert start_trial(database.engine, record.study_id, "w", 60.0).token == 1
         if not pooled:
-            [row] = execute_at_once(database.engine, text("SELECT current_setting('transaction_isolation')"), {})
+            [row] = execute_at_once(database.engine, Statement("SELECT current_setting('transaction_isolation')"), {})
             assert row == ("read committed",)

@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import optuna
 import pytest
@@ -21,7 +22,7 @@ from storage.history import rows
 from storage.leasing import leases
 from storage.leasing.beats import Beat
 from storage.leasing.fencing import LeaseFence
-from storage.optuna_adapter import get_study_id, get_trial_id
+from storage.optuna_adapter import get_stored, get_study_id, get_trial_id, note_report
 from storage.records import epochs, studies
 from storage.records.studies import StudyRecord
 
@@ -59,14 +60,19 @@ class Worker:
                 beat = Beat(worker=self.name, study_id=get_study_id(self.study), device="cpu")
                 metrics = {self.epoch: {"accuracy": chance.random()}}
                 epochs.record(self.database.engine, beat, lease, metrics, lease_seconds=SECONDS)
+                note_report(self.trial, self.epoch, metrics[self.epoch]["accuracy"])
                 self.epoch += 1
             case "note":
                 self.trial.set_user_attr("note", chance.randrange(100))
             case "end":
-                with self.database.history.gathering(lease, until_end=True):
+                with self.database.history.ending(lease, get_stored(self.trial), no_epochs_are_missing):
                     self.trial.set_user_attr("reason", "pruner")
                     self.study.tell(self.trial, state=TrialState.PRUNED, skip_if_finished=True)
                 self.trial = self.fence.lease = None
+
+
+def no_epochs_are_missing() -> None:
+    raise AssertionError("every epoch is stored")
 
 
 @contextmanager
@@ -151,7 +157,9 @@ def test_a_server_that_was_started_again_is_read_again(
     with database.engine.begin() as connection:
         connection.execute(text("DELETE FROM trial_intermediate_values"))
     assert worker.study.get_trials()[0].intermediate_values == {0: 0.5}, "the test does not need the restart"
-    monkeypatch.setattr(rows, "_NEWS", rows._NEWS.replace("pg_postmaster_start_time()::text", "'later'"))
+    monkeypatch.setattr(
+        rows, "_NEWS", replace(rows._NEWS, sql=rows._NEWS.sql.replace("pg_postmaster_start_time()::text", "'later'"))
+    )
     assert worker.study.get_trials()[0].intermediate_values == {}
 
 
@@ -171,24 +179,48 @@ def test_gathered_writes_are_one_commit_or_none(database: Database, record: Stud
     assert database.optuna.get_trial(trial_id).user_attrs == {}
 
 
-@pytest.mark.parametrize("until_end", [False, True])
-def test_nothing_is_added_to_a_trial_that_has_ended(database: Database, record: StudyRecord, until_end: bool) -> None:
+@pytest.mark.parametrize("ends", [False, True])
+def test_nothing_is_added_to_a_trial_that_has_ended(database: Database, record: StudyRecord, ends: bool) -> None:
     worker = Worker(database, "a")
     with worker.fence.claiming():
         trial = worker.study.ask()
     lease = worker.fence.lease
     assert lease is not None
     worker.study.tell(trial, 0.5)
-    gathering = database.history.gathering(lease, until_end=until_end)
-    if until_end:
-        with gathering:
+    if ends:
+        with database.history.ending(lease, get_stored(trial), no_epochs_are_missing):
             trial.set_user_attr("reason", "late")
             worker.study.tell(trial, 0.7, skip_if_finished=True)
     else:
-        with pytest.raises(UpdateFinishedTrialError), gathering:
+        with pytest.raises(UpdateFinishedTrialError), database.history.gathering(lease):
             trial.set_user_attr("reason", "late")
     kept = database.optuna.get_trial(get_trial_id(trial))
     assert (kept.value, kept.user_attrs) == (0.5, {})
+
+
+def test_a_trial_ends_with_the_epochs_that_a_server_has_lost(database: Database, record: StudyRecord) -> None:
+    """A server that breaks down may lose the last ones, for whose commits nobody waited."""
+    worker = Worker(database, "a")
+    with worker.fence.claiming():
+        trial = worker.study.ask()
+    lease = worker.fence.lease
+    assert lease is not None
+    beat = Beat(worker="a", study_id=record.study_id, device="cpu")
+    metrics = {0: {"accuracy": 0.5}, 1: {"accuracy": 0.75}}
+
+    def store() -> None:
+        epochs.record(database.engine, beat, lease, metrics, lease_seconds=SECONDS)
+
+    store()
+    note_report(trial, 0, 0.5)
+    note_report(trial, 1, 0.75)
+    with database.engine.begin() as connection:
+        connection.execute(text("DELETE FROM trial_intermediate_values WHERE step = 1"))
+        connection.execute(text("DELETE FROM depthsearch.epochs WHERE epoch = 1"))
+    with database.history.ending(lease, get_stored(trial), store):
+        worker.study.tell(trial, state=TrialState.PRUNED)
+    kept = database.optuna.get_trial(get_trial_id(trial))
+    assert (kept.state, kept.value, kept.intermediate_values) == (TrialState.PRUNED, 0.75, {0: 0.5, 1: 0.75})
 
 
 def test_a_lease_that_passes_on_keeps_its_count(database: Database, record: StudyRecord) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from search.strategies.gp.learning_curves import LearningCurves
-from search.strategies.gp.observations import Observations, normal_scores, observe, take_evenly
+from search.strategies.gp.observations import Observations, normal_scores, observe, observe_some, take_evenly
 
 
 def curves(*best: list[float], epochs: int = 10) -> LearningCurves:
@@ -49,6 +49,21 @@ def test_thinning_keeps_the_best_half_and_some_of_all_others() -> None:
     assert set(range(90, 100)) <= set(kept)
     assert kept.min() == 0
     assert whole.thin(100) is whole
+
+
+def test_some_observations_are_those_that_thinning_keeps_with_the_same_scores() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        # Rounded: many values are equal, and the order of equal ones counts.
+        best = [sorted(np.round(random.random(random.integers(0, 11)), 1)) for _ in range(60)]
+        made = curves(*best, [-np.inf])
+        whole = observe(made)
+        kept, some = whole.thin(40), observe_some(made, 40)
+        for one, other in zip(vars(kept).values(), vars(some).values(), strict=True):
+            assert one.tolist() == other.tolist()
+        own = {(trial, time) for trial, time in zip(whole.trial_R, whole.time_R, strict=True) if trial == 7}
+        more = observe_some(made, 40, 7)
+        assert own <= {*zip(more.trial_R, more.time_R, strict=True)}
 
 
 def test_evenly_takes_both_ends() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import optuna
 import pytest
-from optuna.pruners import NopPruner, ThresholdPruner
-from optuna.trial import TrialState
+from optuna.pruners import NopPruner, SuccessiveHalvingPruner, ThresholdPruner
+from optuna.trial import FrozenTrial, TrialState
 
 from search.display.status_report import format_audit
 from search.strategies.pruners.audit import AUDITED, summarize_audit
@@ -39,6 +39,26 @@ def test_a_trial_past_two_thirds_is_let_finish() -> None:
         trial.report(0.1, epoch)
         pruned.append(trial.should_prune())
     assert pruned == [True] * 6 + [False] * 3
+
+
+def test_a_pruner_is_not_asked_about_a_trial_that_runs_on_unless_it_records_rungs() -> None:
+    asked = []
+
+    class Asked(SuccessiveHalvingPruner):
+        def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+            asked.append((type(self).__name__, len(trial.intermediate_values)))
+            return False
+
+    class AskedEarly(ThresholdPruner):
+        prune = Asked.prune
+
+    for pruner in (Asked(), AskedEarly(lower=2.0)):
+        made = optuna.create_study(direction="maximize", pruner=CompletionGuarantee(pruner, 3, None))
+        trial = made.ask()
+        for epoch in range(3):
+            trial.report(0.1, epoch)
+            assert not trial.should_prune()
+    assert asked == [("Asked", 1), ("Asked", 2), ("Asked", 3), ("AskedEarly", 1), ("AskedEarly", 2)]
 
 
 @pytest.mark.parametrize(
