@@ -11,7 +11,7 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial
 from plotly.colors import sample_colorscale
 
-from search.report.plots.style import ACCURACY, shorten
+from search.report.plots.style import ACCURACY, shorten_shown
 
 ABSENT = -0.1
 """The height of a trial that does not have a parameter, below the axis."""
@@ -51,8 +51,10 @@ def draw_lines(trials: Sequence[FrozenTrial], names: Sequence[str]) -> go.Figure
         )
     for place, axis in enumerate(axes):
         _draw_axis(figure, place, axis)
-    titles = [f"{'<br>' * (place % 2)}{shorten(axis.title, 20)}" for place, axis in enumerate(axes)]
-    figure.update_xaxes(tickvals=list(range(len(axes))), ticktext=titles, range=[-0.3, len(axes) - 0.3], showline=False)
+    titles = [f"{'<br>' * (place % 2)}{shorten_shown(axis.title, 19)}" for place, axis in enumerate(axes)]
+    figure.update_xaxes(
+        tickangle=0, tickvals=list(range(len(axes))), ticktext=titles, range=[-0.3, len(axes) - 0.3], showline=False
+    )
     figure.update_yaxes(visible=False, range=[ABSENT - 0.04, 1.04])
     return figure
 
@@ -63,7 +65,7 @@ def _draw_axis(figure: go.Figure, place: int, axis: Axis) -> None:
         figure.add_annotation(
             x=place,
             y=height,
-            text=shorten(text, 14),
+            text=shorten_shown(text, 10),
             showarrow=False,
             xanchor="left",
             xshift=3,

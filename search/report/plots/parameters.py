@@ -17,7 +17,7 @@ from search.report.importances import collect, measure_importances, rank_paramet
 from search.report.plots.data import PlotData, ReportedEpoch
 from search.report.plots.parallel import draw_lines
 from search.report.plots.shown import show_as_text
-from search.report.plots.style import ACCURACY, BLUE, DARK_GREY, NAVY, as_text, choose_log_ticks, shorten, style
+from search.report.plots.style import ACCURACY, BLUE, DARK_GREY, NAVY, as_text, choose_log_ticks, shorten_shown, style
 
 MOST_IN_A_SLICE = 12
 SLICE_COLUMNS = 4
@@ -55,9 +55,9 @@ def _draw_slice(figure: go.Figure, trials: Sequence[FrozenTrial], name: str, *, 
         row=row,
         col=column,
     )
-    axis = {"title": {"text": shorten(name, 24), "standoff": 4}, "row": row, "col": column}
+    axis = {"title": {"text": shorten_shown(name, 20), "standoff": 4}, "row": row, "col": column}
     if isinstance(found, CategoricalDistribution):
-        choices, texts = list(found.choices), [shorten(str(choice), 12) for choice in found.choices]
+        choices, texts = list(found.choices), [shorten_shown(str(choice), 9) for choice in found.choices]
         axis |= {"categoryorder": "array", "categoryarray": choices, "tickvals": choices, "ticktext": texts}
         figure.update_xaxes(type="category", **axis)
         return
@@ -76,10 +76,20 @@ def draw_contour(data: PlotData) -> go.Figure:
     drawn = sample_evenly(completed, MOST_CONTOURED)
     study, names = _choose_pairs(data, drawn)
     figure = _set_ticks(visualization.plot_contour(study, params=names, target_name=ACCURACY))
-    # A browser reports each empty trace as an error: Optuna's panels of a parameter with itself have one.
-    figure.data = [trace for trace in figure.data if trace.x is not None and len(trace.x)]
+    _fill_diagonal(figure, study, names)
     note = f"{len(drawn)} of {len(completed)} completed trials, from every rank" if len(drawn) < len(completed) else ""
     return style(figure, data.name, "value by pairs of parameters", note or data.describe_left_out(), panels=len(names))
+
+
+def _fill_diagonal(figure: go.Figure, study: Study, names: Sequence[str]) -> None:
+    """Give Optuna's panels of a parameter with itself, which are empty, values that are not seen.
+
+    Without any, browsers report errors; without the panels, labels of rows and columns are gone.
+    """
+    empty = [trace for trace in figure.data if trace.type == "scatter" and trace.x is None]
+    for trace, name in zip(empty, sorted(names), strict=False):  # one pair alone has no such panels
+        values = [trial.params[name] for trial in study.trials if name in trial.params]
+        trace.update(x=values, y=values, mode="markers", opacity=0, hoverinfo="skip", showlegend=False)
 
 
 def sample_evenly(trials: Sequence[FrozenTrial], most: int) -> list[FrozenTrial]:

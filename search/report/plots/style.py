@@ -46,6 +46,11 @@ def shorten(text: str, length: int = 32) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
+def shorten_shown(text: str, length: int) -> str:
+    """Return what `as_text` made, of at most this length as it is shown."""
+    return html.escape(shorten(html.unescape(text), length), quote=False)
+
+
 def choose_log_ticks(low: float, high: float, most: int = 4) -> list[float]:
     """Return at most so many round numbers from `low` to `high` for a logarithmic axis, about evenly spread."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)

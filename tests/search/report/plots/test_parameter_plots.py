@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from optuna.trial import TrialState
 
@@ -17,7 +19,7 @@ from search.report.plots.parameters import (
     sample_evenly,
 )
 from search.report.plots.shown import show_as_text
-from search.report.plots.style import choose_log_ticks
+from search.report.plots.style import choose_log_ticks, shorten_shown
 from tests.search.report.plots.made import make_data, make_trial, report
 
 TRIALS = (
@@ -77,7 +79,19 @@ def test_a_large_contour_draws_trials_of_every_rank_and_says_so(monkeypatch: pyt
     monkeypatch.setattr(parameters, "MOST_CONTOURED", 3)
     figure = draw_contour(make_data(*trials))
     assert "3 of 4 completed trials" in figure.layout.title.text
-    assert {len(trace.x) for trace in figure.data if trace.type == "scatter"} == {3}
+    assert {len(trace.x) for trace in figure.data if trace.type == "scatter" and trace.x} == {3}
+
+
+def test_pairs_keep_the_names_of_every_row_and_column() -> None:
+    figure = draw_contour(make_data(*TRIALS))
+    titles = Counter(axis.title.text for axis in (*figure.select_xaxes(), *figure.select_yaxes()) if axis.title.text)
+    assert titles == dict.fromkeys(("batch_size", "learning_rate", "momentum", "norm"), 2)
+    assert all(trace.x is not None for trace in figure.data)
+
+
+def test_what_is_too_long_is_cut_as_it_is_shown() -> None:
+    assert shorten_shown("a&lt;b&gt;c", 5) == "a&lt;b&gt;c"
+    assert shorten_shown("a&lt;b&gt;c", 4) == "a&lt;b…"
 
 
 @pytest.mark.parametrize(
