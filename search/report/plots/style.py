@@ -11,7 +11,7 @@ from objectives.base.printable import escape_controls
 
 GREY, DARK_GREY, BLUE, NAVY, ORANGE, GREEN = "#b6bcc6", "#7d8693", "#5b8fd6", "#12305e", "#e08214", "#23824a"
 ACCURACY = "validation accuracy"
-WIDE = 720
+WIDE = 860
 """The least width in pixels of a figure of many panels; a narrower window scrolls."""
 
 

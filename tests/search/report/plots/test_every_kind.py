@@ -58,7 +58,7 @@ def test_a_page_opens_without_a_network(tmp_path: Path) -> None:
     text = page.read_text()
     assert text.count("</script") == plain.read_text().count("</script")  # no name ends a script
     assert 'src="http' not in text
-    assert "min-width: 720px" in text
+    assert "min-width: 860px" in text
     assert "<title>&lt;b&gt;own" in text
 
 
