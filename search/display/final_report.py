@@ -68,7 +68,7 @@ def _show_uncertainty(mean_deviation: float | None, abstention: Sequence[Abstent
             f"standard deviation of the predicted class's probability over the samples: {mean_deviation:.4f} on average"
         )
     if abstention:
-        kind = "probability" if mean_deviation is None else "deviation"
+        kind = "probability" if mean_deviation is None else "probability less its deviation"
         say(f"accuracy if only the most certain images (by {kind}) are answered: {describe_abstention(abstention)}")
 
 

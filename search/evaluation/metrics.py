@@ -46,8 +46,11 @@ class Predictions:
 
     @property
     def certainty_N(self) -> NDArray[np.float32]:
-        """What tells certain predictions from others: a low deviation where there is one, else a high probability."""
-        return self.confidence_N if self.deviation_N is None else -self.deviation_N
+        """What tells certain predictions from others: the probability, less its deviation where there is one.
+
+        A low deviation alone would not: probabilities near 0 hardly deviate either.
+        """
+        return self.confidence_N if self.deviation_N is None else self.confidence_N - self.deviation_N
 
     @property
     def mean_deviation(self) -> float | None:

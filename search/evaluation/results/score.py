@@ -66,8 +66,8 @@ class Outcome:
     """The mean standard deviation of the predicted classes' probabilities over the samples of Monte Carlo dropout; None
     for a network that does not sample."""
     abstention: tuple[AbstentionPoint, ...] = ()
-    """The test accuracy over the images that the network is most certain about: by a low deviation if it samples, else
-    by a high probability; empty if the score does not tell."""
+    """The test accuracy over the images that the network is most certain about: by the predicted class's probability,
+    less its deviation if the network samples; empty if the score does not tell."""
     epochs: int
     """How many the winner was retrained for."""
     seed: int

@@ -26,10 +26,15 @@ def test_of_equally_certain_images_the_first_are_answered() -> None:
     assert measure_abstention(np.array([False]), np.array([0.3]))[-1].accuracy == 0.0
 
 
-def test_a_low_deviation_is_certain_and_is_stored_with_the_prediction() -> None:
+def test_a_deviation_makes_uncertain_and_is_stored_with_the_prediction() -> None:
     found = Predictions(
         classes_N=np.array([1, 0]), confidence_N=np.array([0.5, 0.9], "f4"), deviation_N=np.array([0.25, 0.75], "f4")
     )
+    # Low probabilities do not deviate much either, so that the deviation alone says little.
+    unsure = Predictions(
+        classes_N=np.array([1, 0]), confidence_N=np.array([0.3, 0.9], "f4"), deviation_N=np.array([0.1, 0.2], "f4")
+    )
+    assert unsure.certainty_N.argmax() == 1
     assert found.certainty_N.argmax() == 0
     assert found.mean_deviation == 0.5
     rows = np.frombuffer(

@@ -129,7 +129,9 @@ def test_measuring_for_people(common: tuple[str | Path, ...]) -> None:
         "+ mc_dropout:samples=4",
     ]
     assert shown[4].startswith("standard deviation of the predicted class's probability over the samples: 0.")
-    assert shown[5].startswith("accuracy if only the most certain images (by deviation) are answered: 0.")
+    assert shown[5].startswith(
+        "accuracy if only the most certain images (by probability less its deviation) are answered: 0."
+    )
 
 
 @pytest.mark.slow
