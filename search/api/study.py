@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from search.errors import UsageError
+from search.api.open_study import OpenStudy
 
 if TYPE_CHECKING:  # what methods return; each method imports what it needs
-    import optuna
-
     from objectives.core.objective import Objective
-    from search.api.session import Session
     from search.api.training import Progress
     from search.evaluation.results.score import Score
     from search.study.status_types import Status
-    from search.study.trials import Curve, Trial, Trials
 
 
-class Study:
+class Study(OpenStudy):
     """A search of one objective, kept in a storage; make one with `create` or `open`.
 
     The embedded server, if used, runs until `close`, the end of a `with` block, or the end of the program.
     """
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._close = weakref.finalize(self, session.close)
-        self.name: str = session.record.name
-        self.notes: tuple[str, ...] = tuple(session.plan.notes if session.plan is not None else ())
-        """Warnings about the plan of a study that was just created, one sentence each."""
 
     @classmethod
     def create(
@@ -45,6 +33,8 @@ class Study:
         seed: int | None = None,
         train_examples: int | None = None,
         sampler: str | None = None,
+        points: int | None = None,
+        repeats: int | None = None,
         pruner: str | None = None,
         audit: float | None = None,
         experience: str | None = None,
@@ -63,6 +53,8 @@ class Study:
             seed: Seed of the split, the proposals and the weights. Default: 0.
             train_examples: How many training images to use, a stratified part of all. Default: all.
             sampler, pruner: Names from docs/reference/samplers-and-pruners.md. Default: the search policy's.
+            points: How many values of each range `sampler="grid"` tries.
+            repeats: Trials of each configuration, which differ by seed; its value is their mean. Default: 1.
             audit: Share of the stopped trials that are trained to the end, from 0 to 1.
             experience: Earlier studies to learn from: `all` (the default), `shipped`, `none`, or `NAME,NAME`.
             overrides: Changes of the space: `{"width": "16:512", "optimizer": "nesterov,adamw", "dropout": 0.1}`.
@@ -88,6 +80,8 @@ class Study:
             seed=seed,
             train_examples=train_examples,
             sampler=sampler,
+            points=points,
+            repeats=repeats,
             pruner=pruner,
             audit=audit,
             experience=experience,
@@ -156,36 +150,21 @@ class Study:
         )
         return training.run_here(session, request, change(session.settings, device=device, workers=workers), progress)
 
-    def status(self) -> Status:
-        """Read the study's state: counts, budget, workers, the best trial, the score."""
-        return self._opened().view.status()
+    def try_(self, *configurations: Mapping[str, object]) -> tuple[int, ...]:
+        """Let the study train these configurations next, within its budget; return the numbers of their trials.
 
-    @property
-    def best(self) -> Trial | None:
-        """The completed trial with the highest validation accuracy; None until a trial has completed."""
-        return self._opened().best()
-
-    @property
-    def trials(self) -> Trials:
-        """Every trial, read from the storage now."""
-        return self._opened().trials()
-
-    def curves(self, trial: Trial | int) -> Curve:
-        """Read every metric of a trial's epochs.
+        Args:
+            configurations: Parameters by name, such as `{"depth": 3, "optimizer": "adamw"}`; what one leaves open, the
+                sampler chooses.
 
         Raises:
-            UsageError: The study has no trial of that number.
+            SpaceError: A value is not in the study's space; nothing is added.
+            UsageError: There is none, or the study trains a grid.
         """
-        return self._opened().curve(trial if isinstance(trial, int) else trial.number)
+        from search.api.studies import enqueue
 
-    @property
-    def optuna(self) -> optuna.Study:
-        """The study as Optuna's own object, for its plots and importances; do not add trials to it."""
-        return self._opened().load_optuna()
-
-    def stop(self) -> None:
-        """Tell the study's workers, on every machine, to end after their present step."""
-        self._opened().stop()
+        given = [{name: str(value) for name, value in each.items()} for each in configurations]
+        return tuple(one.trial for one in enqueue(self._opened(), given).trials)
 
     def final(
         self,
@@ -230,21 +209,3 @@ class Study:
         )
         settings = change(session.settings, device=device)
         return score_in_process(session, request, settings, progress)
-
-    def close(self) -> None:
-        """Close the storage; the embedded server stops unless another program uses it. A second call does nothing."""
-        self._close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<Study {self.name!r}{'' if self._close.alive else ', closed'}>"
-
-    def _opened(self) -> Session:
-        if not self._close.alive:
-            raise UsageError(f"study {self.name!r} is closed; open it again with Study.open({self.name!r})")
-        return self._session

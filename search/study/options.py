@@ -29,6 +29,9 @@ from search.strategies.registry import (
 # Counts and seconds alike: what fits the storage's columns.
 LARGEST = 2**31 - 1
 
+# A grid of a thousand values of one range is a long study already, and so are a thousand seeds.
+MOST_POINTS = MOST_REPEATS = 1000
+
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 """The units of time that `--budget` knows."""
 
@@ -108,6 +111,16 @@ def _check_share(flag: str, value: float) -> None:
         raise UsageError(f"{flag} is a share from 0 to 1, but got {value}; leave it out for the default")
 
 
+def _check_points(flag: str, value: float) -> None:
+    if not 1 <= value <= MOST_POINTS:
+        raise UsageError(f"{flag} must be from 1 to {MOST_POINTS}, but got {value}; leave it out for all values")
+
+
+def _check_repeats(flag: str, value: float) -> None:
+    if not 1 <= value <= MOST_REPEATS:
+        raise UsageError(f"{flag} must be from 1 to {MOST_REPEATS}, but got {value}; leave it out for one")
+
+
 def _list_names(names: Iterable[str]) -> str:
     *others, last = names
     return f"{', '.join(others)} or {last}"
@@ -155,6 +168,25 @@ class StudyOptions(Generic[Unset]):
             metavar="NAME",
             default=lambda objective: DEFAULT_PRUNER,
             check=lambda flag, value: find_pruner(value),
+        )
+    )
+    points: int | Unset | None = keep(
+        Option(
+            help="Values of each range that --sampler grid tries: first, last, and between at equal distances or, on a "
+            "log range, ratios; one is the middle.",
+            metavar="K",
+            default=lambda objective: None,
+            check=_check_points,
+        )
+    )
+    repeats: int | Unset = keep(
+        Option(
+            help="Trials of each configuration, which differ by seed; its value is their mean. Default: 1.",
+            metavar="R",
+            default=lambda objective: 1,
+            check=_check_repeats,
+            changes_trials=True,
+            before=1,
         )
     )
     audit: float | Unset = keep(

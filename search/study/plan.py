@@ -15,6 +15,7 @@ from objectives.data.splits.split import Split, draw_subset, split_examples
 from objectives.discovery import FoundObjective, find_objective
 from search.errors import NothingToDo, UsageError
 from search.settings import Settings
+from search.strategies.budgets import check_grid
 from search.strategies.policy import describe_policy
 from search.study import objective_files
 from search.study.options import Effort, StudyOptions, check_positive, parse_budget
@@ -172,6 +173,7 @@ def resolve_with_objective(
     objective = replace(found.objective, space=space)
     found = replace(found, objective=objective)
     options = request.resolve(objective)
+    check_grid(options, space)
     prepared = prepare(
         objective.data,
         settings.data,

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from objectives.base.plurals import count_noun
 from search.evaluation.results.score import Score
 from search.strategies.pruners.audit import PruningAudit
+from search.strategies.repeated.comparison import Comparison
 from search.study.spec import PolicyPeriod
 from spaces import Scalar
 
@@ -42,11 +43,11 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class BestTrial:
-    """The completed trial with the highest value."""
+    """The completed trial with the highest value; with --repeats, the first trial of the best configuration."""
 
     trial: int
     value: float
-    """Validation accuracy at the trial's best epoch."""
+    """Validation accuracy at the trial's best epoch; with --repeats, the mean over the configuration's trials."""
     epoch: int | None
     """That epoch, counted from 0; None if the trial has no curve."""
     params: Mapping[str, Scalar]
@@ -101,6 +102,8 @@ class Status:
     pruning: PruningAudit
     policies: tuple[PolicyPeriod, ...]
     """What chose and stopped the trials: one search policy, unless `search study upgrade` changed it."""
+    comparison: Comparison | None = None
+    """The configurations compared, in a study with --repeats or --sampler grid; None in any other."""
 
     def to_json(self) -> dict[str, object]:
         """Return the document that `search status --json` prints."""

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 import optuna
 
+from search.strategies.repeated.configurations import list_missing
 from storage.database import Database
 from storage.errors import NoSlot
 from storage.leasing import leases
+from storage.leasing import repeats as repeats_
 from storage.leasing.fencing import LeaseFence
 from storage.leasing.leases import Lease
+from storage.leasing.repeats import NOT_SHARED, SharedSlots
 from storage.optuna_adapter import attach_trial, get_study_id
 
 
@@ -26,21 +29,29 @@ class TrialClaimer:
     """Claims trials of one study for one worker, one at a time. Its calls may be repeated after an outage."""
 
     def __init__(
-        self, database: Database, study: optuna.Study, fence: LeaseFence, *, worker: str, lease_seconds: float
+        self,
+        database: Database,
+        study: optuna.Study,
+        fence: LeaseFence,
+        *,
+        worker: str,
+        lease_seconds: float,
+        shared: SharedSlots = NOT_SHARED,
     ) -> None:
         self._engine = database.engine
         self._study = study
         self._fence = fence
         self._worker = worker
         self._lease_seconds = lease_seconds
+        self._shared = shared
 
     def claim(self) -> ClaimedTrial | None:
-        """Claim a trial: one that was interrupted, else a new one if the budget has a slot left.
+        """Claim a trial: one that was interrupted, else a missing repeat, else a new one if the budget has a slot left.
 
         Returns:
             The trial; None if every slot is claimed, or if the study was stopped.
         """
-        return self._find_held() or self._take_over_interrupted() or self._start_new()
+        return self._find_held() or self._take_over_interrupted() or self._start_repeat() or self._start_new()
 
     def release(self) -> None:
         """Release the trial that is held, if any, so that another worker can take it over at once."""
@@ -62,6 +73,22 @@ class TrialClaimer:
             return None
         self._fence.lease = lease
         return self._attach(lease)
+
+    def _start_repeat(self) -> ClaimedTrial | None:
+        """Start the first missing repeat of a configuration; those of one that was stopped are stored as PRUNED."""
+        if not self._shared.are_shared:
+            return None
+        study_id, repeats = get_study_id(self._study), self._shared.repeats
+        trials = self._study.get_trials(deepcopy=False)
+        for missing in list_missing(trials, repeats, keeps_failed=self._shared.keeps_failed):
+            lease = repeats_.start_repeat(
+                self._engine, study_id, missing, repeats, worker=self._worker, seconds=self._lease_seconds
+            )
+            if lease is not None:
+                self._fence.lease = lease
+                return self._attach(lease)
+            repeats_.skip_repeat(self._engine, study_id, missing, repeats)
+        return None
 
     def _start_new(self) -> ClaimedTrial | None:
         """Start an enqueued trial, else a new one: RUNNING, its slot of the budget and its lease are one commit."""

@@ -17,6 +17,8 @@ from search.strategies.gp.encoding import Array, Encoding
 from storage.history.changes import Mark, read_changes
 
 LEFT_OUT = (TrialState.WAITING, TrialState.FAIL)
+REPORTS = "reports"
+"""The system attribute of a trial that stands for several: over how many the mean of each epoch is, by the epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,8 @@ class LearningCurves:
     """Number of epochs reported by each trial."""
     finished: NDArray[np.int64]
     """Indices of the trials that have ended, in the order in which they ended."""
+    means_NE: Array | None = None
+    """Over how many reports each value is a mean, 1 or more; None if every one is a single report."""
     failed_FP: Array | None = None
     """Units of F failed trials, which are none of the N: all that is known of them is that they were tried."""
 
@@ -59,6 +63,7 @@ class LearningCurves:
             best_NE=self.best_NE[places],
             epochs_N=self.epochs_N[places],
             finished=np.arange(len(places)),
+            means_NE=None if self.means_NE is None else self.means_NE[places],
         )
 
     def leave_out(self, places: NDArray[np.int64]) -> LearningCurves:
@@ -70,6 +75,7 @@ class LearningCurves:
             best_NE=self.best_NE[kept],
             epochs_N=self.epochs_N[kept],
             finished=np.searchsorted(kept, self.finished),
+            means_NE=None if self.means_NE is None else self.means_NE[kept],
             failed_FP=self.failed_FP,
         )
 
@@ -103,7 +109,8 @@ class CurveReader:
             self._forget()
         sign = 1.0 if study.direction == StudyDirection.MAXIMIZE else -1.0
         for trial in changes.trials:
-            row = (trial.state, len(trial.params), len(trial.intermediate_values))
+            reports = sum(trial.system_attrs.get(REPORTS, {}).values())
+            row = (trial.state, len(trial.params), len(trial.intermediate_values), reports)
             if self._rows.get(trial.number) != row:
                 self._rows[trial.number] = row
                 self._update(trial, sign)
@@ -114,6 +121,7 @@ class CurveReader:
             best_NE=self._best_NE[:n],
             epochs_N=self._epochs_N[:n],
             finished=np.searchsorted(self._numbers_N[:n], self._list_ended()),
+            means_NE=self._means_NE[:n] if self._has_means else None,
             failed_FP=np.array([units for _, units in sorted(self._failed.items())]).reshape(
                 len(self._failed), len(self._encoding)
             ),
@@ -129,7 +137,8 @@ class CurveReader:
         return self._ended_N
 
     def _forget(self) -> None:
-        self._rows: dict[int, tuple[TrialState, int, int]] = {}
+        self._rows: dict[int, tuple[TrialState, int, int, int]] = {}
+        self._has_means = False
         self._numbers: list[int] = []
         self._ended: list[tuple[datetime, int]] = []
         self._failed: dict[int, Array] = {}
@@ -137,6 +146,7 @@ class CurveReader:
         self._numbers_N = np.zeros(0, dtype=np.int64)
         self._units_NP = np.zeros((0, len(self._encoding)))
         self._best_NE = np.zeros((0, self._epochs))
+        self._means_NE = np.ones((0, self._epochs))
         self._epochs_N = np.zeros(0, dtype=np.int64)
 
     def _update(self, trial: FrozenTrial, sign: float) -> None:
@@ -162,7 +172,7 @@ class CurveReader:
         count = len(self._numbers) - source
         if target + count > len(self._numbers_N):
             self._grow(target + count)
-        for rows in (self._numbers_N, self._units_NP, self._best_NE, self._epochs_N):
+        for rows in (self._numbers_N, self._units_NP, self._best_NE, self._means_NE, self._epochs_N):
             rows[target : target + count] = rows[source : source + count].copy()
 
     def _grow(self, needed: int) -> None:
@@ -170,6 +180,7 @@ class CurveReader:
         self._numbers_N = np.concatenate([self._numbers_N, np.zeros(missing, dtype=np.int64)])
         self._units_NP = np.concatenate([self._units_NP, np.zeros((missing, len(self._encoding)))])
         self._best_NE = np.concatenate([self._best_NE, np.full((missing, self._epochs), np.nan)])
+        self._means_NE = np.concatenate([self._means_NE, np.ones((missing, self._epochs))])
         self._epochs_N = np.concatenate([self._epochs_N, np.zeros(missing, dtype=np.int64)])
 
     def _write(self, place: int, trial: FrozenTrial, sign: float) -> None:
@@ -186,3 +197,8 @@ class CurveReader:
         self._best_NE[place] = np.nan
         self._best_NE[place, :last] = running_best(values[:last])
         self._epochs_N[place] = last
+        self._means_NE[place] = 1
+        for step, count in trial.system_attrs.get(REPORTS, {}).items():
+            self._has_means = True
+            if 0 <= step - self._first_step < self._epochs:
+                self._means_NE[place, step - self._first_step] = count

@@ -24,13 +24,20 @@ class Observations:
     trial_R: NDArray[np.int64]
     time_R: Array
     score_R: Array
+    means_R: Array | None = None
+    """Over how many reports each score's value is a mean; None if every one is a single report."""
 
     def __len__(self) -> int:
         return len(self.trial_R)
 
     def take(self, places: NDArray[np.int64]) -> Observations:
         """Return the observations at these indices."""
-        return Observations(trial_R=self.trial_R[places], time_R=self.time_R[places], score_R=self.score_R[places])
+        return Observations(
+            trial_R=self.trial_R[places],
+            time_R=self.time_R[places],
+            score_R=self.score_R[places],
+            means_R=None if self.means_R is None else self.means_R[places],
+        )
 
     def thin(self, most: int) -> Observations:
         """Return at most `most` observations: half of them the best ones, the others at equal distances."""
@@ -57,6 +64,7 @@ def observe(curves: LearningCurves) -> Observations:
         trial_R=trial_R,
         time_R=np.log(epoch_R) / np.log(max(2, curves.best_NE.shape[1])),
         score_R=normal_scores(best_R),
+        means_R=None if curves.means_NE is None else curves.means_NE[trial_R, epoch_R - 1],
     )
 
 

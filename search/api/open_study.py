@@ -1,0 +1,75 @@
+"""What `Study` reads of a study that is open. Importing this module loads neither torch nor Optuna."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Self
+
+from search.errors import UsageError
+
+if TYPE_CHECKING:  # what methods return; each method imports what it needs
+    import optuna
+
+    from search.api.session import Session
+    from search.study.status_types import Status
+    from search.study.trials import Curve, Trial, Trials
+
+
+class OpenStudy:
+    """A study in an open storage."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._close = weakref.finalize(self, session.close)
+        self.name: str = session.record.name
+        self.notes: tuple[str, ...] = tuple(session.plan.notes if session.plan is not None else ())
+        """Warnings about the plan of a study that was just created, one sentence each."""
+
+    def status(self) -> Status:
+        """Read the study's state: counts, budget, workers, the best trial, the score."""
+        return self._opened().view.status()
+
+    @property
+    def best(self) -> Trial | None:
+        """The completed trial with the highest validation accuracy; None until a trial has completed."""
+        return self._opened().best()
+
+    @property
+    def trials(self) -> Trials:
+        """Every trial, read from the storage now."""
+        return self._opened().trials()
+
+    def curves(self, trial: Trial | int) -> Curve:
+        """Read every metric of a trial's epochs.
+
+        Raises:
+            UsageError: The study has no trial of that number.
+        """
+        return self._opened().curve(trial if isinstance(trial, int) else trial.number)
+
+    @property
+    def optuna(self) -> optuna.Study:
+        """The study as Optuna's own object, for its plots and importances; do not add trials to it."""
+        return self._opened().load_optuna()
+
+    def stop(self) -> None:
+        """Tell the study's workers, on every machine, to end after their present step."""
+        self._opened().stop()
+
+    def close(self) -> None:
+        """Close the storage; the embedded server stops unless another program uses it. A second call does nothing."""
+        self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Study {self.name!r}{'' if self._close.alive else ', closed'}>"
+
+    def _opened(self) -> Session:
+        if not self._close.alive:
+            raise UsageError(f"study {self.name!r} is closed; open it again with Study.open({self.name!r})")
+        return self._session

@@ -1,0 +1,158 @@
+"""Which differences between configurations exceed the noise of their repeats.
+
+The repeats of two configurations are paired: the same repeat has the same seed, and so the same initial weights and
+order of examples where the networks allow it. In the table of values by configuration and repeat, what is left of a
+value after its configuration's and its repeat's mean is noise, and its variance is taken to be the same for every
+configuration (a randomized block design; Fisher 1935). With two configurations this is the paired t test. All pairs
+are tested, and the probability that even one of them is called different by chance is kept below LEVEL by Holm's
+method (1979).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from optuna.trial import FrozenTrial, TrialState
+from scipy.special import stdtr
+
+from search.intervals import student
+from search.strategies.repeated.configurations import Repeated, group_trials
+from spaces import Scalar
+
+LEVEL = 0.05
+"""The probability of calling at least one pair different by chance, at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparedConfiguration:
+    """A configuration and the values of its trials."""
+
+    configuration: int
+    """The number of its first trial."""
+    state: str
+    """`complete` in all repeats, `pruned` where one was stopped, else `running`, `waiting` or `fail`."""
+    params: Mapping[str, Scalar]
+    mean: float | None
+    """Of its completed trials' values; None if there are none."""
+    standard_deviation: float | None
+    """Of the same (n - 1 in the denominator); None with fewer than two."""
+    n: int
+    """How many of its trials are completed."""
+    values: tuple[float, ...]
+    """Those trials' values, by their repeat."""
+    worse_than: tuple[int, ...]
+    """The configurations whose means are higher by more than the noise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """All configurations, the best first, and which of those that are complete in all repeats differ."""
+
+    repeats: int
+    """Trials of each configuration."""
+    configurations: tuple[ComparedConfiguration, ...]
+    compared: int
+    """How many of them are complete in all repeats, and compared with each other."""
+    noise: float | None
+    """Standard deviation of a value by its seed, beyond what the repeats of all configurations share; None if nothing
+    is compared."""
+    degrees: int | None
+    """Degrees of freedom of that; None if nothing is compared."""
+    least_difference: float | None
+    """Differences of two means up to this are within the noise, if only one pair stands out; None without noise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noise:
+    """The noise of single values in a table of configurations by repeats."""
+
+    deviation: float
+    degrees: int
+
+
+def compare_configurations(trials: Sequence[FrozenTrial]) -> Comparison:
+    """Compare the configurations of a study's trials, which are in the order of their numbers."""
+    groups = sorted(group_trials(trials), key=_rank)
+    complete = {group.number: group for group in groups if group.state == TrialState.COMPLETE}
+    table = {number: list(group.values.values()) for number, group in complete.items()}
+    noise = measure_noise(list(table.values()))
+    pairs = find_differences(table, noise) if noise is not None else set()
+    return Comparison(
+        repeats=max((group.repeats for group in groups), default=1),
+        configurations=tuple(_describe(group, pairs) for group in groups),
+        compared=len(complete),
+        noise=None if noise is None else noise.deviation,
+        degrees=None if noise is None else noise.degrees,
+        least_difference=None if noise is None else _find_least(noise, table),
+    )
+
+
+def measure_noise(rows: Sequence[Sequence[float]]) -> Noise | None:
+    """Return the noise of values by configuration (rows) and repeat; None with fewer than two of either."""
+    if len(rows) < 2 or len(rows[0]) < 2:
+        return None
+    total = statistics.fmean(itertools.chain(*rows))
+    of_rows = [statistics.fmean(row) for row in rows]
+    of_repeats = [statistics.fmean(column) for column in zip(*rows, strict=True)]
+    squares = sum(
+        (value - mean - shared + total) ** 2
+        for row, mean in zip(rows, of_rows, strict=True)
+        for value, shared in zip(row, of_repeats, strict=True)
+    )
+    degrees = (len(rows) - 1) * (len(of_repeats) - 1)
+    return Noise(deviation=math.sqrt(squares / degrees), degrees=degrees)
+
+
+def find_differences(table: Mapping[int, Sequence[float]], noise: Noise) -> set[tuple[int, int]]:
+    """Return the pairs (worse, better) of configurations whose difference exceeds the noise.
+
+    table: values by configuration, equally many of each.
+    """
+    tested = sorted(
+        (find_p(table[low], table[high], noise), low, high)
+        for first, second in itertools.combinations(table, 2)
+        for low, high in [sorted((first, second), key=lambda number: statistics.fmean(table[number]))]
+    )
+    found = set()
+    for place, (p, low, high) in enumerate(tested):
+        if p > LEVEL / (len(tested) - place):
+            break
+        found.add((low, high))
+    return found
+
+
+def find_p(low: Sequence[float], high: Sequence[float], noise: Noise) -> float:
+    """Return the probability of so large a difference of two means, either way, if there is none but by noise."""
+    difference = abs(statistics.fmean(high) - statistics.fmean(low))
+    error = noise.deviation * math.sqrt(2 / len(low))
+    if difference <= 1e-12:
+        return 1.0
+    return 2 * float(stdtr(noise.degrees, -difference / error)) if error > 0 else 0.0
+
+
+def _find_least(noise: Noise, table: Mapping[int, Sequence[float]]) -> float:
+    pairs, repeats = len(table) * (len(table) - 1) // 2, len(next(iter(table.values())))
+    return student(1 - LEVEL / (2 * pairs), noise.degrees) * noise.deviation * math.sqrt(2 / repeats)
+
+
+def _rank(group: Repeated) -> tuple[bool, float, int]:
+    """Return a key that puts complete configurations first, the highest mean first among them."""
+    return group.state != TrialState.COMPLETE, math.inf if group.mean is None else -group.mean, group.number
+
+
+def _describe(group: Repeated, pairs: set[tuple[int, int]]) -> ComparedConfiguration:
+    values = tuple(group.values.values())
+    return ComparedConfiguration(
+        configuration=group.number,
+        state=group.state.name.lower(),
+        params=dict(group.first.params),
+        mean=group.mean,
+        standard_deviation=statistics.stdev(values) if len(values) > 1 else None,
+        n=len(values),
+        values=values,
+        worse_than=tuple(sorted(high for low, high in pairs if low == group.number)),
+    )
