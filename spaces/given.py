@@ -98,7 +98,10 @@ def _parse_number(name: str, domain: Int | Float, text: str) -> Scalar:
         value = float(text)
     except ValueError:
         raise SpaceError(f"{name} must be a number in {domain}, but got {text!r}") from None
-    return StoredParameters({name: value}).take(name, domain)
+    try:
+        return StoredParameters({name: int(value) if value.is_integer() else value}).take(name, domain)
+    except SpaceError as error:
+        raise SpaceError(f"{error}; a fork of the study with --set may have other values") from None
 
 
 def _means(text: str, value: Scalar) -> bool:

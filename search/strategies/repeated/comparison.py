@@ -5,7 +5,8 @@ order of examples where the networks allow it. In the table of values by configu
 value after its configuration's and its repeat's mean is noise, and its variance is taken to be the same for every
 configuration (a randomized block design; Fisher 1935). With two configurations this is the paired t test. All pairs
 are tested, and the probability that even one of them is called different by chance is kept below LEVEL by Holm's
-method (1979).
+method (1979). A pair whose own differences vary more than that is tested with its own variance: a configuration that is
+noisier than the others is not called different sooner for that.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ class Comparison:
     degrees: int | None
     """Degrees of freedom of that; None if nothing is compared."""
     least_difference: float | None
-    """Differences of two means up to this are within the noise, if only one pair stands out; None without noise."""
+    """The difference of two means from which on a single pair stands out, by the noise of all; None if nothing is
+    compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,8 +129,10 @@ def find_differences(table: Mapping[int, Sequence[float]], noise: Noise) -> set[
 
 def find_p(low: Sequence[float], high: Sequence[float], noise: Noise) -> float:
     """Return the probability of so large a difference of two means, either way, if there is none but by noise."""
-    difference = abs(statistics.fmean(high) - statistics.fmean(low))
-    error = noise.deviation * math.sqrt(2 / len(low))
+    differences = [better - worse for better, worse in zip(high, low, strict=True)]
+    difference = abs(statistics.fmean(differences))
+    # The difference of two values has twice the variance of one.
+    error = max(noise.deviation, statistics.stdev(differences) / math.sqrt(2)) * math.sqrt(2 / len(low))
     if difference <= 1e-12:
         return 1.0
     return 2 * float(stdtr(noise.degrees, -difference / error)) if error > 0 else 0.0
