@@ -18,7 +18,7 @@ MAY_IMPORT = {
 HELD_OUT = "objectives.data.heldout"
 LONGEST_FILE = 250
 MOST_IN_SEARCH = 20
-MOST_IN_A_FOLDER = 16
+MOST_IN_A_FOLDER = 18
 
 
 def modules(package: str) -> list[Path]:

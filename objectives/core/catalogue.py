@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from objectives.base.technique import Technique, name_of
 from objectives.models.activations import ACTIVATIONS
 from objectives.models.catalogue import MODELS
-from objectives.models.initializers import INITIALIZERS
+from objectives.models.initializers import BIASES, INITIALIZERS
 from objectives.models.normalizations import NORMALIZATIONS
 from objectives.optimizers.catalogue import OPTIMIZERS
 from objectives.optimizers.clipping import CLIPPINGS
@@ -47,6 +47,7 @@ class Group:
 CATALOGUE: tuple[Group, ...] = (
     Group(title="Networks", kind="model", field="model", entries=MODELS),
     Group(title="Initialization", kind="initializer", field="initializer", entries=INITIALIZERS),
+    Group(title="Initial biases", kind="bias", field="biases", entries=BIASES),
     Group(title="Activations", kind="activation", field="activation", entries=ACTIVATIONS),
     Group(title="Normalization", kind="normalization", field="normalization", entries=NORMALIZATIONS),
     Group(title="Optimizers", kind="optimizer", field="optimizer", entries=OPTIMIZERS),

@@ -43,6 +43,7 @@ def fit(
     callback: TrainingCallback = NULL_CALLBACK,
     state: bytes | None = None,
     step_mode: StepMode = "auto",
+    on_dip: Callable[[nn.Module], None] | None = None,
 ) -> None:
     """Train `model` in place and report after every epoch; it ends with the weights that its value was measured on.
 
@@ -50,6 +51,7 @@ def fit(
     last one's. The metrics are `accuracy` and `loss` on the validation examples, `train_loss`, the optimizer's
     learning rate at the epoch's start and end (`learning_rate`, `learning_rate_end`), and `seconds`. With a
     `state` that the callback was given, training resumes there and gives the same numbers as without a break.
+    `on_dip` is called with the model at each dip of the learning rate.
 
     Raises:
         Diverged: the training loss or a metric is NaN or infinite.
@@ -69,6 +71,7 @@ def fit(
         seed=seed,
         beat=callback.beat,
     )
+    looks_for_dips = config.swa or on_dip is not None
     engine, steps = choose_engine(step_mode, training, callback.note_engine), training.steps
     position = run.start_epoch(0) if state is None else run.restore(state)
     try:
@@ -80,8 +83,8 @@ def fit(
             engine.start_epoch(tabulate_epoch(rates, epoch, steps, factor), position)
             for batch in range(position.batches, steps):
                 engine.train_batch()
-                if config.swa and rates.has_dip(epoch, batch / steps, (batch + 1) / steps):
-                    best_weights.average()
+                if looks_for_dips and rates.has_dip(epoch, batch / steps, (batch + 1) / steps):
+                    _visit_dip(model, best_weights if config.swa else None, on_dip)
                 position.batches += 1
                 callback.beat()
             measured = engine.evaluate(best_weights.prepare_model())
@@ -107,6 +110,13 @@ def fit(
     finally:
         engine.close()
     best_weights.load_final_weights()
+
+
+def _visit_dip(model: nn.Module, averaged: BestWeights | None, on_dip: Callable[[nn.Module], None] | None) -> None:
+    if averaged is not None:
+        averaged.average()
+    if on_dip is not None:
+        on_dip(model)
 
 
 def check_finite(epoch: int, metrics: Mapping[str, float]) -> None:

@@ -19,6 +19,7 @@ from objectives.core.loop import NOTHING_FROZEN, Report, fit
 from objectives.core.objective import Objective
 from objectives.data.batches.examples import TrainValidation
 from objectives.models.own_modules import check_extra_state, create_lazy_parameters
+from objectives.models.whitening import BATCH, whiten_patches
 from objectives.reuse.catalogue import REUSES
 from objectives.reuse.context import ReuseContext
 from objectives.reuse.freeze import Freeze
@@ -44,10 +45,11 @@ def train(
     sources: Mapping[str, TrainedNetwork] | None = None,
     callback: TrainingCallback = NULL_CALLBACK,
     step_mode: StepMode = "auto",
+    on_dip: Callable[[nn.Module], None] | None = None,
 ) -> nn.Module:
     """Train one network and return it with the weights that its value was measured on.
 
-    An objective with its own `train` uses none of the last five arguments, and always starts at the first epoch.
+    An objective with its own `train` uses none of the last six arguments, and always starts at the first epoch.
 
     Args:
         epochs: how many to train, at most.
@@ -57,6 +59,7 @@ def train(
         callback: is told about every batch, and keeps the state that an interrupted training resumes from.
         step_mode: whether a step is launched as one CUDA graph (`graph`), operation by operation (`eager`), or as a
             graph where that is possible (`auto`).
+        on_dip: is called with the network at each dip of the learning rate.
 
     Raises:
         StopTraining: the callback asked for it.
@@ -78,6 +81,7 @@ def train(
             recorded_losses=recorded_losses,
             sources=sources or {},
             step_mode=step_mode,
+            on_dip=on_dip,
         )
         return shipped.run(report, callback)
     except SystemExit as error:
@@ -119,6 +123,7 @@ class StandardTraining:
     recorded_losses: Sequence[float] | None
     sources: Mapping[str, TrainedNetwork]
     step_mode: StepMode
+    on_dip: Callable[[nn.Module], None] | None
 
     def run(self, report: Report, callback: TrainingCallback) -> nn.Module:
         """Resume from the callback's state, or start from the beginning if there is none or it cannot be used."""
@@ -135,6 +140,8 @@ class StandardTraining:
         _seed_everything(self.data, self.seed)
         training = Configuration({**self.objective.defaults, **self.config}).into(TrainingConfig)
         model = build_network(self.objective, self.config).to(self.data.device)
+        if state is None:
+            fit_to_images(model, self.data)
         freeze = self._reuse_weights(model, training, begun=state is not None, beat=callback.beat)
         fit(
             model,
@@ -149,6 +156,7 @@ class StandardTraining:
             callback=callback,
             state=state,
             step_mode=self.step_mode,
+            on_dip=self.on_dip,
         )
         return model
 
@@ -185,6 +193,21 @@ class StandardTraining:
         return rates
 
 
+def count_dips(objective: Objective, config: Configuration, epochs: int, schedule_epochs: int) -> int:
+    """Return in how many of the first `epochs` of a schedule of `schedule_epochs` the learning rate has a dip."""
+    if objective.train is not None:
+        return 0
+    training = Configuration({**objective.defaults, **config}).into(TrainingConfig)
+    rates = build_rates(
+        training.schedule,
+        1.0,
+        schedule_epochs,
+        warmup_epochs=training.warmup_epochs,
+        warmup_start=training.warmup_start,
+    )
+    return sum(rates.has_dip(epoch, 0.0, 1.0) for epoch in range(epochs))
+
+
 def build_network(objective: Objective, config: Configuration) -> nn.Module:
     """Return the untrained network of a configuration that has `image_shape` and `classes`."""
     if objective.build_model is not None:
@@ -195,6 +218,12 @@ def build_network(objective: Objective, config: Configuration) -> nn.Module:
     entry = objective.network
     assert entry is not None
     return entry.build(config.into(entry.config), config["image_shape"], config["classes"])
+
+
+def fit_to_images(model: nn.Module, data: TrainValidation) -> None:
+    """Give a new network what it takes from training images before it is trained: the filters of a whitening layer."""
+    # One order for all trials, because stored images may be sorted by class.
+    whiten_patches(model, lambda: data.train.images(BATCH, order_seed=0))
 
 
 def _check_module(value: object, name: str) -> nn.Module:

@@ -93,15 +93,21 @@ def _silu() -> Module:
 
 
 def _swish(*, beta: float = 1.0, learned: bool = False) -> Module:
-    from objectives.models.custom_activations import Swish
+    from objectives.models.custom_layers import Swish
 
     return Swish(beta, learned)
 
 
-def _swiglu() -> Module:
-    from objectives.models.custom_activations import SwiGlu
+def _swiglu(*, beta: float = 1.0, learned: bool = False) -> Module:
+    from objectives.models.custom_layers import SwiGlu
 
-    return SwiGlu()
+    return SwiGlu(beta, learned)
+
+
+def _glu() -> Module:
+    from torch.nn import GLU
+
+    return GLU(dim=1)
 
 
 def _mish() -> Module:
@@ -111,7 +117,7 @@ def _mish() -> Module:
 
 
 def _relu_squared() -> Module:
-    from objectives.models.custom_activations import SquaredRelu
+    from objectives.models.custom_layers import SquaredRelu
 
     return SquaredRelu()
 
@@ -132,6 +138,24 @@ def _hardswish() -> Module:
     from torch.nn import Hardswish
 
     return Hardswish()
+
+
+def _hardtanh() -> Module:
+    from torch.nn import Hardtanh
+
+    return Hardtanh()
+
+
+def _hardsigmoid() -> Module:
+    from torch.nn import Hardsigmoid
+
+    return Hardsigmoid()
+
+
+_BETA = Space(
+    beta=Fixed(1.0, domain=Float(0.5, 2.0, at_least=0.0, at_most=100.0)),
+    learned=Categorical(False, True),
+)
 
 
 ACTIVATIONS: dict[str, ActivationEntry] = {
@@ -169,6 +193,9 @@ ACTIVATIONS: dict[str, ActivationEntry] = {
             needs("model", "mlp"),
             needs("initializer", "lecun_normal"),
             needs("normalization", "none"),
+            needs("biases", "zero"),
+            needs("input_norm", None),
+            needs("input_dropout", 0),
             needs("dropout", 0),
             needs("l1", 0),
             needs("l2", 0),
@@ -180,16 +207,19 @@ ACTIVATIONS: dict[str, ActivationEntry] = {
     "silu": ActivationEntry(build=_silu, description="x sigmoid(x), which is Swish with beta 1 (Elfwing et al. 2018)"),
     "swish": ActivationEntry(
         build=_swish,
-        space=Space(
-            beta=Fixed(1.0, domain=Float(0.5, 2.0, at_least=0.0, at_most=100.0)),
-            learned=Categorical(False, True),
-        ),
+        space=_BETA,
         description="x sigmoid(beta x), with beta fixed or learned per layer (Ramachandran et al. 2017)",
     ),
     "swiglu": ActivationEntry(
         build=_swiglu,
+        space=_BETA,
         widens=2,
-        description="swish(z1) z2, where z1 and z2 are the halves of a layer twice as wide (Shazeer 2020)",
+        description="swish(z1) z2 for the halves z1, z2 of a layer twice as wide; beta as in swish (Shazeer 2020)",
+    ),
+    "glu": ActivationEntry(
+        build=_glu,
+        widens=2,
+        description="z1 sigmoid(z2), where z1 and z2 are the halves of a layer twice as wide (Dauphin et al. 2017)",
     ),
     "mish": ActivationEntry(build=_mish, description="x tanh(softplus(x)) (Misra 2019)"),
     "relu_squared": ActivationEntry(build=_relu_squared, description="max(0, x)^2 (So et al. 2021)"),
@@ -197,5 +227,10 @@ ACTIVATIONS: dict[str, ActivationEntry] = {
     "sigmoid": ActivationEntry(build=_sigmoid, description="1 / (1 + exp(-x)) (Rumelhart et al. 1986)"),
     "hardswish": ActivationEntry(
         build=_hardswish, description="x relu6(x + 3) / 6, a piecewise approximation of Swish (Howard et al. 2019)"
+    ),
+    "hardtanh": ActivationEntry(build=_hardtanh, description="x clipped to -1 to 1 (Collobert 2004)"),
+    "hardsigmoid": ActivationEntry(
+        build=_hardsigmoid,
+        description="relu6(x + 3) / 6, a piecewise approximation of the sigmoid (Courbariaux et al. 2015)",
     ),
 }

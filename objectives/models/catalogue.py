@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from objectives.base.technique import Technique
-from objectives.models.config import CnnConfig, ImageShape, MlpConfig, RnnConfig, check_pooling
+from objectives.models.config import CnnConfig, ImageShape, MlpConfig, RnnConfig, check_pooling, check_whitening
 from spaces import Categorical, Choice, Int, Space, standard
 
 if TYPE_CHECKING:
@@ -60,8 +60,9 @@ def _rnn(config: RnnConfig, image_shape: ImageShape, classes: int) -> Network:
     return build_rnn(config, image_shape, classes)
 
 
-def _check_pooling(config: CnnConfig, image_shape: ImageShape) -> None:
+def _check_sizes(config: CnnConfig, image_shape: ImageShape) -> None:
     check_pooling(config.pool_rounds, image_shape)
+    check_whitening(config.whitening, image_shape)
 
 
 _POOL_ROUNDS = Int(1, 3, at_least=0, at_most=16)
@@ -77,16 +78,16 @@ MODELS: dict[str, ModelEntry] = {
         config=CnnConfig,
         build=_cnn,
         space=Space(depth=standard.depth(3, 9), width=standard.width(8, 96), pool_rounds=_POOL_ROUNDS),
-        sizes=("depth", "pool_rounds"),
-        check=_check_pooling,
+        sizes=("depth", "pool_rounds", "whitening"),
+        check=_check_sizes,
         description="`depth` 3x3 blocks; the width doubles at each max pooling (Simonyan & Zisserman 2015)",
     ),
     "resnet": ModelEntry(
         config=CnnConfig,
         build=_resnet,
         space=Space(depth=standard.depth(3, 9), width=standard.width(16, 64), pool_rounds=_POOL_ROUNDS),
-        sizes=("depth", "pool_rounds"),
-        check=_check_pooling,
+        sizes=("depth", "pool_rounds", "whitening"),
+        check=_check_sizes,
         description="`depth` residual blocks of two 3x3 convolutions (He et al. 2015, CIFAR form)",
     ),
     "rnn": ModelEntry(

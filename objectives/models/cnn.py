@@ -7,7 +7,7 @@ from functools import partial
 from torch import nn
 
 from objectives.models.config import CnnConfig, ImageShape, check_pooling
-from objectives.models.layers import build_image_network, build_stage
+from objectives.models.layers import build_image_network, build_image_parts, build_stage, prepend
 from objectives.models.network import Network
 
 
@@ -21,14 +21,15 @@ def build_cnn(config: CnnConfig, image_shape: ImageShape, classes: int) -> Netwo
     """
     check_pooling(config.pool_rounds, image_shape)
     pooled = pooled_blocks(config.depth, config.pool_rounds)
-    channels, units = image_shape[0], config.width
+    parts, channels = build_image_parts(config, image_shape)
+    units = config.width
     stages = []
     for block in range(config.depth):
         convolution = partial(nn.Conv2d, channels, kernel_size=3, padding=1)
         pooling = [nn.MaxPool2d(2)] if block in pooled else []
         stages.append(build_stage(convolution, units, config, *pooling))
         channels, units = units, units * 2 if pooling else units
-    return build_image_network(stages, channels, config, classes)
+    return build_image_network(prepend(parts, stages), channels, config, classes)
 
 
 def pooled_blocks(depth: int, rounds: int) -> frozenset[int]:

@@ -23,10 +23,20 @@ class NetworkConfig:
     """Units of a hidden layer, or channels of the first block, 1 or more."""
     initializer: Choice | str = "he_normal"
     """An entry of INITIALIZERS, for all weights."""
+    biases: Choice | str = "zero"
+    """An entry of BIASES, for the biases of all layers; those of norms start at zero."""
     output_scale: float = 1.0
     """Factor of the output layer's initial weights, above 0."""
     dropout: float = 0.0
     """Probability that a hidden unit is dropped, 0 to below 1; outputs are never dropped."""
+    input_dropout: float = 0.0
+    """Probability that an input, a channel of a pixel, is dropped, 0 to below 1."""
+    input_norm: str | None = None
+    """`batch_norm` or `layer_norm` on the inputs, before their dropout; None for neither.
+
+    Batch norm is for each pixel of a perceptron, each channel of a convolutional network, and each place in a row of a
+    recurrent one; layer norm for a whole image, or a row.
+    """
 
     def __post_init__(self) -> None:
         """Raise `ObjectiveError` if a field breaks its rule."""
@@ -59,6 +69,8 @@ class CnnConfig(NetworkConfig):
     """How many times the image is halved, evenly over the blocks, 0 to `depth`."""
     activation: Choice | str = "relu"
     normalization: Choice | str = "batch_norm"
+    whitening: int = 0
+    """Side of the patches, 2 or 3, that a first, frozen convolution whitens; 0 for no such layer."""
 
     def __post_init__(self) -> None:
         """Raise `ObjectiveError` if a field breaks its rule."""
@@ -77,7 +89,15 @@ class RnnConfig(NetworkConfig):
     bidirectional: bool = False
     """Whether each layer reads the rows in both directions, with `width` units for each direction."""
     initializer: Choice | str = "glorot_uniform"
-    """An entry of INITIALIZERS for input and output weights; weights between time steps start orthogonal."""
+    """An entry of INITIALIZERS for input and output weights.
+
+    Weights between time steps start orthogonal, except with initializers that say otherwise.
+    """
+    normalization: Choice | str = "none"
+    """An entry of NORMALIZATIONS for each step, in front of each recurrent layer (`before`) or behind it (`after`).
+
+    torch's recurrent layers have no place for a norm within a step, between the product with the state and the gates.
+    """
 
     def __post_init__(self) -> None:
         """Raise `ObjectiveError` if a field breaks its rule."""
@@ -93,4 +113,14 @@ def check_pooling(pool_rounds: int, image_shape: ImageShape) -> None:
         raise ObjectiveError(
             f"pooling must leave at least 1x1 pixels, but pool_rounds={pool_rounds} is too much for {height}x{width} "
             f"images; use pool_rounds={min(height, width).bit_length() - 1} at most"
+        )
+
+
+def check_whitening(side: int, image_shape: ImageShape) -> None:
+    """Raise `ObjectiveError` if images are smaller than the patches to whiten; the message has both sizes."""
+    _, height, width = image_shape
+    if min(height, width) < side:
+        raise ObjectiveError(
+            f"whitening={side} takes patches of {side}x{side} pixels, more than {height}x{width} images have; "
+            "use whitening=0"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 import torch
@@ -9,10 +10,11 @@ from torch import Tensor, nn
 
 from objectives.base.registry import resolve
 from objectives.models.activations import ACTIVATIONS
-from objectives.models.config import CnnConfig, MlpConfig, NetworkConfig
-from objectives.models.initializers import INITIALIZERS
+from objectives.models.config import CnnConfig, ImageShape, MlpConfig, NetworkConfig, check_whitening
+from objectives.models.initializers import BIASES, INITIALIZERS
 from objectives.models.network import Network
 from objectives.models.normalizations import NORMALIZATIONS, Position
+from objectives.models.whitening import PatchWhitening
 from spaces import Choice
 
 # layer(outputs, bias=...) builds a layer; everything else about it is decided already.
@@ -83,47 +85,96 @@ def build_image_network(stages: Sequence[nn.Module], channels: int, config: CnnC
     return network.to(memory_format=torch.channels_last)
 
 
-def initialize_network(network: Network, config: NetworkConfig, negative_slope: float = 0.0) -> None:
-    """Fill all weights as configured, and multiply the output layer's by `config.output_scale`.
+def build_input_parts(config: NetworkConfig, features: int, image: bool) -> dict[str, nn.Module]:
+    """Return what is in front of the first stage, by name: the normalization of the inputs, and their dropout.
+
+    features: the inputs' channels if `image`, else their number.
 
     Raises:
-        ObjectiveError: the initializer or an option is unknown.
+        ObjectiveError: the normalization is unknown.
     """
-    initialize(network, config.initializer, negative_slope)
+    parts: dict[str, nn.Module] = {}
+    if config.input_norm is not None:
+        entry, _ = resolve(NORMALIZATIONS, config.input_norm, "normalization")
+        (parts["input_norm"],) = entry.build(features, image, "before")
+    if config.input_dropout > 0:
+        parts["input_dropout"] = nn.Dropout(config.input_dropout)
+    return parts
+
+
+def build_image_parts(config: CnnConfig, image_shape: ImageShape) -> tuple[dict[str, nn.Module], int]:
+    """Return what is in front of the first stage of a convolutional network, and with how many channels it ends.
+
+    Raises:
+        ObjectiveError: the images are too small to be whitened, or the normalization is unknown.
+    """
+    check_whitening(config.whitening, image_shape)
+    channels = image_shape[0]
+    parts = build_input_parts(config, channels, True)
+    if config.whitening:
+        parts["whitening"] = PatchWhitening(channels, config.whitening, count_widening(config.activation))
+        parts["whitening_activation"] = build_activation(config.activation)
+        channels = 2 * channels * config.whitening**2
+    return parts, channels
+
+
+def prepend(parts: dict[str, nn.Module], stages: Sequence[nn.Module]) -> list[nn.Module]:
+    """Return the stages with named parts in front of the first one's, whose own keep their names.
+
+    The parts thus belong to that stage, and are copied and frozen with it.
+    """
+    first, *others = stages
+    return [nn.Sequential(OrderedDict([*parts.items(), *first.named_children()])), *others] if parts else list(stages)
+
+
+def initialize_network(network: Network, config: NetworkConfig, negative_slope: float = 0.0) -> None:
+    """Fill all weights and biases as configured, and multiply the output layer's weights by `config.output_scale`.
+
+    Raises:
+        ObjectiveError: an initializer or an option is unknown.
+    """
+    initialize(network, config.initializer, negative_slope, config.biases)
     with torch.no_grad():
         network.output.weight.mul_(config.output_scale)
 
 
-def initialize(network: nn.Module, initializer: Choice | str, negative_slope: float = 0.0) -> None:
-    """Fill every linear, convolutional and recurrent weight in place; set biases to zero.
+def initialize(
+    network: nn.Module, initializer: Choice | str, negative_slope: float = 0.0, biases: Choice | str = "zero"
+) -> None:
+    """Fill every linear, convolutional and recurrent weight and bias in place.
 
-    A recurrent layer's weights are filled gate by gate; those between time steps start orthogonal with every
-    initializer (Saxe et al. 2014).
+    A recurrent layer's weights are filled gate by gate; unless the initializer says otherwise, those between time
+    steps start orthogonal (Saxe et al. 2014).
 
     Raises:
-        ObjectiveError: the initializer or an option is unknown.
+        ObjectiveError: an initializer or an option is unknown.
     """
     entry, options = resolve(INITIALIZERS, initializer, "initializer")
+    bias_entry, bias_options = resolve(BIASES, biases, "bias")
 
     def fill(weight: Tensor) -> None:
         entry.fill(weight, negative_slope, **options)
+
+    def fill_gate(gate: Tensor, name: str) -> None:
+        if name.startswith("bias"):
+            counted = bias_entry.fills_both or name.startswith("bias_ih")
+            bias_entry.fill(gate, len(gate), **bias_options) if counted else nn.init.zeros_(gate)
+        elif entry.fill_recurrent is not None:
+            entry.fill_recurrent(gate, negative_slope, **options)
+        else:
+            fill(gate) if name.startswith("weight_ih") else nn.init.orthogonal_(gate)
 
     for module in network.modules():
         if isinstance(module, nn.Linear | nn.Conv2d):
             fill(module.weight)
             if module.bias is not None:
-                nn.init.zeros_(module.bias)
+                bias_entry.fill(module.bias, module.weight[0].numel(), **bias_options)
         elif isinstance(module, nn.RNNBase):
-            _initialize_recurrent(module, fill)
+            _initialize_recurrent(module, fill_gate)
 
 
-def _initialize_recurrent(module: nn.RNNBase, fill: Callable[[Tensor], None]) -> None:
+def _initialize_recurrent(module: nn.RNNBase, fill_gate: Callable[[Tensor, str], None]) -> None:
     for name, parameter in module.named_parameters():
         # The first dimension is split into gates: one, three of a GRU, or four of an LSTM.
         for gate in parameter.detach().chunk(parameter.shape[0] // module.hidden_size):
-            if name.startswith("weight_ih"):
-                fill(gate)
-            elif name.startswith("weight_hh"):
-                nn.init.orthogonal_(gate)
-            else:
-                nn.init.zeros_(gate)
+            fill_gate(gate, name)

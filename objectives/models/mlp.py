@@ -8,7 +8,7 @@ from functools import partial
 from torch import nn
 
 from objectives.models.config import ImageShape, MlpConfig
-from objectives.models.layers import build_stage, find_slope, initialize_network
+from objectives.models.layers import build_input_parts, build_stage, find_slope, initialize_network, prepend
 from objectives.models.network import Network
 
 
@@ -19,11 +19,12 @@ def build_mlp(config: MlpConfig, image_shape: ImageShape, classes: int) -> Netwo
         ObjectiveError: a name or an option is unknown.
     """
     features = math.prod(image_shape)
-    stages = []
+    stages: list[nn.Module] = []
     for index in range(config.depth):
         linear = partial(nn.Linear, features)
         stages.append(build_stage(linear, config.width, config, *_build_dropouts(config, index)))
         features = config.width
+    stages = prepend(build_input_parts(config, math.prod(image_shape), False), stages)
     network = Network(prepare=nn.Flatten(), stages=stages, pool=nn.Identity(), output=nn.Linear(features, classes))
     initialize_network(network, config, find_slope(config.activation))
     return network

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from objectives.base.technique import Technique
-from spaces import Categorical, Space
+from spaces import Categorical, Fixed, Float, Int, Space
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -36,12 +36,15 @@ def _none(features: int, image: bool, at: Position) -> list[Module]:
     return []
 
 
-def _batch_norm(features: int, image: bool, at: Position, *, position: Position = "before") -> list[Module]:
+def _batch_norm(
+    features: int, image: bool, at: Position, *, position: Position = "before", bn_momentum: float = 0.1
+) -> list[Module]:
     from torch.nn import BatchNorm1d, BatchNorm2d
 
     if at != position:
         return []
-    return [BatchNorm2d(features) if image else BatchNorm1d(features)]
+    kind = BatchNorm2d if image else BatchNorm1d
+    return [kind(features, momentum=bn_momentum)]
 
 
 def _layer_norm(features: int, image: bool, at: Position, *, position: Position = "before") -> list[Module]:
@@ -53,19 +56,63 @@ def _layer_norm(features: int, image: bool, at: Position, *, position: Position 
     return [GroupNorm(1, features) if image else LayerNorm(features)]
 
 
+def _channel_norm(features: int, image: bool, at: Position, *, position: Position = "before") -> list[Module]:
+    from torch.nn import LayerNorm
+
+    from objectives.models.custom_layers import ChannelNorm
+
+    if at != position:
+        return []
+    return [ChannelNorm(features) if image else LayerNorm(features)]
+
+
+def _group_norm(
+    features: int, image: bool, at: Position, *, position: Position = "before", groups: int = 8
+) -> list[Module]:
+    from torch.nn import GroupNorm
+
+    if at != position:
+        return []
+    return [GroupNorm(count_groups(features, groups), features)]
+
+
+def count_groups(features: int, at_most: int) -> int:
+    """Return the largest number of equal groups, of two or more features each, that is `at_most` or less; 1 if none.
+
+    A group of one feature would lose all that the feature says of an example.
+
+    >>> count_groups(24, 10)
+    8
+    """
+    return max((n for n in range(1, min(at_most, features // 2) + 1) if features % n == 0), default=1)
+
+
 _POSITION = Categorical("before", "after")
 
 NORMALIZATIONS: dict[str, NormalizationEntry] = {
     "none": NormalizationEntry(build=_none, description="no normalization"),
     "batch_norm": NormalizationEntry(
         build=_batch_norm,
-        space=Space(position=_POSITION),
+        # The newest batch's weight in the running statistics; what Keras calls momentum is 1 minus this.
+        space=Space(
+            position=_POSITION, bn_momentum=Fixed(0.1, domain=Float(0.01, 0.5, log=True, at_least=1e-6, at_most=1.0))
+        ),
         replaces_bias=True,
         description="each feature scaled to mean 0 and variance 1 over the batch (Ioffe & Szegedy 2015)",
     ),
     "layer_norm": NormalizationEntry(
         build=_layer_norm,
         space=Space(position=_POSITION),
-        description="each example's features scaled to mean 0 and variance 1 (Ba et al. 2016)",
+        description="each example to mean 0, variance 1; in a CNN all of it at once, as GroupNorm(1) (Ba et al. 2016)",
+    ),
+    "channel_norm": NormalizationEntry(
+        build=_channel_norm,
+        space=Space(position=_POSITION),
+        description="layer norm of each position's channels alone, as Keras and ConvNeXt have it (Liu et al. 2022)",
+    ),
+    "group_norm": NormalizationEntry(
+        build=_group_norm,
+        space=Space(position=_POSITION, groups=Fixed(8, domain=Int(2, 32, log=True, at_least=1, at_most=1024))),
+        description="each example's features in up to `groups` equal groups, each to mean 0, variance 1 (Wu & He 2018)",
     ),
 }

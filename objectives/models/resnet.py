@@ -10,9 +10,11 @@ from objectives.models.config import CnnConfig, ImageShape, check_pooling
 from objectives.models.layers import (
     build_affine_part,
     build_image_network,
+    build_image_parts,
     build_nonlinear_part,
     build_stage,
     count_widening,
+    prepend,
 )
 from objectives.models.network import Network
 
@@ -43,7 +45,8 @@ def build_resnet(config: CnnConfig, image_shape: ImageShape, classes: int) -> Ne
     """
     check_pooling(config.pool_rounds, image_shape)
     strided = strided_blocks(config.depth, config.pool_rounds)
-    stem = build_stage(partial(nn.Conv2d, image_shape[0], kernel_size=3, padding=1), config.width, config)
+    parts, inputs = build_image_parts(config, image_shape)
+    stem = build_stage(partial(nn.Conv2d, inputs, kernel_size=3, padding=1), config.width, config)
     stages: list[nn.Module] = []
     channels = config.width
     for block in range(config.depth):
@@ -51,7 +54,7 @@ def build_resnet(config: CnnConfig, image_shape: ImageShape, classes: int) -> Ne
         residual = _build_residual(channels, units, 2 if block in strided else 1, config)
         stages.append(residual if stages else nn.Sequential(stem, residual))
         channels = units
-    return build_image_network(stages, channels, config, classes)
+    return build_image_network(prepend(parts, stages), channels, config, classes)
 
 
 def strided_blocks(depth: int, rounds: int) -> frozenset[int]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from objectives.base.registry import resolve
 from objectives.models.config import Cell, ImageShape, RnnConfig
-from objectives.models.layers import initialize_network
+from objectives.models.custom_layers import EachStep
+from objectives.models.layers import build_input_parts, initialize_network, prepend
 from objectives.models.network import Network
+from objectives.models.normalizations import NORMALIZATIONS, Position
 
 CELLS: dict[Cell, type[nn.RNN | nn.GRU | nn.LSTM]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -51,14 +54,27 @@ def build_rnn(config: RnnConfig, image_shape: ImageShape, classes: int) -> Netwo
     """
     channels, _, width = image_shape
     features = channels * width
-    stages = []
+    parts = {
+        name: EachStep(part) if name == "input_norm" else part
+        for name, part in build_input_parts(config, features, False).items()
+    }
+    stages: list[nn.Module] = []
     for _ in range(config.depth):
+        before, units = _build_norms(config, features, "before"), config.width * (2 if config.bidirectional else 1)
         recurrent = Recurrent(config.cell, features, config.width, config.bidirectional)
         dropout = [nn.Dropout(config.dropout)] if config.dropout > 0 else []
-        stages.append(nn.Sequential(recurrent, *dropout))
-        features = config.width * (2 if config.bidirectional else 1)
+        stages.append(nn.Sequential(*before, recurrent, *_build_norms(config, units, "after"), *dropout))
+        features = units
     network = Network(
-        prepare=Rows(), stages=stages, pool=FinalStates(config.width), output=nn.Linear(features, classes)
+        prepare=Rows(),
+        stages=prepend(parts, stages),
+        pool=FinalStates(config.width),
+        output=nn.Linear(features, classes),
     )
     initialize_network(network, config)
     return network
+
+
+def _build_norms(config: RnnConfig, features: int, at: Position) -> list[EachStep]:
+    entry, options = resolve(NORMALIZATIONS, config.normalization, "normalization")
+    return [EachStep(norm) for norm in entry.build(features, False, at, **options)]

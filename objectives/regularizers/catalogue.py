@@ -19,10 +19,11 @@ _PENALTY = Float(1e-7, 1e-3, log=True, at_least=0.0, at_most=10.0)
 
 REGULARIZERS: dict[str, Technique] = {
     "dropout": Technique(
-        description="hidden units dropped at random during training (Srivastava et al. 2014)",
+        description="hidden units dropped at random during training, and inputs if asked for (Srivastava et al. 2014)",
         space=Space(
             dropout=standard.dropout(),
             dropout_layers=Fixed(0, domain=Int(0, 3, at_least=0, at_most=64)),
+            input_dropout=Fixed(0.0, domain=standard.dropout(0.0, 0.3)),
         ),
     ),
     "alpha_dropout": Technique(
@@ -71,6 +72,15 @@ REGULARIZERS: dict[str, Technique] = {
     "output_scale": Technique(
         description="factor of the output layer's initial weights, for an initial loss near ln(classes)",
         space=Space(output_scale=Fixed(0.1, domain=Float(0.1, 1.0, log=True, at_least=1e-6, at_most=100.0))),
+    ),
+    "input_norm": Technique(
+        description="batch norm or layer norm on the inputs, which then need no other scaling (Ioffe & Szegedy 2015)",
+        space=Space(input_norm=Categorical(None, "batch_norm", "layer_norm")),
+    ),
+    "whitening": Technique(
+        description="a frozen first layer that whitens patches of 2x2 or 3x3, from training images (Jordan 2024)",
+        space=Space(whitening=Categorical(0, 2, 3)),
+        conditions=(needs("model", "cnn", "resnet"), needs("input_norm", None)),
     ),
     "warmup_epochs": Technique(
         description="the learning rate raised linearly before the schedule starts (Goyal et al. 2017)",

@@ -14,7 +14,16 @@ from spaces import Choice, Configuration, Space, corners
 
 # Fields that may differ between a source and the network that reuses it: the number of stages, and what only matters
 # while the stages are trained.
-_MAY_DIFFER = {"depth", "initializer", "output_scale", "dropout", "dropout_layers", "alpha_dropout"}
+_MAY_DIFFER = {
+    "depth",
+    "initializer",
+    "biases",
+    "output_scale",
+    "dropout",
+    "dropout_layers",
+    "input_dropout",
+    "alpha_dropout",
+}
 
 
 def list_sources(space: Space) -> list[str]:

@@ -5,7 +5,7 @@ Builders import torch when called, and return a new network without changing the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -20,18 +20,33 @@ if TYPE_CHECKING:
 class VariantEntry(Technique):
     """One variant: `build(model, <options>) -> Module`, from images (B, C, H, W) to logits or log-probabilities.
 
-    last: whether no other variant may follow, because its result has no weights that can be changed.
+    keeps_weights: whether it only changes how the network predicts; a variant of the weights may not follow.
+    needs_snapshots: whether it is built from networks of the same training, `build(snapshots, <options>)`, each taken
+    at a dip of the learning rate; it must be the first variant.
     """
 
     kind: ClassVar[str] = "variant"
     build: Callable[..., Module]
-    last: bool = False
+    keeps_weights: bool = False
+    needs_snapshots: bool = False
 
 
 def _mc_dropout(model: Module, *, samples: int = 50) -> Module:
     from objectives.variants.dropout import McDropout
 
     return McDropout(model, samples=samples)
+
+
+def _snapshot_ensemble(snapshots: Sequence[Module], *, members: int = 5) -> Module:
+    from objectives.variants.averaging import SnapshotEnsemble
+
+    return SnapshotEnsemble(snapshots[-members:])
+
+
+def _test_time(model: Module, *, mirror: int = 1, shift: int = 1) -> Module:
+    from objectives.variants.averaging import TestTimeAugmentation
+
+    return TestTimeAugmentation(model, mirror=bool(mirror), shift=shift)
 
 
 def _prune_unstructured(model: Module, *, amount: float = 0.5) -> Module:
@@ -59,7 +74,25 @@ VARIANTS: dict[str, VariantEntry] = {
         build=_mc_dropout,
         space=Space(samples=Fixed(50, domain=Int(10, 100, at_least=1, at_most=10_000))),
         description="mean probabilities of `samples` predictions with dropout (Gal & Ghahramani 2016)",
-        last=True,
+        keeps_weights=True,
+    ),
+    "snapshot_ensemble": VariantEntry(
+        build=_snapshot_ensemble,
+        space=Space(members=Fixed(5, domain=Int(2, 10, at_least=2, at_most=100))),
+        description="mean probabilities of the networks at the last `members` dips of the learning rate, such as those "
+        "of cosine_restarts (Huang et al. 2017)",
+        keeps_weights=True,
+        needs_snapshots=True,
+    ),
+    "test_time": VariantEntry(
+        build=_test_time,
+        space=Space(
+            mirror=Fixed(1, domain=Int(0, 1, at_least=0, at_most=1)),
+            shift=Fixed(1, domain=Int(0, 2, at_least=0, at_most=16)),
+        ),
+        description="mean probabilities over an image, its mirror image (`mirror`) and copies moved by `shift` pixels "
+        "(Krizhevsky et al. 2012)",
+        keeps_weights=True,
     ),
     "prune_unstructured": VariantEntry(
         build=_prune_unstructured,

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
 from objectives.base.errors import ObjectiveError
+from objectives.variants.averaging import log_of_mean
 from objectives.variants.copying import copy_for_prediction
 
 
@@ -37,8 +38,7 @@ class McDropout(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return the logarithm of the mean probabilities, (B, K)."""
         mean_BK, _ = self.predict_moments(x_BCHW)
-        # The logarithm of a probability that rounds to 0 would be minus infinity.
-        return mean_BK.clamp_min(torch.finfo(mean_BK.dtype).tiny).log()
+        return log_of_mean([mean_BK])
 
     @torch.no_grad()
     def predict_moments(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""What `Study` reads of a study that is open. Importing this module loads neither torch nor Optuna."""
+"""A study of an open storage, as a Python program reads it. Importing this module loads neither torch nor Optuna."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # what methods return; each method imports what it needs
 
 
 class OpenStudy:
-    """A study in an open storage."""
+    """A study and the storage it is kept in, which is closed by `close` or at the end of a `with` block."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -51,10 +51,6 @@ class OpenStudy:
     def optuna(self) -> optuna.Study:
         """The study as Optuna's own object, for its plots and importances; do not add trials to it."""
         return self._opened().load_optuna()
-
-    def stop(self) -> None:
-        """Tell the study's workers, on every machine, to end after their present step."""
-        self._opened().stop()
 
     def close(self) -> None:
         """Close the storage; the embedded server stops unless another program uses it. A second call does nothing."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from search.api.open_study import OpenStudy
 
@@ -166,6 +166,10 @@ class Study(OpenStudy):
         given = [{name: str(value) for name, value in each.items()} for each in configurations]
         return tuple(one.trial for one in enqueue(self._opened(), given).trials)
 
+    def stop(self) -> None:
+        """Tell the study's workers, on every machine, to end after their present step."""
+        self._opened().stop()
+
     def final(
         self,
         *,
@@ -174,6 +178,8 @@ class Study(OpenStudy):
         variants: Sequence[str] = (),
         confirm: int | None = None,
         confirm_seeds: int | None = None,
+        all_images: bool = False,
+        epochs: Literal["best", "full"] | None = None,
         reopen: str | None = None,
         progress: Callable[[str], object] | None = None,
     ) -> Score:
@@ -187,6 +193,8 @@ class Study(OpenStudy):
             variants: Applied to the network that is scored, such as `prune_unstructured:amount=0.8`.
             confirm: Choose the winner among this many of the best trials, by training them with further seeds.
             confirm_seeds: Further seeds for each of them. Default: 3.
+            all_images: Retrain on all training images, if the study used a part of them.
+            epochs: `full` to retrain for all epochs of the study. Default: up to the best one.
             reopen: The reason to score again a test set that was scored or claimed before.
             progress: Called with one line of text at a time.
 
@@ -201,11 +209,12 @@ class Study(OpenStudy):
 
         session = self._opened()
         request = FinalRequest(
-            out=Path(out) if out is not None else Path("results") / self.name,
+            out=Path("results") / self.name if out is None else Path(out),
             variants=tuple(variants),
             confirm=confirm,
             confirm_seeds=confirm_seeds,
+            all_images=all_images,
+            epochs=epochs,
             reopen=reopen,
         )
-        settings = change(session.settings, device=device)
-        return score_in_process(session, request, settings, progress)
+        return score_in_process(session, request, change(session.settings, device=device), progress)

@@ -80,6 +80,18 @@ ConfirmSeeds = Annotated[
     int | None,
     typer.Option("--confirm-seeds", help="Further seeds for each trial of --confirm. Default: 3.", metavar="S"),
 ]
+AllImages = Annotated[
+    bool,
+    typer.Option("--all", help="Retrain on all training images, if the study used a part of them (--train-examples)."),
+]
+FinalEpochs = Annotated[
+    str | None,
+    typer.Option(
+        "--epochs",
+        help="Retrain up to the winner's best epoch, or for all epochs, to the end of its schedule. Default: best.",
+        metavar="best|full",
+    ),
+]
 Reopen = Annotated[
     str | None,
     typer.Option(

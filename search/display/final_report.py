@@ -8,6 +8,7 @@ from pathlib import Path
 from objectives.base.plurals import count_noun
 from search.display.output import format_configuration, print_document, print_table, say
 from search.evaluation.reopening import format_openings
+from search.evaluation.results.abstention import AbstentionPoint, describe_abstention
 from search.evaluation.results.confirmation import Confirmation, ConfirmedCandidate
 from search.evaluation.results.score import Score
 from search.evaluation.results.variants import MeasuredVariants, VariantEffect
@@ -35,8 +36,8 @@ def show_score(score: Score, out: Path, *, as_json: bool) -> None:
         return
     if score.confirmation is not None:
         _show_confirmation(score.confirmation)
-    images = "training images" if score.retrained_on == "train" else "training and validation images"
-    say(f"study {score.study}, trial {score.trial}, retrained for {count_noun(score.epochs, 'epoch')} on the {images}")
+    trained = f"retrained for {count_noun(score.epochs, 'epoch')} on {score.retrained_images}"
+    say(f"study {score.study}, trial {score.trial}, {trained}")
     for line in format_configuration(score.params):
         say(line)
     _show_variants(score)
@@ -56,6 +57,19 @@ def _show_variants(score: Score) -> None:
 
 def _show_effect_table(effects: Sequence[VariantEffect]) -> None:
     print_table(EFFECT_HEADINGS, effect_rows(effects))
+    for effect in effects:
+        if effect.mean_deviation is not None:
+            _show_uncertainty(effect.mean_deviation, effect.abstention)
+
+
+def _show_uncertainty(mean_deviation: float | None, abstention: Sequence[AbstentionPoint]) -> None:
+    if mean_deviation is not None:
+        say(
+            f"standard deviation of the predicted class's probability over the samples: {mean_deviation:.4f} on average"
+        )
+    if abstention:
+        kind = "probability" if mean_deviation is None else "deviation"
+        say(f"accuracy if only the most certain images (by {kind}) are answered: {describe_abstention(abstention)}")
 
 
 def _show_accuracies(score: Score) -> None:
@@ -63,6 +77,7 @@ def _show_accuracies(score: Score) -> None:
     say(f"test accuracy {score.test_accuracy:.4f} (95% interval {low:.4f} to {high:.4f}, {score.test_examples} images)")
     if score.macro_f1 is not None and score.calibration_error is not None:
         say(f"macro F1 {score.macro_f1:.4f}, expected calibration error {score.calibration_error:.4f}")
+    _show_uncertainty(score.mean_deviation, score.abstention)
     known = [(accuracy, name) for name, accuracy in score.class_accuracy.items() if accuracy is not None]
     if known:
         lowest, worst = min(known, key=lambda pair: pair[0])

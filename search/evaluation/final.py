@@ -125,6 +125,12 @@ def _tell_differences(task: FinalTask, score: Score, reopening: Reopening | None
             f"note: this is the score of {join_variants(score.variants)}, not of {join_variants(wanted)}; "
             "to score that too, which is a further look at the test set, add --reopen REASON"
         )
+    retraining = task.request.retraining
+    if retraining is not None and retraining != score.retraining:
+        task.tell(
+            f"note: this is the score of a retraining on {score.retraining}, not on {retraining}; "
+            "to score that too, which is a further look at the test set, add --reopen REASON"
+        )
     if race is not None and not racing.matches_race(score.confirmation, race):
         task.tell(
             f"note: the winner of this score was chosen {racing.describe_confirmation(score.confirmation)}; "

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 
@@ -27,6 +27,7 @@ from search.errors import NothingToDo
 from search.evaluation.racing import Race
 from search.evaluation.reopening import Reopening
 from search.evaluation.request import FinalTask
+from search.evaluation.results.retraining import RetrainingPlan
 from search.settings import Settings
 from search.study.plan import ResolvedStudy, StudyRequest, resolve_stored
 from search.study.source_networks import fetch_sources
@@ -59,6 +60,8 @@ class FinalStep:
     """Lifts the seal of this process, if it has one, while it is set; see `lift_seal`."""
     variants: tuple[Choice, ...] | None = None
     """What is applied to the network before it is scored; None if the request does not say, as to continue a claim."""
+    retraining: RetrainingPlan | None = None
+    """What the winner is retrained on, and for how long; None if the request does not say."""
     reopening: Reopening | None = None
     """The request to score a test set that was claimed before again; None without one."""
     race: Race | None = None
@@ -94,12 +97,15 @@ class FinalStep:
         """Return the seed that the trial was trained with."""
         return int(trial.user_attrs.get("seed", derive_seed(self.spec.seed, trial.number)))
 
-    def load_data(self, *, merge_validation: bool) -> TrainValidation:
-        """Load the study's training and validation images onto the device."""
-        plan = self.plan
+    def load_data(self, *, merge_validation: bool, all_images: bool = False) -> TrainValidation:
+        """Load the study's training and validation images onto the device.
+
+        all_images: adds the training images that a study of a part of them (`--train-examples`) left out.
+        """
+        plan, split = self.plan, self.plan.split
         return load(
             plan.prepared,
-            plan.split,
+            replace(split, train=split.pool) if all_images else split,
             self.device,
             classes=self.objective.classes,
             merge_validation=merge_validation,
@@ -157,6 +163,7 @@ def prepare_final_step(task: FinalTask, reopening: Reopening | None) -> FinalSte
         out=request.out,
         lifted=lifted,
         variants=request.choices,
+        retraining=request.retraining,
         reopening=reopening,
         race=request.race,
         tell=task.tell,

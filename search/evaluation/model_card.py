@@ -11,6 +11,7 @@ from objectives.base.plurals import count_noun
 from objectives.base.printable import escape_markdown, format_code
 from search.errors import SearchError
 from search.evaluation.reopening import format_openings
+from search.evaluation.results.abstention import describe_abstention
 from search.evaluation.results.claimed import ClaimedWinner
 from search.evaluation.results.score import Score
 from search.evaluation.variant_args import EFFECT_HEADINGS, effect_rows
@@ -18,6 +19,7 @@ from search.study.spec import StudySpec
 from storage.files import write_file
 
 WEIGHTS_FILE = "model.safetensors"
+SNAPSHOTS_FILE = "snapshots.safetensors"
 CONFIGURATION_FILE = "config.json"
 CARD_FILE = "README.md"
 
@@ -61,11 +63,10 @@ class ModelCard:
         params = "\n".join(
             f"| {escape_markdown(name)} | {escape_markdown(str(value))} |" for name, value in score.params.items()
         )
-        images = "training images" if score.retrained_on == "train" else "training and validation images"
         return f"""# {escape_markdown(score.study)}
 
 The winner of the hyperparameter study {format_code(score.study)} (objective {format_code(spec.objective)}), trial
-{score.trial}, retrained on the {images} of {format_code(spec.dataset)}.
+{score.trial}, retrained on {score.retrained_images} of {format_code(spec.dataset)}.
 
 | | |
 |---|---|
@@ -151,7 +152,20 @@ def _metrics(score: Score) -> str:
     """Return the card's row on metrics beside the accuracy; empty if the score has none."""
     if score.macro_f1 is None or score.calibration_error is None:
         return ""
-    return f"| macro F1, expected calibration error | {score.macro_f1:.4f}, {score.calibration_error:.4f} |\n"
+    return (
+        f"| macro F1, expected calibration error | {score.macro_f1:.4f}, {score.calibration_error:.4f} |\n"
+        + _certainty(score)
+    )
+
+
+def _certainty(score: Score) -> str:
+    """Return the card's rows on answering only where the network is certain; empty if the score has none."""
+    rows = ""
+    if score.mean_deviation is not None:
+        rows += f"| mean standard deviation of the predicted probability | {score.mean_deviation:.4f} |\n"
+    if score.abstention:
+        rows += f"| accuracy of the most certain images only | {describe_abstention(score.abstention)} |\n"
+    return rows
 
 
 def _openings_section(score: Score) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from objectives.data.files.decoded import Progress
 from search.errors import UsageError
 from search.evaluation.racing import Race, parse_race
+from search.evaluation.results.retraining import RetrainingPlan
 from search.evaluation.variant_args import parse_variants
 from search.settings import Settings
 from search.study.status import StudyView
@@ -34,12 +35,21 @@ class FinalRequest:
     """Among how many of the best trials the winner is chosen, with further seeds; None to take the best one."""
     confirm_seeds: int | None = None
     """How many further seeds each of them is trained with; None for the default."""
+    all_images: bool = False
+    """Whether to retrain on all training images, if the study was searched on a part of them."""
+    epochs: str | None = None
+    """`full` to retrain for all epochs of the study, `best` or None to end after the winner's best epoch."""
     reopen: str | None = None
     """Why a test set that was scored or claimed before is scored again; None to return the stored score."""
 
     def __post_init__(self) -> None:
         parse_variants(self.variants)
         parse_race(self.confirm, self.confirm_seeds)
+        if self.epochs not in (None, "best", "full"):
+            raise UsageError(
+                f"--epochs of the final step must be best (up to the winner's best epoch) or full (all epochs of the "
+                f"study), but got {self.epochs!r}"
+            )
 
     def check_measures_only(self) -> None:
         """Raise `UsageError` if the request asks for more than measuring variants."""
@@ -48,11 +58,23 @@ class FinalRequest:
                 "--measure examines the best trial and scores nothing, and --confirm chooses what is scored; "
                 "leave one of them out"
             )
+        if self.retraining is not None:
+            raise UsageError(
+                "--measure examines the network of the best trial, and --all and --epochs are about its retraining; "
+                "leave one of them out"
+            )
 
     @property
     def choices(self) -> tuple[Choice, ...] | None:
         """The variants with all their options; None if the request does not name any."""
         return parse_variants(self.variants) or None
+
+    @property
+    def retraining(self) -> RetrainingPlan | None:
+        """The images and epochs of the retraining; None if the request does not name any."""
+        if not self.all_images and self.epochs is None:
+            return None
+        return RetrainingPlan(all_images=self.all_images, full=self.epochs == "full")
 
     @property
     def race(self) -> Race | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from optuna.trial import FrozenTrial
 from safetensors import SafetensorError
@@ -16,11 +16,15 @@ from objectives.core.reports import read_metrics
 from objectives.core.run import build_network, train
 from objectives.data.batches.examples import TrainValidation
 from objectives.models.weights import load_packed, load_weights, pack_weights
+from objectives.variants.snapshots import SnapshotCollector
 from search.curves import find_best_epoch
 from search.errors import SearchError
 from search.evaluation import model_card
 from search.evaluation.final_step import FinalStep
+from search.evaluation.results.claimed import ClaimedWinner
+from search.evaluation.results.retraining import RetrainingPlan
 from search.evaluation.selection import Winner
+from search.evaluation.snapshots import load_snapshots, pack_snapshots
 from search.evaluation.threads import use_threads_of
 from storage.errors import StoreFailed
 from storage.optuna_adapter import get_trial_id
@@ -40,21 +44,36 @@ class RetrainedNetwork:
     data: TrainValidation
     weights: bytes = field(repr=False)
     sha256: str
+    snapshots: tuple[nn.Module, ...] = ()
+    """The networks at the last dips of the learning rate, if a variant needs them."""
+    snapshots_sha256: str | None = None
 
 
-def train_as_in_trial(final_step: FinalStep, winner: Winner) -> tuple[nn.Module, TrainValidation]:
-    """Return the network of the winner's best epoch, trained on the training images alone, and those images.
+@dataclass(frozen=True, kw_only=True)
+class TrialNetwork:
+    """The network of the winner's best epoch, trained on the training images alone, and those images."""
 
-    It is loaded from the trial's checkpoint, or trained again if that cannot be loaded.
+    model: nn.Module
+    data: TrainValidation
+    snapshots: tuple[nn.Module, ...] = ()
+    """The networks at the last dips of the learning rate, if they were asked for."""
+
+
+def train_as_in_trial(final_step: FinalStep, winner: Winner, snapshots: int = 0) -> TrialNetwork:
+    """Return the winner's own network, with its last `snapshots` snapshots.
+
+    It is loaded from the trial's checkpoint, or trained again if that cannot be loaded or has no snapshots.
 
     Raises:
         SearchError: the training failed.
     """
     data = final_step.load_data(merge_validation=False)
-    model = _load_checkpoint(final_step, winner)
-    if model is None:
-        model = _train_winner(final_step, winner, data, winner.trial_seed, None)
-    return model, data
+    model = None if snapshots else _load_checkpoint(final_step, winner)
+    if model is not None:
+        return TrialNetwork(model=model, data=data)
+    collector = SnapshotCollector(snapshots) if snapshots else None
+    model = _train_winner(final_step, winner, data, winner.trial_seed, None, collector)
+    return TrialNetwork(model=model, data=data, snapshots=() if collector is None else collector.build(model))
 
 
 def train_with_seed(final_step: FinalStep, trial: FrozenTrial, data: TrainValidation, seed: int) -> tuple[float, int]:
@@ -91,31 +110,43 @@ def train_with_seed(final_step: FinalStep, trial: FrozenTrial, data: TrainValida
     return accuracies[best], best
 
 
-def retrain(final_step: FinalStep, winner: Winner, earlier: Claim | None) -> RetrainedNetwork:
+def retrain(
+    final_step: FinalStep, winner: Winner, plan: RetrainingPlan, snapshots: int, earlier: Claim | None
+) -> RetrainedNetwork:
     """Train the winner on training and validation images, and write its weights to the folder.
 
+    plan: on which images; the winner has the number of epochs.
+    snapshots: how many of the networks at dips of the learning rate are kept at most; 0 for none.
     earlier: the claim that an interrupted final step left. Its weights are loaded from the folder, or trained again.
 
     Raises:
         SearchError: the training failed.
         ScoreRefused: the claim's weights are neither in the folder nor what training produces again.
     """
-    data = final_step.load_data(merge_validation=final_step.objective.retrain_on_validation)
+    data = final_step.load_data(merge_validation=final_step.objective.retrain_on_validation, all_images=plan.all_images)
     if earlier is not None and final_step.objective.train is None:
         model = build_untrained(final_step, winner).to(final_step.device)
         claimed = _load_claimed(final_step, model, data, earlier)
         if claimed is not None:
             return claimed
-    model = _train_winner(final_step, winner, data, winner.seed, winner.losses)
+    collector = SnapshotCollector(snapshots) if snapshots else None
+    model = _train_winner(final_step, winner, data, winner.seed, winner.losses, collector)
     weights, sha256 = pack_weights(model)
-    if earlier is not None and sha256 != earlier.weights_sha256:
+    network = RetrainedNetwork(model=model, data=data, weights=weights, sha256=sha256)
+    packed = b""
+    if collector is not None:
+        packed, snapshots_sha256 = pack_snapshots(members := collector.build(model))
+        network = replace(network, snapshots=members, snapshots_sha256=snapshots_sha256)
+    if earlier is not None and not _is_claimed(network, earlier):
         claimed = _load_claimed(final_step, model, data, earlier)
         if claimed is None:
             # Nothing is written: the folder may still have the claimed file under another name.
             raise ledger.build_refusal(final_step.spec.dataset, earlier.weights_sha256, sha256)
         return claimed
+    if packed:
+        model_card.write_whole(final_step.out / model_card.SNAPSHOTS_FILE, packed)
     model_card.write_whole(final_step.out / model_card.WEIGHTS_FILE, weights)
-    return RetrainedNetwork(model=model, data=data, weights=weights, sha256=sha256)
+    return network
 
 
 def pack_network(final_step: FinalStep, winner: Winner, network: RetrainedNetwork) -> Network:
@@ -147,9 +178,20 @@ def _load_claimed(
     final_step: FinalStep, model: nn.Module, data: TrainValidation, claim: Claim
 ) -> RetrainedNetwork | None:
     """Load the weights in the folder into `model` if they are the claimed ones; return None if they are not."""
-    sha256 = claim.weights_sha256
-    weights = load_weights(final_step.out / model_card.WEIGHTS_FILE, model, sha256)
-    return None if weights is None else RetrainedNetwork(model=model, data=data, weights=weights, sha256=sha256)
+    weights = load_weights(final_step.out / model_card.WEIGHTS_FILE, model, claim.weights_sha256)
+    if weights is None:
+        return None
+    network = RetrainedNetwork(model=model, data=data, weights=weights, sha256=claim.weights_sha256)
+    sha256 = ClaimedWinner.from_json(claim.winner).snapshots_sha256
+    if sha256 is None:
+        return network
+    snapshots = load_snapshots(final_step.out / model_card.SNAPSHOTS_FILE, model, sha256)
+    return None if snapshots is None else replace(network, snapshots=snapshots, snapshots_sha256=sha256)
+
+
+def _is_claimed(network: RetrainedNetwork, claim: Claim) -> bool:
+    snapshots_sha256 = ClaimedWinner.from_json(claim.winner).snapshots_sha256
+    return (network.sha256, network.snapshots_sha256) == (claim.weights_sha256, snapshots_sha256)
 
 
 def _load_checkpoint(final_step: FinalStep, winner: Winner) -> nn.Module | None:
@@ -173,6 +215,7 @@ def _train_winner(
     data: TrainValidation,
     seed: int,
     recorded_losses: list[float] | None,
+    on_dip: SnapshotCollector | None = None,
 ) -> nn.Module:
     with use_threads_of(winner.trial), _convert_errors(winner):
         return train(
@@ -185,6 +228,7 @@ def _train_winner(
             schedule_epochs=final_step.spec.epochs,
             recorded_losses=recorded_losses,
             sources=final_step.load_sources(),
+            on_dip=on_dip,
         )
 
 

@@ -18,16 +18,19 @@ from objectives.data.files.errors import DataError
 from objectives.data.heldout import HeldOut, check_heldout, open_heldout
 from objectives.variants.apply import apply_variants
 from search.errors import SearchError
+from search.evaluation.claims import plan_retraining, variants_to_score
 from search.evaluation.confirmation import confirm
 from search.evaluation.final_step import FinalStep
 from search.evaluation.metrics import Metrics, compute_metrics, pack_predictions, predict
 from search.evaluation.reopening import Attempt, next_attempt
 from search.evaluation.results.claimed import ClaimedWinner
+from search.evaluation.results.retraining import RetrainingPlan
 from search.evaluation.results.score import Outcome, Score
 from search.evaluation.results.stored import read_score
 from search.evaluation.retraining import RetrainedNetwork, pack_network, retrain
-from search.evaluation.selection import Winner, find_winner, tell_of_better
-from search.evaluation.variant_args import format_variants, join_variants, parse_variants
+from search.evaluation.selection import Winner, find_winner, tell_of_better, tell_of_cut
+from search.evaluation.snapshots import count_snapshots
+from search.evaluation.variant_args import format_variants
 from search.evaluation.variant_effects import measure_effects
 from search.intervals import wilson_interval
 from search.study.plan import check_scored_here
@@ -77,6 +80,7 @@ class _TestResult:
     """How many of the test images are also in the training part."""
     part: HeldOutPart
     predictions: bytes
+    mean_deviation: float | None
     metrics: Metrics
 
 
@@ -86,17 +90,19 @@ def _score_attempt(final_step: FinalStep, attempt: Attempt, turn: Turn) -> None:
     What can fail without opening a test file fails before the claim, and before hours of training.
     """
     earlier = None if attempt.earlier is None else ClaimedWinner.from_json(attempt.earlier.winner)
-    variants = _variants_to_score(final_step, earlier)
+    variants, plan = variants_to_score(final_step, earlier), plan_retraining(final_step, earlier)
     find_winner(final_step, None if earlier is None else earlier.trial)
     _check_test_part(final_step)
     if earlier is None:
-        winner, choice = _choose(final_step, variants)
+        winner, choice = _choose(final_step, plan, variants)
+        tell_of_cut(final_step, winner)
     else:
-        winner, choice = find_winner(final_step, earlier.trial), earlier
+        winner, choice = find_winner(final_step, earlier.trial, full=plan.full), earlier
         if earlier.confirmation is None:
             tell_of_better(final_step, winner)
-    network = retrain(final_step, winner, attempt.earlier)
-    model = apply_variants(network.model, variants)
+    network = retrain(final_step, winner, plan, count_snapshots(variants), attempt.earlier)
+    model = apply_variants(network.model, variants, network.snapshots)
+    choice = replace(choice, snapshots_sha256=network.snapshots_sha256)
     claim = Claim(weights_sha256=network.sha256, winner=choice.to_json())
     ledger.claim(turn, final_step.record.name, claim, opening=attempt.opening, reason=attempt.reason)
     held_out = _read_test_images(final_step)
@@ -112,34 +118,17 @@ def _check_test_part(final_step: FinalStep) -> None:
         check_heldout(objective.data, settings.data, settings.cache, classes=objective.classes)
 
 
-def _variants_to_score(final_step: FinalStep, earlier: ClaimedWinner | None) -> tuple[Choice, ...]:
-    """Return the requested variants, or those of the earlier claim if there is one.
-
-    Raises:
-        ScoreRefused: the request names others than the claim.
-    """
-    if earlier is None:
-        return final_step.variants or ()
-    requested = None if final_step.variants is None else format_variants(final_step.variants)
-    if requested is not None and requested != earlier.variants:
-        raise ScoreRefused(
-            f"the test set of {final_step.spec.dataset!r} was claimed for {join_variants(earlier.variants)}, and "
-            f"{join_variants(requested)} cannot be scored with it; leave --variant out to continue that claim, "
-            "or make another one with --reopen REASON"
-        )
-    return parse_variants(earlier.variants)
-
-
-def _choose(final_step: FinalStep, variants: Sequence[Choice]) -> tuple[Winner, ClaimedWinner]:
+def _choose(final_step: FinalStep, plan: RetrainingPlan, variants: Sequence[Choice]) -> tuple[Winner, ClaimedWinner]:
     """Choose the winner, with a race if the request has one, and measure what the variants do to it."""
     confirmation = None if final_step.race is None else confirm(final_step, final_step.race)
-    winner = find_winner(final_step, None if confirmation is None else confirmation.chosen)
+    winner = find_winner(final_step, None if confirmation is None else confirmation.chosen, full=plan.full)
     choice = ClaimedWinner(
         trial=winner.trial.number,
         seed=winner.seed,
         configuration=winner.config.to_json(),
         finished=count_finished(list(final_step.trials)),
         confirmation=confirmation,
+        retraining=plan,
         variants=format_variants(variants),
         variant_effects=measure_effects(final_step, winner, variants) if variants else (),
     )
@@ -196,14 +185,15 @@ def _test(
         mean=data.train.mean,
         std=data.train.std,
     )
-    predicted, confidence = predict(model, examples, final_step.objective.precision)
+    predictions = predict(model, examples, final_step.objective.precision)
     return _TestResult(
-        correct=int((predicted == held_out.labels).sum()),
+        correct=int((predictions.classes_N == held_out.labels).sum()),
         examples=len(examples),
         known=count_known_images(held_out.images, final_step.plan.prepared.images()),
         part=part,
-        predictions=pack_predictions(predicted, confidence),
-        metrics=compute_metrics(predicted, confidence, held_out.labels, data.classes),
+        predictions=pack_predictions(predictions),
+        mean_deviation=predictions.mean_deviation,
+        metrics=compute_metrics(predictions, held_out.labels, data.classes),
     )
 
 
@@ -228,9 +218,13 @@ def _store(
         class_accuracy=result.metrics.class_accuracy,
         macro_f1=result.metrics.macro_f1,
         calibration_error=result.metrics.calibration_error,
+        mean_deviation=result.mean_deviation,
+        abstention=result.metrics.abstention,
         epochs=winner.epochs,
         seed=winner.seed,
         retrained_on="train + validation" if network.data.merged else "train",
+        retrained_examples=len(network.data.train),
+        retraining=choice.retraining,
         confirmation=choice.confirmation,
         variants=choice.variants,
         variant_effects=choice.variant_effects,

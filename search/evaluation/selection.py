@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial
 
+from objectives.base.registry import resolve
 from objectives.base.seeds import derive_seed
+from objectives.schedules.catalogue import SCHEDULES
+from objectives.training.config import TrainingConfig
 from search.curves import best_value
 from search.errors import SearchError
 from search.evaluation.final_step import FinalStep
@@ -24,7 +27,9 @@ class Winner:
     trial: FrozenTrial
     config: Configuration
     epochs: int
-    """The number of epochs to train: up to the trial's best, included."""
+    """The number of epochs to train."""
+    best_epochs: int
+    """The number of epochs up to the trial's best, included."""
     losses: list[float] | None
     """Validation loss of each epoch, for a schedule that depends on it; None unless the objective reported them all."""
     trial_seed: int
@@ -33,8 +38,10 @@ class Winner:
     """The seed of the retraining."""
 
 
-def find_winner(final_step: FinalStep, number: int | None = None) -> Winner:
+def find_winner(final_step: FinalStep, number: int | None = None, *, full: bool = False) -> Winner:
     """Return the trial with this number, or the best completed one, with its configuration and validation losses.
+
+    full: whether to train all epochs of the study, and not only up to the trial's best.
 
     Raises:
         NothingToDo: no trial has completed, or the trial has no curve to repeat.
@@ -46,11 +53,14 @@ def find_winner(final_step: FinalStep, number: int | None = None) -> Winner:
         raise final_step.no_completed_trial()
     check_value(final_step, trial)
     seed = final_step.trial_seed(trial)
+    config = final_step.objective.space.replay(trial.params)
+    length = _count_full_epochs(final_step, trial, config) if full else last + 1
     return Winner(
         trial=trial,
-        config=final_step.objective.space.replay(trial.params),
-        epochs=last + 1,
-        losses=_read_losses(final_step, trial, last + 1),
+        config=config,
+        epochs=length,
+        best_epochs=last + 1,
+        losses=_read_losses(final_step, trial, length),
         trial_seed=seed,
         seed=derive_seed(seed, "final"),
     )
@@ -64,6 +74,16 @@ def tell_of_better(final_step: FinalStep, winner: Winner) -> None:
             f"note: the test set is claimed for trial {winner.trial.number}, which was the best one then and is scored "
             f"now; trial {best.number} ({best.value:.4f}) is better, and --reopen REASON scores that one"
         )
+
+
+def tell_of_cut(final_step: FinalStep, winner: Winner) -> None:
+    """Tell what it does to the learning rate that the retraining ends before the last epoch of the study."""
+    if winner.epochs > winner.best_epochs or winner.epochs == final_step.spec.epochs:
+        return
+    final_step.tell(
+        f"note: trial {winner.trial.number} was best after epoch {winner.best_epochs}, and its retraining ends there"
+        f"{_describe_rate(final_step, winner)}; --epochs full trains all {final_step.spec.epochs}"
+    )
 
 
 def check_value(final_step: FinalStep, trial: FrozenTrial) -> None:
@@ -85,6 +105,26 @@ def _find_trial(final_step: FinalStep, number: int | None) -> FrozenTrial | None
     if number is None:
         return best_trial(list(final_step.trials))
     return next(trial for trial in final_step.trials if trial.number == number)
+
+
+def _count_full_epochs(final_step: FinalStep, trial: FrozenTrial, config: Configuration) -> int:
+    """Return the study's epochs; of a schedule that looks at the losses, no more than the trial has losses of."""
+    objective = final_step.objective
+    if objective.train is None:
+        schedule = Configuration({**objective.defaults, **config}).into(TrainingConfig).schedule
+        if resolve(SCHEDULES, schedule, "schedule")[0].needs_metric:
+            return len(epochs.read_curve(final_step.engine, get_trial_id(trial)))
+    return final_step.spec.epochs
+
+
+def _describe_rate(final_step: FinalStep, winner: Winner) -> str:
+    """Return the learning rate after the trial's best epoch and the one it ended with; empty if they are equal."""
+    curve = epochs.read_curve(final_step.engine, get_trial_id(winner.trial))
+    rates = [row.get("learning_rate_end") for row in curve]
+    reached, last = rates[winner.best_epochs - 1], rates[-1]
+    if reached is None or last is None or reached == last:
+        return ""
+    return f" at a learning rate of {reached:.3g}, not the {last:.3g} that the trial ended with"
 
 
 def _read_losses(final_step: FinalStep, trial: FrozenTrial, count: int) -> list[float] | None:

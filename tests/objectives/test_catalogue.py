@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -75,7 +75,9 @@ def using(group: Group, name: str, entry: Technique) -> tuple[str, Configuration
     values: dict[str, Any] = dict(BASE)
     model = name if group.kind == "model" else "mlp"
     for condition in entry.conditions:
-        if condition.field not in ("model", "validation"):
+        if condition.field == "model":
+            model = str(condition.values[0])
+        elif condition.field != "validation":
             assert not condition.forbids
             first = condition.values[0]
             values[condition.field] = Choice("adamw", {"learning_rate": 0.01}) if first == "adamw" else first
@@ -222,7 +224,8 @@ def test_some_shipped_study_searches_it(group: Group, name: str, entry: Techniqu
             if it.model == name:
                 return
             continue
-        defaults = {**it.defaults, **(getattr(it.network, "config", object).__dict__ if it.network else {})}
+        known = {field.name: field.default for field in fields(it.network.config)} if it.network else {}
+        defaults = {**known, **it.defaults}
         if any(group.uses({**defaults, **corner}.get(field), name) for corner in corners(it.space, {field})):
             return
     # What is used by default.

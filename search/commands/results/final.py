@@ -18,6 +18,8 @@ def final(
     measure: options.Measure = False,
     confirm: options.Confirm = None,
     confirm_seeds: options.ConfirmSeeds = None,
+    all_images: options.AllImages = False,
+    epochs: options.FinalEpochs = None,
     reopen: options.Reopen = None,
     storage: options.Storage = None,
     json: options.Json = False,
@@ -37,6 +39,8 @@ def final(
         variants=tuple(variant or ()),
         confirm=confirm,
         confirm_seeds=confirm_seeds,
+        all_images=all_images,
+        epochs=epochs,
         reopen=reopen,
     )
     if measure:

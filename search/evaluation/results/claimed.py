@@ -8,6 +8,7 @@ from typing import Any
 
 from search.evaluation.results.confirmation import Confirmation, read_confirmation
 from search.evaluation.results.fields import known_fields
+from search.evaluation.results.retraining import RetrainingPlan
 from search.evaluation.results.variants import VariantEffect
 
 
@@ -23,6 +24,9 @@ class ClaimedWinner:
     """How many trials of the study had finished; None if the claim does not tell."""
     confirmation: Confirmation | None = None
     """None if the winner is simply the best trial."""
+    snapshots_sha256: str | None = None
+    """Of the networks at the dips of the learning rate; None if no variant needs them."""
+    retraining: RetrainingPlan = field(default_factory=RetrainingPlan)
     variants: tuple[str, ...] = ()
     variant_effects: tuple[VariantEffect, ...] = ()
     """Empty without variants."""
@@ -35,6 +39,8 @@ class ClaimedWinner:
             "configuration": dict(self.configuration),
             "finished": self.finished,
             "confirmation": None if self.confirmation is None else self.confirmation.to_json(),
+            **({} if self.snapshots_sha256 is None else {"snapshots_sha256": self.snapshots_sha256}),
+            **({} if self.retraining == RetrainingPlan() else {"retraining": self.retraining.to_json()}),
             "variants": list(self.variants),
             "variant_effects": [effect.to_json() for effect in self.variant_effects],
         }
@@ -44,6 +50,7 @@ class ClaimedWinner:
         """Return the winner that the ledger stores."""
         nested = {
             "confirmation": read_confirmation(document),
+            "retraining": RetrainingPlan.from_json(document.get("retraining")),
             "variants": tuple(document.get("variants", ())),
             "variant_effects": tuple(map(VariantEffect.from_json, document.get("variant_effects", ()))),
         }

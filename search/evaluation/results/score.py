@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from search.evaluation.results.abstention import AbstentionPoint, read_abstention
 from search.evaluation.results.confirmation import Confirmation, read_confirmation
 from search.evaluation.results.fields import known_fields, pair
+from search.evaluation.results.retraining import RetrainingPlan
 from search.evaluation.results.variants import VariantEffect
 
 Parameter: TypeAlias = bool | int | float | str | None
@@ -60,11 +62,21 @@ class Outcome:
     macro_f1: float | None = None
     calibration_error: float | None = None
     """Expected calibration error over 15 bins."""
+    mean_deviation: float | None = None
+    """The mean standard deviation of the predicted classes' probabilities over the samples of Monte Carlo dropout; None
+    for a network that does not sample."""
+    abstention: tuple[AbstentionPoint, ...] = ()
+    """The test accuracy over the images that the network is most certain about: by a low deviation if it samples, else
+    by a high probability; empty if the score does not tell."""
     epochs: int
     """How many the winner was retrained for."""
     seed: int
     """The seed of the retraining."""
     retrained_on: Literal["train + validation", "train"] = "train + validation"
+    retrained_examples: int | None = None
+    """How many images it was retrained on; None if the score does not tell."""
+    retraining: RetrainingPlan = field(default_factory=RetrainingPlan)
+    """Whether on all images of a study of a part of them, and whether for all epochs."""
     confirmation: Confirmation | None = None
     """How the winner was chosen; None if it is simply the best trial."""
     variants: tuple[str, ...] = ()
@@ -80,13 +92,26 @@ class Outcome:
         return [name for name, accuracy in self.class_accuracy.items() if accuracy is None]
 
     @property
+    def retrained_images(self) -> str:
+        """The images that it was retrained on, in words, such as `8,000 training and validation images`."""
+        kind = "training images" if self.retrained_on == "train" else "training and validation images"
+        counted = kind if self.retrained_examples is None else f"{self.retrained_examples:,} {kind}"
+        return f"all {counted}" if self.retraining.all_images else counted
+
+    @property
     def selection_gap(self) -> float:
         """The validation accuracy in the search less the test accuracy."""
         return self.validation_accuracy - self.test_accuracy
 
     def to_json(self) -> dict[str, object]:
-        """Return the outcome as the ledger stores it; `test_examples_in_training` is left out if it is None."""
+        """Return the outcome as the ledger stores it; what later programs added is left out if it does not tell."""
         known = self.test_examples_in_training
+        trained = self.retrained_examples
+        uncertain: dict[str, object] = {}
+        if self.abstention:
+            uncertain["abstention"] = [point.to_json() for point in self.abstention]
+        if self.mean_deviation is not None:
+            uncertain["mean_deviation"] = self.mean_deviation
         return {
             "study": self.study,
             "trial": self.trial,
@@ -100,9 +125,11 @@ class Outcome:
             "class_accuracy": dict(self.class_accuracy),
             "macro_f1": self.macro_f1,
             "calibration_error": self.calibration_error,
+            **uncertain,
             "epochs": self.epochs,
             "seed": self.seed,
             "retrained_on": self.retrained_on,
+            **({} if trained is None else {"retrained_examples": trained, "retraining": self.retraining.to_json()}),
             "confirmation": None if self.confirmation is None else self.confirmation.to_json(),
             "variants": list(self.variants),
             "variant_effects": [effect.to_json() for effect in self.variant_effects],
@@ -141,6 +168,8 @@ class Score(Outcome):
         """Return the score that a ledger, or an earlier `final --json`, describes."""
         nested = {
             "test_interval_95": pair(document["test_interval_95"]),
+            "retraining": RetrainingPlan.from_json(document.get("retraining")),
+            "abstention": read_abstention(document),
             "confirmation": read_confirmation(document),
             "variants": tuple(document.get("variants", ())),
             "variant_effects": tuple(map(VariantEffect.from_json, document.get("variant_effects", ()))),

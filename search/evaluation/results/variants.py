@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from search.evaluation.results.abstention import AbstentionPoint, read_abstention
 from search.evaluation.results.fields import known_fields
+
+_WITHOUT_SAMPLES = ("variant", "validation_accuracy", "validation_loss", "zeros", "parameters")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,15 +25,20 @@ class VariantEffect:
     zeros: float
     """Share of the prunable weights that are zero, from 0 to 1."""
     parameters: int
+    mean_deviation: float | None = None
+    """As in the score: None for a network that does not sample."""
+    abstention: tuple[AbstentionPoint, ...] = ()
+    """The validation accuracy over the images that a network that samples is most certain about; else empty."""
 
     def to_json(self) -> dict[str, object]:
-        """Return the effect as `final --json` prints it."""
-        return asdict(self)
+        """Return the effect as `final --json` prints it; without samples it has no deviation and no abstention."""
+        document = asdict(self)
+        return document if self.mean_deviation is not None else {name: document[name] for name in _WITHOUT_SAMPLES}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> VariantEffect:
         """Return the effect that was stored."""
-        return cls(**known_fields(cls, document))
+        return cls(**{**known_fields(cls, document), "abstention": read_abstention(document)})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from torch import nn
 from objectives.base.errors import ObjectiveError
 from objectives.core.conditions import check_conditions
 from objectives.models.activations import ACTIVATIONS, ActivationEntry
-from objectives.models.custom_activations import SquaredRelu, Swish
+from objectives.models.custom_layers import SquaredRelu, Swish
 from objectives.models.layers import build_activation, count_widening, find_slope
 from spaces import Categorical, Choice, Domain, Fixed, Float, Space
 from tests.objectives.models.made import network
@@ -48,6 +48,8 @@ FORMULAS: dict[str, tuple[Choice, Callable[[float], float]]] = {
     "tanh": (Choice("tanh"), math.tanh),
     "sigmoid": (Choice("sigmoid"), _sigmoid),
     "hardswish": (Choice("hardswish"), lambda x: x * min(max(x + 3, 0.0), 6.0) / 6),
+    "hardtanh": (Choice("hardtanh"), lambda x: min(max(x, -1.0), 1.0)),
+    "hardsigmoid": (Choice("hardsigmoid"), lambda x: min(max(x + 3, 0.0), 6.0) / 6),
 }
 DEFAULTS: dict[str, Callable[[float], float]] = {
     "leaky_relu": lambda x: _leaky(x, 0.01),
@@ -73,28 +75,41 @@ def test_formula(name: str) -> None:
     assert _values(name, torch.float64) == pytest.approx([bare(x) for x in POINTS], rel=0, abs=1e-6)
 
 
-def test_swiglu_splits_the_features_in_two_halves() -> None:
-    assert count_widening("swiglu") == 2
-    assert {count_widening(name) for name in ACTIVATIONS if name != "swiglu"} == {1}
-    module = build_activation("swiglu")
-    gates_BF = torch.tensor([POINTS, POINTS[::-1]], dtype=torch.float64)
-    values_BF = torch.arange(2 * len(POINTS), dtype=torch.float64).reshape(2, -1) - 7.3
+GATED: list[tuple[Choice, Callable[[float, float], float]]] = [
+    (Choice("swiglu"), lambda x, y: x * _sigmoid(x) * y),
+    (Choice("swiglu", {"beta": 1.7}), lambda x, y: x * _sigmoid(1.7 * x) * y),
+    (Choice("swiglu", {"beta": 0.6, "learned": True}), lambda x, y: x * _sigmoid(0.6 * x) * y),
+    (Choice("glu"), lambda x, y: x * _sigmoid(y)),
+]
+
+
+@pytest.mark.parametrize(("choice", "formula"), GATED, ids=lambda value: str(value)[:40])
+def test_gated_ones_split_the_features_in_two_halves(choice: Choice, formula: Callable[[float, float], float]) -> None:
+    module = build_activation(choice).to(torch.float64)
+    first_BF = torch.tensor([POINTS, POINTS[::-1]], dtype=torch.float64)
+    second_BF = torch.arange(2 * len(POINTS), dtype=torch.float64).reshape(2, -1) - 7.3
     expected = [
-        [x * _sigmoid(x) * y for x, y in zip(gates, values, strict=True)]
-        for gates, values in zip(gates_BF.tolist(), values_BF.tolist(), strict=True)
+        [formula(x, y) for x, y in zip(xs, ys, strict=True)]
+        for xs, ys in zip(first_BF.tolist(), second_BF.tolist(), strict=True)
     ]
-    got = module(torch.cat((gates_BF, values_BF), dim=1))
-    torch.testing.assert_close(got, torch.tensor(expected, dtype=torch.float64), atol=1e-6, rtol=0)
-    z_BCHW = torch.randn(2, 6, 4, 5)
-    torch.testing.assert_close(
-        module(z_BCHW), z_BCHW[:, :3] * torch.sigmoid(z_BCHW[:, :3]) * z_BCHW[:, 3:], atol=1e-6, rtol=0
-    )
+    got_BF = module(torch.cat((first_BF, second_BF), dim=1))
+    # A parameter is a float32 number, such as 0.6, before it becomes a float64 one.
+    torch.testing.assert_close(got_BF, torch.tensor(expected, dtype=torch.float64), atol=1e-6, rtol=1e-6)
+    z_BCHW = torch.randn(2, 6, 4, 5, dtype=torch.float64)
+    single_BF = module(z_BCHW.permute(0, 2, 3, 1).reshape(-1, 6))
+    torch.testing.assert_close(module(z_BCHW).permute(0, 2, 3, 1).reshape(-1, 3), single_BF)
+
+
+def test_exactly_gated_ones_widen_the_layer_in_front() -> None:
+    assert {name: count_widening(name) for name in ACTIVATIONS} == {
+        name: 2 if name in ("swiglu", "glu") else 1 for name in ACTIVATIONS
+    }
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_half_precision_stays_half(name: str) -> None:
     """In a bfloat16 trial, activations have float32 parameters."""
-    choices = [Choice(name), *([Choice("swish", {"learned": True})] if name == "swish" else [])]
+    choices = [Choice(name), *([Choice(name, {"learned": True})] if name in ("swish", "swiglu") else [])]
     for choice in choices:
         network = nn.Sequential(nn.Linear(6, 8), build_activation(choice))
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -119,11 +134,11 @@ def test_random_slope_has_limits_that_keep_lower_below_upper() -> None:
             build_activation(Choice("rrelu", {option: value}))
 
 
-def _fitted(module: nn.Module, target: Callable[[torch.Tensor], torch.Tensor]) -> float:
+def _fitted(module: nn.Module, target: Callable[[torch.Tensor], torch.Tensor], points: int = 201) -> float:
     """The module's one parameter after gradient descent to the target."""
     (parameter,) = module.parameters()
     optimizer = torch.optim.LBFGS([parameter], line_search_fn="strong_wolfe", tolerance_change=1e-12)
-    x = torch.linspace(-3, 3, 201)[None]
+    x = torch.linspace(-3, 3, points)[None]
 
     def loss() -> torch.Tensor:
         optimizer.zero_grad()
@@ -144,6 +159,17 @@ def test_learned_beta_learns() -> None:
     assert repr(module).endswith(", learned=True)")
     assert list(build_activation(Choice("swish", {"beta": 0.5})).parameters()) == []
     assert repr(Swish(0.5)) == "Swish(beta=0.5, learned=False)"
+
+
+def test_swiglu_learns_its_beta() -> None:
+    module = build_activation(Choice("swiglu", {"beta": 0.5, "learned": True}))
+
+    def target(z: torch.Tensor) -> torch.Tensor:
+        gate, value = z.chunk(2, dim=1)
+        return gate * torch.sigmoid(2.5 * gate) * value
+
+    assert _fitted(module, target, points=200) == pytest.approx(2.5, abs=1e-3)
+    assert not list(build_activation("swiglu").state_dict())
 
 
 def test_learned_slope_learns() -> None:
@@ -175,7 +201,17 @@ def test_slope_is_that_of_leaky_activations() -> None:
 
 
 ALONE: dict[str, Domain] = {"activation": Fixed("selu"), "initializer": Fixed("lecun_normal")}
-PLAIN = {"model": "mlp", "normalization": "none", "dropout": 0.0, "l1": 0.0, "l2": 0.0, "max_norm": 0.0}
+PLAIN = {
+    "model": "mlp",
+    "normalization": "none",
+    "biases": "zero",
+    "input_norm": None,
+    "input_dropout": 0.0,
+    "dropout": 0.0,
+    "l1": 0.0,
+    "l2": 0.0,
+    "max_norm": 0.0,
+}
 
 
 def test_selu_alone_is_let_be() -> None:
@@ -190,6 +226,9 @@ def test_selu_alone_is_let_be() -> None:
         ({"initializer": Categorical("lecun_normal", "orthogonal")}, "needs .* lecun_normal, but .* orthogonal"),
         ({"normalization": Categorical("none", "batch_norm")}, "needs normalization none, but .* batch_norm"),
         ({"normalization": Fixed("layer_norm")}, "needs normalization none, but .* layer_norm"),
+        ({"biases": Fixed("constant")}, "needs biases zero, but .* biases constant"),
+        ({"input_norm": Categorical(None, "batch_norm")}, "needs input_norm None, but .* input_norm batch_norm"),
+        ({"input_dropout": Fixed(0.2)}, "needs input_dropout 0, but .* input_dropout 0.2"),
         ({"dropout": Float(0.0, 0.5)}, "needs dropout 0, but .* dropout 0.5"),
         ({"l1": Float(1e-7, 1e-3)}, "needs l1 0, but .* l1 1e-07"),
         ({"l2": Fixed(1e-4)}, "needs l2 0, but .* l2 0.0001"),

@@ -41,7 +41,7 @@ def test_images_too_small_are_refused_before_anything_is_built(model: str) -> No
     entry.check(config, (1, 16, 20))
     with pytest.raises(ObjectiveError, match=r"pool_rounds=4 is too much for 8x20 .* pool_rounds=3 at most"):
         entry.check(config, (1, 8, 20))
-    assert set(entry.sizes) == {"depth", "pool_rounds"}
+    assert set(entry.sizes) == {"depth", "pool_rounds", "whitening"}
 
 
 @pytest.mark.parametrize("model", ["mlp", "rnn"])

@@ -22,6 +22,17 @@ EVERY += [
     for name in ("batch_norm", "layer_norm")
     for position in ("before", "after")
 ]
+EVERY += [
+    ("rnn", {"normalization": Choice(name, {"position": position}), "bidirectional": position == "after"})
+    for name in ("batch_norm", "layer_norm", "group_norm")
+    for position in ("before", "after")
+]
+EVERY += [(model, {"input_norm": norm}) for model in MODELS for norm in ("batch_norm", "layer_norm")]
+EVERY += [
+    (model, {"whitening": side, "activation": activation})
+    for model in ("cnn", "resnet")
+    for side, activation in ((2, "gelu"), (3, "glu"))
+]
 
 
 @pytest.mark.parametrize(("model", "options"), EVERY, ids=str)
@@ -45,7 +56,8 @@ def test_the_seed_alone_decides_the_weights(model: str, options: dict[str, Any])
     one, same, other = (network(model, seed=seed, **options).state_dict() for seed in (3, 3, 4))
     assert one.keys() == same.keys() == other.keys()
     assert all(torch.equal(one[name], same[name]) for name in one)
-    matrices = [name for name, tensor in one.items() if tensor.ndim > 1]
+    # The filters of a whitening layer follow from images.
+    matrices = [name for name, tensor in one.items() if tensor.ndim > 1 and "whitening" not in name]
     assert not any(torch.equal(one[name], other[name]) for name in matrices)
 
 
@@ -111,3 +123,25 @@ def test_a_network_learns_a_batch_by_heart(model: str) -> None:
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     assert loss.item() < 0.5
+
+
+# The names under which stored networks keep their weights: those of the first stage, without any option.
+FIRST_STAGE = {
+    "mlp": {"0.weight", "0.bias"},
+    "cnn": {"0.weight", "1.weight", "1.bias", "1.running_mean", "1.running_var", "1.num_batches_tracked"},
+    "rnn": {f"0.layer.{kind}_{source}_l0" for kind in ("weight", "bias") for source in ("ih", "hh")},
+}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_options_that_are_not_named_leave_a_stored_network_as_it_was(model: str) -> None:
+    """A missing option is its default, which adds no layer, renames none and draws no random number."""
+    named: dict[str, Any] = {"biases": Choice("zero"), "input_norm": None, "input_dropout": 0.0}
+    if model in ("cnn", "resnet"):
+        named |= {"whitening": 0, "normalization": Choice("batch_norm", {"position": "before", "bn_momentum": 0.1})}
+    one, other = network(model), network(model, **named)
+    assert repr(one) == repr(other)
+    assert all(map(torch.equal, one.state_dict().values(), other.state_dict().values()))
+    if model in FIRST_STAGE:
+        assert one.stages[0].state_dict().keys() == FIRST_STAGE[model]
+    assert not any(isinstance(module, nn.Dropout) for module in one.modules())

@@ -101,6 +101,58 @@ def test_layer_norm_is_over_one_example(shape: tuple[int, ...]) -> None:
     torch.testing.assert_close(_norm("layer_norm", 5, image=len(shape) == 4)(x), expected)
 
 
+def _formula(x: torch.Tensor, over: tuple[int, ...]) -> torch.Tensor:
+    """Mean 0 and variance 1 over some dimensions, in float64."""
+    x = x.double()
+    return (x - x.mean(over, keepdim=True)) / (x.var(over, unbiased=False, keepdim=True) + EPS).sqrt()
+
+
+@pytest.mark.parametrize(("name", "over"), [("layer_norm", (1, 2, 3)), ("channel_norm", (1,))])
+def test_the_books_two_layer_norms_of_images(name: str, over: tuple[int, ...]) -> None:
+    """Over an image's channels and positions at once (Wu & He 2018, one group), or over each position's channels."""
+    x_BCHW = torch.randn(8, 5, 4, 3) * torch.tensor([1.0, 2, 3, 4, 5]).view(5, 1, 1) + 2
+    got = _norm(name, 5, image=True)(x_BCHW)
+    torch.testing.assert_close(got.double(), _formula(x_BCHW, over), atol=1e-5, rtol=1e-5)
+    vectors_BF = x_BCHW[:, :, 0, 0]
+    as_torch = nn.functional.layer_norm(vectors_BF, (5,))
+    torch.testing.assert_close(_norm(name, 5, image=False)(vectors_BF), as_torch)
+
+
+def test_a_channel_norms_scale_and_shift_are_the_channels() -> None:
+    module, x_BCHW = _norm("channel_norm", 5, image=True), torch.randn(2, 5, 4, 3)
+    plain = module(x_BCHW)
+    with torch.no_grad():
+        module.weight.copy_(torch.arange(5.0))  # type: ignore[union-attr, operator, arg-type]
+    torch.testing.assert_close(module(x_BCHW), plain * torch.arange(5.0).view(5, 1, 1))
+
+
+@pytest.mark.parametrize("image", [False, True])
+@pytest.mark.parametrize(("features", "asked", "groups"), [(24, 8, 8), (24, 10, 8), (7, 8, 1), (8, 8, 4), (3, 4, 1)])
+def test_group_norm_has_as_many_equal_groups_as_there_can_be(
+    features: int, asked: int, groups: int, image: bool
+) -> None:
+    (module,) = NORMALIZATIONS["group_norm"].build(features, image, "before", groups=asked)
+    x = torch.randn((6, features, 4, 3) if image else (6, features)) * 3 + 2
+    expected = _formula(x.reshape(6, groups, -1), (2,)).reshape(x.shape)
+    torch.testing.assert_close(module(x).double(), expected, atol=1e-5, rtol=1e-5)
+    assert NORMALIZATIONS["group_norm"].build(features, image, "after") == []
+
+
+def test_momentum_of_batch_norm_is_the_newest_batchs_weight() -> None:
+    (module,) = NORMALIZATIONS["batch_norm"].build(5, False, "before", bn_momentum=0.4)
+    assert _norm("batch_norm", 5, image=False).momentum == 0.1
+    mean_F, variance_F = torch.zeros(5, dtype=torch.float64), torch.ones(5, dtype=torch.float64)
+    for _ in range(3):
+        x_BF = torch.randn(64, 5) * 3 + 2
+        module(x_BF)
+        mean_F = 0.6 * mean_F + 0.4 * x_BF.double().mean(0)
+        variance_F = 0.6 * variance_F + 0.4 * x_BF.double().var(0)
+    torch.testing.assert_close(module.running_mean.double(), mean_F, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(module.running_var.double(), variance_F, atol=1e-5, rtol=1e-5)
+    made = network("cnn", normalization=Choice("batch_norm", {"bn_momentum": 0.4}))
+    assert {norm.momentum for norm in made.modules() if isinstance(norm, nn.BatchNorm2d)} == {0.4}
+
+
 def test_unknown_name_option_or_place_is_refused() -> None:
     with pytest.raises(ObjectiveError, match="unknown normalization 'batchnorm'; did you mean batch_norm"):
         network("mlp", normalization="batchnorm")

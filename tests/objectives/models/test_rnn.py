@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from objectives.models.custom_layers import EachStep
 from objectives.models.network import Network
-from objectives.models.rnn import CELLS, Rows
+from objectives.models.rnn import CELLS, Recurrent, Rows
+from spaces import Choice
 from tests.objectives.models.made import layers, network
 
 SHAPE = (2, 7, 5)
@@ -68,3 +70,27 @@ def test_one_layer_is_one_stage_of_its_own() -> None:
     layers = [module for module in made.modules() if isinstance(module, nn.RNNBase)]
     assert [(layer.num_layers, layer.bidirectional) for layer in layers] == [(1, True)] * 3
     assert [layer.input_size for layer in layers] == [10, 16, 16]
+
+
+@pytest.mark.parametrize("name", ["layer_norm", "batch_norm", "group_norm"])
+@pytest.mark.parametrize("position", ["before", "after"])
+def test_norms_stand_in_front_of_each_layer_or_behind_it_and_are_for_each_step(name: str, position: str) -> None:
+    """Each step's features by the formula, in float64; batch norm's statistics are of all steps of all examples."""
+    made = network("rnn", SHAPE, depth=1, width=6, normalization=Choice(name, {"position": position, **GROUPS[name]}))
+    stage = layers(made.stages[0])
+    assert [type(part) for part in stage] == ([EachStep, Recurrent] if position == "before" else [Recurrent, EachStep])
+    x_BTF = made.prepare(torch.randn(4, *SHAPE) * 3 + 1)
+    inputs_BTF = x_BTF if position == "before" else stage[0](x_BTF)
+    expected_BTF = _normalize(inputs_BTF.double(), name)
+    expected_BTF = stage[1](expected_BTF.float()).double() if position == "before" else expected_BTF
+    torch.testing.assert_close(made.stages[0](x_BTF).double(), expected_BTF, atol=1e-5, rtol=1e-5)
+
+
+GROUPS: dict[str, dict[str, int]] = {"layer_norm": {}, "batch_norm": {}, "group_norm": {"groups": 2}}
+
+
+def _normalize(x_BTF: torch.Tensor, name: str) -> torch.Tensor:
+    groups = x_BTF.unflatten(2, (2, -1) if name == "group_norm" else (1, -1))
+    over = (0, 1) if name == "batch_norm" else (3,)
+    mean, variance = groups.mean(over, keepdim=True), groups.var(over, unbiased=False, keepdim=True)
+    return ((groups - mean) / (variance + 1e-5).sqrt()).flatten(2)

@@ -48,7 +48,8 @@ def _check(space: Space, source: TrainedNetwork, model: str | None = "mlp") -> N
 
 
 def test_what_is_of_one_form_passes_whatever_else_differs() -> None:
-    _check(_space(depth=Int(2, 6), dropout=Fixed(0.4), initializer=Fixed("lecun_normal")), _source())
+    different = {"dropout": Fixed(0.4), "input_dropout": Fixed(0.1), "biases": Fixed("constant")}
+    _check(_space(depth=Int(2, 6), initializer=Fixed("lecun_normal"), **different), _source())
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,7 @@ def test_what_is_of_one_form_passes_whatever_else_differs() -> None:
         ({"activation": Fixed("relu")}, r"activation=leaky_relu \(slope=0.1\), but .* activation=relu; use --set"),
         ({"activation": Categorical("leaky_relu", "relu")}, r"but this space may give activation=relu"),
         ({"normalization": Fixed("batch_norm")}, r"normalization=none, but .* normalization=batch_norm"),
+        ({"input_norm": Fixed("layer_norm")}, r"input_norm=None, but .* input_norm=layer_norm; use --set input_norm="),
         (
             {"reuse": _reuse(layers=Int(1, 4)), "depth": Fixed(6)},
             r"layers=4 stages, but source 'eight' has 3; use --set",

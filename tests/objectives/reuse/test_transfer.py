@@ -10,7 +10,9 @@ from safetensors.torch import save
 from torch import nn
 
 from objectives.base.errors import ObjectiveError
+from objectives.models.catalogue import MODELS
 from objectives.models.network import Network
+from objectives.models.whitening import whiten_patches
 from objectives.reuse.trained_network import TrainedNetwork
 from tests.objectives.reuse.made import built, network, reusing, same, source, state
 
@@ -101,3 +103,23 @@ def test_a_form_that_differs_above_leaves_the_stages_below_alone() -> None:
 def test_a_users_network_has_no_stages(name: str) -> None:
     with pytest.raises(ObjectiveError, match=r"only a network of MODELS has stages.*builds a Sequential"):
         built(name, nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), reusing())
+
+
+@pytest.mark.parametrize("model", ["cnn", "mlp"])
+def test_what_is_in_front_of_the_first_stage_comes_and_freezes_with_it(model: str) -> None:
+    """The filters that whiten and the statistics of inputs are those that the source's stages were trained with."""
+    options: dict[str, Any] = {"whitening": 2} if model == "cnn" else {"input_norm": "batch_norm"}
+    entry = MODELS[model]
+    trained, new = (entry.build(entry.config(depth=3, width=8, **options), (1, 8, 8), 10) for _ in range(2))
+    x_BCHW = torch.randn(64, 1, 8, 8) * 3 + 1
+    whiten_patches(trained, lambda: [x_BCHW])
+    trained(x_BCHW)  # for statistics that are not the initial ones
+    name = "whitening.weight" if model == "cnn" else "input_norm.running_mean"
+    assert not torch.equal(state(new.stages[0])[name], state(trained.stages[0])[name])
+    freeze = built("transfer", new, reusing(source(trained)), source="digits-eight", layers=1)
+    assert same(state(new.stages[0]), state(trained.stages[0]))
+    freeze.apply(0)
+    frozen = state(new.stages[0])
+    new.stages[0](new.prepare(x_BCHW + 5))
+    assert same(state(new.stages[0]), frozen)
+    assert not any(parameter.requires_grad for parameter in new.stages[0].parameters())

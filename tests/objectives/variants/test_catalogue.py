@@ -34,7 +34,7 @@ def test_every_option_stands_in_the_space_with_its_default(name: str) -> None:
 def test_every_variant_gives_a_network_and_changes_none(name: str) -> None:
     model = dense().train()
     before, random = copy.deepcopy(model), torch.get_rng_state()
-    made = VARIANTS[name].build(model)
+    made = VARIANTS[name].build([model, model] if VARIANTS[name].needs_snapshots else model)
     with torch.no_grad():
         first, second = made.eval()(images()), made.eval()(images())
     assert first.shape == (16, CLASSES)
@@ -68,11 +68,25 @@ def test_the_order_matters_and_is_kept() -> None:
     assert not states_equal(apply.apply_variants(model, [prune, fold]), apply.apply_variants(model, [fold, prune]))
 
 
-def test_mc_dropout_comes_last() -> None:
-    mc, fold = Choice("mc_dropout", {"samples": 3}), Choice("fold_batch_norm")
-    apply.check_variants([fold, mc])
-    with pytest.raises(ObjectiveError, match="'mc_dropout' must be the last, but 'fold_batch_norm' comes after"):
+def test_weights_are_changed_before_what_only_predicts() -> None:
+    mc, fold, views = Choice("mc_dropout", {"samples": 3}), Choice("fold_batch_norm"), Choice("test_time")
+    apply.check_variants([fold, mc, views])
+    with pytest.raises(ObjectiveError, match="'fold_batch_norm' changes weights and must come before 'mc_dropout'"):
         apply.check_variants([mc, fold])
+
+
+def test_snapshots_are_those_of_the_training_itself() -> None:
+    snapshots, views, fold = Choice("snapshot_ensemble"), Choice("test_time"), Choice("fold_batch_norm")
+    apply.check_variants([snapshots, views])
+    with pytest.raises(
+        ObjectiveError, match="'snapshot_ensemble' must be the first, but comes after 'fold_batch_norm'"
+    ):
+        apply.check_variants([fold, snapshots])
+    model, other = dense(), dense(dropout=0.1)
+    made = apply.apply_variants(model, [Choice("snapshot_ensemble", {"members": 2})], [model, other, model])
+    assert len(made.members) == 2  # type: ignore[arg-type]
+    with pytest.raises(ObjectiveError, match="at least two dips"):
+        apply.apply_variants(model, [snapshots])
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_a_score_with_its_confirmation(capsys: pytest.CaptureFixture[str]) -> No
         "selection optimism: the search's best value, 0.8229, is 0.0139 above that average (95% interval of the "
         "difference -0.0425 to +0.0703); a positive difference is the luck of the best of many trials",
         "these accuracies share the same validation images; how well they predict others, the test accuracy tells",
-        "study scored, trial 1, retrained for 2 epochs on the training and validation images",
+        "study scored, trial 1, retrained for 2 epochs on training and validation images",
     ]
     assert lines[8 + len(FIRST.params) :] == [
         "test accuracy 0.8997 (95% interval 0.8643 to 0.9267, 359 images)",
@@ -49,7 +49,7 @@ def test_a_score_with_its_confirmation(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_a_score_with_variants_and_an_earlier_opening(capsys: pytest.CaptureFixture[str]) -> None:
     lines = shown(capsys, replace(REOPENED, first_time=False))
-    assert lines[0] == "study scored, trial 1, retrained for 2 epochs on the training and validation images"
+    assert lines[0] == "study scored, trial 1, retrained for 2 epochs on training and validation images"
     after = lines[1 + len(REOPENED.params) :]
     assert after[:4] == [
         "scored with prune_unstructured:amount=0.5; effects on the validation images, before the retraining:",

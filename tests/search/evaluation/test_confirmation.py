@@ -199,6 +199,7 @@ def test_the_winner_of_the_race_is_scored_and_its_luck_is_measured(scene: Scene)
         *("trial 1, fresh seed 1 of 5: 0.9100", "trial 1, fresh seed 2 of 5: 0.9300"),
         *("trial 1, fresh seed 3 of 5: 0.9200", "trial 1, fresh seed 4 of 5: 0.9100"),
         "trial 1, fresh seed 5 of 5: 0.9300",
+        "note: trial 1 was best after epoch 2, and its retraining ends there; --epochs full trains all 3",
     ]
     said = shown.out.splitlines()
     assert said[0] == "the 4 best trials were trained again, with up to 3 further seeds each:"
@@ -216,7 +217,7 @@ def test_the_winner_of_the_race_is_scored_and_its_luck_is_measured(scene: Scene)
         "difference +0.0176 to +0.0424); a positive difference is the luck of the best of many trials",
         "these accuracies share the same validation images; how well they predict others, the test accuracy tells",
     ]
-    assert said[9] == "study tabulated, trial 1, retrained for 2 epochs on the training and validation images"
+    assert said[9] == "study tabulated, trial 1, retrained for 2 epochs on 1,438 training and validation images"
 
 
 @pytest.mark.slow

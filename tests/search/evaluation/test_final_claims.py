@@ -122,7 +122,7 @@ def test_a_claim_continues_only_with_its_variants(
     assert len(set(np.frombuffer(predictions, dtype="<i4,<f4").tolist())) == 1  # type: ignore[call-overload]
     assert result["test_examples"] == 40  # two of the three classes
     assert result["retrained_on"] == "train"
-    assert "retrained on the training images of `flowers`" in (tmp_path / "out" / "README.md").read_text()
+    assert "retrained on 36 training images of `flowers`" in (tmp_path / "out" / "README.md").read_text()
 
 
 @pytest.mark.slow

@@ -123,11 +123,13 @@ def test_measuring_opens_no_test_file(common: tuple[str | Path, ...], folder: Pa
 def test_measuring_for_people(common: tuple[str | Path, ...]) -> None:
     shown = done("final", *common, "--measure", "--variant", "mc_dropout:samples=4").out.splitlines()
     assert shown[0].endswith("as trained in the search, on the validation images; the test set was not opened:")
-    assert [line.split("  ")[0].strip() for line in shown[1:]] == [
+    assert [line.split("  ")[0].strip() for line in shown[1:4]] == [
         "variant",
         "the trial's own network",
         "+ mc_dropout:samples=4",
     ]
+    assert shown[4].startswith("standard deviation of the predicted class's probability over the samples: 0.")
+    assert shown[5].startswith("accuracy if only the most certain images (by deviation) are answered: 0.")
 
 
 @pytest.mark.slow
@@ -136,7 +138,7 @@ def test_measuring_for_people(common: tuple[str | Path, ...]) -> None:
     [
         (["--variant", "prune"], "unknown variant 'prune'; known: "),
         (["--variant", "prune_structured:amount"], "reads NAME or NAME:option=value"),
-        (["--variant", "mc_dropout", "--variant", "fold_batch_norm"], "'mc_dropout' must be the last"),
+        (["--variant", "mc_dropout", "--variant", "fold_batch_norm"], "'fold_batch_norm' changes weights"),
         (["--variant", "fold_batch_norm", "--variant", "fold_batch_norm"], "needs a batch norm directly after"),
     ],
 )

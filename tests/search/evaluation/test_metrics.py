@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, recall_score
 
-from search.evaluation.metrics import compute_metrics
+from search.evaluation.metrics import Predictions, compute_metrics
 
 CLASSES = ("ant", "bee", "cat", "dog", "eel", "fox")
 
@@ -19,7 +19,8 @@ CLASSES = ("ant", "bee", "cat", "dog", "eel", "fox")
 def test_macro_f1_and_the_recalls_are_those_of_scikit_learn(predicted: int, labelled: int) -> None:
     random = np.random.default_rng(0)
     found, labels = random.integers(0, predicted, 60), random.integers(0, labelled, 60)
-    metrics = compute_metrics(found, np.full(60, 0.5, np.float32), labels, CLASSES)
+    predictions = Predictions(classes_N=found, confidence_N=np.full(60, 0.5, np.float32), deviation_N=None)
+    metrics = compute_metrics(predictions, labels, CLASSES)
     assert metrics.macro_f1 == pytest.approx(f1_score(labels, found, average="macro", zero_division=0.0))
     recalls = recall_score(labels, found, average=None, labels=range(labelled), zero_division=0.0)
     expected = [*recalls, *[None] * (len(CLASSES) - labelled)]

@@ -29,7 +29,7 @@ def card(score: Score, winner: ClaimedWinner = WINNER) -> ModelCard:
 
 def test_a_card_tells_how_the_winner_was_found_and_what_it_scored() -> None:
     text = card(FIRST).render()
-    assert "trial\n1, retrained on the training and validation images of `digits`.\n" in text
+    assert "trial\n1, retrained on training and validation images of `digits`.\n" in text
     assert "| test accuracy | 0.8997 on 359 images, scored once |\n" in text
     assert "| macro F1, expected calibration error | 0.8975, 0.1840 |\n| 95% interval | 0.8643 to 0.9267" in text
     assert (
