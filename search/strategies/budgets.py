@@ -88,7 +88,7 @@ def check_trials(options: SharedPlan, space: Space, trials: int) -> None:
         times = f" of {count_noun(options.repeats, 'repeat')}" if options.repeats > 1 else ""
         raise UsageError(
             f"the grid has {configurations}{times}, {count_noun(grid, 'trial')} in all, but got --trials {trials}; "
-            "leave it out to train them all, or fork the study with more --points"
+            "leave it out to train them all, or start a study of another name with more --points"
         )
 
 
