@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from objectives.base.plurals import count_noun
 from search.curves import find_best_epoch
 from search.errors import SearchError
+from search.strategies.repeated.configurations import get_configuration, get_repeat
 from spaces import Scalar
 
 State = Literal["complete", "pruned", "running", "waiting", "fail"]
@@ -40,6 +41,10 @@ class Trial:
     """What went wrong, in a sentence, if it failed, diverged or ran out of memory."""
     seed: int | None
     """What its random numbers derive from; None until a worker has begun it."""
+    configuration: int
+    """The number of the first trial with its configuration; its own in a study without --repeats."""
+    repeat: int
+    """Which trial of its configuration it is, counted from 0."""
     started: datetime | None
     ended: datetime | None
 
@@ -77,6 +82,8 @@ def describe_trial(trial: FrozenTrial) -> Trial:
         reason=notes.get("reason"),
         error=notes.get("error"),
         seed=notes.get("seed"),
+        configuration=get_configuration(trial),
+        repeat=get_repeat(trial),
         started=trial.datetime_start,
         ended=trial.datetime_complete,
     )
@@ -134,7 +141,7 @@ class Trials(Sequence[Trial]):
         return _pandas().DataFrame(rows)
 
 
-_COLUMNS = ("number", "state", "value", "epoch", "reason", "seed", "seconds")
+_COLUMNS = ("number", "configuration", "repeat", "state", "value", "epoch", "reason", "seed", "seconds")
 
 
 @dataclass(frozen=True, kw_only=True)

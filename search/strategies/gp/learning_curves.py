@@ -141,6 +141,7 @@ class CurveReader:
         self._has_means = False
         self._numbers: list[int] = []
         self._ended: list[tuple[datetime, int]] = []
+        self._known_ends: set[int] = set()
         self._failed: dict[int, Array] = {}
         self._ended_N = None
         self._numbers_N = np.zeros(0, dtype=np.int64)
@@ -163,7 +164,9 @@ class CurveReader:
             self._move(place, place + 1)
             self._numbers.insert(place, trial.number)
         self._write(place, trial, sign)
-        if trial.state.is_finished():
+        # A configuration that was stopped may still get reports, of trials that were running then.
+        if trial.state.is_finished() and trial.number not in self._known_ends:
+            self._known_ends.add(trial.number)
             insort(self._ended, (trial.datetime_complete or datetime.min, trial.number))
             self._ended_N = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from bisect import bisect_left
 from collections.abc import Container, Sequence
+from datetime import datetime
 from typing import Any
 
 import optuna
@@ -39,7 +40,7 @@ def merge_trials(group: Repeated, number: int, trial_id: int | None = None) -> F
 
     Its system attribute `REPORTS` says over how many trials the mean of each epoch is.
     """
-    first, ended = group.first, [trial.datetime_complete for trial in group.trials if trial.datetime_complete]
+    first = group.first
     # The reason why a configuration was stopped is that of the trial that was stopped first.
     stopped = [trial.user_attrs for trial in group.trials if trial.user_attrs.get("reason") == STOPPED]
     others = [trial.user_attrs for trial in group.trials if trial.user_attrs.get("reason") != STOPPED]
@@ -49,7 +50,7 @@ def merge_trials(group: Repeated, number: int, trial_id: int | None = None) -> F
         state=group.state,
         values=[group.mean] if group.state == TrialState.COMPLETE and group.mean is not None else None,
         started=first.datetime_start,
-        ended=max(ended) if group.state.is_finished() and ended else None,
+        ended=_find_end(group),
         parameters=first.params,
         distributions=first.distributions,
         user_attributes=_merge([*stopped, *others]),
@@ -64,6 +65,14 @@ def merge_all(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         group.trials[0] if len(group.trials) == 1 and group.repeats == 1 else merge_trials(group, number)
         for number, group in enumerate(group_trials(trials))
     ]
+
+
+def _find_end(group: Repeated) -> datetime | None:
+    """Return when a configuration was complete or stopped, which stays although others of its trials end later."""
+    if not group.state.is_finished():
+        return None
+    ends = [trial.datetime_complete for trial in group.trials if trial.state == group.state and trial.datetime_complete]
+    return (min if group.state == TrialState.PRUNED else max)(ends, default=None)
 
 
 def _merge(attributes: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -63,6 +63,15 @@ def test_the_model_learns_the_means_and_over_how_many_reports_each_is() -> None:
     assert curves.means_NE.tolist() == [[3, 3], [3, 2]]
 
 
+def test_a_stopped_configuration_has_ended_once_whatever_its_running_trials_still_report() -> None:
+    study = study_of(member(0, 0, [0.1], PRUNED), member(0, 1, [0.2], RUNNING))
+    view, reader = ConfigurationView(study), CurveReader(Encoding(SPACE), 3, 0)
+    assert reader.read(view.study).finished.tolist() == [0]
+    study.add_trial(member(0, 2, [0.3, 0.3], PRUNED))
+    assert reader.read(view.study).finished.tolist() == [0]
+    assert view.study.trials[0].datetime_complete == study.trials[0].datetime_complete
+
+
 def test_studies_without_repeats_know_of_no_means() -> None:
     study = optuna.create_study(direction="maximize")
     study.add_trial(optuna.trial.create_trial(value=0.5, intermediate_values={0: 0.5}))
