@@ -79,8 +79,7 @@ VARIANTS: dict[str, VariantEntry] = {
     "snapshot_ensemble": VariantEntry(
         build=_snapshot_ensemble,
         space=Space(members=Fixed(5, domain=Int(2, 10, at_least=2, at_most=100))),
-        description="mean probabilities of the networks at the last `members` dips of the learning rate, such as those "
-        "of cosine_restarts (Huang et al. 2017)",
+        description="mean probabilities of the networks at the last `members` dips of the rate (Huang et al. 2017)",
         keeps_weights=True,
         needs_snapshots=True,
     ),
@@ -90,8 +89,7 @@ VARIANTS: dict[str, VariantEntry] = {
             mirror=Fixed(1, domain=Int(0, 1, at_least=0, at_most=1)),
             shift=Fixed(1, domain=Int(0, 2, at_least=0, at_most=16)),
         ),
-        description="mean probabilities over an image, its mirror image (`mirror`) and copies moved by `shift` pixels "
-        "(Krizhevsky et al. 2012)",
+        description="mean probabilities over mirrored and shifted (`shift` pixels) copies (Krizhevsky et al. 2012)",
         keeps_weights=True,
     ),
     "prune_unstructured": VariantEntry(

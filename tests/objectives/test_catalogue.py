@@ -205,7 +205,8 @@ def test_every_variant_predicts_and_refuses_a_bad_value(name: str) -> None:
     config = Configuration({**BASE, "dropout": 0.2, "normalization": "batch_norm"})
     network, _ = trained("mlp", config, epochs=2)
     before = logits(network)
-    variant = entry.build(network, **chosen(entry, name))
+    given = [network, network] if entry.needs_snapshots else network
+    variant = entry.build(given, **chosen(entry, name))
     assert logits(variant).shape == (BATCH, 10)
     assert torch.isfinite(logits(variant)).all()
     assert torch.equal(logits(network), before)
