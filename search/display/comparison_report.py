@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from objectives.base.plurals import count_noun
 from search.display.live_display import format_parameters
 from search.display.output import print_table, say
-from search.strategies.repeated.comparison import LEVEL, ComparedConfiguration, Comparison
+from search.strategies.repeated.comparison import LEVEL, ComparedConfiguration, Comparison, count_pairs
 from spaces import Scalar
 
 MOST_SHOWN = 30
@@ -53,7 +53,7 @@ def explain(comparison: Comparison) -> list[str]:
         return ["one trial each: how much of a difference is chance is not known; --repeats 3 would tell"]
     if comparison.noise is None or comparison.least_difference is None:
         return ["fewer than two configurations are complete in all repeats: nothing can be compared"]
-    pairs = comparison.compared * (comparison.compared - 1) // 2
+    pairs = count_pairs(comparison.compared)
     differ = sum(len(one.worse_than) for one in comparison.configurations)
     exceed = "exceeds" if differ == 1 else "exceed"
     method = (

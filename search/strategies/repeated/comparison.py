@@ -17,6 +17,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 from scipy.special import stdtr
 
@@ -24,6 +26,10 @@ from search.intervals import student
 from search.strategies.repeated.configurations import Repeated, group_trials
 from spaces import Scalar
 
+Array = NDArray[np.float64]
+
+MOST_COMPARED = 200
+"""Configurations that are paired with each other, the best ones: a status is read every second."""
 LEVEL = 0.05
 """The probability of calling at least one pair different by chance, at most."""
 
@@ -112,34 +118,44 @@ def measure_noise(rows: Sequence[Sequence[float]]) -> Noise | None:
 def find_differences(table: Mapping[int, Sequence[float]], noise: Noise) -> set[tuple[int, int]]:
     """Return the pairs (worse, better) of configurations whose difference exceeds the noise.
 
+    Only the best `MOST_COMPARED` are paired, but all pairs count for the correction.
+
     table: values by configuration, equally many of each.
     """
-    tested = sorted(
-        (find_p(table[low], table[high], noise), low, high)
-        for first, second in itertools.combinations(table, 2)
-        for low, high in [sorted((first, second), key=lambda number: statistics.fmean(table[number]))]
-    )
-    found = set()
-    for place, (p, low, high) in enumerate(tested):
-        if p > LEVEL / (len(tested) - place):
-            break
-        found.add((low, high))
-    return found
+    ranked = sorted(table, key=lambda number: -statistics.fmean(table[number]))[:MOST_COMPARED]
+    values_NR = np.array([table[number] for number in ranked])
+    high, low = np.triu_indices(len(ranked), 1)
+    p_P = _find_ps(values_NR[low], values_NR[high], noise)
+    order = np.argsort(p_P, kind="stable")
+    exceeds = p_P[order] <= LEVEL / (count_pairs(len(table)) - np.arange(len(order)))
+    count = len(order) if exceeds.all() else int(np.argmin(exceeds))
+    return {(ranked[low[place]], ranked[high[place]]) for place in order[:count]}
 
 
 def find_p(low: Sequence[float], high: Sequence[float], noise: Noise) -> float:
     """Return the probability of so large a difference of two means, either way, if there is none but by noise."""
-    differences = [better - worse for better, worse in zip(high, low, strict=True)]
-    difference = abs(statistics.fmean(differences))
+    return float(_find_ps(np.array([low]), np.array([high]), noise)[0])
+
+
+def count_pairs(configurations: int) -> int:
+    """Return how many pairs there are."""
+    return configurations * (configurations - 1) // 2
+
+
+def _find_ps(low_PR: Array, high_PR: Array, noise: Noise) -> Array:
+    """Return what `find_p` does for P pairs with R repeats each."""
+    differences_PR = high_PR - low_PR
+    mean_P = np.abs(differences_PR.mean(1))
     # The difference of two values has twice the variance of one.
-    error = max(noise.deviation, statistics.stdev(differences) / math.sqrt(2)) * math.sqrt(2 / len(low))
-    if difference <= 1e-12:
-        return 1.0
-    return 2 * float(stdtr(noise.degrees, -difference / error)) if error > 0 else 0.0
+    deviation_P = np.maximum(noise.deviation, differences_PR.std(1, ddof=1) / math.sqrt(2))
+    error_P = deviation_P * math.sqrt(2 / low_PR.shape[1])
+    differs_P = mean_P > 1e-12
+    t_P = np.divide(mean_P, error_P, out=np.full_like(mean_P, np.inf), where=error_P > 0)
+    return np.where(differs_P, 2 * stdtr(noise.degrees, -t_P), 1.0)
 
 
 def _find_least(noise: Noise, table: Mapping[int, Sequence[float]]) -> float:
-    pairs, repeats = len(table) * (len(table) - 1) // 2, len(next(iter(table.values())))
+    pairs, repeats = count_pairs(len(table)), len(next(iter(table.values())))
     return student(1 - LEVEL / (2 * pairs), noise.degrees) * noise.deviation * math.sqrt(2 / repeats)
 
 

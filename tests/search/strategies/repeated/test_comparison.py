@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import time
 
 import pytest
 from scipy import stats
 
 from search.strategies.repeated.comparison import (
+    MOST_COMPARED,
     Noise,
     compare_configurations,
     find_differences,
@@ -88,3 +90,15 @@ def test_repeats_without_any_noise_differ_if_their_means_do() -> None:
     noise = Noise(deviation=0.0, degrees=2)
     assert find_p([0.5, 0.6, 0.7], [0.5, 0.6, 0.7], noise) == 1.0
     assert find_p([0.5, 0.6, 0.7], [0.6, 0.7, 0.8], noise) < 1e-9
+
+
+def test_of_many_configurations_the_best_are_paired_quickly_and_all_pairs_count() -> None:
+    table = {number: [0.9 - number / 1000, 0.9001 - number / 1000] for number in range(1000)}
+    started = time.process_time()
+    found = find_differences(table, Noise(deviation=0.001, degrees=999))
+    assert time.process_time() - started < 1
+    assert {high for _, high in found} | {low for low, _ in found} == set(range(MOST_COMPARED))
+    # t of 499,500 pairs is 5.35: their means are 0.001 n apart, with a standard error of 0.001.
+    assert all(low - high >= 6 for low, high in found)
+    assert (6, 0) in found
+    assert (5, 0) not in found
