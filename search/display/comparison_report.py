@@ -55,13 +55,13 @@ def explain(comparison: Comparison) -> list[str]:
         return ["fewer than two configurations are complete in all repeats: nothing can be compared"]
     pairs = count_pairs(comparison.compared)
     differ = sum(len(one.worse_than) for one in comparison.configurations)
-    exceed = "exceeds" if differ == 1 else "exceed"
+    exceed = "exceeds" if differ < 2 else "exceed"
     method = (
         f"paired by seed, t with {count_noun(comparison.degrees or 0, 'degree')} of freedom, Holm's correction for "
         f"{count_noun(pairs, 'pair')}, {LEVEL:.0%}"
     )
     lines = [
-        f"{differ} of {count_noun(pairs, 'difference')} {exceed} the noise: one trial's is {comparison.noise:.4f}, and "
+        f"{differ or 'none'} of {count_noun(pairs, 'difference')} {exceed} the noise: one trial's is {comparison.noise:.4f}, and "
         f"two means stand out from about {comparison.least_difference:.4f} apart on ({method})"
     ]
     if comparison.repeats < FEW:
