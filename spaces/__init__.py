@@ -10,6 +10,7 @@ from spaces.errors import SpaceError
 from spaces.limits import ends, find_broken_limit
 from spaces.overrides import override, parse_number_or_text
 from spaces.space import Space
+from spaces.unless import Unless
 
 __all__ = [
     "Categorical",
@@ -22,6 +23,7 @@ __all__ = [
     "Scalar",
     "Space",
     "SpaceError",
+    "Unless",
     "corners",
     "ends",
     "find_broken_limit",

@@ -21,6 +21,7 @@ from optuna.distributions import (
 )
 
 from spaces.errors import SpaceError
+from spaces.unless import Unless
 
 Scalar: TypeAlias = bool | int | float | str | None
 
@@ -70,6 +71,7 @@ class Int:
     step: int = field(default=1, kw_only=True)
     at_least: int | None = field(default=None, kw_only=True)
     at_most: int | None = field(default=None, kw_only=True)
+    unless: Unless | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         for name, value in (("low", self.low), ("high", self.high), ("step", self.step)):
@@ -89,10 +91,11 @@ class Int:
 
     def to_json(self) -> dict[str, Any]:
         """Return what identifies this domain, which excludes the limits for overrides."""
-        return {"int": [self.low, self.high], "log": self.log, "step": self.step}
+        return {"int": [self.low, self.high], "log": self.log, "step": self.step, **_describe_unless(self)}
 
     def __str__(self) -> str:
-        return f"{self.low}:{self.high}" + _format_suffix(self.log, self.step if self.step != 1 else None)
+        step = self.step if self.step != 1 else None
+        return f"{self.low}:{self.high}" + _format_suffix(self.log, step, self.unless)
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,7 @@ class Float:
     step: float | None = field(default=None, kw_only=True)
     at_least: float | None = field(default=None, kw_only=True)
     at_most: float | None = field(default=None, kw_only=True)
+    unless: Unless | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         for name, value in (("low", self.low), ("high", self.high), ("step", self.step)):
@@ -128,21 +132,24 @@ class Float:
 
     def to_json(self) -> dict[str, Any]:
         """Return what identifies this domain, which excludes the limits for overrides."""
-        return {"float": [self.low, self.high], "log": self.log, "step": self.step}
+        return {"float": [self.low, self.high], "log": self.log, "step": self.step, **_describe_unless(self)}
 
     def __str__(self) -> str:
-        return f"{self.low}:{self.high}" + _format_suffix(self.log, self.step)
+        return f"{self.low}:{self.high}" + _format_suffix(self.log, self.step, self.unless)
 
 
 @dataclass(frozen=True)
 class Fixed:
     """One value that does not vary: part of the configuration, but not a parameter of the study.
 
-    `domain` is what it was before it was fixed, so that its limits still apply.
+    `domain` is what it was before it was fixed, so that its limits (or choices) still apply. An `implied` value is what
+    a configuration without it means: an option that a technique got later. It is no part of a space's description and
+    digest, so that studies that were stored before continue.
     """
 
     value: Scalar
-    domain: Int | Float | None = field(default=None, kw_only=True, compare=False)
+    domain: Int | Float | Categorical | None = field(default=None, kw_only=True, compare=False)
+    implied: bool = field(default=False, kw_only=True, compare=False)
 
     def __post_init__(self) -> None:
         if not _is_scalar(self.value):
@@ -172,8 +179,11 @@ class Categorical:
     choices: tuple[Scalar, ...]
     spaces: Mapping[str, Any] = field(hash=False)
     inline: bool
+    unless: Unless | None
 
-    def __init__(self, *choices: Scalar | Mapping[str, Any], inline: bool = False) -> None:
+    def __init__(
+        self, *choices: Scalar | Mapping[str, Any], inline: bool = False, unless: Unless | None = None
+    ) -> None:
         spaces: Mapping[str, Any] = {}
         if len(choices) == 1 and isinstance(choices[0], Mapping):
             spaces = dict(choices[0])
@@ -183,6 +193,7 @@ class Categorical:
         object.__setattr__(self, "choices", names)
         object.__setattr__(self, "spaces", spaces)
         object.__setattr__(self, "inline", inline)
+        object.__setattr__(self, "unless", unless)
         self._check()
 
     def _check(self) -> None:
@@ -210,17 +221,27 @@ class Categorical:
             "choices": list(self.choices),
             "spaces": {name: space.to_json() for name, space in self.spaces.items()},
             **({"inline": True} if self.inline else {}),
+            **_describe_unless(self),
         }
 
     def __str__(self) -> str:
-        return ",".join(_format_value(choice) for choice in self.choices)
+        return ",".join(_format_value(choice) for choice in self.choices) + str(self.unless or "")
 
 
 Domain: TypeAlias = Int | Float | Categorical | Fixed
 
 
-def _format_suffix(log: bool, step: float | None) -> str:
-    return (" log" if log else "") + (f" step {step}" if step is not None else "")
+def is_implied(domain: Domain) -> bool:
+    """Return whether a space means the same without this domain."""
+    return isinstance(domain, Fixed) and domain.implied
+
+
+def _format_suffix(log: bool, step: float | None, unless: Unless | None) -> str:
+    return (" log" if log else "") + (f" step {step}" if step is not None else "") + str(unless or "")
+
+
+def _describe_unless(domain: Int | Float | Categorical) -> dict[str, Any]:
+    return {} if domain.unless is None else {"unless": domain.unless.to_json()}
 
 
 def _format_value(value: Scalar) -> str:

@@ -13,9 +13,9 @@ def find_broken_limit(domain: Domain, value: object) -> str | None:
     A number must stay within `at_least` and `at_most`, also those of a domain that was fixed; a choice must be one
     of the choices.
     """
-    if isinstance(domain, Categorical):
-        return None if value in domain.choices else f"must be one of {domain}"
     limits = domain.domain if isinstance(domain, Fixed) else domain
+    if isinstance(limits, Categorical):
+        return None if value in limits.choices else f"must be one of {limits}"
     if limits is None:
         return None
     whole = isinstance(limits, Int)

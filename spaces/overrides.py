@@ -78,12 +78,15 @@ def _keep_choices(domain: Categorical, texts: list[str]) -> Categorical:
     if domain.spaces:
         kept = {str(choice): domain.spaces[str(choice)] for choice in dict.fromkeys(chosen)}
         return Categorical(kept, inline=domain.inline)
-    return Categorical(*dict.fromkeys(chosen))
+    return Categorical(*dict.fromkeys(chosen), unless=domain.unless)
 
 
 def _change_fixed(domain: Fixed, text: str) -> Domain:
     """Return another value (or range) of the same kind as the fixed one."""
     value = domain.value
+    if isinstance(domain.domain, Categorical):
+        kept = _keep_choices(domain.domain, text.split(","))
+        return Fixed(kept.choices[0], domain=domain.domain) if len(kept.choices) == 1 else kept
     if domain.domain is not None:
         return _change_range(domain.domain, text)
     if isinstance(value, bool):
@@ -104,7 +107,7 @@ def _change_range(domain: Int | Float, text: str) -> Domain:
         _move_ends(domain, value, value)  # a single value is checked like a range
     if len(values) == 1:
         return Fixed(values[0], domain=domain)
-    return Categorical(*values)
+    return Categorical(*values, unless=domain.unless)
 
 
 def _move_ends(domain: Int | Float, low: float, high: float) -> Int | Float:

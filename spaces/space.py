@@ -5,52 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
 from optuna.distributions import BaseDistribution
 
 from spaces.configuration import Choice, Configuration
-from spaces.domains import Categorical, Domain, Fixed, Float, Int, Scalar
+from spaces.domains import Categorical, Domain, Fixed, Float, Int, Scalar, is_implied
+from spaces.entries import Entry, find_choices
 from spaces.errors import SpaceError
 from spaces.stored_parameters import StoredParameters
+from spaces.trial import TrialLike, has_single_choice, suggest_value
+from spaces.unless import Unless
 
 # Names that the service itself adds to every configuration (see objectives.core.objective).
 RESERVED = frozenset({"epochs", "seed", "image_shape", "classes", "name", "options"})
-
-
-class TrialLike(Protocol):
-    """The part of an Optuna trial that a space uses."""
-
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int: ...
-
-    def suggest_float(
-        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-    ) -> float: ...
-
-    def suggest_categorical(self, name: str, choices: Any) -> Any: ...
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One domain of a space with its full name and the choices under which it exists, outermost first."""
-
-    name: str
-    domain: Domain
-    under: tuple[tuple[str, Scalar], ...]
-    """Pairs of a choosing parameter's full name and the value that it must have."""
-
-    @property
-    def condition(self) -> str:
-        """The innermost choice, for people to read; empty if the domain always exists."""
-        return f"{self.under[-1][0]} = {self.under[-1][1]}" if self.under else ""
 
 
 class Space:
     """Named domains in a given order; the domains below a choice exist only if it is chosen.
 
     A conditional domain's parameter is called `<choice>.<name>`: `momentum` under the optimizer `nesterov` is the
-    parameter `nesterov.momentum`, so that every parameter has one range and one meaning.
+    parameter `nesterov.momentum`, so that every parameter has one range and one meaning. Domains with an `Unless` are
+    drawn after all others, because they depend on them.
 
     Raises:
         SpaceError: a name is reserved or not an identifier, a value is not a domain, or two parameters would share a
@@ -97,18 +74,31 @@ class Space:
 
     def sample(self, trial: TrialLike) -> Configuration:
         """Draw a configuration from an Optuna trial, or from anything that suggests values like one."""
-        return self._draw(lambda name, domain: _suggest(trial, name, domain), "")
+        return self._draw(lambda name, domain: suggest_value(trial, name, domain), "", {})
 
-    def _draw(self, value_of: Callable[[str, Int | Float | Categorical], Any], prefix: str) -> Configuration:
+    def _draw(
+        self,
+        value_of: Callable[[str, Int | Float | Categorical], Any],
+        prefix: str,
+        around: Mapping[str, Scalar | Choice],
+    ) -> Configuration:
+        """Return the drawn values; `around`: those that were drawn before, of the space that this one is a part of."""
         values: dict[str, Scalar | Choice] = {}
-        for name, domain in self.domains.items():
+        for name, domain in self._order():
+            unless = None if isinstance(domain, Fixed) else domain.unless
+            if unless is not None and unless.holds({**around, **values}):
+                continue
             value: Any = domain.value if isinstance(domain, Fixed) else value_of(prefix + name, domain)
             if not (isinstance(domain, Categorical) and domain.spaces):
                 values[name] = value
                 continue
-            options = domain.spaces[value]._draw(value_of, f"{prefix}{value}.")
+            options = domain.spaces[value]._draw(value_of, f"{prefix}{value}.", {**around, **values})
             values |= {name: value, **options} if domain.inline else {name: Choice(value, options)}
         return Configuration(values)
+
+    def _order(self) -> list[tuple[str, Domain]]:
+        """Return the domains in the order in which they are drawn: those that depend on others last."""
+        return sorted(self.domains.items(), key=lambda item: _is_conditional(item[1]))
 
     def replay(self, parameters: Mapping[str, Any]) -> Configuration:
         """Return the configuration that these stored parameters stand for.
@@ -117,7 +107,7 @@ class Space:
             SpaceError: a parameter is missing, out of range, or not one of this space.
         """
         recorded = StoredParameters(parameters)
-        configuration = self._draw(recorded.take, "")
+        configuration = self._draw(recorded.take, "", {})
         recorded.check_all_taken()
         return configuration
 
@@ -137,11 +127,14 @@ class Space:
                 yield from space.values()
 
     def entries(self) -> Iterator[Entry]:
-        """Yield every domain with its full name and condition, parents first."""
-        return self._entries("", ())
+        """Yield every domain with its full name and conditions, parents first."""
+        entries = list(self._entries("", ()))
+        for entry in entries:
+            unless = None if isinstance(entry.domain, Fixed) else entry.domain.unless
+            yield entry if unless is None else replace(entry, unless=tuple(find_choices(entries, unless)))
 
     def _entries(self, prefix: str, under: tuple[tuple[str, Scalar], ...]) -> Iterator[Entry]:
-        for name, domain in self.domains.items():
+        for name, domain in self._order():
             yield Entry(prefix + name, domain, under)
             if isinstance(domain, Categorical):
                 for choice, space in domain.spaces.items():
@@ -152,12 +145,12 @@ class Space:
         return {
             entry.name: entry.domain.distribution
             for entry in self.entries()
-            if not isinstance(entry.domain, Fixed) and not _has_single_choice(entry.domain)
+            if not isinstance(entry.domain, Fixed) and not has_single_choice(entry.domain)
         }
 
     def to_json(self) -> dict[str, Any]:
         """Return a plain description; two are equal only if their spaces are."""
-        return {name: domain.to_json() for name, domain in self.domains.items()}
+        return {name: domain.to_json() for name, domain in self.domains.items() if not is_implied(domain)}
 
     @classmethod
     def from_json(cls, described: Mapping[str, Any]) -> Space:
@@ -175,8 +168,9 @@ class Space:
         return hashlib.sha256(f"space-1:{canonical}".encode()).hexdigest()
 
     def describe(self) -> list[tuple[str, str, str]]:
-        """Return rows of (parameter, range or choices, condition) for people to read."""
-        return [(entry.name, str(entry.domain), entry.condition) for entry in self.entries()]
+        """Return rows of (parameter, range or choices, condition) for people to read, without implied values."""
+        described = [entry for entry in self.entries() if not is_implied(entry.domain)]
+        return [(entry.name, str(entry.domain), entry.condition) for entry in described]
 
     def diff(self, other: Space) -> list[str]:
         """Return one line for each parameter that differs, from this space to `other`."""
@@ -216,33 +210,28 @@ def _check_entry(name: str, domain: object) -> None:
 
 
 def _domain_from_json(described: Mapping[str, Any]) -> Domain:
+    unless = Unless.from_json(described.get("unless"))
     match described:
         case {"fixed": value}:
             return Fixed(value)
         case {"int": [low, high], "log": log, "step": step}:
-            return Int(low, high, log=log, step=step)
+            return Int(low, high, log=log, step=step, unless=unless)
         case {"float": [low, high], "log": log, "step": step}:
-            return Float(low, high, log=log, step=step)
+            return Float(low, high, log=log, step=step, unless=unless)
         case {"choices": [*_], "spaces": spaces} if spaces:
             opened = {choice: Space.from_json(space) for choice, space in spaces.items()}
-            return Categorical(opened, inline=described.get("inline", False))
+            return Categorical(opened, inline=described.get("inline", False), unless=unless)
         case {"choices": [*choices]}:
-            return Categorical(*choices)
+            return Categorical(*choices, unless=unless)
     raise SpaceError(f"no domain has the description {described!r}")
+
+
+def _is_conditional(domain: Domain) -> bool:
+    """Return whether the domain, or any that depends on its choices, has an `Unless`."""
+    spaces = domain.spaces.values() if isinstance(domain, Categorical) else ()
+    inner = (each for space in spaces for each in space.domains.values())
+    return (not isinstance(domain, Fixed) and domain.unless is not None) or any(map(_is_conditional, inner))
 
 
 def _recipe_spaces(domain: Domain) -> list[Space]:
     return list(domain.spaces.values()) if isinstance(domain, Categorical) and domain.inline else []
-
-
-def _has_single_choice(domain: Domain) -> bool:
-    return isinstance(domain, Categorical) and len(domain.choices) == 1
-
-
-def _suggest(trial: TrialLike, name: str, domain: Int | Float | Categorical) -> Any:
-    if isinstance(domain, Categorical):
-        # A single choice is not a parameter: it would be a constant column in every table and plot.
-        return domain.choices[0] if _has_single_choice(domain) else trial.suggest_categorical(name, domain.choices)
-    if isinstance(domain, Int):
-        return trial.suggest_int(name, domain.low, domain.high, step=domain.step, log=domain.log)
-    return trial.suggest_float(name, domain.low, domain.high, step=domain.step, log=domain.log)

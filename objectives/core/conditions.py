@@ -8,7 +8,8 @@ from objectives.base.errors import ObjectiveError
 from objectives.base.registry import check_option, look_up
 from objectives.base.technique import Condition, name_of
 from objectives.core.catalogue import CATALOGUE, Group, entries
-from spaces import Categorical, Domain, Fixed, Scalar, Space, corners, ends
+from objectives.optimizers.catalogue import OPTIMIZERS
+from spaces import Categorical, Choice, Domain, Fixed, Scalar, Space, corners, ends
 
 
 def check_options(space: Space, read: Collection[str]) -> None:
@@ -41,6 +42,42 @@ def check_conditions(space: Space, defaults: Mapping[str, object]) -> None:
                     f"{group.kind} {name!r} {condition}, but the space also gives it {condition.field} {value!s}; "
                     "drop one of the two, or separate them by recipes (an inline Categorical)"
                 )
+
+
+def check_places(space: Space) -> None:
+    """Raise `ObjectiveError` if a searched learning rate or weight decay has no effect, as an optimizer brings its own.
+
+    An optimizer's options count before the configuration's fields of the same names.
+    """
+    for name in ("learning_rate", "weight_decay"):
+        for corner in corners(space, {name, "optimizer"}):
+            chosen = corner.get("optimizer")
+            if name in corner and isinstance(chosen, Choice) and chosen.options.get(name):
+                _refuse_second(space, name, chosen.name)
+
+
+def _refuse_second(space: Space, name: str, optimizer: str) -> None:
+    if any(each == name and not isinstance(domain, Fixed) for each, domain in space.values()):
+        raise ObjectiveError(
+            f"the space has {name!r} twice, for all optimizers and as an option of optimizer {optimizer!r}, where the "
+            f"first has no effect; drop one of the two"
+        )
+
+
+def describe_advice(space: Space) -> tuple[str, ...]:
+    """Return a sentence for each combination of the space that works, but for which there is a better one."""
+    penalized = {
+        str(name_of(corner["optimizer"]))
+        for corner in corners(space, {"optimizer", "l2"})
+        if corner.get("l2") and "optimizer" in corner
+    }
+    adaptive = [name for name in OPTIMIZERS if name in penalized and OPTIMIZERS[name].is_adaptive]
+    if not adaptive:
+        return ()
+    return (
+        f"l2 with optimizer {' or '.join(adaptive)}: the penalty's gradient is divided by the gradients' size, so "
+        "weights with large gradients shrink less; optimizer adamw with weight_decay shrinks all alike",
+    )
 
 
 def _find_breaches(

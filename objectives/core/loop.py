@@ -98,7 +98,7 @@ def fit(
                 "seconds": time.perf_counter() - started,
             }
             check_finite(epoch, metrics)
-            rates.observe(metrics["loss"])
+            rates.observe(metrics["loss"], metrics["accuracy"])
             best_weights.keep(metrics["accuracy"])
             position = run.start_epoch(epoch + 1)
             report(epoch, metrics)

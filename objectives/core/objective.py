@@ -8,11 +8,13 @@ from typing import Any, Literal
 
 from objectives.base.errors import ObjectiveError
 from objectives.base.registry import look_up
+from objectives.base.technique import name_of
 from objectives.core.catalogue import entries_with_option
-from objectives.core.conditions import check_conditions, check_options
+from objectives.core.conditions import check_conditions, check_options, check_places
+from objectives.core.cycled_momentum import separate_cycled_momentum
 from objectives.models.catalogue import MODELS, ModelEntry
 from objectives.models.config import ImageShape
-from objectives.schedules.rates import build_rates
+from objectives.schedules.building import build_rates
 from objectives.training.config import TrainingConfig
 from spaces import Configuration, Space, corners
 
@@ -67,6 +69,10 @@ class Objective:
                 "an objective needs exactly one of model, build_model and train, but got " + (", ".join(ways) or "none")
             )
         self._check_names()
+        if self.train is None:
+            schedule = name_of(self._defaults()["schedule"])
+            check_places(self.space)
+            object.__setattr__(self, "space", separate_cycled_momentum(self.space, str(schedule)))
         # Before the numbers: for validation_fraction=0, a condition's message says more.
         check_conditions(self.space, self._defaults())
         self._check_numbers()

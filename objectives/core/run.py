@@ -24,8 +24,10 @@ from objectives.reuse.catalogue import REUSES
 from objectives.reuse.context import ReuseContext
 from objectives.reuse.freeze import Freeze
 from objectives.reuse.trained_network import TrainedNetwork
+from objectives.schedules import factors
+from objectives.schedules.building import ReplayedRates, build_rates
 from objectives.schedules.catalogue import SCHEDULES
-from objectives.schedules.rates import Rates, ReplayedRates, build_rates
+from objectives.schedules.rates import Rates
 from objectives.training.callbacks import NULL_CALLBACK, TrainingCallback
 from objectives.training.config import TrainingConfig
 from objectives.training.engines.choice import StepMode
@@ -42,6 +44,7 @@ def train(
     seed: int,
     schedule_epochs: int | None = None,
     recorded_losses: Sequence[float] | None = None,
+    recorded_accuracies: Sequence[float] | None = None,
     sources: Mapping[str, TrainedNetwork] | None = None,
     callback: TrainingCallback = NULL_CALLBACK,
     step_mode: StepMode = "auto",
@@ -55,6 +58,7 @@ def train(
         epochs: how many to train, at most.
         schedule_epochs: how many epochs the schedule spans, if part of a longer training is repeated.
         recorded_losses: that training's validation losses, one per epoch, for a schedule that looks at them.
+        recorded_accuracies: its validation accuracies, for one that looks at those.
         sources: networks of other studies, by the study's name.
         callback: is told about every batch, and keeps the state that an interrupted training resumes from.
         step_mode: whether a step is launched as one CUDA graph (`graph`), operation by operation (`eager`), or as a
@@ -79,6 +83,7 @@ def train(
             seed=seed,
             schedule_epochs=schedule_epochs or epochs,
             recorded_losses=recorded_losses,
+            recorded_accuracies=recorded_accuracies,
             sources=sources or {},
             step_mode=step_mode,
             on_dip=on_dip,
@@ -121,6 +126,7 @@ class StandardTraining:
     seed: int
     schedule_epochs: int
     recorded_losses: Sequence[float] | None
+    recorded_accuracies: Sequence[float] | None
     sources: Mapping[str, TrainedNetwork]
     step_mode: StepMode
     on_dip: Callable[[nn.Module], None] | None
@@ -175,11 +181,13 @@ class StandardTraining:
         return entry.build(model, context, **options) or NOTHING_FROZEN
 
     def _build_rates(self, training: TrainingConfig) -> Rates:
-        entry, _ = resolve(SCHEDULES, training.schedule, "schedule")
-        if entry.needs_metric and self.data.merged and not self.recorded_losses:
+        entry, options = resolve(SCHEDULES, training.schedule, "schedule")
+        looks_at = options.get("mode", factors.MODE)
+        recorded = self.recorded_accuracies if looks_at == "accuracy" else self.recorded_losses
+        if entry.needs_metric and self.data.merged and not recorded:
             raise ObjectiveError(
                 f"schedule {as_choice(training.schedule).name!r} needs validation examples, but here they are "
-                "trained on as well; pass the losses of a recorded run"
+                f"trained on as well; pass the {'accuracies' if looks_at == 'accuracy' else 'losses'} of a recorded run"
             )
         rates = build_rates(
             training.schedule,
@@ -188,9 +196,7 @@ class StandardTraining:
             warmup_epochs=training.warmup_epochs,
             warmup_start=training.warmup_start,
         )
-        if entry.needs_metric and self.recorded_losses:
-            return ReplayedRates(rates=rates, losses=self.recorded_losses)
-        return rates
+        return ReplayedRates(rates=rates, values=recorded) if entry.needs_metric and recorded else rates
 
 
 def count_dips(objective: Objective, config: Configuration, epochs: int, schedule_epochs: int) -> int:

@@ -13,7 +13,10 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, Adam, Adamax, AdamW, NAdam, Optimizer, RMSprop
 
-FUSED = (SGD, Adam, AdamW)
+from objectives.optimizers.decoupled_sgd import DecoupledSGD
+from objectives.optimizers.lookahead import Lookahead
+
+FUSED = (SGD, DecoupledSGD, Adam, AdamW)
 """Optimizers of which torch has one kernel for all parameters, which reads the learning rate from a tensor."""
 CAPTURABLE = (Adamax, NAdam, RMSprop)
 """Optimizers that have a step on CUDA without a look from the host."""
@@ -29,10 +32,11 @@ def choose_execution(optimizer: Optimizer, device: torch.device) -> None:
     """Let the optimizer's steps run in few kernels on a CUDA device."""
     if device.type != "cuda":
         return
+    kind = type(optimizer.inner if isinstance(optimizer, Lookahead) else optimizer)
     for group in optimizer.param_groups:
-        if type(optimizer) in FUSED:
+        if kind in FUSED:
             group.update(fused=True, foreach=False)
-        if type(optimizer) in CAPTURABLE:
+        if kind in CAPTURABLE:
             group.update(foreach=True)
         if "capturable" in group:
             group.update(capturable=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
@@ -12,6 +13,8 @@ from objectives.base.errors import ObjectiveError
 from objectives.base.registry import resolve
 from objectives.optimizers.catalogue import OPTIMIZERS, Groups
 from spaces import Choice
+
+Rate = TypeVar("Rate", float, float | Tensor)
 
 
 def trainable_weights(model: nn.Module) -> list[nn.Parameter]:
@@ -23,11 +26,11 @@ def trainable_weights(model: nn.Module) -> list[nn.Parameter]:
     return [weight for _, _, weight in _named_weights(model) if weight.requires_grad]
 
 
-def build_optimizer(model: nn.Module, choice: Choice) -> Optimizer:
+def build_optimizer(model: nn.Module, choice: Choice, *, bias_rate: float = 1.0) -> Optimizer:
     """Return the chosen optimizer over all parameters of the network, including those that are frozen at this moment.
 
     A step leaves parameters without a gradient unchanged, so `requires_grad` alone freezes them. Biases and norms have
-    no weight decay.
+    no weight decay, and `bias_rate` times the learning rate of the weights (see `scale_rate`).
 
     Raises:
         ObjectiveError: the optimizer or an option is unknown, or a value is beyond its limits; or the network has lazy
@@ -39,10 +42,17 @@ def build_optimizer(model: nn.Module, choice: Choice) -> Optimizer:
             "built"
         )
     entry, options = resolve(OPTIMIZERS, choice, "optimizer")
-    return entry.build([group for group in _group_parameters(model) if group["params"]], **options)
+    groups = [group for group in _group_parameters(model, bias_rate) if group["params"]]
+    return entry.build(groups, **options)
 
 
-def _group_parameters(model: nn.Module) -> Groups:
+def scale_rate(group: Mapping[str, Any], learning_rate: Rate) -> Rate:
+    """Return a parameter group's own learning rate, given that of the weights."""
+    factor = group.get("rate_factor", 1.0)
+    return learning_rate if factor == 1.0 else learning_rate * factor
+
+
+def _group_parameters(model: nn.Module, bias_rate: float) -> Groups:
     """Return every parameter in one of three groups, with the flags of `catalogue.Groups`."""
     weights = [weight for _, _, weight in _named_weights(model)]
     weight_set = set(weights)
@@ -50,7 +60,12 @@ def _group_parameters(model: nn.Module) -> Groups:
     return [
         {"params": [p for p in weights if p in hidden], "decays": True, "hidden": True},
         {"params": [p for p in weights if p not in hidden], "decays": True, "hidden": False},
-        {"params": [p for p in model.parameters() if p not in weight_set], "decays": False, "hidden": False},
+        {
+            "params": [p for p in model.parameters() if p not in weight_set],
+            "decays": False,
+            "hidden": False,
+            "rate_factor": bias_rate,
+        },
     ]
 
 

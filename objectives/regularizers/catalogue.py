@@ -13,6 +13,7 @@ from typing import Any
 from objectives.base.errors import ObjectiveError
 from objectives.base.technique import Technique, needs
 from objectives.optimizers.catalogue import OPTIMIZERS
+from objectives.schedules.catalogue import SCHEDULES
 from spaces import Categorical, Fixed, Float, Int, Space, find_broken_limit, standard
 
 _PENALTY = Float(1e-7, 1e-3, log=True, at_least=0.0, at_most=10.0)
@@ -89,10 +90,21 @@ REGULARIZERS: dict[str, Technique] = {
             warmup_start=Fixed(0.1, domain=Float(0.01, 0.5, log=True, at_least=1e-6, at_most=1.0)),
         ),
     ),
+    "bias_rate": Technique(
+        description="the learning rate of biases and norms as a multiple of that of the weights (Page 2018)",
+        space=Space(bias_rate=Float(1.0, 16.0, log=True, at_least=1e-3, at_most=1e3)),
+    ),
+    "lookahead": Technique(
+        description="weights pulled back half of the way after so many steps (Zhang et al. 2019)",
+        space=Space(
+            lookahead=Int(5, 10, at_least=0, at_most=10000),
+            lookahead_share=Fixed(0.5, domain=Float(0.2, 0.8, at_least=0.01, at_most=1.0)),
+        ),
+    ),
     "swa": Technique(
         description="weights averaged over the dips of the schedule (Izmailov et al. 2018)",
         space=Space(swa=Categorical(False, True)),
-        conditions=(needs("schedule", "cosine", "cosine_dips", "cosine_restarts"),),
+        conditions=(needs("schedule", *(name for name, entry in SCHEDULES.items() if entry.dips)),),
     ),
 }
 

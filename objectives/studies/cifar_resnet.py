@@ -8,7 +8,7 @@ from objectives.schedules.catalogue import SCHEDULES
 from spaces import Categorical, Fixed, Int, Space, standard
 
 OBJECTIVE = Objective(
-    description="depth, width, learning rate, decay, smoothing and cutout of an augmented residual network",
+    description="depth, width, learning rates, decay, smoothing, cutout and Lookahead of an augmented residual network",
     data="cifar10",
     model="resnet",
     epochs=30,
@@ -20,6 +20,8 @@ OBJECTIVE = Objective(
         pool_rounds=Fixed(2, domain=Int(1, 3, at_least=0, at_most=5)),
         activation=Categorical("relu", "silu"),
         **REGULARIZERS["label_smoothing"].space.domains,
+        **REGULARIZERS["bias_rate"].space.domains,
+        lookahead=Categorical(0, 5),
         optimizer=choose(OPTIMIZERS, "nesterov", "adamw", "muon"),
         schedule=choose(SCHEDULES, "cosine", "one_cycle"),
         flip=Fixed(True),

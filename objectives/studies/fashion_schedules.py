@@ -5,11 +5,12 @@ from objectives.core.objective import Objective
 from objectives.optimizers.catalogue import OPTIMIZERS
 from objectives.regularizers.catalogue import REGULARIZERS
 from objectives.schedules.catalogue import SCHEDULES
-from spaces import Categorical, Fixed, Space, standard
+from spaces import Categorical, Fixed, Int, Space, standard
 
 RECIPES = Categorical(
     {
-        "plain": Space(schedule=choose(SCHEDULES)),
+        # With more patience, a plateau would not act before the end.
+        "plain": Space(schedule=choose(SCHEDULES, patience=Int(1, 4, at_least=0, at_most=1000))),
         "warm": Space(
             schedule=choose(SCHEDULES, "constant", "exponential", "cosine"),
             **REGULARIZERS["warmup_epochs"].space.domains,

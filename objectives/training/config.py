@@ -19,13 +19,19 @@ class TrainingConfig:
     learning_rate: float | None = None
     """Initial (or peak) learning rate, above 0; used if the optimizer's options have none."""
     weight_decay: float | None = None
-    """Decoupled weight decay; used if the optimizer supports it and its options have none."""
+    """Decoupled weight decay; used if the optimizer supports it and its options have none, or 0."""
     schedule: Choice | str = "constant"
     """An entry of SCHEDULES with its options."""
     warmup_epochs: int = 0
     """Epochs over which the learning rate rises linearly to the schedule's first value, before the schedule starts."""
     warmup_start: float = 0.1
     """The fraction of the schedule's first value that the warm-up starts at."""
+    bias_rate: float = 1.0
+    """The learning rate of biases and norms as a multiple of that of the weights, above 0."""
+    lookahead: int = 0
+    """Steps between two synchronizations of Lookahead's slow weights; 0 for none."""
+    lookahead_share: float = 0.5
+    """The share of the way that the slow weights then go towards the others."""
     clipping: Choice | str = "none"
     """An entry of CLIPPINGS with its options."""
     batch_size: int = 128
@@ -66,7 +72,8 @@ class TrainingConfig:
         """
         choice = as_choice(self.optimizer)
         own = {"learning_rate": self.learning_rate, "weight_decay": self.weight_decay}
-        options = {**{name: value for name, value in own.items() if value is not None}, **choice.options}
+        given = {name: value for name, value in choice.options.items() if name != "weight_decay" or value}
+        options = {**{name: value for name, value in own.items() if value is not None}, **given}
         if "learning_rate" not in options:
             raise ObjectiveError(f"optimizer {choice.name!r} has no learning rate; add learning_rate to the space")
         return Choice(choice.name, options)

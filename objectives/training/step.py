@@ -10,7 +10,8 @@ from objectives.base.device import Precision, autocast
 from objectives.base.registry import resolve
 from objectives.optimizers.clipping import CLIPPINGS
 from objectives.optimizers.execution import choose_execution
-from objectives.optimizers.groups import build_optimizer, trainable_weights
+from objectives.optimizers.groups import build_optimizer, scale_rate, trainable_weights
+from objectives.optimizers.lookahead import Lookahead
 from objectives.regularizers.max_norm import constrain_
 from objectives.regularizers.penalties import compute_penalty
 from objectives.training.config import TrainingConfig
@@ -27,7 +28,9 @@ class Step:
         self.model = model
         self.config = config
         self.precision = precision
-        self.optimizer = build_optimizer(model, config.optimizer_choice)
+        self.optimizer = build_optimizer(model, config.optimizer_choice, bias_rate=config.bias_rate)
+        if config.lookahead:
+            self.optimizer = Lookahead(self.optimizer, steps=config.lookahead, share=config.lookahead_share)
         choose_execution(self.optimizer, device)
         clipping, options = resolve(CLIPPINGS, config.clipping, "clipping")
         self.clip = clipping.build(**options)
@@ -54,7 +57,7 @@ class Step:
 def set_rates(optimizer: torch.optim.Optimizer, learning_rate: float | Tensor, momentum: float | None) -> None:
     """Set every group's learning rate and, unless it is None, the momentum (or first beta) of groups that have one."""
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate
+        group["lr"] = scale_rate(group, learning_rate)
         if momentum is not None and "betas" in group:
             group["betas"] = (momentum, *group["betas"][1:])
         elif momentum is not None and group.get("momentum"):

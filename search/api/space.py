@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from objectives.discovery import find_objective, objective_names
 from search.connection import open_storage
@@ -76,7 +76,8 @@ def describe_space(
         stored = _read_stored(study, settings())
         if stored is not None:
             return stored
-    space = override(find_objective(objective or study or "").objective.space, overrides)
+    found = find_objective(objective or study or "").objective
+    space = replace(found, space=override(found.space, overrides)).space
     return _describe(space.describe(), space.digest)
 
 

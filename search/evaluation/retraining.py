@@ -72,7 +72,7 @@ def train_as_in_trial(final_step: FinalStep, winner: Winner, snapshots: int = 0)
     if model is not None:
         return TrialNetwork(model=model, data=data)
     collector = SnapshotCollector(snapshots) if snapshots else None
-    model = _train_winner(final_step, winner, data, winner.trial_seed, None, collector)
+    model = _train_winner(final_step, winner, data, winner.trial_seed, collector, replayed=False)
     return TrialNetwork(model=model, data=data, snapshots=() if collector is None else collector.build(model))
 
 
@@ -130,7 +130,7 @@ def retrain(
         if claimed is not None:
             return claimed
     collector = SnapshotCollector(snapshots) if snapshots else None
-    model = _train_winner(final_step, winner, data, winner.seed, winner.losses, collector)
+    model = _train_winner(final_step, winner, data, winner.seed, collector, replayed=True)
     weights, sha256 = pack_weights(model)
     network = RetrainedNetwork(model=model, data=data, weights=weights, sha256=sha256)
     packed = b""
@@ -214,9 +214,11 @@ def _train_winner(
     winner: Winner,
     data: TrainValidation,
     seed: int,
-    recorded_losses: list[float] | None,
     on_dip: SnapshotCollector | None = None,
+    *,
+    replayed: bool,
 ) -> nn.Module:
+    """Train the winner; `replayed`: a schedule that looks at the metrics sees the trial's own once more."""
     with use_threads_of(winner.trial), _convert_errors(winner):
         return train(
             final_step.objective,
@@ -226,7 +228,8 @@ def _train_winner(
             epochs=winner.epochs,
             seed=seed,
             schedule_epochs=final_step.spec.epochs,
-            recorded_losses=recorded_losses,
+            recorded_losses=winner.losses if replayed else None,
+            recorded_accuracies=winner.accuracies if replayed else None,
             sources=final_step.load_sources(),
             on_dip=on_dip,
         )

@@ -32,6 +32,8 @@ class Winner:
     """The number of epochs up to the trial's best, included."""
     losses: list[float] | None
     """Validation loss of each epoch, for a schedule that depends on it; None unless the objective reported them all."""
+    accuracies: list[float] | None
+    """Validation accuracy of each epoch, in the same way."""
     trial_seed: int
     """The seed that the trial was trained with."""
     seed: int
@@ -60,7 +62,8 @@ def find_winner(final_step: FinalStep, number: int | None = None, *, full: bool 
         config=config,
         epochs=length,
         best_epochs=last + 1,
-        losses=_read_losses(final_step, trial, length),
+        losses=_read_metric(final_step, trial, length, "loss"),
+        accuracies=_read_metric(final_step, trial, length, "accuracy"),
         trial_seed=seed,
         seed=derive_seed(seed, "final"),
     )
@@ -127,8 +130,8 @@ def _describe_rate(final_step: FinalStep, winner: Winner) -> str:
     return f" at a learning rate of {reached:.3g}, not the {last:.3g} that the trial ended with"
 
 
-def _read_losses(final_step: FinalStep, trial: FrozenTrial, count: int) -> list[float] | None:
-    """Return the validation losses of the trial's first `count` epochs; None if one is missing."""
+def _read_metric(final_step: FinalStep, trial: FrozenTrial, count: int, name: str) -> list[float] | None:
+    """Return a validation metric of the trial's first `count` epochs; None if one is missing."""
     curve = epochs.read_curve(final_step.engine, get_trial_id(trial))[:count]
-    losses = [row["loss"] for row in curve if "loss" in row]
-    return losses if len(losses) == count else None
+    values = [row[name] for row in curve if name in row]
+    return values if len(values) == count else None

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from spaces import Categorical, Fixed, Scalar, Space
-from spaces.domains import Domain
+from spaces.domains import Domain, is_implied
+from spaces.entries import Entry
 from spaces.errors import SpaceError
-from spaces.space import Entry
 
 Parent = tuple[str, Scalar]
 """The parameter that chooses, and the choice under which a domain exists."""
@@ -21,17 +21,26 @@ class Compatibility:
     def __init__(self, old: Space, new: Space) -> None:
         self.distributions = new.distributions()
         self._new = new
-        self._domains: dict[str, Domain] = {entry.name: entry.domain for entry in new.entries()}
-        self._parents = [{entry.name: _parent(entry) for entry in space.entries()} for space in (old, new)]
-        before, after = ({entry.name: _identity(entry) for entry in space.entries()} for space in (old, new))
+        old_entries, new_entries = (
+            [entry for entry in space.entries() if not is_implied(entry.domain)] for space in (old, new)
+        )
+        self._domains: dict[str, Domain] = {entry.name: entry.domain for entry in new_entries}
+        self._unless = {entry.name: entry.unless for entry in new_entries}
+        self._parents = [{entry.name: _parent(entry) for entry in entries} for entries in (old_entries, new_entries)]
+        before, after = ({entry.name: _identity(entry) for entry in entries} for entries in (old_entries, new_entries))
         self._changed = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
 
     def parameters(self, stored: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return a trial's parameters as the new space has them; None if it gives no such configuration.
 
-        A parameter that the new space fixes at the trial's own value is left out.
+        A parameter that the new space fixes at the trial's own value is left out, and so is one that it does not have
+        beside the trial's other choices, where it had no effect.
         """
-        kept = {name: value for name, value in stored.items() if not self._is_fixed_at(name, value)}
+        kept = {
+            name: value
+            for name, value in stored.items()
+            if not self._is_fixed_at(name, value) and not self._is_without_effect(name, stored)
+        }
         try:
             self._new.replay(kept)
         except SpaceError:
@@ -46,6 +55,12 @@ class Compatibility:
         if isinstance(domain, Fixed):
             return _same(domain.value, value)
         return isinstance(domain, Categorical) and len(domain.choices) == 1 and _same(domain.choices[0], value)
+
+    def _is_without_effect(self, name: str, stored: Mapping[str, Any]) -> bool:
+        return any(
+            all(_same(stored.get(chooser, choice), choice) for chooser, choice in choices)
+            for choices in self._unless.get(name, ())
+        )
 
     def _matters(self, name: str, stored: Mapping[str, Any]) -> bool:
         return any(_exists(name, parents, stored) for parents in self._parents if name in parents)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from objectives.core.conditions import describe_advice
 from objectives.data.cache import prepare
 from objectives.data.files.decoded import Progress
 from objectives.data.files.prepared import Prepared, Stamp
@@ -157,7 +158,8 @@ def resolve_new(request: StudyRequest, settings: Settings, progress: Progress | 
     found = find_objective(request.objective or request.study)
     objective_files.remember(settings.home, found)
     plan = resolve_with_objective(found, request, settings, progress)
-    return replace(plan, notes=describe_oddities(plan.prepared, settings.data, settings.cache))
+    advice = () if plan.found.objective.train else describe_advice(plan.found.objective.space)
+    return replace(plan, notes=(*advice, *describe_oddities(plan.prepared, settings.data, settings.cache)))
 
 
 def resolve_with_objective(
@@ -169,8 +171,7 @@ def resolve_with_objective(
 ) -> ResolvedStudy:
     """Return the plan of a new study of this objective, without what only the storage knows (sources, experience)."""
     # `replace` checks the changed space against the conditions of the objective's techniques.
-    space = override(found.objective.space, request.overrides or ())
-    objective = replace(found.objective, space=space)
+    objective = replace(found.objective, space=override(found.objective.space, request.overrides or ()))
     found = replace(found, objective=objective)
     options = request.resolve(objective)
     check_grid(options, space)
@@ -191,8 +192,8 @@ def resolve_with_objective(
         objective_hash=found.source_hash,
         objective_files=found.files,
         overrides=list(request.overrides or ()),
-        space=space.to_json(),
-        space_digest=space.digest,
+        space=objective.space.to_json(),
+        space_digest=objective.space.digest,
         dataset=objective.data,
         data_fingerprint=prepared.fingerprint,
         split_fingerprint=parts.fingerprint,

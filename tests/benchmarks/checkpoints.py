@@ -21,7 +21,7 @@ import torch
 
 from objectives.core.loop import fit
 from objectives.models.catalogue import MODELS
-from objectives.schedules.rates import build_rates
+from objectives.schedules.building import build_rates
 from objectives.training.callbacks import NullCallback
 from objectives.training.config import TrainingConfig
 from search.settings import Settings

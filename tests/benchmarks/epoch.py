@@ -29,7 +29,7 @@ from objectives.data.batches.pixel_statistics import compute_pixel_statistics
 from objectives.data.cache import prepare
 from objectives.data.splits.split import split_examples
 from objectives.models.catalogue import MODELS
-from objectives.schedules.rates import build_rates
+from objectives.schedules.building import build_rates
 from objectives.training.config import TrainingConfig
 from objectives.training.evaluation import EVALUATION_BATCH
 from spaces import Choice

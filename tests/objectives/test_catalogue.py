@@ -48,6 +48,8 @@ OPTIONS: dict[str, dict[str, Scalar]] = {
     "crop": {"crop": 1},
     "cutout": {"cutout": 2},
     "output_scale": {"output_scale": 0.1},
+    "bias_rate": {"bias_rate": 4.0},
+    "lookahead": {"lookahead": 2},
 }
 
 
@@ -80,7 +82,8 @@ def using(group: Group, name: str, entry: Technique) -> tuple[str, Configuration
         elif condition.field != "validation":
             assert not condition.forbids
             first = condition.values[0]
-            values[condition.field] = Choice("adamw", {"learning_rate": 0.01}) if first == "adamw" else first
+            chosen_optimizer = Choice(str(first), {"learning_rate": 0.01})
+            values[condition.field] = chosen_optimizer if condition.field == "optimizer" else first
     options = chosen(entry, name)
     if group.kind == "model":
         values |= {**options, "depth": 3, "width": 8}

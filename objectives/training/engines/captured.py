@@ -133,6 +133,8 @@ class CapturedEngine:
         self._loss.add_(self._training.step.compute_gradients(train.make_batch(rows_B, draws), y_B))
         if self._whole:
             self._rate.copy_(self._rates_S.index_select(0, batch).squeeze(0))
+            # Groups with a rate of their own get it from this one, in the graph.
+            set_rates(self._training.step.optimizer, self._rate, None)
             self._training.step.update()
         batch.add_(1)
 

@@ -7,7 +7,7 @@ have is NaN.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from optuna.distributions import (
 )
 
 from spaces import Space
+from spaces.entries import Choices
 
 Array = NDArray[np.float64]
 
@@ -35,11 +36,13 @@ class Parameter:
     """A parameter that varies.
 
     under: the choices under which it exists, each as (index of the choosing parameter, index of the choice).
+    unless: groups of such choices; it does not exist where all of one group are made.
     """
 
     name: str
     distribution: BaseDistribution
     under: tuple[tuple[int, int], ...]
+    unless: tuple[tuple[tuple[int, int], ...], ...]
 
     @property
     def choices(self) -> int:
@@ -123,16 +126,18 @@ class Encoding:
     def __init__(self, space: Space) -> None:
         varying = space.distributions()
         places = {name: place for place, name in enumerate(varying)}
+
+        def locate(choices: Choices) -> tuple[tuple[int, int], ...]:
+            # A parent with a single choice is not a parameter: what depends on it alone always exists.
+            found = [(parent, choice) for parent, choice in choices if parent in places]
+            return tuple((places[parent], _choices(varying[parent]).index(choice)) for parent, choice in found)
+
         self.parameters = tuple(
             Parameter(
                 name=entry.name,
                 distribution=varying[entry.name],
-                # A parent with a single choice is not a parameter: what depends on it alone always exists.
-                under=tuple(
-                    (places[parent], _choices(varying[parent]).index(choice))
-                    for parent, choice in entry.under
-                    if parent in places
-                ),
+                under=locate(entry.under),
+                unless=tuple(map(locate, entry.unless)),
             )
             for entry in space.entries()
             if entry.name in varying
@@ -165,9 +170,15 @@ class Encoding:
         """Return for each parameter whether all choices under which it exists are made, shape (N, P)."""
         exists = np.ones(units_NP.shape, dtype=np.bool_)
         for place, parameter in enumerate(self.parameters):
-            for parent, choice in parameter.under:
-                exists[:, place] &= self.parameters[parent].index(units_NP[:, parent]) == choice
+            exists[:, place] = self._are_made(parameter.under, units_NP)
+            for choices in parameter.unless:
+                exists[:, place] &= ~self._are_made(choices, units_NP)
         return exists
+
+    def _are_made(self, choices: Iterable[tuple[int, int]], units_NP: Array) -> NDArray[np.bool_]:
+        """Return for each configuration whether all of these choices are made, shape (N,)."""
+        made = [self.parameters[parent].index(units_NP[:, parent]) == choice for parent, choice in choices]
+        return np.asarray(np.all(made, axis=0) & np.ones(len(units_NP), dtype=np.bool_))
 
     def are_whole(self, units_NP: Array) -> NDArray[np.bool_]:
         """Return for each configuration whether all parameters that exist have a value, shape (N,)."""

@@ -7,9 +7,11 @@ import pytest
 
 from objectives.base.errors import ObjectiveError
 from objectives.base.registry import choose
+from objectives.core.conditions import describe_advice
 from objectives.core.objective import Objective
 from objectives.optimizers.catalogue import OPTIMIZERS
 from objectives.schedules.catalogue import SCHEDULES
+from objectives.training.config import TrainingConfig
 from spaces import Categorical, Domain, Fixed, Float, Int, Space
 
 SPACE = Space(depth=Fixed(2), width=Fixed(8), learning_rate=Fixed(0.01))
@@ -40,7 +42,7 @@ TWO_SIDED: list[tuple[dict[str, Domain], str, str]] = [
     ({"alpha_dropout": Float(0.0, 0.1)}, "regularizer 'alpha_dropout' needs activation selu", "relu"),
     (
         {"weight_decay": Fixed(0.1), "optimizer": Fixed("adam")},
-        "'weight_decay' needs optimizer adamw or muon",
+        "'weight_decay' needs optimizer sgd or momentum or nesterov or adamw or muon",
         "adam",
     ),
     ({"swa": Fixed(True)}, "regularizer 'swa' needs schedule cosine", "constant"),
@@ -168,3 +170,28 @@ def test_a_schedule_that_needs_more_epochs_is_refused(domains: dict[str, Domain]
         long.check_epochs(4)
     with pytest.raises(ObjectiveError, match=message):
         replace(long, epochs=4)
+
+
+def test_adam_with_l2_is_accepted_with_a_note_that_names_adamw() -> None:
+    def advise(optimizer: str, **domains: Domain) -> tuple[str, ...]:
+        space = _space(optimizer=Fixed(optimizer), **domains)
+        return describe_advice(replace(MLP, space=space).space)
+
+    (note,) = advise("adam", l2=Float(1e-6, 1e-3))
+    assert note.startswith("l2 with optimizer adam: ")
+    assert "optimizer adamw with weight_decay" in note
+    assert advise("adam") == advise("nesterov", l2=Fixed(1e-4)) == advise("adam", l2=Fixed(0.0)) == ()
+
+
+def test_a_decay_of_plain_sgd_may_stand_on_its_own() -> None:
+    decay = Float(1e-5, 1e-2, log=True)
+    objective = replace(MLP, space=_space(optimizer=choose(OPTIMIZERS, "sgd", "nesterov"), weight_decay=decay))
+    choice = objective.space.replay({"optimizer": "sgd", "sgd.learning_rate": 0.1, "weight_decay": 1e-3})
+    assert choice.into(TrainingConfig).optimizer_choice.options["weight_decay"] == 1e-3
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "weight_decay"])
+def test_a_searched_value_that_an_optimizers_own_would_hide_is_refused(name: str) -> None:
+    message = _error(MLP, _space(**{name: Float(1e-5, 1e-2, log=True)}, optimizer=choose(OPTIMIZERS, "adamw")))
+    assert f"the space has '{name}' twice" in message
+    assert "optimizer 'adamw'" in message

@@ -41,11 +41,12 @@ def test_what_a_study_may_choose_for_itself_is_not() -> None:
     assert hash_declaration(changed) == hash_declaration(OBJECTIVE)
 
 
-# Those that search over every entry of a registry, which has new ones.
-CHANGED_ON_PURPOSE = {"fashion-activations"}
+# Those that search over every entry of a registry, which has new ones; and those with a plateau, whose patience means
+# another number of epochs, with cosine_restarts in cycles, or with a momentum beside one_cycle, which had no effect.
+CHANGED_ON_PURPOSE = {"fashion-activations", "cifar-resnet", "fashion-regularizers", "fashion-schedules"}
 
 
-@pytest.mark.parametrize("name", SHIPPED.keys() - CHANGED_ON_PURPOSE)
+@pytest.mark.parametrize("name", sorted(SHIPPED.keys() - CHANGED_ON_PURPOSE))
 def test_stored_studies_of_shipped_objectives_know_them_still(name: str) -> None:
     """An objective that is changed on purpose leaves this test: its stored studies cannot continue with it."""
     assert find_objective(name).source_hash == SHIPPED[name][1]

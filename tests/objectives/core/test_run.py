@@ -24,7 +24,7 @@ from spaces import Choice, Configuration, Fixed, Float, Space, SpaceError
 from tests.objectives.training.made import CONFIG, OBJECTIVE, Curve, TableRates, digits, equal, trained
 
 METRICS = {"accuracy", "loss", "train_loss", "learning_rate", "learning_rate_end", "seconds"}
-PLATEAU = CONFIG.replace(schedule=Choice("plateau", {"patience": 1, "factor": 0.5}))
+PLATEAU = CONFIG.replace(schedule=Choice("plateau", {"patience": 0, "factor": 0.5}))
 
 
 def test_digits_are_learned_in_a_few_epochs() -> None:
@@ -125,6 +125,15 @@ def test_own_recorded_losses_give_the_same_training(warmup_epochs: int) -> None:
         assert curve.of(name) == replayed.of(name)
 
 
+def test_own_recorded_accuracies_give_the_same_training() -> None:
+    options = {"patience": 0, "factor": 0.5, "mode": "accuracy", "threshold": 0.05}
+    config = CONFIG.replace(schedule=Choice("plateau", options))
+    model, curve = trained(config=config, epochs=4)
+    assert curve.of("learning_rate")[-1] < 0.1
+    recorded = {"recorded_losses": [0.1] * 4, "recorded_accuracies": curve.of("accuracy")}
+    assert equal(model, trained(config=config, epochs=4, **recorded)[0])
+
+
 def test_plateau_has_nothing_to_look_at_where_validation_is_trained_on() -> None:
     merged = replace(digits(), merged=True)
     with pytest.raises(ObjectiveError, match="schedule 'plateau' needs validation examples"):
@@ -145,11 +154,11 @@ def test_momentum_moves_with_a_schedule_that_moves_it() -> None:
 
 
 def test_plateau_looks_at_the_validation_loss() -> None:
-    options = {"learning_rate": 1e-12, "momentum": 0.0}
-    schedule = Choice("plateau", {"patience": 1, "factor": 0.5})
+    options = {"learning_rate": 1e-7, "momentum": 0.0}
+    schedule = Choice("plateau", {"patience": 0, "factor": 0.5})
     config = CONFIG.replace(optimizer=Choice("momentum", options), schedule=schedule)
     _, curve = trained(config=config, epochs=3)  # nothing is learned, so nothing gets better
-    assert curve.of("learning_rate") == pytest.approx([1e-12, 1e-12, 5e-13], abs=0)
+    assert curve.of("learning_rate") == pytest.approx([1e-7, 1e-7, 5e-8], abs=0)
 
 
 def _use_rates(monkeypatch: pytest.MonkeyPatch, *rates: float) -> None:

@@ -6,6 +6,7 @@ from torch import nn
 
 from objectives.models.catalogue import MODELS
 from objectives.optimizers.catalogue import OPTIMIZERS
+from objectives.optimizers.decoupled_sgd import DECAY
 from objectives.optimizers.groups import trainable_weights
 from tests.objectives.optimizers.made import linear, network, optimizer_of, steps
 
@@ -69,13 +70,15 @@ def test_frozen_parameters_stay_and_move_once_they_learn(name: str) -> None:
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_only_weights_decay_and_only_where_the_entry_says_so(name: str) -> None:
     model = network()
+    decays = OPTIMIZERS[name].decays_weights
+    optimizer = optimizer_of(model, name, **({"weight_decay": 0.1} if decays else {}))
     decaying = [
         parameter
-        for group in optimizer_of(model, name).param_groups
+        for group in optimizer.param_groups
         for parameter in group["params"]
-        if group.get("weight_decay", 0) > 0
+        if group.get("weight_decay", 0) > 0 or group.get(DECAY, 0) > 0
     ]
-    expected = ["1.weight", "4.weight", "6.weight"] if OPTIMIZERS[name].decays_weights else []
+    expected = ["1.weight", "4.weight", "6.weight"] if decays else []
     assert sorted(_names(model, decaying)) == expected
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from objectives.optimizers.catalogue import OPTIMIZERS
 from tests.objectives.optimizers.made import RATE, network, optimizer_of
 
 START = [1.0, -2.0, 0.5]
@@ -43,6 +44,22 @@ def _nesterov() -> Rule:
         return RATE * (g + MOMENTUM * velocity)
 
     return rule
+
+
+@pytest.mark.parametrize(("name", "momentum"), [("sgd", 0.0), ("momentum", MOMENTUM), ("nesterov", MOMENTUM)])
+def test_weight_decay_is_decoupled_from_gradient_and_momentum(name: str, momentum: float) -> None:
+    """SGDW by hand: each step first shrinks the weight by rate * decay; the momentum never sees the decay."""
+    decay, nesterov = 0.3, name == "nesterov"
+    expected = []
+    for index, start in enumerate(START):
+        weight, velocity = start, 0.0
+        for gradients in GRADIENTS:
+            velocity = momentum * velocity + gradients[index]
+            step = gradients[index] + momentum * velocity if nesterov else velocity
+            weight = weight * (1 - RATE * decay) - RATE * step
+        expected.append(weight)
+    options = {"weight_decay": decay, **({"momentum": momentum} if momentum else {})}
+    assert _after(name, GRADIENTS, **options) == pytest.approx(expected, abs=1e-12)
 
 
 def _adagrad() -> Rule:
@@ -160,7 +177,7 @@ def test_first_steps_are_of_the_learning_rate(name: str) -> None:
     assert got == pytest.approx([1.0 - 2 * RATE, -2.0 + 2 * RATE, 0.5 - 2 * RATE], abs=1e-7)
 
 
-@pytest.mark.parametrize("name", ["adamw", "muon"])
+@pytest.mark.parametrize("name", [name for name, entry in OPTIMIZERS.items() if entry.decays_weights])
 def test_decay_is_of_weights_but_not_of_biases_and_norms(name: str) -> None:
     model = network()
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}

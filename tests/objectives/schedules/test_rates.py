@@ -2,8 +2,10 @@
 
 import pytest
 
+from objectives.schedules.building import ReplayedRates, build_rates
 from objectives.schedules.catalogue import SCHEDULES
-from objectives.schedules.rates import Rates, ReplayedRates, build_rates
+from objectives.schedules.epoch_rates import tabulate_epoch
+from objectives.schedules.rates import Rates
 from spaces import Choice
 
 STEPS = 7
@@ -33,10 +35,10 @@ def test_resumed_it_is_the_same(name: str, start: int, warmup: int) -> None:
         if epoch == start:
             resumed.restore(whole.state())
         seen += _run(whole, epoch, epoch + 1)
-        whole.observe(loss)
+        whole.observe(loss, 0.5)
         if epoch >= start:
             assert _run(resumed, epoch, epoch + 1) == seen[-STEPS:]
-            resumed.observe(loss)
+            resumed.observe(loss, 0.5)
     assert _run(resumed, 9, 10) == _run(whole, 9, 10)
 
 
@@ -44,7 +46,7 @@ def test_resumed_it_is_the_same(name: str, start: int, warmup: int) -> None:
 def test_pure_schedules_do_not_look(name: str) -> None:
     rates = build_rates(name, 1.0, 10)
     before = _run(rates, 0, 10)
-    rates.observe(3.0)
+    rates.observe(3.0, 0.1)
     assert _run(rates, 0, 10) == before
     assert rates.state() == {}
 
@@ -67,6 +69,17 @@ def test_momentum_of_one_cycle() -> None:
     assert [rates.momentum(epoch, 0.0) for epoch in range(10)] == pytest.approx(table, abs=1e-6)
     assert rates.momentum(4, 0.5) == pytest.approx(0.85)
     assert [rates.momentum(9, fraction) for fraction in (0.25, 0.5, 1.0)] == pytest.approx([0.95] * 3)
+
+
+def test_a_retraining_with_more_steps_has_the_momentum_of_the_same_moments() -> None:
+    rates = build_rates(Choice("one_cycle", {"momentum_high": 0.9, "momentum_low": 0.6}), 0.4, 10)
+    for epoch in range(10):
+        searched, retrained = (tabulate_epoch(rates, epoch, steps, 1.0) for steps in (5, 10))
+        assert retrained.momenta is not None
+        assert retrained.momenta[::2] == searched.momenta
+        assert retrained.learning_rates[::2] == searched.learning_rates
+    assert rates.momentum(4, 0.5) == pytest.approx(0.6)
+    assert rates.momentum(0, 0.0) == rates.momentum(9, 0.5) == pytest.approx(0.9)
 
 
 def test_momentum_is_one_cycles_alone() -> None:
@@ -104,28 +117,28 @@ def test_every_dip_is_seen_once_however_its_time_rounds(steps: int, epochs: int)
         assert len(found) == count
         assert found[-1] == (epochs - 1, steps - 1)
     for count in range(1, 8):
-        choice = Choice("cosine_restarts", {"first_cycle": 1 / count})
+        choice = Choice("cosine_restarts", {"cycles": count})
         found = _dips(build_rates(choice, 1.0, epochs, warmup_epochs=1), epochs, steps)
         assert found[-1] == (epochs - 1, steps - 1)
         assert steps < 7 or len(found) == count
 
 
 def test_schedules_without_a_minimum_have_no_dips() -> None:
-    for name in ("constant", "exponential", "step", "plateau", "one_cycle"):
+    for name in (name for name, entry in SCHEDULES.items() if entry.dips is None):
         assert _dips(build_rates(name, 1.0, 10), 10) == []
 
 
 def test_replayed_rates_see_the_recorded_losses_only() -> None:
-    schedule = Choice("plateau", {"patience": 1, "factor": 0.5})
+    schedule = Choice("plateau", {"patience": 0, "factor": 0.5})
     losses = [1.0, 1.0, 0.9, 0.9, 0.8, 0.9]
     recorded, plain = (build_rates(schedule, 0.1, 6, warmup_epochs=2) for _ in range(2))
-    replayed = ReplayedRates(rates=recorded, losses=losses)
+    replayed = ReplayedRates(rates=recorded, values=losses)
     for epoch, loss in enumerate(losses):
         assert _run(replayed, epoch, epoch + 1) == _run(plain, epoch, epoch + 1)
         assert replayed.state() == plain.state()
-        plain.observe(loss)
-        replayed.observe(1 / (1 + epoch))
+        plain.observe(loss, 0.5)
+        replayed.observe(1 / (1 + epoch), 0.5)
     assert replayed.at(5, 0.0) == 0.025
-    resumed = ReplayedRates(rates=build_rates(schedule, 0.1, 6, warmup_epochs=2), losses=losses)
+    resumed = ReplayedRates(rates=build_rates(schedule, 0.1, 6, warmup_epochs=2), values=losses)
     resumed.restore(replayed.state())
     assert _run(resumed, 5, 6) == _run(replayed, 5, 6)

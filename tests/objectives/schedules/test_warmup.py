@@ -3,11 +3,11 @@
 import pytest
 
 from objectives.base.errors import ObjectiveError
+from objectives.schedules.building import build_rates
 from objectives.schedules.catalogue import SCHEDULES
-from objectives.schedules.rates import build_rates
 
 # What each schedule starts with.
-FIRST = {name: 0.1 if name == "one_cycle" else 1.0 for name in SCHEDULES}
+FIRST = {name: 0.1 if name in ("one_cycle", "cyclic") else 1.0 for name in SCHEDULES}
 
 
 @pytest.mark.parametrize("name", SCHEDULES)

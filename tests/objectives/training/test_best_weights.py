@@ -34,7 +34,7 @@ class Dipping:
     def has_dip(self, epoch: int, start: float, end: float) -> bool:
         return epoch in self.epochs and end == 1.0
 
-    def observe(self, loss: float) -> None:
+    def observe(self, loss: float, accuracy: float) -> None:
         """A pure schedule does not look."""
 
 

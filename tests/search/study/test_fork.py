@@ -19,7 +19,7 @@ from search.settings import load
 from search.study.compatibility import Compatibility
 from search.study.fork import fork_study
 from search.study.plan import ResolvedStudy, StudyRequest
-from spaces import Categorical, Fixed, Float, Int, Space, override
+from spaces import Categorical, Fixed, Float, Int, Space, Unless, override
 from storage.database import Database
 from storage.errors import StudyExists, UnknownStudy
 from storage.optuna_adapter import ENQUEUED_PARAMETERS, SYSTEM_ATTRIBUTES
@@ -302,3 +302,20 @@ def test_a_fork_runs_goes_on_and_is_scored_by_a_winner_that_was_carried(
     assert best.user_attrs["forked_from"] == f"old #{best.number}"
     record = studies.get(database.engine, "new")
     assert finished_trials.measure_extent(database.engine, record.study_id).trials == 6
+
+
+def test_trials_fit_where_a_parameter_without_effect_has_gone_or_an_implied_value_has_come() -> None:
+    def build(momentum: Float, **more: Fixed) -> Space:
+        return Space(
+            schedule=Categorical("cosine", "one_cycle"),
+            optimizer=Categorical({"nesterov": Space(momentum=momentum, **more), "sgd": Space()}),
+        )
+
+    old = build(Float(0.5, 0.9))
+    new = build(Float(0.5, 0.9, unless=Unless("schedule", ("one_cycle",))), decay=Fixed(0.0, implied=True))
+    fitting = Compatibility(old, new)
+    trial = {"optimizer": "nesterov", "nesterov.momentum": 0.6}
+    assert fitting.parameters({"schedule": "cosine", **trial}) == {"schedule": "cosine", **trial}
+    assert fitting.parameters({"schedule": "one_cycle", **trial}) == {"schedule": "one_cycle", "optimizer": "nesterov"}
+    other = build(Float(0.5, 0.9), decay=Fixed(0.1))
+    assert Compatibility(old, other).parameters({"schedule": "cosine", **trial}) is None

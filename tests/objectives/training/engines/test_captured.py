@@ -38,6 +38,9 @@ CASES: Mapping[str, Mapping[str, Any]] = {
     "dropout": {"dropout": 0.3},
     "batch norm": {"normalization": Choice("batch_norm")},
     "one batch": {"batch_size": 1000},
+    "bias rate": {"bias_rate": 4.0},
+    "bias rate of two parts": {"bias_rate": 4.0, "optimizer": Choice("muon", {"learning_rate": 0.003})},
+    "lookahead": {"lookahead": 3},
     "averaging": {"swa": True, "schedule": Choice("cosine_dips", {"dips": 1})},
 }
 

@@ -7,7 +7,7 @@ import pytest
 
 from objectives.discovery import find_objective, objective_names
 from search.strategies.gp.encoding import Encoding
-from spaces import Categorical, Fixed, Float, Int, Space
+from spaces import Categorical, Fixed, Float, Int, Space, Unless
 
 NESTED = Space(
     width=Int(16, 512, log=True),
@@ -54,6 +54,18 @@ def test_units_of_known_values() -> None:
     encoding = Encoding(Space(a=Float(1, 100, log=True), b=Int(0, 10), c=Categorical("x", "y")))
     assert encoding.units({"a": 10.0, "b": 5, "c": "y"}) == pytest.approx([0.5, 0.5, 0.75])
     assert np.isnan(encoding.units({"a": 1000.0, "c": "z"})).all()  # out of range, absent, unknown
+
+
+def test_a_parameter_does_not_exist_beside_a_choice_that_excludes_it() -> None:
+    space = Space(
+        schedule=Categorical({"cosine": Space(), "one_cycle": Space()}),
+        optimizer=Categorical({"sgd": Space(momentum=Float(0, 0.9, unless=Unless("schedule", ("one_cycle",))))}),
+    )
+    encoding = Encoding(space)
+    assert encoding.values(np.array([0.25, 0.5])) == {"schedule": "cosine", "sgd.momentum": pytest.approx(0.45)}
+    assert encoding.values(np.array([0.75, 0.5])) == {"schedule": "one_cycle"}
+    other = encoding.features(np.array([[0.75, 0.2], [0.75, 0.9]]))
+    assert (other[0] == other[1]).all()
 
 
 @pytest.mark.parametrize("name", objective_names())
