@@ -14,6 +14,7 @@ from search.connection import open_storage
 from search.errors import StoredValueRefused, UsageError
 from search.settings import Settings, load
 from search.strategies.budgets import share_slots
+from search.strategies.given import read_configuration
 from search.strategies.policy import describe_policy
 from search.strategies.repeated.configurations import group_trials
 from search.study.create import check_not_moved
@@ -22,7 +23,6 @@ from search.study.spec import PolicyPeriod, StudySpec, change_policy
 from search.study.status import StudyView
 from search.study.status_types import Status
 from spaces import Scalar
-from spaces.given import read_configuration
 from storage.database import Database
 from storage.errors import format_command
 from storage.leasing.slots import limit_trials

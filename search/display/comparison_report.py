@@ -61,8 +61,9 @@ def explain(comparison: Comparison) -> list[str]:
         f"{count_noun(pairs, 'pair')}, {LEVEL:.0%}"
     )
     lines = [
-        f"{differ or 'none'} of {count_noun(pairs, 'difference')} {exceed} the noise: one trial's is {comparison.noise:.4f}, and "
-        f"two means stand out from about {comparison.least_difference:.4f} apart on ({method})"
+        f"{differ or 'none'} of {count_noun(pairs, 'difference')} {exceed} the noise: one trial's is "
+        f"{comparison.noise:.4f}, and two means stand out from about "
+        f"{comparison.least_difference:.4f} apart on ({method})"
     ]
     if comparison.repeats < FEW:
         lines.append(

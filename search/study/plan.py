@@ -174,7 +174,7 @@ def resolve_with_objective(
     objective = replace(found.objective, space=override(found.objective.space, request.overrides or ()))
     found = replace(found, objective=objective)
     options = request.resolve(objective)
-    check_grid(options, space)
+    check_grid(options, objective.space)
     prepared = prepare(
         objective.data,
         settings.data,

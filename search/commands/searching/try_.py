@@ -32,7 +32,7 @@ def try_(
     from search.commands.settings import load_settings
     from search.display.enqueued_report import show_enqueued
     from search.display.output import note, present
-    from spaces.given import split_assignments
+    from search.strategies.given import split_assignments
 
     wanted = list(split_assignments(set_))
     with closing(open_session(study, load_settings(storage=storage))) as session:

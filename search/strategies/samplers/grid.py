@@ -16,8 +16,8 @@ from optuna.trial import FrozenTrial
 
 from objectives.base.plurals import count_noun
 from search.errors import UsageError
+from search.strategies.samplers.grid_points import count_points, list_points
 from spaces import Space
-from spaces.grid import count_points, list_points
 from storage.optuna_adapter import ENQUEUED_PARAMETERS
 
 LARGEST_GRID = 10_000

@@ -6,8 +6,9 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 from spaces.domains import Categorical, Domain, Fixed, Float, Int, Scalar
+from spaces.entries import Entry
 from spaces.errors import SpaceError
-from spaces.space import Entry, Space
+from spaces.space import Space
 from spaces.stored_parameters import StoredParameters
 from spaces.suggestions import suggest
 
@@ -50,6 +51,11 @@ def read_configuration(space: Space, given: Mapping[str, str]) -> dict[str, Scal
                 f"{entry.name}={chosen[entry.name]}; leave one of them out"
             )
         chosen |= {**dict(entry.under), entry.name: value}
+    for name in chosen:
+        for group in entries[name].unless:
+            if all(chosen.get(parent) == choice for parent, choice in group):
+                beside = ", ".join(f"{parent}={choice}" for parent, choice in group)
+                raise SpaceError(f"{name!r} does not exist with {beside}; leave one of them out")
     varying = space.distributions()
     return {name: value for name, value in chosen.items() if name in varying}
 

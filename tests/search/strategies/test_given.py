@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from search.strategies.given import read_configuration, split_assignments
 from spaces import Categorical, Fixed, Float, Int, Scalar, Space, SpaceError
-from spaces.given import read_configuration, split_assignments
 
 SPACE = Space(
     depth=Int(1, 6),

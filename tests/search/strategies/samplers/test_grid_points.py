@@ -7,8 +7,8 @@ import json
 import pytest
 
 from objectives.discovery import find_objective, objective_names
+from search.strategies.samplers.grid_points import count_points, list_points, list_values
 from spaces import Categorical, Fixed, Float, Int, Space, SpaceError
-from spaces.grid import count_points, list_points, list_values
 
 NESTED = Space(
     depth=Int(1, 3),
