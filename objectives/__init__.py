@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from objectives.optimizers.clipping import CLIPPINGS
     from objectives.regularizers.catalogue import REGULARIZERS
     from objectives.reuse.catalogue import REUSES
+    from objectives.reuse.torchvision import torchvision_network
     from objectives.schedules.catalogue import SCHEDULES
     from objectives.variants.catalogue import VARIANTS
 
@@ -41,6 +42,7 @@ _HOMES = {
     "SCHEDULES": "objectives.schedules.catalogue",
     "VARIANTS": "objectives.variants.catalogue",
     "choose": "objectives.base.registry",
+    "torchvision_network": "objectives.reuse.torchvision",
 }
 
 __all__ = [
@@ -58,6 +60,7 @@ __all__ = [
     "Objective",
     "ObjectiveError",
     "choose",
+    "torchvision_network",
 ]
 
 __getattr__, __dir__ = export_lazily(__name__, _HOMES)

@@ -8,7 +8,9 @@ from spaces.corners import corners
 from spaces.domains import Categorical, Domain, Fixed, Float, Int, Scalar
 from spaces.errors import SpaceError
 from spaces.limits import ends, find_broken_limit
-from spaces.overrides import override, parse_number_or_text
+from spaces.overriding.offers import Offers
+from spaces.overriding.overrides import override
+from spaces.overriding.texts import parse_number_or_text
 from spaces.space import Space
 from spaces.unless import Unless
 
@@ -20,6 +22,7 @@ __all__ = [
     "Fixed",
     "Float",
     "Int",
+    "Offers",
     "Scalar",
     "Space",
     "SpaceError",

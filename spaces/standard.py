@@ -10,6 +10,8 @@ from spaces.domains import Float, Int
 
 # Upper limit of probabilities and decay rates, which must stay below one.
 BELOW_ONE = 0.9999
+# Books set momentum this high to show what goes wrong.
+HIGHEST_MOMENTUM = 0.99999
 
 
 def depth(low: int = 1, high: int = 8) -> Int:
@@ -23,13 +25,13 @@ def width(low: int = 16, high: int = 512) -> Int:
 
 
 def learning_rate(low: float = 1e-4, high: float = 1e-1) -> Float:
-    """Return a domain for the initial (or peak) learning rate, log scale, above 0 and at most 10."""
-    return Float(low, high, log=True, at_least=1e-12, at_most=10.0)
+    """Return a domain for the initial (or peak) learning rate, log scale, above 0 and at most 100."""
+    return Float(low, high, log=True, at_least=1e-12, at_most=100.0)
 
 
 def momentum(low: float = 0.5, high: float = 0.99) -> Float:
-    """Return a domain for momentum (or a decay rate beta), from 0 to below 1."""
-    return Float(low, high, at_least=0.0, at_most=BELOW_ONE)
+    """Return a domain for momentum (or a decay rate beta), from 0 to 0.99999."""
+    return Float(low, high, at_least=0.0, at_most=HIGHEST_MOMENTUM)
 
 
 def dropout(low: float = 0.0, high: float = 0.5) -> Float:
@@ -38,8 +40,8 @@ def dropout(low: float = 0.0, high: float = 0.5) -> Float:
 
 
 def weight_decay(low: float = 1e-6, high: float = 1e-1) -> Float:
-    """Return a domain for weight decay, log scale, above 0 and at most 10."""
-    return Float(low, high, log=True, at_least=1e-12, at_most=10.0)
+    """Return a domain for weight decay, log scale, from 0 (which no logarithmic range includes) to 10."""
+    return Float(low, high, log=True, at_least=0.0, at_most=10.0)
 
 
 def batch_size(low: int = 32, high: int = 512) -> Int:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import UUID
 
 SCHEMA = "depthsearch"
-VERSION = 7
+VERSION = 8
 """The version of the tables below; the name of the newest script in storage/migrations/versions."""
 
 metadata = MetaData(schema=SCHEMA)
@@ -104,6 +104,8 @@ epochs = Table(
     Column("token", BigInteger, nullable=False),
     Column("metrics", JSON, nullable=False),
     Column("reported_at", MOMENT, nullable=False, server_default=NOW),
+    # The network at the epoch's start, layer by layer; NULL for an epoch for which it was not measured.
+    Column("layers", JSON(none_as_null=True)),
 )
 
 confirmations = Table(

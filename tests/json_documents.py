@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from search.api.catalogue import TechniqueRow
 from search.api.datasets import DataFolder, PreparedDataSet
 from search.api.doctor import Finding
+from search.api.rate_range import RateRanges
 from search.api.space import ObjectiveRow, SpaceDescription
 from search.api.studies import Enqueued
 from search.evaluation.results.confirmation import ConfirmedCandidate, SelectionOptimism
@@ -32,6 +33,7 @@ DOCUMENTS: dict[str, Any] = {
     "search space --study NAME": SpaceDescription,
     "search space": tuple[ObjectiveRow, ...],
     "search space --catalogue": tuple[TechniqueRow, ...],
+    "search lr-range": RateRanges,
     "search data": DataFolder,
     "search data NAME": PreparedDataSet,
     "search doctor": tuple[Finding, ...],

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from objectives.base.errors import ObjectiveError
-from objectives.base.registry import check_option, look_up
+from objectives.base.registry import as_choice, check_option, look_up
 from objectives.base.technique import Condition, name_of
 from objectives.core.catalogue import CATALOGUE, Group, entries
 from objectives.optimizers.catalogue import OPTIMIZERS
 from spaces import Categorical, Choice, Domain, Fixed, Scalar, Space, corners, ends
+
+NOTHING = object()
+NOT_IN_A_SPACE = ("model", "validation")
+"""What a condition may name beside fields of a space."""
 
 
 def check_options(space: Space, read: Collection[str]) -> None:
@@ -36,12 +40,38 @@ def check_conditions(space: Space, defaults: Mapping[str, object]) -> None:
     apply. The message names both sides.
     """
     for group, name, entry in entries():
-        for condition in entry.conditions:
-            for value in _find_breaches(space, defaults, group, name, condition):
-                raise ObjectiveError(
-                    f"{group.kind} {name!r} {condition}, but the space also gives it {condition.field} {value!s}; "
-                    "drop one of the two, or separate them by recipes (an inline Categorical)"
-                )
+        broken = {
+            condition: next(_find_breaches(space, defaults, group, name, condition), NOTHING)
+            for condition in entry.conditions
+        }
+        found = {condition: value for condition, value in broken.items() if value is not NOTHING}
+        if found:
+            raise ObjectiveError(_describe_breaches(group, name, found))
+
+
+def check_stages(space: Space) -> None:
+    """Raise `ObjectiveError` if the space may reuse more stages than its network has; the message has both numbers."""
+    for corner in corners(space, {"reuse", "depth"}):
+        reuse = as_choice(corner.get("reuse", "none"))
+        layers = reuse.options.get("layers", 0)
+        if layers > corner.get("depth", layers):
+            raise ObjectiveError(
+                f"reuse {reuse.name!r} takes layers={layers} stages, but the network may have depth={corner['depth']}; "
+                f"use --set layers={corner['depth']} at most, or a depth of at least {layers}"
+            )
+
+
+def _describe_breaches(group: Group, name: str, broken: Mapping[Condition, object]) -> str:
+    """Return what an entry needs, what the space gives it instead, and the way out."""
+    rules = " and ".join(map(str, broken))
+    others = " and ".join(f"{condition.field} {value!s}" for condition, value in broken.items())
+    needed = " ".join(
+        f"--set {condition.field}={str(condition.values[0]).lower()}"
+        for condition in broken
+        if not condition.forbids and condition.field not in NOT_IN_A_SPACE
+    )
+    ways = f"drop one of the two, {f'give it {needed}, ' if needed else ''}or separate them by recipes"
+    return f"{group.kind} {name!r} {rules}, but the space also gives it {others}; {ways} (an inline Categorical)"
 
 
 def check_places(space: Space) -> None:

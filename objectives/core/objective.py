@@ -10,7 +10,7 @@ from objectives.base.errors import ObjectiveError
 from objectives.base.registry import look_up
 from objectives.base.technique import name_of
 from objectives.core.catalogue import entries_with_option
-from objectives.core.conditions import check_conditions, check_options, check_places
+from objectives.core.conditions import check_conditions, check_options, check_places, check_stages
 from objectives.core.cycled_momentum import separate_cycled_momentum
 from objectives.models.catalogue import MODELS, ModelEntry
 from objectives.models.config import ImageShape
@@ -70,12 +70,14 @@ class Objective:
             )
         self._check_names()
         if self.train is None:
-            schedule = name_of(self._defaults()["schedule"])
+            schedule = name_of(self.field_defaults()["schedule"])
             check_places(self.space)
             object.__setattr__(self, "space", separate_cycled_momentum(self.space, str(schedule)))
         # Before the numbers: for validation_fraction=0, a condition's message says more.
-        check_conditions(self.space, self._defaults())
+        check_conditions(self.space, self.field_defaults())
         self._check_numbers()
+        if self.network is not None:
+            check_stages(self.space)
         self.check_images()
         self.check_epochs(self.epochs)
 
@@ -106,8 +108,8 @@ class Objective:
 
     def check_epochs(self, epochs: int) -> None:
         """Raise `ObjectiveError` if a schedule of the space needs more epochs; the message names the option."""
-        defaults = self._defaults()
-        for corner in corners(self.space, {"schedule", "warmup_epochs"} & self._fields().keys()):
+        defaults = self.field_defaults()
+        for corner in corners(self.space, {"schedule", "warmup_epochs"} & self.read_fields().keys()):
             config = {**defaults, **corner}
             if "schedule" in config:
                 build_rates(config["schedule"], 1.0, epochs, warmup_epochs=config["warmup_epochs"])
@@ -124,21 +126,21 @@ class Objective:
         if self.classes is not None and len(set(self.classes)) != max(2, len(self.classes)):
             raise ObjectiveError(f"classes must be two or more different names, but got {list(self.classes)}")
 
-    def _fields(self) -> dict[str, Any]:
+    def read_fields(self) -> dict[str, Any]:
         """Return the fields that shipped code reads, with their defaults."""
         kinds = [] if self.train is not None else [TrainingConfig]
         kinds += [] if self.network is None else [self.network.config]
         return {field.name: field.default for kind in kinds for field in fields(kind)}
 
-    def _defaults(self) -> dict[str, Any]:
+    def field_defaults(self) -> dict[str, Any]:
         if self.train is not None:
             return {}
-        known = {name: default for name, default in self._fields().items() if default is not MISSING}
+        known = {name: default for name, default in self.read_fields().items() if default is not MISSING}
         named = {} if self.model is None else {"model": self.model}
         return {**known, **self.defaults, **named, "validation": self.validation_fraction > 0}
 
     def _check_names(self) -> None:
-        read = self._fields()
+        read = self.read_fields()
         check_options(self.space, read)
         if self.model is None:
             return

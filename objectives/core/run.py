@@ -21,9 +21,8 @@ from objectives.data.batches.examples import TrainValidation
 from objectives.models.own_modules import check_extra_state, create_lazy_parameters
 from objectives.models.whitening import BATCH, whiten_patches
 from objectives.reuse.catalogue import REUSES
-from objectives.reuse.context import ReuseContext
+from objectives.reuse.context import ReuseContext, Source
 from objectives.reuse.freeze import Freeze
-from objectives.reuse.trained_network import TrainedNetwork
 from objectives.schedules import factors
 from objectives.schedules.building import ReplayedRates, build_rates
 from objectives.schedules.catalogue import SCHEDULES
@@ -45,7 +44,7 @@ def train(
     schedule_epochs: int | None = None,
     recorded_losses: Sequence[float] | None = None,
     recorded_accuracies: Sequence[float] | None = None,
-    sources: Mapping[str, TrainedNetwork] | None = None,
+    sources: Mapping[str, Source] | None = None,
     callback: TrainingCallback = NULL_CALLBACK,
     step_mode: StepMode = "auto",
     on_dip: Callable[[nn.Module], None] | None = None,
@@ -59,7 +58,7 @@ def train(
         schedule_epochs: how many epochs the schedule spans, if part of a longer training is repeated.
         recorded_losses: that training's validation losses, one per epoch, for a schedule that looks at them.
         recorded_accuracies: its validation accuracies, for one that looks at those.
-        sources: networks of other studies, by the study's name.
+        sources: networks of other studies and files of weights, by the names that `ReuseContext` has.
         callback: is told about every batch, and keeps the state that an interrupted training resumes from.
         step_mode: whether a step is launched as one CUDA graph (`graph`), operation by operation (`eager`), or as a
             graph where that is possible (`auto`).
@@ -73,7 +72,7 @@ def train(
     config = config.replace(epochs=epochs, seed=seed, image_shape=data.image_shape, classes=len(data.classes))
     try:
         if objective.train is not None:
-            _seed_everything(data, seed)
+            seed_everything(data, seed)
             return _check_module(objective.train(config, data, report), "train")
         shipped = StandardTraining(
             objective=objective,
@@ -107,7 +106,7 @@ def _describe_exit(error: SystemExit) -> str:
     )
 
 
-def _seed_everything(data: TrainValidation, seed: int) -> None:
+def seed_everything(data: TrainValidation, seed: int) -> None:
     """Seed the global random generators and free the device's memory."""
     clear_memory(data.device)
     torch.manual_seed(derive_seed(seed, "weights"))
@@ -127,7 +126,7 @@ class StandardTraining:
     schedule_epochs: int
     recorded_losses: Sequence[float] | None
     recorded_accuracies: Sequence[float] | None
-    sources: Mapping[str, TrainedNetwork]
+    sources: Mapping[str, Source]
     step_mode: StepMode
     on_dip: Callable[[nn.Module], None] | None
 
@@ -143,7 +142,7 @@ class StandardTraining:
 
     def _fit(self, report: Report, callback: TrainingCallback, state: bytes | None) -> nn.Module:
         set_float32_precision(self.data.device, self.objective.precision)
-        _seed_everything(self.data, self.seed)
+        seed_everything(self.data, self.seed)
         training = Configuration({**self.objective.defaults, **self.config}).into(TrainingConfig)
         model = build_network(self.objective, self.config).to(self.data.device)
         if state is None:

@@ -13,6 +13,7 @@ import logging
 import secrets
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +22,12 @@ from objectives.data.catalogue import Dataset, find_dataset
 from objectives.data.files import prepared as prepared_folder
 from objectives.data.files.decode import decode
 from objectives.data.files.decoded import Decoded, Progress
-from objectives.data.files.errors import CacheError, DataError, UnreadableData
-from objectives.data.files.folders import scan_images
+from objectives.data.files.errors import CacheError, DataError, MissingData, UnreadableData
+from objectives.data.files.folders import check_grouped, scan_images
 from objectives.data.files.layouts import ClassFolder, Location, locate
 from objectives.data.files.prepared import Prepared, Stamp
+from objectives.data.files.validation_folder import FOLDER as VALIDATION_FOLDER
+from objectives.data.files.validation_folder import add_validation, find_validation_folder
 from objectives.data.sources.download import obtain
 
 # Must change whenever the same source would be decoded to other bytes or files.
@@ -41,6 +44,8 @@ def prepare(
     image_size: int | None = None,
     progress: Progress | None = None,
     checked: Stamp | None = None,
+    validation_folder: bool | None = None,
+    grouped: bool = False,
 ) -> Prepared:
     """Return the decoded training part of a data set; download and decode it if that has not been done yet.
 
@@ -52,12 +57,15 @@ def prepare(
             images as they are.
         progress: called while decoding, with the number of images done and the number of all images.
         checked: the stamp of a copy whose content was compared already, by this process or the one that started it.
+        validation_folder: whether the images of val/, beside train/, belong to it; None if there is such a folder.
+        grouped: whether images are in `<class>/<group>/*`.
 
     Raises:
         DataError: the data set is unknown, missing or unreadable, or the copy cannot be written.
     """
     dataset = find_dataset(name, data_dir)
-    source = locate_training_part(dataset, data_dir, cache_dir)
+    training = locate_training_part(dataset, data_dir, cache_dir)
+    source = _Source(training=training, validation=_find_validation(training, validation_folder), grouped=grouped)
     key = hashlib.sha256(json.dumps(_describe_source(name, source, image_size)).encode()).hexdigest()[:16]
     folder = cache_dir / "data" / f"{name}-{key}"
     found = _find(folder, checked)
@@ -74,6 +82,43 @@ def prepare(
             f"the decoded copy of {name} cannot be written to {cache_dir} ({error.strerror or error}); free space "
             "there, or use another cache folder"
         ) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """What a copy is decoded from: the training part, the folder of validation images, and how they are laid out.
+
+    Raises:
+        UnreadableData: it is to have groups, but is not in class folders.
+    """
+
+    training: Location
+    validation: Path | None
+    grouped: bool
+
+    def __post_init__(self) -> None:
+        if self.grouped and not isinstance(self.training.layout, ClassFolder):
+            raise UnreadableData(
+                f"--group-by folder needs class folders, train/<class>/<group>/*, but this data set is read from "
+                f"{self.training.describe()}; leave --group-by out"
+            )
+
+
+def _find_validation(training: Location, wanted: bool | None) -> Path | None:
+    folder = None if wanted is False else find_validation_folder(training)
+    if wanted and folder is None:
+        missing = training.files()[0].with_name(VALIDATION_FOLDER)
+        raise MissingData(f"{missing}, whose images the study is validated on, is not there; restore it")
+    return folder
+
+
+def find_validation(name: str, data_dir: Path, cache_dir: Path) -> Path | None:
+    """Return the folder of validation images of a data set; None if it has none.
+
+    Raises:
+        DataError: the data set is unknown or missing, or the folder leads to the test part.
+    """
+    return find_validation_folder(locate_training_part(find_dataset(name, data_dir), data_dir, cache_dir))
 
 
 def _find(folder: Path, checked: Stamp | None) -> Prepared | None:
@@ -108,14 +153,17 @@ def find_missing_test_folder(name: str, data_dir: Path, cache_dir: Path) -> Path
     return location.files()[0] if isinstance(layout, ClassFolder) and not location.exists() else None
 
 
-def _describe_source(name: str, source: Location, image_size: int | None) -> list[object]:
+def _describe_source(name: str, source: _Source, image_size: int | None) -> list[object]:
     """Return what tells one state of the source from another without opening a file."""
-    files = source.files()
-    if isinstance(source.layout, ClassFolder):
-        seen = scan_images(files[0])
+    files, layout = source.training.files(), source.training.layout
+    if isinstance(layout, ClassFolder):
+        seen = scan_images(files[0], grouped=source.grouped)
     else:
         seen = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    return [_FORMAT, name, type(source.layout).__name__, image_size, seen]
+    state: list[object] = [_FORMAT, name, type(layout).__name__, image_size, seen]
+    if source.grouped:
+        state.append("grouped")
+    return state if source.validation is None else [*state, scan_images(source.validation, grouped=source.grouped)]
 
 
 @contextlib.contextmanager
@@ -133,15 +181,20 @@ def _lock(path: Path) -> Iterator[bool]:
 def _build(
     folder: Path,
     dataset: Dataset,
-    source: Location,
+    source: _Source,
     image_size: int | None,
     progress: Progress | None,
     locked: bool,
 ) -> Prepared:
     """Decode into a hidden folder next to `folder` and rename it; if `locked`, remove what a crash left first."""
-    in_folders = isinstance(source.layout, ClassFolder)
-    decoded = decode(source, classes=None if in_folders else dataset.classes, image_size=image_size)
-    _check_classes(dataset, decoded, source)
+    training, grouped = source.training, source.grouped
+    in_folders = isinstance(training.layout, ClassFolder)
+    if grouped:
+        check_grouped(training.files()[0])
+    decoded = decode(training, classes=None if in_folders else dataset.classes, image_size=image_size, grouped=grouped)
+    _check_classes(dataset, decoded, training)
+    if source.validation is not None:
+        decoded = add_validation(decoded, source.validation, image_size)
     check_space(folder.parent, decoded)
     if locked:
         for left_over in folder.parent.glob(f".{folder.name}.*.part"):

@@ -14,6 +14,7 @@ from objectives.data.files.decoded import Images, Labels, compute_fingerprint
 from objectives.data.files.errors import UnreadableData
 from objectives.data.files.folders import check_known_classes, list_images, scan_images
 from objectives.data.files.layouts import ClassFolder, Location, locate
+from objectives.data.files.prepared import Prepared
 from objectives.data.sources.download import obtain
 from objectives.data.splits.classes import NOT_CHOSEN, choose_classes, renumber
 
@@ -40,6 +41,7 @@ def open_heldout(
     *,
     image_size: int | None = None,
     classes: Sequence[str] | None = None,
+    trained: Prepared | None = None,
 ) -> HeldOut:
     """Read the held-out part of the data set whose training part `cache.prepare` returns for the same arguments.
 
@@ -49,18 +51,20 @@ def open_heldout(
     Args:
         classes: the classes that were trained on, in that order, as in `examples.load`; examples of other classes are
             skipped. None for all classes.
+        trained: the training part, if it has been prepared. If it is in groups, the held-out part may be, too.
 
     Raises:
         DataError: the held-out part is missing or unreadable, has a class that training does not have, images of
             another shape or no example of the chosen classes; or `classes` are impossible.
     """
-    trained = prepare(name, data_dir, cache_dir, image_size=image_size)
+    trained = trained or prepare(name, data_dir, cache_dir, image_size=image_size)
     chosen = choose_classes(name, trained.classes, classes)
     decoded = decode(
         _locate_held_out_part(name, data_dir, cache_dir),
         classes=trained.classes,
         channels=trained.image_shape[0],
         image_size=image_size,
+        grouped=trained.grouped,
     )
     shape = (decoded.channels, decoded.height, decoded.width)
     if shape != trained.image_shape:
@@ -71,26 +75,33 @@ def open_heldout(
     return _select_classes(name, np.concatenate(list(decoded.blocks)), decoded.labels, trained.classes, chosen)
 
 
-def check_heldout(name: str, data_dir: Path, cache_dir: Path, *, classes: Sequence[str] | None = None) -> None:
+def check_heldout(
+    name: str,
+    data_dir: Path,
+    cache_dir: Path,
+    *,
+    classes: Sequence[str] | None = None,
+    trained: Prepared | None = None,
+) -> None:
     """Check what can be known of the held-out part without opening one of its files; download those that are missing.
 
-    classes: as for `open_heldout`.
+    classes, trained: as for `open_heldout`.
 
     Raises:
         DataError: the held-out part is missing, has an empty file, a class that training does not have or no example
             of the chosen classes; or `classes` are impossible.
     """
-    trained = prepare(name, data_dir, cache_dir)
+    trained = trained or prepare(name, data_dir, cache_dir)
     chosen = choose_classes(name, trained.classes, classes)
     location = _locate_held_out_part(name, data_dir, cache_dir)
     files = location.files()
     if isinstance(location.layout, ClassFolder):
         folder = files[0]
-        images = list_images(folder)
+        images = list_images(folder, grouped=trained.grouped)
         check_known_classes(folder, images, trained.classes)
         if not set(images) & set(chosen):
             raise _no_example(name, chosen)
-        files = [folder / path for path, _, _ in scan_images(folder)]
+        files = [folder / path for path, _, _ in scan_images(folder, grouped=trained.grouped)]
     for file in files:
         if file.stat().st_size == 0:
             raise UnreadableData(f"{file} is empty; provide it again, or remove it")

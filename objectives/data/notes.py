@@ -8,10 +8,11 @@ import numpy as np
 
 from objectives.base.plurals import count_noun
 from objectives.data.catalogue import find_dataset
+from objectives.data.duplicates import count_known_images
 from objectives.data.files.layouts import IMAGE_SUFFIXES, ClassFolder, locate
 from objectives.data.files.prepared import Prepared
 
-_PARTS = frozenset({"train", "test"})
+_PARTS = frozenset({"train", "test", "val"})
 _SHOWN = 3
 
 
@@ -23,18 +24,37 @@ def describe_oddities(prepared: Prepared, data_dir: Path, cache_dir: Path) -> tu
     dataset = find_dataset(prepared.name, data_dir)
     places = [locate(layout, data_dir=data_dir, cache_dir=cache_dir) for layout in dataset.training_layouts]
     found = next((place for place in places if place.exists()), None)
-    unused = describe_unused(found.files()[0]) if found and isinstance(found.layout, ClassFolder) else None
-    alike = describe_alike(prepared)
-    return tuple(note for note in (unused, alike) if note is not None)
+    in_folders = found is not None and isinstance(found.layout, ClassFolder)
+    unused = describe_unused(found.files()[0], grouped=prepared.grouped) if found and in_folders else None
+    found_notes = (unused, describe_alike(prepared), describe_shared(prepared))
+    return tuple(note for note in found_notes if note is not None)
 
 
-def describe_unused(train: Path) -> str | None:
+def describe_shared(prepared: Prepared) -> str | None:
+    """Return a sentence if images of val/ are in train/ as well; None if none is, or there is no val/."""
+    if not prepared.validation_examples:
+        return None
+    images, first = prepared.images(), prepared.examples - prepared.validation_examples
+    count = count_known_images(images[first:], images[:first])
+    if not count:
+        return None
+    return (
+        f"{count:,} of the {prepared.validation_examples:,} images of val/ of {prepared.name} are in train/, too, "
+        "pixel by pixel; a validation image that was trained on tells nothing about new images: remove it "
+        "from one of the two"
+    )
+
+
+def describe_unused(train: Path, *, grouped: bool = False) -> str | None:
     """Return which files and folders in and beside the class folders of `train` are not used; None if all are.
 
+    grouped: whether the images in sub-folders of the classes are used.
     Hidden ones are not mentioned, and links are not followed.
     """
     beside = [entry.name for entry in _list_visible(train) if entry.is_file()]
-    suffixes, deeper, folders = _look_into_classes(train)
+    suffixes, deeper, folders = _look_into_classes(train, grouped)
+    where = "train/<class>/<group>/*" if grouped else "train/<class>/*"
+    used_for_validation = os.path.isdir(train.with_name("val"))
     parts = [
         f"{count_noun(deeper, 'file')} in sub-folders of classes ({_join(folders)})" if folders else "",
         f"{count_noun(len(suffixes), 'file')} of other types ({_join(sorted(set(suffixes)))})" if suffixes else "",
@@ -45,8 +65,10 @@ def describe_unused(train: Path) -> str | None:
     if not parts:
         return None
     return (
-        f"not used of {train.parent}: {'; '.join(parts)}; only train/<class>/* is read, of the types "
-        f"{' '.join(sorted(IMAGE_SUFFIXES))}, and validation images are split off it"
+        f"not used of {train.parent}: {'; '.join(parts)}; only {where} is read, of the types "
+        f"{' '.join(sorted(IMAGE_SUFFIXES))}, and validation images are "
+        + ("those of val/, laid out in the same way" if used_for_validation else "split off it")
+        + ("" if grouped or not folders else "; --group-by folder reads sub-folders of classes")
     )
 
 
@@ -61,12 +83,16 @@ def describe_alike(prepared: Prepared) -> str | None:
     )
 
 
-def _look_into_classes(train: Path) -> tuple[list[str], int, list[str]]:
+def _look_into_classes(train: Path, grouped: bool) -> tuple[list[str], int, list[str]]:
     """Return the suffix of each file of an unknown type, the number of files in sub-folders, and these folders."""
     suffixes, deeper, folders = [], 0, []
     for label in (entry for entry in _list_visible(train) if entry.is_dir()):
         for entry in _list_visible(Path(label.path)):
-            if entry.is_dir():
+            if grouped and entry.is_dir(follow_symlinks=False):
+                inside = [one for one in _list_visible(Path(entry.path)) if one.is_dir()]
+                deeper += sum(map(_count_files, inside))
+                folders += [f"train/{label.name}/{entry.name}/{one.name}" for one in inside]
+            elif entry.is_dir():
                 deeper += _count_files(entry)
                 folders.append(f"train/{label.name}/{entry.name}")
             elif (suffix := os.path.splitext(entry.name)[1].lower()) not in IMAGE_SUFFIXES:

@@ -26,11 +26,18 @@ def trainable_weights(model: nn.Module) -> list[nn.Parameter]:
     return [weight for _, _, weight in _named_weights(model) if weight.requires_grad]
 
 
-def build_optimizer(model: nn.Module, choice: Choice, *, bias_rate: float = 1.0) -> Optimizer:
+def build_optimizer(
+    model: nn.Module,
+    choice: Choice,
+    *,
+    bias_rate: float = 1.0,
+    own_rates: Mapping[nn.Parameter, float] | None = None,
+) -> Optimizer:
     """Return the chosen optimizer over all parameters of the network, including those that are frozen at this moment.
 
     A step leaves parameters without a gradient unchanged, so `requires_grad` alone freezes them. Biases and norms have
-    no weight decay, and `bias_rate` times the learning rate of the weights (see `scale_rate`).
+    no weight decay, and `bias_rate` times the learning rate of the weights. `own_rates` has the parameters that learn
+    at a multiple of their learning rate (see `scale_rate`).
 
     Raises:
         ObjectiveError: the optimizer or an option is unknown, or a value is beyond its limits; or the network has lazy
@@ -42,8 +49,21 @@ def build_optimizer(model: nn.Module, choice: Choice, *, bias_rate: float = 1.0)
             "built"
         )
     entry, options = resolve(OPTIMIZERS, choice, "optimizer")
-    groups = [group for group in _group_parameters(model, bias_rate) if group["params"]]
-    return entry.build(groups, **options)
+    groups = _split_by_rate(_group_parameters(model, bias_rate), own_rates or {})
+    return entry.build([group for group in groups if group["params"]], **options)
+
+
+def _split_by_rate(groups: Groups, own_rates: Mapping[nn.Parameter, float]) -> Groups:
+    """Return the groups, each divided into one for each multiple of the learning rate."""
+    return [
+        {
+            **group,
+            "params": [p for p in group["params"] if own_rates.get(p, 1.0) == factor],
+            **({} if factor == 1.0 else {"rate_factor": group.get("rate_factor", 1.0) * factor}),
+        }
+        for group in groups
+        for factor in dict.fromkeys((1.0, *own_rates.values()))
+    ]
 
 
 def scale_rate(group: Mapping[str, Any], learning_rate: Rate) -> Rate:

@@ -11,7 +11,7 @@ from dataclasses import fields
 from typing import Any
 
 from objectives.base.errors import ObjectiveError
-from objectives.base.technique import Technique, needs
+from objectives.base.technique import Technique, forbids, needs
 from objectives.optimizers.catalogue import OPTIMIZERS
 from objectives.schedules.catalogue import SCHEDULES
 from spaces import Categorical, Fixed, Float, Int, Space, find_broken_limit, standard
@@ -62,9 +62,25 @@ REGULARIZERS: dict[str, Technique] = {
         description="half of the images mirrored left to right",
         space=Space(flip=Categorical(False, True)),
     ),
+    "alternating_flip": Technique(
+        description="each image mirrored in every second epoch, so that two epochs show it both ways (Jordan 2024)",
+        space=Space(alternating_flip=Categorical(False, True)),
+        conditions=(forbids("flip", True),),
+    ),
     "crop": Technique(
-        description="images moved by up to this many pixels, black filling the gap (He et al. 2015)",
-        space=Space(crop=Int(1, 4, at_least=0, at_most=64)),
+        description="images moved by up to this many pixels, black or their mirror filling the gap (He et al. 2015)",
+        space=Space(
+            crop=Int(1, 4, at_least=0, at_most=64),
+            crop_padding=Fixed("zeros", domain=Categorical("zeros", "reflect"), implied=True),
+        ),
+    ),
+    "brightness": Technique(
+        description="each image's pixels times a factor of 1 plus or minus up to this (Howard 2013)",
+        space=Space(brightness=Float(0.0, 0.4, at_least=0.0, at_most=1.0)),
+    ),
+    "contrast": Technique(
+        description="each image's differences from its mean gray times a factor of 1 plus or minus this (Howard 2013)",
+        space=Space(contrast=Float(0.0, 0.4, at_least=0.0, at_most=1.0)),
     ),
     "cutout": Technique(
         description="a square with sides of this many pixels blanked in each image (DeVries & Taylor 2017)",

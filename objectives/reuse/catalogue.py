@@ -1,8 +1,9 @@
 """The ways to reuse what was learned elsewhere; a new one is one entry of REUSES next to its builder.
 
 A builder changes a new network in place. All of them keep the initial weights of the upper stages and the output
-layer, freeze the reused stages for `freeze_epochs` epochs, and then train everything at `unfreeze_factor` times the
-learning rate. Builders import torch when called.
+layer, freeze the reused stages for `freeze_epochs` epochs (each stage below the uppermost for `unfreeze_every` more),
+and then train everything at `unfreeze_factor` times the learning rate. The output layer learns at `head_rate` times
+the rate of the moment. Builders import torch when called.
 """
 
 from __future__ import annotations
@@ -43,13 +44,34 @@ def _transfer(
     layers: int = 1,
     freeze_epochs: int = 5,
     unfreeze_factor: float = 0.1,
+    unfreeze_every: int = 0,
+    head_rate: float = 1.0,
 ) -> Freeze:
     from objectives.reuse.stages import freeze_stages, require_stages
     from objectives.reuse.transfer import copy_stages
 
     staged = require_stages(network, layers)
     copy_stages(staged, context, source, layers)
-    return freeze_stages(staged, layers, freeze_epochs, unfreeze_factor)
+    return freeze_stages(staged, layers, freeze_epochs, unfreeze_factor, every=unfreeze_every, head_rate=head_rate)
+
+
+def _load_file(
+    network: Module,
+    context: ReuseContext,
+    *,
+    file: str = "",
+    layers: int = 1,
+    freeze_epochs: int = 5,
+    unfreeze_factor: float = 0.1,
+    unfreeze_every: int = 0,
+    head_rate: float = 1.0,
+) -> Freeze:
+    from objectives.reuse.from_file import load_stages
+    from objectives.reuse.stages import freeze_stages, require_stages
+
+    staged = require_stages(network, layers)
+    load_stages(staged, context, file, layers)
+    return freeze_stages(staged, layers, freeze_epochs, unfreeze_factor, every=unfreeze_every, head_rate=head_rate)
 
 
 def _pretrain(
@@ -63,6 +85,8 @@ def _pretrain(
     pretrain_batch_size: int = 128,
     freeze_epochs: int = 5,
     unfreeze_factor: float = 0.1,
+    unfreeze_every: int = 0,
+    head_rate: float = 1.0,
 ) -> Freeze:
     from objectives.reuse.pretraining import pretrain
     from objectives.reuse.stages import freeze_stages, require_stages
@@ -77,7 +101,7 @@ def _pretrain(
         rate=pretrain_rate,
         batch_size=pretrain_batch_size,
     )
-    return freeze_stages(staged, layers, freeze_epochs, unfreeze_factor)
+    return freeze_stages(staged, layers, freeze_epochs, unfreeze_factor, every=unfreeze_every, head_rate=head_rate)
 
 
 def _load_reconstruction() -> Task:
@@ -96,6 +120,8 @@ _REUSED: dict[str, Domain] = {
     "layers": Int(1, 3, at_least=1, at_most=64),
     "freeze_epochs": Int(0, 10, at_least=0, at_most=1000),
     "unfreeze_factor": Float(0.03, 1.0, log=True, at_least=1e-6, at_most=1.0),
+    "unfreeze_every": Fixed(0, domain=Int(0, 5, at_least=0, at_most=1000), implied=True),
+    "head_rate": Fixed(1.0, domain=Float(1.0, 30.0, log=True, at_least=1e-3, at_most=1e4), implied=True),
 }
 _PRETRAINED: dict[str, Domain] = {
     "pretrain_epochs": Fixed(10, domain=Int(5, 50, log=True, at_least=1, at_most=10_000)),
@@ -110,6 +136,11 @@ REUSES: dict[str, ReuseEntry] = {
         build=_transfer,
         space=Space({"source": Fixed(""), **_REUSED}),
         description="the lowest stages of the network of the finished study `source` (Yosinski et al. 2014)",
+    ),
+    "file": ReuseEntry(
+        build=_load_file,
+        space=Space({"file": Fixed(""), **_REUSED}),
+        description="the lowest stages of the file of weights `file`, of this network or torchvision's (Sharif 2014)",
     ),
     "pretrain": ReuseEntry(
         build=partial(_pretrain, _load_reconstruction),

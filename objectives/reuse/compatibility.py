@@ -41,6 +41,21 @@ def list_sources(space: Space) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def list_files(space: Space) -> list[str]:
+    """Return the files of weights that a space may load stages from, as it names them.
+
+    Raises:
+        ObjectiveError: the space may load from a file, but names none.
+    """
+    found = [choice.options.get("file", "") for choice, _ in _list_reuses(space, "file") if choice.name == "file"]
+    if "" in found:
+        raise ObjectiveError(
+            "reuse 'file' needs a file of weights; use --set file=PATH (absolute, or relative to the data folder), or "
+            "choose(REUSES, 'file', file=Fixed('PATH')) in the objective"
+        )
+    return list(dict.fromkeys(found))
+
+
 def check_layers(space: Space) -> None:
     """Raise `ObjectiveError` if a space may reuse more stages than its network has; the message has both numbers."""
     for choice, corner in _list_reuses(space, "depth"):

@@ -18,7 +18,7 @@ def require_stages(network: nn.Module, layers: int) -> Network:
     if not isinstance(network, Network):
         raise ObjectiveError(
             f"only a network of MODELS has stages to reuse, but this objective builds a {type(network).__name__}; "
-            "set the objective's model, or remove reuse from its space"
+            "set the objective's model, build one with `torchvision_network`, or remove reuse from its space"
         )
     if layers > len(network.stages):
         raise ObjectiveError(
@@ -28,6 +28,14 @@ def require_stages(network: nn.Module, layers: int) -> Network:
     return network
 
 
-def freeze_stages(network: Network, layers: int, epochs: int, rate_factor: float) -> Freeze:
-    """Return a freeze of the lowest `layers` stages of a network."""
-    return Freeze(stages=tuple(network.stages[:layers]), epochs=epochs, rate_factor=rate_factor)
+def freeze_stages(
+    network: Network, layers: int, epochs: int, rate_factor: float, *, every: int = 0, head_rate: float = 1.0
+) -> Freeze:
+    """Return a freeze of the lowest `layers` stages of a network.
+
+    every: as in `Freeze`. head_rate: the learning rate of the output layer as a multiple of that of all others.
+    """
+    own = {} if head_rate == 1.0 else dict.fromkeys(network.output.parameters(), head_rate)
+    return Freeze(
+        stages=tuple(network.stages[:layers]), epochs=epochs, rate_factor=rate_factor, every=every, own_rates=own
+    )

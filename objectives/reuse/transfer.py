@@ -22,7 +22,7 @@ def copy_stages(network: Network, context: ReuseContext, source: str, layers: in
         ObjectiveError: there is no such source, or its stages or images have other shapes; nothing is copied then.
     """
     trained = context.sources.get(source)
-    if trained is None:
+    if not isinstance(trained, TrainedNetwork):
         raise ObjectiveError(
             f"no study {source!r} has a network to transfer from (known: {', '.join(context.sources) or 'none'}); "
             "use --set source=NAME with a finished study"
@@ -48,8 +48,8 @@ def _check_shapes(
         if differing:
             name = min(differing, key=lambda name: (name not in there, -len(there.get(name, ())), name))
             raise ObjectiveError(
-                f"{name!r} of stage {index} is {_format_shape(there.get(name))} in source {trained.name!r}, but "
-                f"{_format_shape(here.get(name))} in this network; use {_suggest_remedy(trained)}"
+                f"{name!r} of stage {index} is {format_shape(there.get(name))} in source {trained.name!r}, but "
+                f"{format_shape(here.get(name))} in this network; use {_suggest_remedy(trained)}"
             )
 
 
@@ -57,7 +57,8 @@ def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
-def _format_shape(shape: tuple[int, ...] | None) -> str:
+def format_shape(shape: tuple[int, ...] | None) -> str:
+    """Return a shape as messages have it."""
     return "absent" if shape is None else "x".join(map(str, shape)) or "a number"
 
 

@@ -24,6 +24,7 @@ OBJECTIVE = Objective(
         lookahead=Categorical(0, 5),
         optimizer=choose(OPTIMIZERS, "nesterov", "adamw", "muon"),
         schedule=choose(SCHEDULES, "cosine", "one_cycle"),
+        early_stopping=Fixed(10),
         flip=Fixed(True),
         crop=Fixed(4, domain=Int(0, 8, at_least=0, at_most=64)),
         cutout=Int(0, 16, at_least=0, at_most=512),

@@ -8,11 +8,11 @@ from objectives.schedules.catalogue import SCHEDULES
 from spaces import Categorical, Fixed, Space, standard
 
 OBJECTIVE = Objective(
-    description="cells, layers, width, one or two directions and gradient clipping of a recurrent network",
+    description="cells, layers, width, directions, every optimizer and gradient clipping of a recurrent network",
     data="fashion-mnist",
     model="rnn",
     epochs=10,
-    trials=50,
+    trials=100,
     space=Space(
         depth=standard.depth(1, 4),
         width=standard.width(16, 128),
@@ -20,8 +20,8 @@ OBJECTIVE = Objective(
         bidirectional=Categorical(False, True),
         initializer=Categorical("glorot_uniform", "orthogonal"),
         dropout=standard.dropout(0.0, 0.3),
-        optimizer=choose(OPTIMIZERS, "adam", "nadam"),
-        clipping=choose(CLIPPINGS, "clip_norm", "clip_value"),
+        optimizer=choose(OPTIMIZERS),
+        clipping=choose(CLIPPINGS),
         schedule=choose(SCHEDULES, "constant", "cosine"),
         batch_size=Fixed(128, domain=standard.batch_size()),
     ),

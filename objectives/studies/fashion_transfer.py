@@ -30,7 +30,13 @@ OBJECTIVE = Objective(
         learning_rate=standard.learning_rate(3e-4, 1e-2),
         optimizer=Fixed("adam"),
         schedule=Fixed("cosine"),
+        early_stopping=Fixed(15),
         batch_size=Fixed(5, domain=Int(4, 20, at_least=1, at_most=20)),
-        reuse=choose(REUSES, source=Fixed("fashion-eight"), layers=Int(1, 4, at_least=1, at_most=64)),
+        reuse=choose(
+            REUSES,
+            *("none", "transfer", "pretrain", "auxiliary"),
+            source=Fixed("fashion-eight"),
+            layers=Int(1, 4, at_least=1, at_most=64),
+        ),
     ),
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from objectives.diagnosis.records import NetworkRecord
+
 
 class TrainingCallback(Protocol):
     """What the training loop calls while it runs."""
@@ -23,6 +25,12 @@ class TrainingCallback(Protocol):
 
     def note_engine(self, description: str) -> None:
         """Take note of how steps run on a GPU: `graph`, or `eager: ` and the reason."""
+
+    def wants_layers(self) -> bool:
+        """Return whether the network's layers are to be measured."""
+
+    def note_layers(self, epoch: int, record: NetworkRecord) -> None:
+        """Take note of the network at the start of a 0-based epoch, after the epoch's first step."""
 
     def due(self) -> bool:
         """Return whether to keep a state at the end of this epoch."""
@@ -45,6 +53,13 @@ class NullCallback:
         """Do nothing."""
 
     def note_engine(self, description: str) -> None:
+        """Do nothing."""
+
+    def wants_layers(self) -> bool:
+        """Return False."""
+        return False
+
+    def note_layers(self, epoch: int, record: NetworkRecord) -> None:
         """Do nothing."""
 
     def due(self) -> bool:

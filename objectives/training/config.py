@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from objectives.base.errors import ObjectiveError
 from objectives.base.registry import as_choice
+from objectives.data.batches.augmentation import Augmentation
 from objectives.regularizers.catalogue import check_fields
 from spaces import Choice
 
@@ -50,8 +51,16 @@ class TrainingConfig:
     """Whether to average the weights over the schedule's dips; an epoch with a dip is valued by the average so far."""
     flip: bool = False
     """Whether to mirror half of the training images left to right."""
+    alternating_flip: bool = False
+    """Whether to mirror each training image in every second epoch."""
     crop: int = 0
     """Pixels by which training images are moved at most."""
+    crop_padding: str = "zeros"
+    """What fills the gap that a moved image leaves: `zeros` for black, or `reflect`."""
+    brightness: float = 0.0
+    """The most by which the factor of a training image's pixels differs from 1."""
+    contrast: float = 0.0
+    """The most by which the factor of its pixels' differences from its mean gray differs from 1."""
     cutout: int = 0
     """Side, in pixels, of a square that is set to the mean colour in each training image."""
     reuse: Choice | str = "none"
@@ -62,6 +71,11 @@ class TrainingConfig:
         if self.batch_size < 1:
             raise ObjectiveError(f"batch_size must be at least 1, but got {self.batch_size}")
         check_fields(self)
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """The random changes of training images."""
+        return Augmentation(**{field.name: getattr(self, field.name) for field in fields(Augmentation)})
 
     @property
     def optimizer_choice(self) -> Choice:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -20,15 +22,26 @@ from objectives.training.config import TrainingConfig
 class Step:
     """One optimization step: loss and penalties, gradients, clipping, the optimizer's update, the constraint.
 
+    own_rates: the parameters that learn at a multiple of the learning rate.
+
     Raises:
         ObjectiveError: unknown optimizer, clipping or option.
     """
 
-    def __init__(self, model: nn.Module, config: TrainingConfig, precision: Precision, device: torch.device) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        config: TrainingConfig,
+        precision: Precision,
+        device: torch.device,
+        own_rates: Mapping[nn.Parameter, float] | None = None,
+    ) -> None:
         self.model = model
         self.config = config
         self.precision = precision
-        self.optimizer = build_optimizer(model, config.optimizer_choice, bias_rate=config.bias_rate)
+        self.optimizer = build_optimizer(
+            model, config.optimizer_choice, bias_rate=config.bias_rate, own_rates=own_rates
+        )
         if config.lookahead:
             self.optimizer = Lookahead(self.optimizer, steps=config.lookahead, share=config.lookahead_share)
         choose_execution(self.optimizer, device)

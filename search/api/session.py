@@ -93,12 +93,13 @@ class Session:
         return None if best is None else describe_trial(best)
 
     def curve(self, number: int) -> Curve:
-        """Read every metric of a trial's epochs.
+        """Read every metric of a trial's epochs, and what was measured inside its network.
 
         Raises:
             UsageError: the study has no trial of that number.
         """
-        return build_curve(number, epochs.read_curve(self.database.engine, get_trial_id(self._find(number))))
+        engine, trial_id = self.database.engine, get_trial_id(self._find(number))
+        return build_curve(number, epochs.read_curve(engine, trial_id), epochs.read_layers(engine, trial_id))
 
     def load_optuna(self) -> optuna.Study:
         """Load the study as Optuna's own object."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
+from objectives.core.overriding import override_objective
 from objectives.discovery import find_objective, objective_names
 from search.connection import open_storage
 from search.settings import Settings
 from search.study.spec import StudySpec
-from spaces import override
 from storage.embedded.server import EmbeddedServer
 from storage.errors import UnknownStudy
 from storage.records import studies
@@ -76,8 +76,7 @@ def describe_space(
         stored = _read_stored(study, settings())
         if stored is not None:
             return stored
-    found = find_objective(objective or study or "").objective
-    space = replace(found, space=override(found.space, overrides)).space
+    space = override_objective(find_objective(objective or study or "").objective, overrides).space
     return _describe(space.describe(), space.digest)
 
 

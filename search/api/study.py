@@ -32,6 +32,8 @@ class Study(OpenStudy):
         epochs: int | None = None,
         seed: int | None = None,
         train_examples: int | None = None,
+        validation_fraction: float | None = None,
+        group_by: str | None = None,
         sampler: str | None = None,
         points: int | None = None,
         repeats: int | None = None,
@@ -51,7 +53,8 @@ class Study(OpenStudy):
             budget: Full trainings' worth of epochs, `20R`, after which no trial begins; then `trials` has no default.
             epochs: Epochs of a full training. Default: the objective's.
             seed: Seed of the split, the proposals and the weights. Default: 0.
-            train_examples: How many training images to use, a stratified part of all. Default: all.
+            train_examples, validation_fraction: How many images to train on, and the share held back for validation.
+            group_by: `folder` keeps the images of each `<class>/<group>/` on one side of the split.
             sampler, pruner: Names from docs/reference/samplers-and-pruners.md. Default: the search policy's.
             points: How many values of each range `sampler="grid"` tries.
             repeats: Trials of each configuration, which differ by seed; its value is their mean. Default: 1.
@@ -70,7 +73,6 @@ class Study(OpenStudy):
         from search.api.session import create_session
         from search.study.plan import StudyRequest
 
-        settings = load_settings(storage, data)
         request = StudyRequest(
             study=name,
             objective=find_reference(objective),
@@ -79,6 +81,8 @@ class Study(OpenStudy):
             epochs=epochs,
             seed=seed,
             train_examples=train_examples,
+            validation_fraction=validation_fraction,
+            group_by=group_by,
             sampler=sampler,
             points=points,
             repeats=repeats,
@@ -87,7 +91,7 @@ class Study(OpenStudy):
             experience=experience,
             overrides=list_overrides(overrides),
         )
-        return cls(create_session(request, settings))
+        return cls(create_session(request, load_settings(storage, data)))
 
     @classmethod
     def open(

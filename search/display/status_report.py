@@ -51,6 +51,7 @@ def format_status(status: Status) -> list[str]:
         lines.append(f"stopped{f': {status.stop_reason}' if status.stop_reason else ''}")
     lines += [_format_worker(worker) for worker in status.workers]
     lines += [f"trial {error.trial} failed: {error.error}" for error in status.errors]
+    lines += format_diagnoses(status)
     audit = format_audit(status.pruning)
     lines += [] if audit is None else [audit]
     lines += [f"search policy {format_policies(status.policies)}"] if len(status.policies) > 1 else []
@@ -61,6 +62,20 @@ def format_status(status: Status) -> list[str]:
     if final is not None:
         lines.append(f"test accuracy {final.test_accuracy:.4f}, scored {final.scored_at}")
     return lines
+
+
+def format_diagnoses(status: Status) -> list[str]:
+    """Return a line for each fault inside networks: how many trials have it, and the last one's in words."""
+    last = {fault.kind: (one.trial, fault) for one in status.diagnoses for fault in one.faults}
+    found = [(status.faults.get(kind, 1), trial, fault.text) for kind, (trial, fault) in last.items()]
+    lines = [f"trial {trial}{_format_others(count - 1)}: {text}" for count, trial, text in found]
+    best = status.best
+    diagnosed = [one for one in status.diagnoses if best is not None and one.trial == best.trial]
+    return lines + [f"the best trial did not learn, either: {one.faults[0].text}" for one in diagnosed]
+
+
+def _format_others(count: int) -> str:
+    return f" (and {count} earlier)" if count else ""
 
 
 def format_policies(policies: Sequence[PolicyPeriod]) -> str:

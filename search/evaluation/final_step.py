@@ -22,7 +22,7 @@ from objectives.data.batches.examples import TrainValidation, load
 from objectives.data.cache import locate_training_part
 from objectives.data.catalogue import find_dataset
 from objectives.discovery import make_importable
-from objectives.reuse.trained_network import TrainedNetwork
+from objectives.reuse.context import Source
 from search.errors import NothingToDo
 from search.evaluation.racing import Race
 from search.evaluation.reopening import Reopening
@@ -111,9 +111,9 @@ class FinalStep:
             merge_validation=merge_validation,
         )
 
-    def load_sources(self) -> dict[str, TrainedNetwork]:
-        """Load the networks of other studies that this study's trials reuse, by the names of those studies."""
-        return fetch_sources(self.engine, self.record.name, self.spec, self.objective)
+    def load_sources(self) -> dict[str, Source]:
+        """Load the networks of other studies and files of weights that this study's trials reuse, by their names."""
+        return fetch_sources(self.engine, self.record.name, self.spec, self.objective, self.settings.data)
 
     def no_completed_trial(self) -> NothingToDo:
         """Return the error to raise if no trial could win, with a command that trains more."""

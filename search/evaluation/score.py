@@ -115,7 +115,8 @@ def _check_test_part(final_step: FinalStep) -> None:
     """Check that there is a test part, which is downloaded if it is missing; none of its files is opened."""
     objective, settings = final_step.objective, final_step.settings
     with final_step.lift_seal():
-        check_heldout(objective.data, settings.data, settings.cache, classes=objective.classes)
+        place = (objective.data, settings.data, settings.cache)
+        check_heldout(*place, classes=objective.classes, trained=final_step.plan.prepared)
 
 
 def _choose(final_step: FinalStep, plan: RetrainingPlan, variants: Sequence[Choice]) -> tuple[Winner, ClaimedWinner]:
@@ -140,7 +141,9 @@ def _read_test_images(final_step: FinalStep) -> HeldOut:
     try:
         with final_step.lift_seal():
             place = (objective.data, settings.data, settings.cache)
-            return open_heldout(*place, image_size=objective.image_size, classes=objective.classes)
+            return open_heldout(
+                *place, image_size=objective.image_size, classes=objective.classes, trained=final_step.plan.prepared
+            )
     except DataError as error:
         raise SearchError(
             f"{error} (no score was taken, and this is no look: the test set stays claimed for this network; "

@@ -48,7 +48,7 @@ def create_or_continue(
     try:
         return resume_study(database, request, settings, progress)
     except UnknownStudy:
-        plan = attach_sources(database, resolve_new(request, settings, progress))
+        plan = attach_sources(database, resolve_new(request, settings, progress), settings)
         experience = prior_studies.choose_prior_studies(database.engine, plan.found.objective.space, request.experience)
         plan = replace(plan, spec=replace(plan.spec, experience=experience))
         budget, spec = choose_budget(request, plan), plan.spec.to_json()
@@ -80,7 +80,7 @@ def resume_study(
     plan = resolve_stored(record, request, settings, progress, searches=False)
     check_policy(database, record, request, plan)
     prior_studies.check_unchanged(database.engine, record, request.experience)
-    source_networks.fetch_sources(database.engine, record.name, plan.spec, plan.found.objective)
+    source_networks.fetch_sources(database.engine, record.name, plan.spec, plan.found.objective, settings.data)
     raise_budget(database, record, request, plan)
     return studies.get(database.engine, record.name), plan
 
@@ -142,10 +142,11 @@ def start_study(database: Database, study_id: int, seconds: float | None) -> Non
     studies.set_control(database.engine, study_id, "run")
 
 
-def attach_sources(database: Database, plan: ResolvedStudy) -> ResolvedStudy:
-    """Return the plan of a new study with the networks that its trials reuse in its record."""
+def attach_sources(database: Database, plan: ResolvedStudy, settings: Settings) -> ResolvedStudy:
+    """Return the plan of a new study with the networks and files of weights that its trials reuse in its record."""
     objective, image_shape = plan.found.objective, plan.prepared.image_shape
-    return replace(plan, spec=source_networks.bind_sources(database.engine, plan.spec, objective, image_shape))
+    spec = source_networks.bind_sources(database.engine, plan.spec, objective, image_shape, settings.data)
+    return replace(plan, spec=spec)
 
 
 def propose_starting_points(database: Database, plan: ResolvedStudy, trials: int) -> list[dict[str, Any]]:

@@ -46,7 +46,7 @@ def fork_study(
     if request.fork in studies.list_names(database.engine):  # before anything is decoded
         raise StudyExists(f"a study {request.fork!r} is kept here already; choose another name")
     stored = StudySpec.from_json(old.spec)
-    plan = create.attach_sources(database, _resolve(request, stored, settings, progress))
+    plan = create.attach_sources(database, _resolve(request, stored, settings, progress), settings)
     finished = _read_finished_trials(database, old)
     differences = stored.differences_of_trials(plan.spec)
     space = plan.found.objective.space
@@ -79,9 +79,12 @@ def _resolve(request: StudyRequest, stored: StudySpec, settings: Settings, progr
     """Return the new study's plan: the old one's values, except those that the request sets."""
     overrides = _merge_overrides(stored.overrides, request.overrides or ())
     asked = replace(fill_from_stored(request, stored), overrides=overrides)
+    # A folder val/ that came after the study stays unused.
+    folder = None if stored.validation_folder else False
     if request.objective is not None:
-        return resolve_new(asked, settings, progress)
-    return resolve_with_objective(recall(settings.home, stored), asked, settings, progress)
+        return resolve_new(asked, settings, progress, validation_folder=folder)
+    found = recall(settings.home, stored)
+    return resolve_with_objective(found, asked, settings, progress, validation_folder=folder)
 
 
 def _merge_overrides(before: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:

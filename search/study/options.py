@@ -29,9 +29,6 @@ from search.strategies.registry import (
 # Counts and seconds alike: what fits the storage's columns.
 LARGEST = 2**31 - 1
 
-# A grid of a thousand values of one range is a long study already, and so are a thousand seeds.
-MOST_POINTS = MOST_REPEATS = 1000
-
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 """The units of time that `--budget` knows."""
 
@@ -47,6 +44,9 @@ class Defaults(Protocol):
 
     @property
     def train_examples(self) -> int | None: ...
+
+    @property
+    def validation_fraction(self) -> float: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,14 +111,29 @@ def _check_share(flag: str, value: float) -> None:
         raise UsageError(f"{flag} is a share from 0 to 1, but got {value}; leave it out for the default")
 
 
-def _check_points(flag: str, value: float) -> None:
-    if not 1 <= value <= MOST_POINTS:
-        raise UsageError(f"{flag} must be from 1 to {MOST_POINTS}, but got {value}; leave it out for all values")
+def _check_at_most_thousand(flag: str, value: float) -> None:
+    if not 1 <= value <= 1000:
+        raise UsageError(f"{flag} must be from 1 to 1000, but got {value}; leave it out for the default")
 
 
-def _check_repeats(flag: str, value: float) -> None:
-    if not 1 <= value <= MOST_REPEATS:
-        raise UsageError(f"{flag} must be from 1 to {MOST_REPEATS}, but got {value}; leave it out for one")
+def _check_fraction(flag: str, value: float) -> None:
+    if not 0 < value < 1:
+        raise UsageError(
+            f"{flag} is the share of the training images that is held back for validation, above 0 and below 1, but "
+            f"got {value}; leave it out for the objective's"
+        )
+
+
+GROUPINGS = ("folder",)
+"""What the images of one group have in common."""
+
+
+def _check_grouping(flag: str, value: str) -> None:
+    if value not in GROUPINGS:
+        raise UsageError(
+            f"{flag} folder keeps the images of each folder <class>/<group>/ together, and nothing else is known, but "
+            f"got {str(value)[:60]!r}; leave it out for images in <class>/*"
+        )
 
 
 def _list_names(names: Iterable[str]) -> str:
@@ -154,6 +169,23 @@ class StudyOptions(Generic[Unset]):
             changes_trials=True,
         )
     )
+    # What both do to trials is compared by the fingerprints of data and split.
+    validation_fraction: float | Unset | None = keep(
+        Option(
+            help="Share of the training images that is held back for validation. Default: the objective's.",
+            metavar="F",
+            default=lambda objective: objective.validation_fraction,
+            check=_check_fraction,
+        )
+    )
+    group_by: str | Unset | None = keep(
+        Option(
+            help="folder: images of one <class>/<group>/ stay on one side of the split.",
+            metavar="KIND",
+            default=lambda objective: None,
+            check=_check_grouping,
+        )
+    )
     sampler: str | Unset = keep(
         Option(
             help=f"{_list_names(SAMPLERS)}. Default: {DEFAULT_SAMPLER}.",
@@ -172,11 +204,10 @@ class StudyOptions(Generic[Unset]):
     )
     points: int | Unset | None = keep(
         Option(
-            help="Values of each range that --sampler grid tries: first, last, and between at equal distances or, on a "
-            "log range, ratios; one is the middle.",
+            help="Values of each range that --sampler grid tries, at equal distances or ratios; one is the middle.",
             metavar="K",
             default=lambda objective: None,
-            check=_check_points,
+            check=_check_at_most_thousand,
         )
     )
     repeats: int | Unset = keep(
@@ -184,7 +215,7 @@ class StudyOptions(Generic[Unset]):
             help="Trials of each configuration, which differ by seed; its value is their mean. Default: 1.",
             metavar="R",
             default=lambda objective: 1,
-            check=_check_repeats,
+            check=_check_at_most_thousand,
             changes_trials=True,
             before=1,
         )

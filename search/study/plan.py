@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from objectives.core.conditions import describe_advice
-from objectives.data.cache import prepare
+from objectives.core.overriding import override_objective
+from objectives.data.cache import find_validation, prepare
 from objectives.data.files.decoded import Progress
 from objectives.data.files.prepared import Prepared, Stamp
 from objectives.data.notes import describe_oddities
-from objectives.data.splits.classes import find_members
-from objectives.data.splits.split import Split, draw_subset, split_examples
+from objectives.data.splits.divide import split_data
+from objectives.data.splits.split import Split
 from objectives.discovery import FoundObjective, find_objective
 from search.errors import NothingToDo, UsageError
 from search.settings import Settings
@@ -22,7 +24,6 @@ from search.study import objective_files
 from search.study.options import Effort, StudyOptions, check_positive, parse_budget
 from search.study.provenance import find_git_commit, find_package_versions
 from search.study.spec import StudySpec
-from spaces import override
 from storage.records.studies import StudyRecord
 
 
@@ -138,7 +139,12 @@ def resolve_stored(
             f"cannot continue with {found.name!r} on {found.objective.data!r}; drop --objective, start a "
             "study of another name, or one that learns from this with --fork NAME"
         )
-    plan = resolve_with_objective(found, asked, settings, progress, checked)
+    if stored.validation_fraction is None and not stored.validation_folder:  # of an earlier version
+        fraction = found.objective.validation_fraction
+        stored = replace(stored, validation_fraction=fraction)
+        asked = asked if asked.validation_fraction is not None else replace(asked, validation_fraction=fraction)
+    stored.check_same_images(record.name, asked)
+    plan = resolve_with_objective(found, asked, settings, progress, checked, validation_folder=stored.validation_folder)
     # The networks to reuse and the studies to learn from are in the storage: who has it open compares them.
     plan = replace(plan, spec=replace(plan.spec, sources=stored.sources, experience=stored.experience))
     stored.check_same(record.name, plan.spec)
@@ -153,11 +159,20 @@ def fill_from_stored(request: StudyRequest, stored: StudySpec) -> StudyRequest:
     return replace(request.fill(stored), overrides=overrides)
 
 
-def resolve_new(request: StudyRequest, settings: Settings, progress: Progress | None = None) -> ResolvedStudy:
-    """Return the plan of a new study, without what only the storage knows (sources, experience)."""
+def resolve_new(
+    request: StudyRequest,
+    settings: Settings,
+    progress: Progress | None = None,
+    *,
+    validation_folder: bool | None = None,
+) -> ResolvedStudy:
+    """Return the plan of a new study, without what only the storage knows (sources, experience).
+
+    validation_folder: as in `prepare`.
+    """
     found = find_objective(request.objective or request.study)
     objective_files.remember(settings.home, found)
-    plan = resolve_with_objective(found, request, settings, progress)
+    plan = resolve_with_objective(found, request, settings, progress, validation_folder=validation_folder)
     advice = () if plan.found.objective.train else describe_advice(plan.found.objective.space)
     return replace(plan, notes=(*advice, *describe_oddities(plan.prepared, settings.data, settings.cache)))
 
@@ -168,13 +183,19 @@ def resolve_with_objective(
     settings: Settings,
     progress: Progress | None = None,
     checked: Stamp | None = None,
+    *,
+    validation_folder: bool | None = None,
 ) -> ResolvedStudy:
-    """Return the plan of a new study of this objective, without what only the storage knows (sources, experience)."""
-    # `replace` checks the changed space against the conditions of the objective's techniques.
-    objective = replace(found.objective, space=override(found.objective.space, request.overrides or ()))
+    """Return the plan of a new study of this objective, without what only the storage knows (sources, experience).
+
+    validation_folder: as in `prepare`.
+    """
+    objective = override_objective(found.objective, request.overrides or ())
     found = replace(found, objective=objective)
     options = request.resolve(objective)
     check_grid(options, objective.space)
+    if validation_folder is not False and request.validation_fraction is not None:
+        _refuse_both(request.validation_fraction, find_validation(objective.data, settings.data, settings.cache))
     prepared = prepare(
         objective.data,
         settings.data,
@@ -182,10 +203,14 @@ def resolve_with_objective(
         image_size=objective.image_size,
         progress=progress,
         checked=checked,
+        validation_folder=validation_folder,
+        grouped=options.group_by is not None,
     )
+    if prepared.validation_examples:
+        options = replace(options, validation_fraction=None)
     objective.check_images(prepared.image_shape)
     objective.check_epochs(options.epochs)
-    parts = split_data(prepared, objective.validation_fraction, options.seed, options.train_examples, objective.classes)
+    parts = split_data(prepared, options.validation_fraction, options.seed, options.train_examples, objective.classes)
     spec = StudySpec(
         **vars(options),
         objective=found.name,
@@ -195,6 +220,7 @@ def resolve_with_objective(
         space=objective.space.to_json(),
         space_digest=objective.space.digest,
         dataset=objective.data,
+        validation_folder=prepared.validation_examples > 0,
         data_fingerprint=prepared.fingerprint,
         split_fingerprint=parts.fingerprint,
         policy=describe_policy(options.sampler, options.pruner),
@@ -204,26 +230,9 @@ def resolve_with_objective(
     return ResolvedStudy(found=found, prepared=prepared, split=parts, spec=spec)
 
 
-def split_data(
-    prepared: Prepared,
-    validation_fraction: float,
-    seed: int,
-    train_examples: int | None,
-    classes: Sequence[str] | None = None,
-) -> Split:
-    """Split the training examples of a study into train and validation.
-
-    classes: only their examples are used; None for all. train_examples: size of the stratified part of the training
-    side that is trained on, while the whole of it stays the split's pool; None for all.
-
-    Raises:
-        DataError: the classes are not the data set's, or have too few examples.
-    """
-    labels = prepared.labels()
-    # Labels are the data set's own numbers, so the order in which classes are named does not change the split.
-    parts = split_examples(
-        labels, validation_fraction, seed, find_members(prepared.name, labels, prepared.classes, classes)
-    )
-    if train_examples is None:
-        return parts
-    return replace(parts, train=draw_subset(labels, parts.train, train_examples, seed))
+def _refuse_both(fraction: float, folder: Path | None) -> None:
+    if folder is not None:
+        raise UsageError(
+            f"--validation-fraction {fraction} splits validation images off train/, but {folder} has validation images "
+            "already; leave the flag out, or move the folder away"
+        )

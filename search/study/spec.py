@@ -40,6 +40,8 @@ class StudySpec(StudyOptions[Never]):
     """As `Space.to_json` gives it."""
     space_digest: str
     dataset: str
+    validation_folder: bool = False
+    """Whether the validation images are those of the data set's folder val/; then there is no fraction."""
     data_fingerprint: str
     split_fingerprint: str
     policy: str
@@ -69,7 +71,7 @@ class StudySpec(StudyOptions[Never]):
             StoredValueRefused: it names an objective or a data set by something else than a name.
         """
         values: dict[str, Any] = {each.name: None for each in fields(cls)}
-        values |= {"space": {}, "sources": {}, "objective_files": {}}
+        values |= {"space": {}, "sources": {}, "objective_files": {}, "validation_folder": False}
         values |= {name: option.before for name, option in OPTIONS.items()}
         values |= {name: value for name, value in stored.items() if name in values and value is not None}
         if isinstance(values["space"], list):
@@ -108,6 +110,20 @@ class StudySpec(StudyOptions[Never]):
             UsageError: with every difference.
         """
         lines = self.differences(other)
+        if lines:
+            raise refuse_other_values(study, lines)
+
+    def check_same_images(self, study: str, asked: StudyOptions[Any]) -> None:
+        """Refuse to divide the images otherwise than the study was created with, before any are looked for.
+
+        Raises:
+            UsageError: with every difference.
+        """
+        lines = [
+            f"~ {name}: {'val/' if before is None and self.validation_folder else before} -> {getattr(asked, name)}"
+            for name in ("validation_fraction", "group_by")
+            if (before := getattr(self, name)) != getattr(asked, name)
+        ]
         if lines:
             raise refuse_other_values(study, lines)
 

@@ -16,7 +16,16 @@ from search.strategies.repeated.comparison import compare_configurations
 from search.strategies.repeated.configurations import rank_configurations
 from search.strategies.repeated.view import merge_all
 from search.study.spec import StudySpec
-from search.study.status_types import BestTrial, Budget, Status, TrialCounts, TrialError, WorkerState
+from search.study.status_types import (
+    BestTrial,
+    Budget,
+    Status,
+    TrialCounts,
+    TrialDiagnosis,
+    TrialError,
+    WorkerState,
+)
+from search.study.trials import read_faults
 from storage.database import Database
 from storage.leasing import workers
 from storage.leasing.slots import limit_trials
@@ -70,6 +79,8 @@ class StudyView:
             pruning=summarize_audit(merge_all(trials)),
             comparison=compare_configurations(trials) if share_slots(self.spec).are_shared else None,
             policies=StudySpec.from_json(self.record.spec).policy_periods,
+            faults=dict(Counter(fault.kind for trial in trials for fault in read_faults(trial))),
+            diagnoses=recent_diagnoses(trials),
         )
 
     def _workers(self) -> tuple[WorkerState, ...]:
@@ -151,3 +162,11 @@ def recent_errors(trials: list[FrozenTrial]) -> tuple[TrialError, ...]:
         TrialError(trial=trial.number, error=trial.user_attrs.get("error"), traceback=trial.user_attrs.get("traceback"))
         for trial in failed[-SHOWN_ERRORS:]
     )
+
+
+def recent_diagnoses(trials: list[FrozenTrial]) -> tuple[TrialDiagnosis, ...]:
+    """Return what went wrong inside the networks of the last ten trials that did not learn, and of the best trial."""
+    best, faulty = best_trial(trials), [trial for trial in trials if read_faults(trial)]
+    earlier, shown = faulty[:-SHOWN_ERRORS], faulty[-SHOWN_ERRORS:]
+    shown = [trial for trial in earlier if trial is best] + shown
+    return tuple(TrialDiagnosis(trial=trial.number, faults=read_faults(trial)) for trial in shown)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from objectives.base.plurals import count_noun
+from objectives.diagnosis.faults import Fault
 from search.evaluation.results.score import Score
 from search.strategies.pruners.audit import PruningAudit
 from search.strategies.repeated.comparison import Comparison
@@ -77,6 +78,16 @@ class TrialError:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrialDiagnosis:
+    """What went wrong inside the network of a trial that did not learn."""
+
+    trial: int
+    """Its number."""
+    faults: tuple[Fault, ...]
+    """Causes before effects, mostly one."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Status:
     """The state of a study at one moment."""
 
@@ -104,6 +115,10 @@ class Status:
     """What chose and stopped the trials: one search policy, unless `search study upgrade` changed it."""
     comparison: Comparison | None = None
     """The configurations compared, in a study with --repeats or --sampler grid; None in any other."""
+    faults: Mapping[str, int] = field(default_factory=dict)
+    """How many trials did not learn, by the fault inside their networks: `vanishing`, `rate too high`, ..."""
+    diagnoses: tuple[TrialDiagnosis, ...] = ()
+    """The last ten of these trials, and the best trial if it is one of them."""
 
     def to_json(self) -> dict[str, object]:
         """Return the document that `search status --json` prints."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import ModuleType
 from typing import Any, Literal, overload
@@ -12,6 +12,8 @@ from typing import Any, Literal, overload
 from optuna.trial import FrozenTrial, TrialState
 
 from objectives.base.plurals import count_noun
+from objectives.diagnosis.faults import Fault
+from objectives.diagnosis.records import NetworkRecord
 from search.curves import find_best_epoch
 from search.errors import SearchError
 from search.strategies.repeated.configurations import get_configuration, get_repeat
@@ -47,6 +49,8 @@ class Trial:
     """Which trial of its configuration it is, counted from 0."""
     started: datetime | None
     ended: datetime | None
+    diagnosis: tuple[Fault, ...] = ()
+    """What went wrong inside its network, if it did not learn; empty while it runs."""
 
     @property
     def is_finished(self) -> bool:
@@ -86,7 +90,13 @@ def describe_trial(trial: FrozenTrial) -> Trial:
         repeat=get_repeat(trial),
         started=trial.datetime_start,
         ended=trial.datetime_complete,
+        diagnosis=read_faults(trial),
     )
+
+
+def read_faults(trial: FrozenTrial) -> tuple[Fault, ...]:
+    """Return what went wrong inside a trial's network, as its worker stored it."""
+    return tuple(Fault(**stored) for stored in trial.user_attrs.get("diagnosis", ()))
 
 
 class Trials(Sequence[Trial]):
@@ -153,6 +163,8 @@ class Curve:
     """Counted from 0."""
     metrics: Mapping[str, tuple[float | None, ...]]
     """By name, one value for each epoch: `accuracy`, `loss`, `learning_rate`, `seconds`, ...; None if not reported."""
+    networks: Mapping[int, NetworkRecord] = field(default_factory=dict)
+    """What was measured inside the network at the start of an epoch, by the epochs for which it was."""
 
     def __getitem__(self, name: str) -> tuple[float | None, ...]:
         return self.metrics[name]
@@ -169,13 +181,19 @@ class Curve:
         return _pandas().DataFrame({"epoch": self.epochs, **self.metrics})
 
 
-def build_curve(trial: int, rows: Sequence[Mapping[str, Any]]) -> Curve:
-    """Return a trial's curve from its stored rows, each with an `epoch` and the metrics of that epoch."""
+def build_curve(
+    trial: int, rows: Sequence[Mapping[str, Any]], layers: Mapping[int, Mapping[str, Any]] | None = None
+) -> Curve:
+    """Return a trial's curve from its stored rows, each with an `epoch` and the metrics of that epoch.
+
+    layers: what was measured inside the network, as it is stored, by epoch.
+    """
     names = dict.fromkeys(name for row in rows for name in row if name != "epoch")
     return Curve(
         trial=trial,
         epochs=tuple(row["epoch"] for row in rows),
         metrics={name: tuple(row.get(name) for row in rows) for name in names},
+        networks={epoch: NetworkRecord.from_json(document) for epoch, document in (layers or {}).items()},
     )
 
 

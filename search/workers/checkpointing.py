@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from objectives.base.errors import StopTraining
+from objectives.diagnosis.records import NetworkRecord
 from objectives.models.weights import pack_weights
 from search import signals
 from search.workers.heartbeat import Heartbeat
@@ -108,7 +109,7 @@ class CheckpointCallback:
     """The `TrainingCallback` of one trial.
 
     restore_lost: makes sure that every epoch is stored. note_resumed: called with the place where the training resumed,
-    if it did. note_engine: called with how its steps run on a GPU.
+    if it did. note_engine: called with how its steps run on a GPU. note_layers: called with the epochs' measurements.
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class CheckpointCallback:
         restore_lost: Callable[[], None],
         note_resumed: Callable[[str], None],
         note_engine: Callable[[str], None],
+        note_layers: Callable[[int, NetworkRecord], None],
     ) -> None:
         self._checkpoint_manager = checkpoint_manager
         self._heartbeat = heartbeat
@@ -130,6 +132,7 @@ class CheckpointCallback:
         self._restore_lost = restore_lost
         self._note = note_resumed
         self._note_engine = note_engine
+        self._note_layers = note_layers
         self._asked_at = 0.0
         checkpoint_manager.interval.begin()
 
@@ -172,6 +175,14 @@ class CheckpointCallback:
         if description != "graph":
             _log.warning("trial %d trains step by step without a CUDA graph: %s", self._trial, description)
         self._note_engine(description)
+
+    def wants_layers(self) -> bool:
+        """Return True: they are stored with the epochs."""
+        return True
+
+    def note_layers(self, epoch: int, record: NetworkRecord) -> None:
+        """Note what was measured inside the network."""
+        self._note_layers(epoch, record)
 
     def due(self) -> bool:
         """Return whether a state should be stored at the end of this epoch, whose report is stored first.

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -84,7 +85,11 @@ class Heartbeat:
         self.beat()
 
     def record_epochs(
-        self, lease: Lease, metrics: Mapping[int, Mapping[str, float]], question: Question | None = None
+        self,
+        lease: Lease,
+        metrics: Mapping[int, Mapping[str, float]],
+        layers: Mapping[int, Mapping[str, Any]],
+        question: Question | None = None,
     ) -> Recorded:
         """Store epochs of the trial, by their numbers, and ask a question: a beat, which shows how far the worker is.
 
@@ -95,7 +100,13 @@ class Heartbeat:
         self._epoch = max(metrics)
         engine = self._database.engine
         recorded = epochs.record(
-            engine, self._describe(), lease, metrics, lease_seconds=self._lease_seconds, question=question
+            engine,
+            self._describe(),
+            lease,
+            metrics,
+            lease_seconds=self._lease_seconds,
+            layers=layers,
+            question=question,
         )
         self.ended = recorded.ended
         return recorded

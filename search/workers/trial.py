@@ -22,7 +22,9 @@ from objectives.core.reports import read_metrics
 from objectives.core.run import train
 from objectives.data.batches.examples import TrainValidation
 from objectives.data.files.errors import DataError
-from objectives.reuse.trained_network import TrainedNetwork
+from objectives.diagnosis.faults import Fault, diagnose
+from objectives.diagnosis.records import NetworkRecord, build_records
+from objectives.reuse.context import Source
 from objectives.training.engines.choice import StepMode
 from search import signals
 from search.curves import best_value
@@ -41,6 +43,7 @@ from storage.errors import LeaseLost
 from storage.leasing.fencing import LeaseFence
 from storage.leasing.repeats import STOPPED, SharedSlots
 from storage.optuna_adapter import attach_trial, get_stored, get_study_id, note_report, read_trial
+from storage.records.epochs import read_curve, read_layers
 
 HANGS_THAT_FAIL = 3
 """A trial that hung with this number of workers hangs because of the objective, not of a machine."""
@@ -57,7 +60,7 @@ class WorkerContext:
     checkpoint_manager: CheckpointManager
     objective: Objective
     data: TrainValidation
-    sources: Mapping[str, TrainedNetwork]
+    sources: Mapping[str, Source]
     epochs: int
     seed: int
     shared: SharedSlots
@@ -74,11 +77,18 @@ class TrialRun:
         self._lease = claimed.lease
         self._seed = derive_trial_seed(context.seed, get_stored(claimed.trial), context.shared.repeats)
         self._record = TrialRecord(
-            context.database.history, study, claimed.trial, claimed.lease, context.fence, self._restore_lost
+            context.database.history,
+            study,
+            claimed.trial,
+            claimed.lease,
+            context.fence,
+            self._restore_lost,
+            self._diagnose,
         )
         self._begun = False
         self._values = dict(get_stored(claimed.trial).intermediate_values)
         self._trained: dict[int, Mapping[str, float]] = {}
+        self._layers: dict[int, Mapping[str, Any]] = {}
 
     def run(self) -> TrialState | None:
         """Train the trial to its end.
@@ -137,6 +147,7 @@ class TrialRun:
             self._restore_lost,
             self._record.note_resumed,
             self._record.note_engine,
+            self._note_layers,
         )
         try:
             return train(
@@ -188,15 +199,28 @@ class TrialRun:
 
     def _store_epoch(self, epoch: int, question: Question) -> Row[Any]:
         """Commit Optuna's intermediate value, our metrics, the renewed lease and the worker's progress as one."""
-        recorded = self._context.heartbeat.record_epochs(self._lease, {epoch: self._trained[epoch]}, question)
+        recorded = self._context.heartbeat.record_epochs(
+            self._lease, {epoch: self._trained[epoch]}, self._layers, question
+        )
         if recorded.before < sum(known < epoch for known in self._values):
-            recorded = self._context.heartbeat.record_epochs(self._lease, self._trained, question)
+            recorded = self._context.heartbeat.record_epochs(self._lease, self._trained, self._layers, question)
         return recorded.answer
 
     def _restore_lost(self) -> None:
         """Store again what a server that broke down has lost of the last epochs, for whose commits nobody waited."""
         if not self._trained.keys() <= read_trial(self._trial).intermediate_values.keys():
-            self._context.heartbeat.record_epochs(self._lease, self._trained)
+            self._context.heartbeat.record_epochs(self._lease, self._trained, self._layers)
+
+    def _note_layers(self, epoch: int, record: NetworkRecord) -> None:
+        self._layers[epoch] = record.to_json()
+
+    def _diagnose(self, diverged: bool) -> list[Fault]:
+        """Return what was wrong inside the network, in the epochs of every worker that trained it."""
+        metrics, layers, engine = self._trained, self._layers, self._context.database.engine
+        if not self._values.keys() <= metrics.keys():
+            stored = {row["epoch"]: row for row in read_curve(engine, self._lease.trial_id)}
+            metrics, layers = {**stored, **metrics}, {**read_layers(engine, self._lease.trial_id), **layers}
+        return diagnose(build_records(metrics, layers), diverged=diverged)
 
     def _complete(self, network: nn.Module) -> TrialState:
         if not self._values:

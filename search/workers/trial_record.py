@@ -4,18 +4,20 @@ A trial's user attributes: `seed`, `hardware` (the device's model) and `threads`
 GPU, whether a CUDA graph held a whole step; `configuration`, `repeat` and `repeats`, where trials share a
 configuration, which one and which of how many; `continued`, where interrupted training resumed, the last few times;
 `reason`, why it did not complete; `error`, in a sentence, what went wrong; `peak_bytes`, the memory that was allocated
-when it ran out; `traceback` and `kind` describe a bug in the objective. Attributes are read by every sampler of every
-worker while a trial runs: they stay small.
+when it ran out; `traceback` and `kind` describe a bug in the objective; `diagnosis`, what was wrong inside a network
+that did not learn. Attributes are read by every sampler of every worker while a trial runs: they stay small.
 """
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 
 import optuna
 from optuna.trial import TrialState
 
+from objectives.diagnosis.faults import Fault
 from storage.connecting.retry import with_retries
 from storage.history.storage import HistoryStorage
 from storage.leasing.fencing import LeaseFence
@@ -33,7 +35,8 @@ CONSTRAINT = "feasible"
 class TrialRecord:
     """Writes about one trial. Every write is repeated while the storage is unreachable.
 
-    restore_lost: makes sure, before the trial ends, that every epoch is stored.
+    restore_lost: makes sure, before the trial ends, that every epoch is stored. diagnose: returns what was wrong inside
+    its network, given whether training diverged.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class TrialRecord:
         lease: Lease,
         fence: LeaseFence,
         restore_lost: Callable[[], None],
+        diagnose: Callable[[bool], Sequence[Fault]],
     ) -> None:
         self._history = history
         self._study = study
@@ -51,6 +55,7 @@ class TrialRecord:
         self._lease = lease
         self._fence = fence
         self._restore_lost = restore_lost
+        self._diagnose = diagnose
 
     def describe(self, *, seed: int, hardware: str, threads: int) -> None:
         """Set how the trial is trained; `hardware` and `threads` are those of its last holder."""
@@ -109,6 +114,8 @@ class TrialRecord:
     def _end(
         self, state: TrialState, told: Mapping[str, object], value: float | None = None, *, infeasible: bool = False
     ) -> TrialState:
+        if faults := with_retries(self._diagnose, told.get("reason") == "diverged"):
+            told = {**told, "diagnosis": [asdict(fault) for fault in faults]}
         with_retries(self._store_end, state, told, value, infeasible)
         self._fence.lease = None  # even if the answer to a first, successful call was lost
         return state

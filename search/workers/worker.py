@@ -96,7 +96,7 @@ def _prepare(
             best=settings.checkpoints_kept,
         ),
         objective=objective,
-        sources=with_retries(fetch_sources, database.engine, job.study, plan.spec, objective),
+        sources=with_retries(fetch_sources, database.engine, job.study, plan.spec, objective, settings.data),
         data=load(plan.prepared, plan.split, device, classes=objective.classes),
         epochs=plan.spec.epochs,
         seed=plan.spec.seed,

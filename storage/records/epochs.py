@@ -18,11 +18,12 @@ from storage.schema import epochs
 # An epoch that is stored already stays as it is.
 _RECORD = (
     f"WITH {RENEWED}, told AS (SELECT trial_id, told.* FROM held, unnest(CAST(:epochs AS integer[]), "
-    "CAST(:accuracies AS double precision[]), CAST(:metrics AS text[])) AS told(epoch, accuracy, metrics)), "
+    "CAST(:accuracies AS double precision[]), CAST(:metrics AS text[]), CAST(:layers AS text[])) "
+    "AS told(epoch, accuracy, metrics, layers)), "
     "optuna AS (INSERT INTO trial_intermediate_values (trial_id, step, intermediate_value, intermediate_value_type) "
     "SELECT trial_id, epoch, accuracy, 'FINITE' FROM told ON CONFLICT DO NOTHING), "
-    "ours AS (INSERT INTO depthsearch.epochs (trial_id, epoch, token, metrics) "
-    "SELECT trial_id, epoch, :token, CAST(metrics AS json) FROM told ON CONFLICT DO NOTHING) "
+    "ours AS (INSERT INTO depthsearch.epochs (trial_id, epoch, token, metrics, layers) "
+    "SELECT trial_id, epoch, :token, CAST(metrics AS json), CAST(layers AS json) FROM told ON CONFLICT DO NOTHING) "
     f"SELECT {UNHURRIED}"
 )
 # After it, in the same round trip and commit: who held the lease then holds it until the commit.
@@ -52,12 +53,14 @@ def record(
     metrics: Mapping[int, Mapping[str, float]],
     *,
     lease_seconds: float,
+    layers: Mapping[int, Mapping[str, Any]] | None = None,
     question: Question | None = None,
 ) -> Recorded:
     """Store epochs, renew the lease, and show how far the worker is: one round trip, one commit.
 
     Args:
         metrics: Of each epoch, by its 0-based number; `accuracy` among them, all finite.
+        layers: What was measured inside the network, of some of these epochs.
         question: What else the worker wants to know, once they are stored.
 
     Raises:
@@ -68,6 +71,7 @@ def record(
         "epochs": list(metrics),
         "accuracies": [each["accuracy"] for each in metrics.values()],
         "metrics": [json.dumps(dict(each)) for each in metrics.values()],
+        "layers": [json.dumps(layers[epoch]) if layers and epoch in layers else None for epoch in metrics],
         "first": min(metrics),
     }
     asked = "SELECT 1" if question is None else question.sql
@@ -87,6 +91,13 @@ def read_curve(engine: Engine, trial_id: int) -> list[dict[str, Any]]:
             select(epochs.c.epoch, epochs.c.metrics).where(epochs.c.trial_id == trial_id).order_by(epochs.c.epoch)
         ).all()
     return [{"epoch": row.epoch, **row.metrics} for row in rows]
+
+
+def read_layers(engine: Engine, trial_id: int) -> dict[int, dict[str, Any]]:
+    """Return what was measured inside a trial's network, by the 0-based epochs for which it was."""
+    measured = select(epochs.c.epoch, epochs.c.layers).where(epochs.c.trial_id == trial_id, epochs.c.layers.isnot(None))
+    with engine.begin() as connection:
+        return {row.epoch: row.layers for row in connection.execute(measured.order_by(epochs.c.epoch)).all()}
 
 
 def count_epochs(engine: Engine, study_id: int) -> int:

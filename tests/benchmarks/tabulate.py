@@ -20,7 +20,7 @@ from objectives.core.objective import Objective
 from objectives.core.run import train
 from objectives.data.batches.examples import TrainValidation, load
 from objectives.data.cache import prepare
-from search.study.plan import split_data
+from objectives.data.splits.divide import split_data
 from spaces import Scalar
 from tests.benchmarks.curves import Curve, grid, key, parameters, points
 from tests.benchmarks.families import FAMILIES

@@ -24,10 +24,10 @@ from objectives.core.objective import Objective
 from objectives.core.run import train
 from objectives.data.batches.examples import TrainValidation, load
 from objectives.data.cache import prepare
+from objectives.data.splits.divide import split_data
 from objectives.discovery import find_objective
 from objectives.models.weights import pack_weights
 from objectives.reuse.trained_network import TrainedNetwork
-from search.study.plan import split_data
 from spaces import Configuration, Scalar
 
 TUNING_SEED = 10_000

@@ -11,7 +11,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 # Everything but the seconds that an epoch took.
-COMPARED = ("accuracy", "loss", "train_loss", "learning_rate", "learning_rate_end")
+COMPARED = ("accuracy", "loss", "train_loss", "train_accuracy", "train_objective", "learning_rate", "learning_rate_end")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,9 @@
 Shapes: B examples of a batch, N of the data set, C channels, H height, W width.
 """
 
+from __future__ import annotations
+
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -45,6 +48,12 @@ class Examples(Images):
         super().__init__(images_NHWC=images_NHWC, mean=mean, std=std, indices=indices)
         self.labels = labels_N[self.indices]
 
+    def choose(self, positions: Tensor) -> Examples:
+        """Return some of these examples, by their positions (int64) among them; the images are shared."""
+        chosen = copy.copy(self)
+        chosen.indices, chosen.labels = self.indices[positions], self.labels[positions]
+        return chosen
+
     def batches(
         self,
         batch_size: int,
@@ -52,13 +61,14 @@ class Examples(Images):
         order_seed: int | None,
         augment: Augmentation = UNCHANGED,
         drop_last: bool = False,
+        epoch: int = 0,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Return one epoch as pairs of images (float32, B C H W, channels last, normalized) and labels (int64, B).
 
         The arguments, the errors and the images that a seed gives are those of `Images.images`.
         """
-        epoch = self._batches(batch_size, order_seed, augment, drop_last)
-        return ((x_BCHW, self.labels[chosen_B]) for x_BCHW, chosen_B in epoch)
+        found = self._batches(batch_size, order_seed, augment, drop_last, epoch)
+        return ((x_BCHW, self.labels[chosen_B]) for x_BCHW, chosen_B in found)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -66,6 +66,7 @@ class Images:
         order_seed: int | None,
         augment: Augmentation = UNCHANGED,
         drop_last: bool = False,
+        epoch: int = 0,
     ) -> Iterator[Tensor]:
         """Return one epoch of images without labels: float32, B C H W, channels last, normalized.
 
@@ -74,14 +75,15 @@ class Images:
                 the stored order.
             augment: random changes of the images; they do not change the order.
             drop_last: skips an incomplete last batch, unless it is the only one.
+            epoch: 0-based; only an alternating flip looks at it.
 
         Raises:
             ValueError: batch_size < 1, augmentation without order_seed, or a crop or cutout as large as the images.
         """
-        return (x_BCHW for x_BCHW, _ in self._batches(batch_size, order_seed, augment, drop_last))
+        return (x_BCHW for x_BCHW, _ in self._batches(batch_size, order_seed, augment, drop_last, epoch))
 
     def _batches(
-        self, batch_size: int, order_seed: int | None, augment: Augmentation, drop_last: bool
+        self, batch_size: int, order_seed: int | None, augment: Augmentation, drop_last: bool, epoch: int
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Check the arguments, and return the batches with the positions of their images among `indices`."""
         if batch_size < 1:
@@ -91,12 +93,13 @@ class Images:
         _, height, width, _ = self._images_NHWC.shape
         augment.check(height, width)
         count = self.steps(batch_size, drop_last=drop_last)
-        return self._generate_batches(range(0, count * batch_size, batch_size), batch_size, order_seed, augment)
+        starts = range(0, count * batch_size, batch_size)
+        return self._generate_batches(starts, batch_size, order_seed, augment, epoch)
 
     def _generate_batches(
-        self, starts: range, size: int, order_seed: int | None, augment: Augmentation
+        self, starts: range, size: int, order_seed: int | None, augment: Augmentation, epoch: int
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        order, draws = self.draw_epoch(order_seed, augment)
+        order, draws = self.draw_epoch(order_seed, augment, epoch)
         for start in starts:
             batch = slice(start, start + size)
             chosen_B = order[batch]
@@ -110,20 +113,28 @@ class Images:
         x_BHWC = self._images_NHWC.index_select(0, rows_B).to(self.device)
         if draws is not None:
             x_BHWC = draws.move(x_BHWC)
+            if draws.augment.recolours:
+                x_BHWC = draws.recolour(x_BHWC)
         x_BP = x_BHWC.flatten(1).to(torch.float32).mul_(self._scale_P).add_(self._shift_P)
         x_BHWC = x_BP.view(x_BHWC.shape)
         if draws is not None:
             x_BHWC = draws.wipe(x_BHWC)
         return x_BHWC.permute(0, 3, 1, 2)
 
-    def draw_epoch(self, order_seed: int | None, augment: Augmentation = UNCHANGED) -> tuple[Tensor, Draws | None]:
-        """Return an epoch's order, as positions among `indices`, and the random numbers of its augmentation."""
+    def draw_epoch(
+        self, order_seed: int | None, augment: Augmentation = UNCHANGED, epoch: int = 0
+    ) -> tuple[Tensor, Draws | None]:
+        """Return an epoch's order, as positions among `indices`, and the random numbers of its augmentation.
+
+        The arguments are those of `images`.
+        """
         if order_seed is None:
             return torch.arange(len(self), device=self.indices.device), None
         # On the CPU, for the same numbers on every device; the order first, so that it does not depend on the rest.
         generator = torch.Generator().manual_seed(order_seed)
-        order = torch.randperm(len(self), generator=generator).to(self.indices.device)
+        order = torch.randperm(len(self), generator=generator)
+        placed = order.to(self.indices.device)
         if augment == UNCHANGED:
-            return order, None
+            return placed, None
         _, height, width, _ = self._images_NHWC.shape
-        return order, draw(augment, len(self), height, width, generator, self.device)
+        return placed, draw(augment, order, epoch, height, width, generator, self.device)

@@ -21,6 +21,7 @@ def decode(
     classes: tuple[str, ...] | None,
     channels: int | None = None,
     image_size: int | None = None,
+    grouped: bool = False,
 ) -> Decoded:
     """Return one part of a data set; its images are read when the blocks are iterated.
 
@@ -28,6 +29,7 @@ def decode(
         classes: names in the order of the labels; None, only for class folders, for the folders' sorted names.
         channels: for class folders, 1 or 3; None for 1 if every image is grayscale, else 3.
         image_size: pixels; the shorter side is resized to it and the centre is cropped; None for images as they are.
+        grouped: for class folders, whether images in sub-folders of the classes are read, too.
 
     Raises:
         UnreadableData: a file is not what its layout says; the message names it.
@@ -35,7 +37,7 @@ def decode(
     files = location.files()
     match location.layout:
         case ClassFolder():
-            return decode_folder(files[0], classes=classes, channels=channels, image_size=image_size)
+            return decode_folder(files[0], classes=classes, channels=channels, image_size=image_size, grouped=grouped)
         case IdxFiles():
             images = read_idx(files[0], dimensions=3)[..., None]
             labels = read_idx(files[1], dimensions=1).astype(np.int64)

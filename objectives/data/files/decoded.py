@@ -22,6 +22,8 @@ class Decoded:
 
     labels: int64, N. classes: names in the order of the labels. height, width: pixels. channels: 1 or 3.
     blocks: the N images in order, as uint8 arrays (n, height, width, channels); can be iterated once.
+    groups: the name of each image's group, empty for an image in none; None if images are not grouped.
+    validation: how many of the images, the last ones, their owner has set apart for validation.
     """
 
     labels: Labels
@@ -30,16 +32,39 @@ class Decoded:
     width: int
     channels: int
     blocks: Iterator[Images]
+    groups: tuple[str, ...] | None = None
+    validation: int = 0
 
 
-def compute_fingerprint(images_sha256: str, labels: Labels, classes: tuple[str, ...], shape: tuple[int, ...]) -> str:
+def compute_fingerprint(
+    images_sha256: str,
+    labels: Labels,
+    classes: tuple[str, ...],
+    shape: tuple[int, ...],
+    *,
+    groups: Labels | None = None,
+    validation: int = 0,
+) -> str:
     """Return the SHA-256 of the decoded content, which does not depend on the machine or the files' names and dates.
 
-    images_sha256: hash of all pixels in order. shape: (N, height, width, channels).
+    images_sha256: hash of all pixels in order. shape: (N, height, width, channels). groups: int64, N, the number of
+    each image's group. validation: how many of the images, the last ones, are set apart for validation.
     """
-    labels_sha256 = hashlib.sha256(np.ascontiguousarray(labels, dtype="<i8").tobytes()).hexdigest()
-    content = {"classes": classes, "images": images_sha256, "labels": labels_sha256, "shape": shape}
+    content: dict[str, object] = {
+        "classes": classes,
+        "images": images_sha256,
+        "labels": _hash_numbers(labels),
+        "shape": shape,
+    }
+    if groups is not None:
+        content["groups"] = _hash_numbers(groups)
+    if validation:
+        content["validation"] = validation
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _hash_numbers(numbers: Labels) -> str:
+    return hashlib.sha256(np.ascontiguousarray(numbers, dtype="<i8").tobytes()).hexdigest()
 
 
 def check_labels(labels: Labels, classes: tuple[str, ...], examples: int, path: Path) -> Labels:

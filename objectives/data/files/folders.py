@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from objectives.base.plurals import count_noun
 from objectives.data.files import image_files
 from objectives.data.files.decoded import Decoded
 from objectives.data.files.errors import DataError, UnreadableData, UnreadableImage
@@ -22,15 +23,17 @@ _LISTED = 10
 _THREADS_FROM_PIXELS = 224 * 224
 
 
-def list_images(folder: Path) -> dict[str, list[str]]:
+def list_images(folder: Path, *, grouped: bool = False) -> dict[str, list[str]]:
     """Return the image files of every class, sorted by name, without hidden files and files of other types.
+
+    grouped: adds those in sub-folders of the classes, as `<group>/<file>`; sub-folders that are links are left out.
 
     Raises:
         UnreadableData: the folder cannot be listed, has no class, or a class has no image.
     """
     try:
         names = sorted(entry.name for entry in _list_visible(folder) if entry.is_dir())
-        images = {name: _list_image_names(folder / name) for name in names}
+        images = {name: _list_image_names(folder / name, grouped) for name in names}
     except DataError:
         raise
     except OSError as error:
@@ -42,17 +45,20 @@ def list_images(folder: Path) -> dict[str, list[str]]:
             raise UnreadableData(
                 f"the class folder {folder / name} has no image ({', '.join(sorted(IMAGE_SUFFIXES))}); "
                 "add images to it, or remove it"
+                + ("; --group-by folder reads its sub-folders" if not grouped and _has_folders(folder / name) else "")
             )
     return images
 
 
-def scan_images(folder: Path) -> list[tuple[str, int, int]]:
+def scan_images(folder: Path, *, grouped: bool = False) -> list[tuple[str, int, int]]:
     """Return the relative path, size (bytes) and modification time (ns) of every image, without opening any.
+
+    grouped: as in `list_images`.
 
     Raises:
         UnreadableData: as in `list_images`.
     """
-    paths = [f"{name}/{file}" for name, files in list_images(folder).items() for file in files]
+    paths = [f"{name}/{file}" for name, files in list_images(folder, grouped=grouped).items() for file in files]
     try:
         stats = [os.stat(f"{folder}/{path}") for path in paths]
     except OSError as error:
@@ -61,7 +67,12 @@ def scan_images(folder: Path) -> list[tuple[str, int, int]]:
 
 
 def decode_folder(
-    folder: Path, *, classes: tuple[str, ...] | None, channels: int | None, image_size: int | None
+    folder: Path,
+    *,
+    classes: tuple[str, ...] | None,
+    channels: int | None,
+    image_size: int | None,
+    grouped: bool = False,
 ) -> Decoded:
     """Return the images of `folder` in the order of their classes and names.
 
@@ -69,11 +80,12 @@ def decode_folder(
         classes: names in the order of the labels; None for the folders' sorted names.
         channels: 1 or 3; None for 1 if every image is grayscale, else 3.
         image_size: as in `image_files.read`; None requires that all images have one size.
+        grouped: as in `list_images`.
 
     Raises:
         UnreadableData: as in `list_images`; or a folder is not one of `classes`; or an image cannot be decoded.
     """
-    images = list_images(folder)
+    images = list_images(folder, grouped=grouped)
     classes = classes or tuple(images)
     check_known_classes(folder, images, classes)
     # Strings, because opening 50,000 images through Path objects takes 1.5 times as long.
@@ -92,6 +104,7 @@ def decode_folder(
         width=first.shape[1],
         channels=channels,
         blocks=_read_blocks(files, first.shape, image_size),
+        groups=tuple(file.rpartition("/")[0] for name in classes for file in images.get(name, ())) if grouped else None,
     )
 
 
@@ -104,13 +117,35 @@ def check_known_classes(folder: Path, found: Collection[str], classes: Sequence[
         )
 
 
+def check_grouped(folder: Path) -> None:
+    """Raise `UnreadableData` if images of a training part in groups are in no group."""
+    for name, files in list_images(folder, grouped=True).items():
+        loose = [file for file in files if "/" not in file]
+        if loose:
+            raise UnreadableData(
+                f"--group-by folder reads {folder}/<class>/<group>/*, but {count_noun(len(loose), 'image')} directly "
+                f"in {folder / name} ({loose[0]}{', ...' if len(loose) > 1 else ''}) "
+                f"{'is' if len(loose) == 1 else 'are'} in no group; move every image into the folder of its group, or "
+                "leave --group-by out"
+            )
+
+
 def _list_visible(folder: Path) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
         return [entry for entry in entries if not entry.name.startswith(".")]
 
 
-def _list_image_names(folder: Path) -> list[str]:
-    names = [entry.name for entry in _list_visible(folder)]
+def _has_folders(folder: Path) -> bool:
+    return any(entry.is_dir() for entry in _list_visible(folder))
+
+
+def _list_image_names(folder: Path, grouped: bool = False) -> list[str]:
+    names = []
+    for entry in _list_visible(folder):
+        if grouped and entry.is_dir(follow_symlinks=False):
+            names += [f"{entry.name}/{name}" for name in _list_image_names(Path(entry.path))]
+        else:
+            names.append(entry.name)
     return sorted(name for name in names if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES)
 
 

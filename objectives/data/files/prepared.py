@@ -1,4 +1,7 @@
-"""The decoded copy of a data set on disk: a folder with three files, which every worker maps into memory."""
+"""The decoded copy of a data set on disk: a folder with three files, which every worker maps into memory.
+
+Images in groups have a fourth file, with the number of each image's group.
+"""
 
 import hashlib
 import json
@@ -15,6 +18,7 @@ from objectives.data.files.decoded import Decoded, Progress, compute_fingerprint
 IMAGES_FILE = "images.npy"
 LABELS_FILE = "labels.npy"
 META_FILE = "meta.json"
+GROUPS_FILE = "groups.npy"
 FILES = (IMAGES_FILE, LABELS_FILE, META_FILE)
 
 _HASHED_AT_ONCE = 8 * 2**20
@@ -23,7 +27,7 @@ _HASHED_AT_ONCE = 8 * 2**20
 _READ_ONLY = 0o444
 
 Stamp = tuple[tuple[int, int, int, int], ...]
-"""Inode, size (bytes) and times of the last change and of the last change of state (ns) of the three files."""
+"""Inode, size (bytes) and times of the last change and of the last change of state (ns) of each file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +38,11 @@ class Prepared:
     name: the data set's identity.
     fingerprint: SHA-256 of pixels, labels and class names, in hexadecimal; equal for equal content.
     classes: names in the order of the labels.
-    examples: the number of images.
+    examples: the number of images, those for validation included.
     image_shape: (channels, height, width).
     stamp: the state of the files when they were found; equal as long as nobody has written to them.
+    validation_examples: how many of the images, the last ones, are from the folder val/; 0 without one.
+    grouped: whether the images are in groups.
     """
 
     folder: Path
@@ -46,6 +52,8 @@ class Prepared:
     examples: int
     image_shape: tuple[int, int, int]
     stamp: Stamp = field(compare=False)
+    validation_examples: int = 0
+    grouped: bool = False
 
     def images(self, *, writable: bool = False) -> NDArray[np.uint8]:
         """Return all images, (N, height, width, channels), mapped from disk: one copy for all processes.
@@ -61,13 +69,27 @@ class Prepared:
         labels: NDArray[np.int64] = np.load(self.folder / LABELS_FILE, allow_pickle=False)
         return labels
 
+    def groups(self) -> NDArray[np.int64] | None:
+        """Return the number of every image's group, int64, N; None if images are not grouped."""
+        if not self.grouped:
+            return None
+        groups: NDArray[np.int64] = np.load(self.folder / GROUPS_FILE, allow_pickle=False)
+        return groups
+
     def compute_fingerprint(self) -> str:
         """Return the fingerprint that the files have now; every pixel is read, at about 800 MB/s."""
         images, digest = self.images(), hashlib.sha256()
         pixels = images.reshape(-1)
         for start in range(0, len(pixels), _HASHED_AT_ONCE):
             digest.update(pixels[start : start + _HASHED_AT_ONCE].data)
-        return compute_fingerprint(digest.hexdigest(), self.labels(), self.classes, images.shape)
+        return compute_fingerprint(
+            digest.hexdigest(),
+            self.labels(),
+            self.classes,
+            images.shape,
+            groups=self.groups(),
+            validation=self.validation_examples,
+        )
 
 
 def write(folder: Path, name: str, decoded: Decoded, progress: Progress | None) -> None:
@@ -79,11 +101,21 @@ def write(folder: Path, name: str, decoded: Decoded, progress: Progress | None) 
     images_sha256 = _write_images(folder / IMAGES_FILE, decoded, shape, progress)
     with write_whole(folder / LABELS_FILE) as file:
         np.save(file, decoded.labels, allow_pickle=False)
+    groups = None
+    if decoded.groups is not None:
+        groups = np.unique(decoded.groups, return_inverse=True)[1].astype(np.int64)
+        with write_whole(folder / GROUPS_FILE) as file:
+            np.save(file, groups, allow_pickle=False)
+        (folder / GROUPS_FILE).chmod(_READ_ONLY)
     meta = {
         "name": name,
-        "fingerprint": compute_fingerprint(images_sha256, decoded.labels, decoded.classes, shape),
+        "fingerprint": compute_fingerprint(
+            images_sha256, decoded.labels, decoded.classes, shape, groups=groups, validation=decoded.validation
+        ),
         "classes": decoded.classes,
         "shape": shape,
+        "validation": decoded.validation,
+        "grouped": groups is not None,
     }
     with write_whole(folder / META_FILE) as file:
         file.write(json.dumps(meta, indent=1).encode() + b"\n")
@@ -105,17 +137,23 @@ def read(folder: Path) -> Prepared | None:
             examples=examples,
             image_shape=(channels, height, width),
             stamp=stamp,
+            validation_examples=meta.get("validation", 0),
+            grouped=meta.get("grouped", False),
         )
         images, labels = prepared.images(), prepared.labels()
         whole = images.shape == (examples, height, width, channels) and images.dtype == np.uint8
         whole = whole and images.flags.c_contiguous and labels.shape == (examples,) and labels.dtype == np.int64
+        groups = prepared.groups()
+        whole = whole and (groups is None or (groups.shape == (examples,) and groups.dtype == np.int64))
+        whole = whole and 0 <= prepared.validation_examples < examples
     except Exception:  # a damaged file may raise almost any type
         return None
     return prepared if whole else None
 
 
 def _read_stamp(folder: Path) -> Stamp:
-    found = [(folder / name).stat() for name in FILES]
+    names = [*FILES, GROUPS_FILE] if (folder / GROUPS_FILE).exists() else FILES
+    found = [(folder / name).stat() for name in names]
     return tuple((each.st_ino, each.st_size, each.st_mtime_ns, each.st_ctime_ns) for each in found)
 
 

@@ -62,10 +62,7 @@ def split_examples(labels: Indices, validation_fraction: float, seed: int, indic
     Raises:
         ImpossibleSplit: the fraction is not between 0 and 1, or a class has fewer than two examples.
     """
-    if not 0 < validation_fraction < 1:
-        raise ImpossibleSplit(
-            f"0 < validation_fraction < 1 must hold, but got validation_fraction={validation_fraction}"
-        )
+    check_fraction(validation_fraction)
     members = _group_by_class(labels, np.arange(len(labels)) if indices is None else indices)
     counts = [len(chosen) for chosen in members.values()]
     for label, chosen in members.items():
@@ -85,6 +82,26 @@ def split_examples(labels: Indices, validation_fraction: float, seed: int, indic
     train = np.sort(np.concatenate([chosen[n:] for chosen, n in zip(ordered, quota, strict=True)]))
     validation = np.sort(np.concatenate([chosen[:n] for chosen, n in zip(ordered, quota, strict=True)]))
     return Split(train=train, validation=validation, pool=train)
+
+
+def split_off_last(count: int, indices: Indices) -> Split:
+    """Return the split in which the examples from number `count` on, of a folder of their own, are for validation.
+
+    Raises:
+        ImpossibleSplit: one of the two parts has no example.
+    """
+    train, validation = indices[indices < count], indices[indices >= count]
+    if not len(train) or not len(validation):
+        raise ImpossibleSplit("training and validation need at least one example each, but one of them has none")
+    return Split(train=train, validation=validation, pool=train)
+
+
+def check_fraction(validation_fraction: float) -> None:
+    """Raise `ImpossibleSplit` unless the fraction is between 0 and 1."""
+    if not 0 < validation_fraction < 1:
+        raise ImpossibleSplit(
+            f"0 < validation_fraction < 1 must hold, but got validation_fraction={validation_fraction}"
+        )
 
 
 def draw_subset(labels: Indices, indices: Indices, n: int, seed: int) -> Indices:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from objectives.base.errors import first_line
 from objectives.base.seeds import derive_seed
+from objectives.data.batches.examples import Examples
 from objectives.data.batches.random_changes import Draws
 from objectives.optimizers.execution import is_capturable
 from objectives.schedules.epoch_rates import EpochRates
@@ -59,7 +60,7 @@ class CapturedEngine:
         self._loss = torch.zeros((), device=self._device)
         self._recorded: tuple[object, ...] = ()
         self._run: Work = lambda: None
-        self._evaluation: CapturedEvaluation | None = None
+        self._evaluations: dict[Examples, CapturedEvaluation] = {}
 
     def start_epoch(self, rates: EpochRates, position: Position) -> None:
         """See `Engine`.
@@ -89,26 +90,24 @@ class CapturedEngine:
         if not self._whole:
             self._update_outside(self._position.batches)
 
-    def evaluate(self, model: nn.Module) -> dict[str, float]:
-        training = self._training
-        if model is not training.step.model:
-            return evaluate(model, training.data.validation, training.step.precision, training.beat)
-        if self._evaluation is None:
-            self._evaluation = CapturedEvaluation(
-                model, training.data.validation, training.step.precision, self._recorder
-            )
-        return self._evaluation(training.beat)
+    def evaluate(self, model: nn.Module, examples: Examples) -> dict[str, float]:
+        precision, beat = self._training.step.precision, self._training.beat
+        if model is not self._training.step.model:
+            return evaluate(model, examples, precision, beat)
+        if examples not in self._evaluations:
+            self._evaluations[examples] = CapturedEvaluation(model, examples, precision, self._recorder)
+        return self._evaluations[examples](beat)
 
     def close(self) -> None:
         self._run = lambda: None
-        self._evaluation = None
+        self._evaluations.clear()
         self._training.step.optimizer.zero_grad(set_to_none=True)  # they lie in the graphs' memory
         self._recorder.close()
 
     def _fill_tables(self, rates: EpochRates, position: Position) -> None:
         train, shape = self._training.data.train, self._rows_SB.shape
         order_N, draws = train.draw_epoch(
-            derive_seed(self._training.seed, "order", position.epoch), self._training.augment
+            derive_seed(self._training.seed, "order", position.epoch), self._training.augment, position.epoch
         )
         used = order_N[: shape.numel()]
         self._rows_SB.copy_(train.indices[used].view(shape))

@@ -9,6 +9,7 @@ from torch import nn
 
 from objectives.base.device import clear_memory
 from objectives.base.errors import ObjectiveError
+from objectives.data.batches.examples import Examples
 from objectives.schedules.epoch_rates import EpochRates
 from objectives.training.engines.captured import CapturedEngine, NotCapturable
 from objectives.training.engines.eager import EagerEngine
@@ -63,8 +64,8 @@ class GraphOrEager:
     def train_batch(self) -> None:
         self._engine.train_batch()
 
-    def evaluate(self, model: nn.Module) -> dict[str, float]:
-        return self._engine.evaluate(model)
+    def evaluate(self, model: nn.Module, examples: Examples) -> dict[str, float]:
+        return self._engine.evaluate(model, examples)
 
     def close(self) -> None:
         self._engine.close()

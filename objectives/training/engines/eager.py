@@ -8,6 +8,7 @@ from itertools import islice
 from torch import Tensor, nn
 
 from objectives.base.seeds import derive_seed
+from objectives.data.batches.examples import Examples
 from objectives.schedules.epoch_rates import EpochRates
 from objectives.training.engines.engine import Training
 from objectives.training.evaluation import evaluate
@@ -28,6 +29,7 @@ class EagerEngine:
             order_seed=derive_seed(training.seed, "order", position.epoch),
             augment=training.augment,
             drop_last=True,
+            epoch=position.epoch,
         )
         self._batches: Iterator[tuple[Tensor, Tensor]] = islice(batches, position.batches, None)
         self._rates, self._position = rates, position
@@ -40,9 +42,8 @@ class EagerEngine:
         position.loss += step.compute_gradients(x_BCHW, y_B)
         step.update()
 
-    def evaluate(self, model: nn.Module) -> dict[str, float]:
-        training = self._training
-        return evaluate(model, training.data.validation, training.step.precision, training.beat)
+    def evaluate(self, model: nn.Module, examples: Examples) -> dict[str, float]:
+        return evaluate(model, examples, self._training.step.precision, self._training.beat)
 
     def close(self) -> None:
         """Do nothing: it holds nothing."""

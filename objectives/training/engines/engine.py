@@ -9,7 +9,7 @@ from typing import Protocol
 from torch import nn
 
 from objectives.data.batches.augmentation import Augmentation
-from objectives.data.batches.examples import TrainValidation
+from objectives.data.batches.examples import Examples, TrainValidation
 from objectives.schedules.epoch_rates import EpochRates
 from objectives.training.snapshot import Position
 from objectives.training.step import Step
@@ -48,8 +48,8 @@ class Engine(Protocol):
     def train_batch(self) -> None:
         """Take the step of batch `position.batches` and add its loss; the caller counts it."""
 
-    def evaluate(self, model: nn.Module) -> dict[str, float]:
-        """Return accuracy and loss of a network (the trained one or an average) on the validation examples."""
+    def evaluate(self, model: nn.Module, examples: Examples) -> dict[str, float]:
+        """Return accuracy and loss of a network (the trained one or an average) on examples that stay the same."""
 
     def close(self) -> None:
         """Give back what it holds on the device."""

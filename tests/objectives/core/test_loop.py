@@ -62,7 +62,7 @@ def test_evaluation_changes_nothing() -> None:
 
 
 def test_one_step_is_the_textbooks() -> None:
-    """One batch of everything: train_loss is the loss before the step, the step is rate times gradient."""
+    """One batch of everything: train_objective is the loss before the step, the step is rate times gradient."""
     data, model = digits(), nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
     start = [parameter.detach().clone() for parameter in model.parameters()]
     curve = Curve()
@@ -75,7 +75,7 @@ def test_one_step_is_the_textbooks() -> None:
     x_BCHW, y_B = next(data.train.batches(len(data.train), order_seed=None))
     loss = nn.functional.cross_entropy(model(x_BCHW), y_B)
     loss.backward()  # type: ignore[no-untyped-call]
-    assert curve.of("train_loss") == [pytest.approx(loss.item(), rel=1e-5)]
+    assert curve.of("train_objective") == [pytest.approx(loss.item(), rel=1e-5)]
     for parameter, value, after in zip(model.parameters(), start, got, strict=True):
         assert parameter.grad is not None
         torch.testing.assert_close(after, value - 0.5 * parameter.grad, rtol=1e-4, atol=1e-6)
@@ -123,7 +123,7 @@ def test_label_smoothing_reaches_the_training_loss_only() -> None:
         fit(model, digits(), config, TableRates((0.0,)), curve, epochs=1, seed=0)
         curves.append(curve)
     assert curves[0].of("loss") == curves[1].of("loss")
-    assert curves[0].of("train_loss") != curves[1].of("train_loss")
+    assert curves[0].of("train_objective") != curves[1].of("train_objective")
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

@@ -23,7 +23,16 @@ from objectives.schedules.catalogue import SCHEDULES, ScheduleEntry
 from spaces import Choice, Configuration, Fixed, Float, Space, SpaceError
 from tests.objectives.training.made import CONFIG, OBJECTIVE, Curve, TableRates, digits, equal, trained
 
-METRICS = {"accuracy", "loss", "train_loss", "learning_rate", "learning_rate_end", "seconds"}
+METRICS = {
+    "accuracy",
+    "loss",
+    "train_accuracy",
+    "train_loss",
+    "train_objective",
+    "learning_rate",
+    "learning_rate_end",
+    "seconds",
+}
 PLATEAU = CONFIG.replace(schedule=Choice("plateau", {"patience": 0, "factor": 0.5}))
 
 
@@ -171,7 +180,7 @@ def test_absurd_learning_rate_diverges_with_its_epoch(config: Configuration, mon
     """The second takes one step, after which it is the validation loss that is not finite."""
     curve = Curve()
     _use_rates(monkeypatch, 1e30, 1e30)
-    with pytest.raises(Diverged, match=r"^(train_loss|loss) became (nan|inf) in epoch 0$"):
+    with pytest.raises(Diverged, match=r"^(train_objective|loss) became (nan|inf) in epoch 0$"):
         train(OBJECTIVE, config, digits(), curve, epochs=2, seed=7)
     assert curve.rows == []
 

@@ -17,7 +17,7 @@ from objectives.data.files.prepared import Prepared
 
 Array = NDArray[np.uint8]
 
-EVERYTHING = Augmentation(flip=True, crop=4, cutout=3)
+EVERYTHING = Augmentation(alternating_flip=True, crop=4, crop_padding="reflect", brightness=0.3, contrast=0.4, cutout=3)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

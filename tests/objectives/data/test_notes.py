@@ -31,12 +31,12 @@ def test_files_that_are_not_used_are_counted_and_their_places_named(mine: Path, 
     train = mine / "mine" / "train"
     for name in ("a/more/1.png", "a/more/deep/2.png", "b/1.heic", "b/2.avif", "b/3.avif", "loose.png"):
         made.write_file(train / name, b"never opened")
-    made.write_file(mine / "mine" / "val" / "a" / "1.png", b"")
+    made.write_file(mine / "mine" / "more" / "a" / "1.png", b"")
     assert notes(mine, cache_dir) == [
         f"not used of {mine / 'mine'}: 2 files in sub-folders of classes (train/a/more); 3 files of other types "
-        "(.avif, .heic); 1 file beside the class folders (loose.png); the folder val/ beside train/; only "
+        "(.avif, .heic); 1 file beside the class folders (loose.png); the folder more/ beside train/; only "
         "train/<class>/* is read, of the types .bmp .gif .jpeg .jpg .pgm .png .ppm .tif .tiff .webp, and validation "
-        "images are split off it"
+        "images are split off it; --group-by folder reads sub-folders of classes"
     ]
 
 

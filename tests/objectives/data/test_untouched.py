@@ -63,6 +63,18 @@ def test_preparing_touches_no_held_out_file(name: str, data_dir: Path, cache_dir
     assert [call for call in calls if LAYOUTS[name] in call] != []
 
 
+def test_preparing_groups_and_a_validation_folder_touches_no_held_out_file(
+    data_dir: Path, cache_dir: Path, tmp_path: Path
+) -> None:
+    for seed, kind in enumerate(("train", "val", "test")):
+        for label in "ab":
+            groups = [f"{kind}-{label}{k}" for k in range(2)]
+            made.write_folders(data_dir / "mine" / kind / label, made.part(2, 2, (4, 4, 1), seed), groups)
+    calls = touched(TRAINING[:-1] + ", grouped=True)", "mine", data_dir, cache_dir, tmp_path / "log")
+    assert any("mine/val/a/val-a0/00000.png" in call for call in calls)
+    assert [call for call in calls if "mine/test" in call] == []
+
+
 def test_digits_once_written_touch_the_training_file_only(data_dir: Path, cache_dir: Path, tmp_path: Path) -> None:
     touched(TRAINING, "digits", data_dir, cache_dir, tmp_path / "log")
     shutil.rmtree(cache_dir / "data")

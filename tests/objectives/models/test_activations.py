@@ -83,7 +83,7 @@ GATED: list[tuple[Choice, Callable[[float, float], float]]] = [
 ]
 
 
-@pytest.mark.parametrize(("choice", "formula"), GATED, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("choice", "formula"), GATED, ids=["swiglu", "beta", "learned", "glu"])
 def test_gated_ones_split_the_features_in_two_halves(choice: Choice, formula: Callable[[float, float], float]) -> None:
     module = build_activation(choice).to(torch.float64)
     first_BF = torch.tensor([POINTS, POINTS[::-1]], dtype=torch.float64)

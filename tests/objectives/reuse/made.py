@@ -17,9 +17,10 @@ from objectives.data.cache import prepare
 from objectives.data.splits.split import Split, draw_subset, split_examples
 from objectives.models.network import Network
 from objectives.reuse.catalogue import REUSES
-from objectives.reuse.context import ReuseContext
+from objectives.reuse.context import ReuseContext, Source, key_of_file
 from objectives.reuse.freeze import Freeze
 from objectives.reuse.trained_network import TrainedNetwork
+from objectives.reuse.weights_file import WeightsFile, find_weights_file
 from spaces import Choice
 
 PIXELS = 64
@@ -88,9 +89,29 @@ def source(model: nn.Module, **changes: Any) -> TrainedNetwork:
     return TrainedNetwork(**{**values, **changes})
 
 
-def reusing(*sources: TrainedNetwork, data: TrainValidation | None = None, seed: int = 7) -> ReuseContext:
+@cache
+def _folder() -> TemporaryDirectory[str]:
+    return TemporaryDirectory()
+
+
+def weights_file(model: nn.Module, name: str = "donor.safetensors") -> WeightsFile:
+    """A network's weights in a file of that name, in the format that its ending says."""
+    path = Path(_folder().name) / name
+    if path.suffix == ".safetensors":
+        path.write_bytes(save(state(model)))
+    else:
+        torch.save(model.state_dict(), path)
+    return find_weights_file(name, path.parent)
+
+
+def named(*sources: Source) -> dict[str, Source]:
+    """Sources by the names that a study has for them."""
+    return {key_of_file(each.name) if isinstance(each, WeightsFile) else each.name: each for each in sources}
+
+
+def reusing(*sources: Source, data: TrainValidation | None = None, seed: int = 7) -> ReuseContext:
     """What a trial on the digits has for reuse."""
-    return ReuseContext(data=data or digits(), sources={each.name: each for each in sources}, seed=seed)
+    return ReuseContext(data=data or digits(), sources=named(*sources), seed=seed)
 
 
 def built(name: str, model: nn.Module, given: ReuseContext, **options: Any) -> Freeze:

@@ -15,11 +15,12 @@ from objectives.base.errors import ObjectiveError
 from objectives.base.registry import resolve
 from objectives.reuse.catalogue import REUSES
 from spaces import Choice, Fixed
-from tests.objectives.reuse.made import built, network, reusing, same, source, state
+from tests.objectives.reuse.made import built, network, reusing, same, source, state, weights_file
 
 WAYS = [name for name in REUSES if name != "none"]
 OPTIONS: dict[str, dict[str, Any]] = {
     "transfer": {"source": "digits-eight"},
+    "file": {"file": "donor.safetensors"},
     "pretrain": {"pretrain_epochs": 1},
     "auxiliary": {"pretrain_epochs": 1},
 }
@@ -56,7 +57,7 @@ def test_none_changes_nothing() -> None:
 def test_the_reused_stages_change_and_all_above_stays_as_it_came(name: str, layers: int) -> None:
     model = network()
     before = state(model)
-    built(name, model, reusing(source(network(seed=1))), layers=layers, **OPTIONS[name])
+    built(name, model, reusing(source(network(seed=1)), weights_file(network(seed=1))), layers=layers, **OPTIONS[name])
     after = state(model)
     lowest = tuple(f"stages.{index}." for index in range(layers))
     for key in before:
@@ -70,7 +71,7 @@ def test_the_reused_stages_change_and_all_above_stays_as_it_came(name: str, laye
 @pytest.mark.parametrize("name", WAYS)
 def test_random_numbers_are_the_same_as_without_reuse(name: str) -> None:
     """Two ways of one seed differ by what was learned, not by the order of batches or dropped units."""
-    given = reusing(source(network(seed=1)))
+    given = reusing(source(network(seed=1)), weights_file(network(seed=1)))
     model = network()
     torch.manual_seed(3)
     expected = _draws()

@@ -8,6 +8,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from objectives.reuse.freeze import Freeze
+from objectives.reuse.stages import freeze_stages
+from objectives.training.config import TrainingConfig
+from objectives.training.step import Step, set_rates
+from spaces import Choice
 from tests.objectives.reuse.made import digits, network, same, state
 
 
@@ -53,6 +57,38 @@ def test_a_resumed_training_finds_its_epoch() -> None:
     assert not any(module.training for module in model.stages.modules() if module is not model.stages)
     freeze.apply(3)
     assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_stages_are_released_from_the_top() -> None:
+    model = network()
+    freeze = Freeze(stages=tuple(model.stages), epochs=1, rate_factor=0.1, every=2)
+    learning = []
+    for epoch in range(7):
+        freeze.apply(epoch)
+        learning.append([all(p.requires_grad for p in stage.parameters()) for stage in model.stages])
+    none, top, two, every = [False] * 3, [False, False, True], [False, True, True], [True] * 3
+    assert learning == [none, top, top, two, two, every, every]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "muon"])
+def test_the_head_learns_at_its_own_multiple_of_the_rate(optimizer: str) -> None:
+    """A step from the same gradients moves the head ten times as far, and all else as far as without."""
+    moved = []
+    for head_rate in (1.0, 10.0):
+        model = network()
+        before = state(model)
+        freeze = freeze_stages(model, 1, 0, 1.0, head_rate=head_rate)
+        choice = Choice(optimizer, {"learning_rate": 1e-3})
+        config = TrainingConfig(optimizer=choice)
+        step = Step(model, config, "float32", digits().device, freeze.own_rates)
+        set_rates(step.optimizer, 1e-3, None)
+        step.compute_gradients(*next(digits().train.batches(64, order_seed=1)))
+        step.update()
+        after = state(model)
+        moved.append({name: after[name] - before[name] for name in dict(model.named_parameters())})
+    for name, plain in moved[0].items():
+        factor = 10.0 if name.startswith("output.") else 1.0
+        torch.testing.assert_close(moved[1][name], factor * plain, atol=2e-7, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -15,20 +15,20 @@ from objectives.core.run import train
 from objectives.models.catalogue import MODELS
 from objectives.models.network import Network
 from objectives.reuse.catalogue import REUSES
-from objectives.reuse.trained_network import TrainedNetwork
+from objectives.reuse.context import Source
 from spaces import Choice, Configuration, Fixed, Space
-from tests.objectives.reuse.made import digits, same, source, state
+from tests.objectives.reuse.made import digits, named, same, source, state, weights_file
 from tests.objectives.training.made import Curve, StoppingCallback
 
 WAYS = [name for name in REUSES if name != "none"]
 
 
 def _trained(
-    model: str, reuse: Choice | str, *sources: TrainedNetwork, epochs: int = 2, seed: int = 7
+    model: str, reuse: Choice | str, *sources: Source, epochs: int = 2, seed: int = 7
 ) -> tuple[Network, Curve]:
     objective = Objective(data="digits", model=model, space=Space(depth=Fixed(3), width=Fixed(8)))
     config = {"depth": 3, "width": 8, "learning_rate": 1e-3, "batch_size": 10, "reuse": reuse}
-    curve, given = Curve(), {each.name: each for each in sources}
+    curve, given = Curve(), named(*sources)
     data = digits(40)
     found = train(objective, Configuration(config), data, curve, epochs=epochs, seed=seed, sources=given)
     assert isinstance(found, Network)
@@ -36,8 +36,8 @@ def _trained(
 
 
 def _choice(name: str, **options: Any) -> Choice:
-    own = {"source": "digits-eight"} if name == "transfer" else {"pretrain_epochs": 1}
-    return Choice(name, {**own, "layers": 2, **options})
+    own = {"transfer": {"source": "digits-eight"}, "file": {"file": "donor.safetensors"}}
+    return Choice(name, {**own.get(name, {"pretrain_epochs": 1}), "layers": 2, **options})
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -64,7 +64,7 @@ def test_the_same_seed_gives_the_same_curve(name: str) -> None:
     donor, _ = _trained("mlp", "none", epochs=1, seed=1)
 
     def run(seed: int) -> tuple[dict[str, Any], list[float]]:
-        model, curve = _trained("mlp", _choice(name, freeze_epochs=1), source(donor), seed=seed)
+        model, curve = _trained("mlp", _choice(name, freeze_epochs=1), source(donor), weights_file(donor), seed=seed)
         return state(model), curve.of("loss")
 
     first, second, other = run(7), run(7), run(8)

@@ -16,6 +16,7 @@ from objectives.core.run import train
 from objectives.data.batches.examples import TrainValidation, load
 from objectives.data.cache import prepare
 from objectives.data.splits.split import split_examples
+from objectives.diagnosis.records import NetworkRecord
 from objectives.schedules.rates import StatelessRates
 from spaces import Choice, Configuration, Fixed, Space
 
@@ -92,6 +93,12 @@ class StoppingCallback:
         self.refusals.append(reason)
 
     def note_engine(self, description: str) -> None:
+        """Do nothing."""
+
+    def wants_layers(self) -> bool:
+        return False
+
+    def note_layers(self, epoch: int, record: NetworkRecord) -> None:
         """Do nothing."""
 
     def due(self) -> bool:

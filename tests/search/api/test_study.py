@@ -119,7 +119,16 @@ def test_curves_have_every_metric_of_every_epoch(study: Study) -> None:
     curve = study.curves(best)
     assert curve["accuracy"] == best.accuracies
     assert curve.epochs == tuple(range(len(curve)))
-    assert {"loss", "learning_rate", "seconds"} <= curve.metrics.keys()
+    assert {
+        "loss",
+        "train_loss",
+        "train_accuracy",
+        "train_objective",
+        "learning_rate",
+        "seconds",
+    } <= curve.metrics.keys()
+    depth = int(str(best.params["depth"]))
+    assert [len(network.layers) for network in curve.networks.values()] == [depth + 1]
     assert study.curves(best.number) == curve
     with pytest.raises(UsageError, match="has 2 trials, counted from 0, but got 7"):
         study.curves(7)
@@ -233,3 +242,46 @@ def test_an_objective_is_found_by_the_file_that_defines_it(tmp_path: Path, monke
     assert find_reference(shipped.OBJECTIVE) == "digits-depth"
     with pytest.raises(UsageError, match="is not the OBJECTIVE of any file"):
         find_reference(importer.OBJECTIVE)
+
+
+BAD_START = """
+from torch import nn
+from objectives import Objective
+from spaces import Categorical, Fixed, Space
+
+
+def build_model(config):
+    hidden = [nn.Linear(64, 64) for _ in range(8)]
+    for layer in hidden:
+        nn.init.normal_(layer.weight, std=config["deviation"])
+        nn.init.zeros_(layer.bias)
+    layers = [module for layer in hidden for module in (layer, nn.ReLU())]
+    return nn.Sequential(nn.Flatten(), *layers, nn.Linear(64, 10))
+
+
+OBJECTIVE = Objective(
+    data="digits",
+    build_model=build_model,
+    space=Space(deviation=Categorical(0.001, 5.0), optimizer=Fixed("sgd"), learning_rate=Fixed(0.1)),
+    trials=2,
+    epochs=2,
+)
+"""
+
+
+def test_networks_that_do_not_learn_are_explained(address: str, tmp_path: Path) -> None:
+    path = write(tmp_path, "bad_start.py", BAD_START)
+    with Study.create(
+        "bad-start", path, sampler="random", pruner="none", seed=1, experience="none", storage=address
+    ) as study:
+        status = study.run(workers=1, device="cpu")
+        trials = {trial.params["deviation"]: trial for trial in study.trials}
+        assert (trials[5.0].reason, trials[5.0].accuracies) == ("diverged", ())
+        kinds = {deviation: [fault.kind for fault in trial.diagnosis] for deviation, trial in trials.items()}
+        assert kinds == {0.001: ["vanishing"], 5.0: ["exploding"]}
+        assert status.faults == {"vanishing": 1, "exploding": 1}
+        assert [one.faults for one in status.diagnoses] == [trial.diagnosis for trial in study.trials]
+        assert 0 in study.curves(trials[0.001].number).networks
+    printed = done("status", "--study", "bad-start", "--storage", address).out
+    assert f"trial {trials[5.0].number}: exploding gradients: the loss is" in printed
+    assert "the best trial did not learn, either: vanishing gradients: no layer gets a gradient above 1e-06" in printed

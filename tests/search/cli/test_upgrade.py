@@ -86,7 +86,8 @@ def without(trial: dict[str, Any], *names: str) -> dict[str, Any]:
 def as_printed_now(status: dict[str, Any], pruner: str) -> dict[str, Any]:
     """What the program of version 3 printed of a study, with what has been added since."""
     policies = [{"policy": f"curves/1+{pruner}/1", "first_trial": 0}]
-    return {**status, "budget": {**status["budget"], "epochs": None}, "policies": policies}
+    budget = {**status["budget"], "epochs": None}
+    return {**status, "budget": budget, "policies": policies, "faults": {}, "diagnoses": []}
 
 
 def is_same_machine(trial: dict[str, Any], expected: dict[str, Any]) -> bool:

@@ -11,9 +11,10 @@ from objectives.data.cache import prepare
 from objectives.data.files.errors import ImpossibleClasses, ImpossibleSplit
 from objectives.data.files.prepared import Prepared
 from objectives.data.heldout import open_heldout
+from objectives.data.splits.divide import split_data
 from objectives.data.splits.split import split_examples
 from search.settings import load as settings
-from search.study.plan import StudyRequest, resolve_new, split_data
+from search.study.plan import StudyRequest, resolve_new
 
 FEW_LABELS = """
 from objectives.core.objective import Objective

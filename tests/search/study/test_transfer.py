@@ -53,7 +53,8 @@ TWO = """
             normalization=Fixed("batch_norm"), batch_size=Fixed(10),
             learning_rate=standard.learning_rate(1e-3, 1e-2),
             reuse=choose(
-                REUSES, source=Fixed("digits-eight"), layers=Fixed(2, domain=Int(1, 4)), freeze_epochs=Fixed(3),
+                REUSES, "none", "transfer", "pretrain", "auxiliary", source=Fixed("digits-eight"),
+                layers=Fixed(2, domain=Int(1, 4)), freeze_epochs=Fixed(3),
                 pretrain_epochs=Fixed(1, domain=Int(1, 9)),
             ),
         ),

@@ -46,8 +46,9 @@ def _fill(database: Database) -> None:
         trial.suggest_float("x", 0, 1)
         assert fence.lease is not None
         beat = Beat(worker="w", study_id=get_study_id(study), device="cpu")
-        metrics = {0: {"accuracy": 0.1 * number, "loss": 1.0}}
-        epochs.record(database.engine, beat, fence.lease, metrics, lease_seconds=60.0)
+        metrics = {epoch: {"accuracy": 0.1 * number, "loss": 1.0} for epoch in range(2)}
+        layers = {1: {"classes": 10, "loss": 2.3, "layers": []}}  # the other epoch has none
+        epochs.record(database.engine, beat, fence.lease, metrics, lease_seconds=60.0, layers=layers)
         trial.set_user_attr("seed", number)
         study.tell(trial, 0.5 if state == TrialState.COMPLETE else None, state=state)
     with fence.claiming():
@@ -79,6 +80,9 @@ def test_everything_arrives_and_continues(
         assert (one.params, one.intermediate_values) == (other.params, other.intermediate_values)
         assert one.user_attrs == other.user_attrs
         assert epochs.read_curve(database.engine, one._trial_id) == epochs.read_curve(target.engine, other._trial_id)
+        layers = epochs.read_layers(target.engine, other._trial_id)
+        assert layers == epochs.read_layers(database.engine, one._trial_id)
+        assert sorted(layers) == ([1] if one.intermediate_values else [])
     assert [row["result"] and row["result"]["a"] for row in ledger.read_rows(target.engine, record.uuid)] == [
         1,
         2,

@@ -100,9 +100,29 @@ def test_an_upgrade_loses_nothing(old: str) -> None:
         "public.trial_user_attributes": EXPECTED["rows"]["public.trial_user_attributes"] + trained,
     }
     assert fixture.count_rows(old) == rows
-    assert execute(old, "SELECT trial_id, epoch, token, metrics::text, reported_at FROM depthsearch.epochs") == metrics
+    renamed = [(*row[:3], str(row[3]).replace('"train_loss":', '"train_objective":'), *row[4:]) for row in metrics]
+    assert execute(old, "SELECT trial_id, epoch, token, metrics::text, reported_at FROM depthsearch.epochs") == renamed
     kept = "SELECT (to_jsonb(s) - 'test_view')::text FROM depthsearch.scores s ORDER BY score_id"
     assert execute(old, kept) == scores
+
+
+def test_the_loss_of_version_7_is_what_was_minimized(old: str) -> None:
+    """Only the shipped loop's: a metric of an objective's own keeps its name, its value and its place."""
+    own = '{"accuracy": 0.5, "train_loss": 0.25, "the \\"train_loss\\"": 1}'
+    shipped = '{"accuracy": 0.5,  "train_loss": 0.25, "learning_rate": 0.1, "learning_rate_end": 0.1}'
+    found = "SELECT metrics::text FROM depthsearch.epochs ORDER BY trial_id, epoch"
+    first, second = execute(old, "SELECT trial_id, epoch FROM depthsearch.epochs ORDER BY trial_id, epoch LIMIT 2")
+    for (trial, epoch), metrics in ((first, own), (second, shipped)):
+        where = f"WHERE (trial_id, epoch) = ({trial}, {epoch})"
+        execute(old, f"UPDATE depthsearch.epochs SET metrics = '{metrics}' {where}")
+    before = execute(old, found)
+    assert upgrade(url.parse(old)).steps[-1].startswith("version 8:")
+    assert execute(old, found)[:2] == [(own,), (shipped.replace("train_loss", "train_objective"),)]
+    assert len(execute(old, found)) == len(before)
+    assert execute(old, "SELECT count(*) FROM depthsearch.epochs WHERE layers IS NOT NULL") == [(0,)]
+    with open_database(url.parse(old)) as database:
+        assert epochs.read_layers(database.engine, int(str(first[0]))) == {}
+        assert epochs.read_curve(database.engine, int(str(second[0])))[int(str(second[1]))]["train_objective"] == 0.25
 
 
 def test_what_is_stored_is_read_as_before(old: str) -> None:

@@ -1,5 +1,7 @@
 """What may be asked of augmentation."""
 
+from typing import Any
+
 import pytest
 
 from objectives.data.batches.augmentation import UNCHANGED, Augmentation
@@ -13,6 +15,20 @@ def test_nothing_changes_by_default() -> None:
 def test_a_size_below_zero_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} must be at least 0 pixels, but got {name}=-1"):
         Augmentation(**{name: -1})
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"brightness": 1.5}, "0 <= brightness <= 1 must hold, but got brightness=1.5"),
+        ({"contrast": float("nan")}, "0 <= contrast <= 1 must hold, but got contrast=nan"),
+        ({"crop_padding": "edge"}, "crop_padding must be zeros or reflect, but got 'edge'"),
+        ({"flip": True, "alternating_flip": True}, "flip and alternating_flip both mirror images; use one of them"),
+    ],
+)
+def test_what_has_no_meaning_is_refused(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        Augmentation(**changes)
 
 
 @pytest.mark.parametrize("name", ["crop", "cutout"])

@@ -57,13 +57,21 @@ def test_a_recorded_step_does_what_the_eager_one_does(device: str, name: str) ->
     eager, recorded = case.train("eager"), case.train("graph")
     assert recorded.callback.engines == ["graph"]
     assert_alike(recorded.tensors(), eager.tensors())
-    for metric in ("loss", "train_loss", "learning_rate"):
+    for metric in ("loss", "train_objective", "train_loss", "learning_rate"):
         assert recorded.curve.of(metric) == pytest.approx(eager.curve.of(metric), rel=1e-3)
 
 
 @everywhere
-def test_augmentation_is_drawn_for_every_epoch(device: str) -> None:
-    case = Case(device=device, objective=CNN).changed(width=8, flip=True, crop=2, cutout=3)
+@pytest.mark.parametrize(
+    "augment",
+    [
+        {"flip": True, "crop": 2, "cutout": 3},
+        {"alternating_flip": True, "crop": 2, "crop_padding": "reflect", "brightness": 0.3, "contrast": 0.3},
+    ],
+    ids=["moved", "recoloured"],
+)
+def test_augmentation_is_drawn_for_every_epoch(device: str, augment: dict[str, Any]) -> None:
+    case = Case(device=device, objective=CNN).changed(width=8, **augment)
     assert_alike(case.train("graph").tensors(), case.train("eager").tensors())
 
 
@@ -72,8 +80,11 @@ def test_a_resumed_training_is_bit_equal(device: str) -> None:
     """Interrupted in the middle of epochs and between them, with dropout and augmentation."""
     case = Case(device=device).changed(
         dropout=0.3,
-        flip=True,
+        alternating_flip=True,
         crop=1,
+        crop_padding="reflect",
+        brightness=0.2,
+        contrast=0.2,
         optimizer=Choice("adamw", {"learning_rate": 0.003}),
         schedule=Choice("one_cycle"),
     )

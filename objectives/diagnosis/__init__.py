@@ -1,0 +1,1 @@
+"""What goes wrong inside a network: measured while it trains, and named in words."""

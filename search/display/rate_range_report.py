@@ -1,0 +1,55 @@
+"""How `lr-range` shows its curves on a terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from search.api.rate_range import OptimizerRange, RatePoint, RateRanges
+from search.display.output import print_table, say
+
+ROWS_A_DECADE = 4
+WIDTH = 50
+
+
+def show_rate_ranges(found: RateRanges) -> None:
+    """Print a curve of bars and the proposed range for each optimizer."""
+    trained = ", ".join(f"{name}={value}" for name, value in found.configuration.items())
+    say(f"{found.objective} on {found.device}, {trained}")
+    for each in found.ranges:
+        _show_range(each)
+
+
+def _show_range(found: OptimizerRange) -> None:
+    say("")
+    say(found.optimizer or "default optimizer")
+    print_table(("rate", "loss", "", ""), list(_draw_rows(found)))
+    say(
+        f"steepest {_format(found.steepest)}, lowest {_format(found.lowest)}, "
+        f"blow-up {_format(found.blow_up) if found.blow_up else 'beyond the ramp'}"
+    )
+    if found.proposed is None:
+        say("the loss does not fall at any of these rates: is the network trainable (initializer, depth, --high)?")
+    else:
+        say(f"--set {found.proposed}")
+
+
+def _draw_rows(found: OptimizerRange) -> Iterator[tuple[str, str, str, str]]:
+    """Yield a row for each quarter of a decade: its first rate, smoothed loss, a bar of it, and what is found there."""
+    groups: dict[int, list[RatePoint]] = {}
+    for point in found.points:
+        groups.setdefault(math.floor(math.log10(point.rate) * ROWS_A_DECADE), []).append(point)
+    highest = max(point.smoothed for point in found.points)
+    for points in groups.values():
+        bar = "█" * max(1, round(WIDTH * points[0].smoothed / highest))
+        yield f"{points[0].rate:.1e}", f"{points[0].smoothed:.3f}", bar, _mark(found, points)
+
+
+def _mark(found: OptimizerRange, points: list[RatePoint]) -> str:
+    marks = {"steepest": found.steepest, "lowest": found.lowest, "blow-up": found.blow_up}
+    rates = {point.rate for point in points}
+    return ", ".join(name for name, rate in marks.items() if rate in rates)
+
+
+def _format(rate: float | None) -> str:
+    return "nowhere" if rate is None else f"{rate:.2g}"

@@ -1,0 +1,1 @@
+"""Overrides: changes of a space that are written as text."""
