@@ -26,8 +26,7 @@ from search.strategies.registry import (
     find_sampler,
 )
 
-# Counts and seconds alike: what fits the storage's columns.
-LARGEST = 2**31 - 1
+LARGEST = 2**31 - 1  # counts and seconds alike: what fits the storage's columns
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 """The units of time that `--budget` knows."""
@@ -124,8 +123,7 @@ def _check_fraction(flag: str, value: float) -> None:
         )
 
 
-GROUPINGS = ("folder",)
-"""What the images of one group have in common."""
+GROUPINGS = ("folder",)  # what the images of one group have in common
 
 
 def _check_grouping(flag: str, value: str) -> None:
