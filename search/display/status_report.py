@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from objectives.base.plurals import count_noun
+from search.display.comparison_report import show_comparison
 from search.display.live_display import format_counts
 from search.display.output import format_configuration, print_table, say
 from search.strategies.pruners.audit import PruningAudit
@@ -16,6 +17,8 @@ def show_status(status: Status) -> None:
     """Print a study's state."""
     for text in format_status(status):
         say(text)
+    if status.comparison is not None:
+        show_comparison(status.comparison)
 
 
 def show_studies(found: Sequence[Status]) -> None:

@@ -194,6 +194,7 @@ def _evidence(chosen: Observations, features_NC: Array, expected: Expectation | 
         trial_R=chosen.trial_R,
         score_R=chosen.score_R - (0.0 if given is None else given.mean_N),
         earlier_RK=None if given is None else given.earlier_NK,
+        means_R=chosen.means_R,
     )
 
 

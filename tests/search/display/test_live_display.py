@@ -17,6 +17,8 @@ from search.study.trials import Trial, Trials
 
 ACTS, SHOWN = "\x1b]0;PWNED\x07\x1b[2J\u202e[red]", r"\x1b]0;PWNED\x07\x1b[2J\u202e[red]"
 RUNNING = Trial(
+    configuration=7,
+    repeat=0,
     number=0,
     state="running",
     value=0.5,
