@@ -20,7 +20,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
-from scipy.special import stdtr
 
 from search.intervals import student
 from search.strategies.repeated.configurations import Repeated, group_trials
@@ -144,6 +143,8 @@ def count_pairs(configurations: int) -> int:
 
 def _find_ps(low_PR: Array, high_PR: Array, noise: Noise) -> Array:
     """Return what `find_p` does for P pairs with R repeats each."""
+    from scipy.special import stdtr  # takes long, and few studies have repeats
+
     differences_PR = high_PR - low_PR
     mean_P = np.abs(differences_PR.mean(1))
     # The difference of two values has twice the variance of one.
