@@ -19,6 +19,7 @@ from search.api.studies import Enqueued
 from search.evaluation.results.confirmation import ConfirmedCandidate, SelectionOptimism
 from search.evaluation.results.score import Score
 from search.evaluation.results.variants import MeasuredVariants
+from search.report.curves import StudyCurves
 from search.study.status_types import Status
 from tests.markdown import format_table
 
@@ -26,6 +27,8 @@ DOCUMENTS: dict[str, Any] = {
     "search run": Status,
     "search resume": Status,
     "search status": Status,
+    "search status --watch": Status,
+    "search curves": StudyCurves,
     "search list": tuple[Status, ...],
     "search try": Enqueued,
     "search final": Score,

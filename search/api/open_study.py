@@ -9,6 +9,7 @@ from search.errors import UsageError
 
 if TYPE_CHECKING:  # what methods return; each method imports what it needs
     import optuna
+    import plotly.graph_objects as go
 
     from search.api.session import Session
     from search.study.status_types import Status
@@ -46,6 +47,22 @@ class OpenStudy:
             UsageError: The study has no trial of that number.
         """
         return self._opened().curve(trial if isinstance(trial, int) else trial.number)
+
+    def plot(self, kind: str) -> go.Figure:
+        """Draw the study as it is now; `show()` or `write_html(path)` of the figure shows it.
+
+        Args:
+            kind: As `search plot` has it: `history`, `curves`, `slice`, `importances`, `timeline`, ...
+
+        Raises:
+            ObjectiveError: There is no such kind.
+            NothingToDo: The study has too few completed trials for it.
+        """
+        from search.report.plots.reading import read_plot_data
+        from search.report.plots.registry import draw
+
+        session = self._opened()
+        return draw(kind, read_plot_data(session.database, session.view))
 
     @property
     def optuna(self) -> optuna.Study:

@@ -9,11 +9,9 @@ from pathlib import Path
 import optuna
 from optuna.trial import FrozenTrial
 
-from objectives.base.plurals import count_noun
 from objectives.data.files.decoded import Progress as Decoding
 from objectives.discovery import is_path
 from search.connection import storage_url
-from search.errors import UsageError
 from search.settings import Settings
 from search.study import create
 from search.study.fork import fork_study
@@ -98,7 +96,7 @@ class Session:
         Raises:
             UsageError: the study has no trial of that number.
         """
-        engine, trial_id = self.database.engine, get_trial_id(self._find(number))
+        engine, trial_id = self.database.engine, get_trial_id(self.view.find_trial(number))
         return build_curve(number, epochs.read_curve(engine, trial_id), epochs.read_layers(engine, trial_id))
 
     def load_optuna(self) -> optuna.Study:
@@ -108,13 +106,6 @@ class Session:
     def stop(self) -> None:
         """Tell every worker of the study, on any machine, to end after its present step."""
         studies.set_control(self.database.engine, self.record.study_id, "stop")
-
-    def _find(self, number: int) -> FrozenTrial:
-        trials = self.view.trials()
-        if not 0 <= number < len(trials):
-            held = count_noun(len(trials), "trial")
-            raise UsageError(f"study {self.record.name!r} has {held}, counted from 0, but got {number}")
-        return trials[number]
 
 
 def _describe_all(trials: list[FrozenTrial]) -> Trials:

@@ -191,7 +191,7 @@ class Reporter:
             return  # the workers wait for the storage, and so does the report
         progress = Progress(status=status, trials=trials, epochs=self._session.view.spec.epochs)
         self._next = time.monotonic() + REPORT_SECONDS
-        shown = _without_beats(progress)
+        shown = without_beats(progress)
         if unless_unchanged and shown == self._last:
             return
         self._last = shown
@@ -202,7 +202,7 @@ class Reporter:
             raise
 
 
-def _without_beats(progress: Progress) -> Progress:
+def without_beats(progress: Progress) -> Progress:
     """Return the progress without the time since each worker's last heartbeat, which differs at every look."""
     workers = tuple(replace(worker, beat_s=0.0) for worker in progress.status.workers)
     return replace(progress, status=replace(progress.status, workers=workers))

@@ -28,10 +28,10 @@ def run_guarded(app: typer.Typer) -> int:
         terminated = error.args[:1] == (signal.SIGTERM,)
         return _print_error("terminated" if terminated else "interrupted", _signal_code(terminated))
     except BrokenPipeError:
-        # The reader of the output (`| head`) has closed the pipe, which is no error.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.DONE
+        return _end_quietly()
     except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # what rich makes of one
+            return _end_quietly()
         return _print_error(
             f"error: something that this command called ended the program, with sys.exit({error.code!r}); "
             "`search --debug ...` shows the steps before it",
@@ -47,6 +47,12 @@ def run_guarded(app: typer.Typer) -> int:
         if os.environ.get("SEARCH_DEBUG"):
             traceback.print_exception(error)
         return _print_error(f"error: {user_message(error)}", _code(error))
+
+
+def _end_quietly() -> Exit:
+    """End without an error: the reader of the output (`| head`) has closed the pipe."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return Exit.DONE
 
 
 def _code(error: Exception) -> Exit:

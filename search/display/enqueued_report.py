@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from search.api.studies import Enqueued
-from search.display.live_display import format_parameters
+from search.display.log_lines import format_parameters
 from search.display.output import say
 
 

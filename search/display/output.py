@@ -64,6 +64,11 @@ def print_json(value: object) -> None:
     write_document(json.dumps(_replace_nonfinite(value), indent=2, default=str, allow_nan=False))
 
 
+def print_json_line(value: object) -> None:
+    """Print a JSON document on one line, as `print_json`."""
+    write_document(json.dumps(_replace_nonfinite(value), default=str, allow_nan=False))
+
+
 def _replace_nonfinite(value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return None

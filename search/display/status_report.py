@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from objectives.base.plurals import count_noun
 from search.display.comparison_report import show_comparison
-from search.display.live_display import format_counts
+from search.display.log_lines import format_counts
 from search.display.output import format_configuration, print_table, say
 from search.strategies.pruners.audit import PruningAudit
 from search.study.spec import PolicyPeriod
@@ -26,7 +26,9 @@ def show_studies(found: Sequence[Status]) -> None:
     if not found:
         say("no studies yet; start one with: search run --study digits-depth")
         return
-    print_table(("study", "objective", "trials", "best", "test", "workers"), [_row(status) for status in found])
+    print_table(
+        ("study", "objective", "state", "trials", "best", "test", "workers"), [_row(status) for status in found]
+    )
 
 
 def _row(status: Status) -> tuple[object, ...]:
@@ -34,11 +36,21 @@ def _row(status: Status) -> tuple[object, ...]:
     return (
         status.study,
         status.objective,
+        describe_state(status),
         status.states.finished if status.budget.trials is None else f"{status.states.finished}/{status.budget.trials}",
-        f"{best.value:.4f}" if best else "",
+        f"{best.value:.4f} (trial {best.trial})" if best else "",
         f"{final.test_accuracy:.4f}" if final else "",
         len(status.workers) or "",
     )
+
+
+def describe_state(status: Status) -> str:
+    """Return what is happening to a study in one word."""
+    if status.workers:
+        return "training"
+    if status.budget.left == 0:
+        return "scored" if status.final else "done"
+    return {"stop": "stopped", "run": "waiting"}.get(status.control, status.control)
 
 
 def format_status(status: Status) -> list[str]:

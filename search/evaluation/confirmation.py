@@ -24,7 +24,7 @@ from search.evaluation.racing import Excluded, Race, Standing
 from search.evaluation.results.confirmation import Confirmation, ConfirmedCandidate, SelectionOptimism
 from search.evaluation.retraining import train_with_seed
 from search.evaluation.selection import check_value
-from search.intervals import half_width
+from search.statistics.intervals import half_width
 from search.study.status import best_epoch, rank_completed
 from storage.optuna_adapter import get_trial_id
 from storage.records import confirmations

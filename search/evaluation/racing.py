@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from search.errors import UsageError
 from search.evaluation.results.confirmation import Confirmation
-from search.intervals import half_width, spread, student
+from search.statistics.intervals import half_width, spread, student
 
 DEFAULT_SEEDS = 3
 """Seeds for each candidate."""

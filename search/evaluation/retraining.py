@@ -17,7 +17,6 @@ from objectives.core.run import build_network, train
 from objectives.data.batches.examples import TrainValidation
 from objectives.models.weights import load_packed, load_weights, pack_weights
 from objectives.variants.snapshots import SnapshotCollector
-from search.curves import find_best_epoch
 from search.errors import SearchError
 from search.evaluation import model_card
 from search.evaluation.final_step import FinalStep
@@ -26,6 +25,7 @@ from search.evaluation.results.retraining import RetrainingPlan
 from search.evaluation.selection import Winner
 from search.evaluation.snapshots import load_snapshots, pack_snapshots
 from search.evaluation.threads import use_threads_of
+from search.statistics.curves import find_best_epoch
 from storage.errors import StoreFailed
 from storage.optuna_adapter import get_trial_id
 from storage.records import checkpoints, ledger

@@ -32,7 +32,7 @@ from search.evaluation.selection import Winner, find_winner, tell_of_better, tel
 from search.evaluation.snapshots import count_snapshots
 from search.evaluation.variant_args import format_variants
 from search.evaluation.variant_effects import measure_effects
-from search.intervals import wilson_interval
+from search.statistics.intervals import wilson_interval
 from search.study.plan import check_scored_here
 from search.study.status import count_finished
 from spaces import Choice

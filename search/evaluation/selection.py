@@ -11,9 +11,9 @@ from objectives.base.registry import resolve
 from objectives.base.seeds import derive_seed
 from objectives.schedules.catalogue import SCHEDULES
 from objectives.training.config import TrainingConfig
-from search.curves import best_value
 from search.errors import SearchError
 from search.evaluation.final_step import FinalStep
+from search.statistics.curves import best_value
 from search.study.status import best_epoch, best_trial
 from spaces import Configuration
 from storage.optuna_adapter import get_trial_id

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from search.connection import open_storage
-from search.curves import best_value
 from search.settings import load
+from search.statistics.curves import best_value
 from search.study.portfolio import FOLDER
 from search.study.spec import StudySpec
 from storage.database import Database

@@ -8,8 +8,10 @@ from dataclasses import asdict, fields
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from search.curves import find_best_epoch
+from objectives.base.plurals import count_noun
+from search.errors import UsageError
 from search.evaluation.results.stored import read_score
+from search.statistics.curves import find_best_epoch
 from search.strategies.budgets import share_slots
 from search.strategies.pruners.audit import summarize_audit
 from search.strategies.repeated.comparison import compare_configurations
@@ -55,6 +57,18 @@ class StudyView:
     def trials(self) -> list[FrozenTrial]:
         """Return every trial, in the order of their numbers."""
         return self._study.get_trials(deepcopy=False)
+
+    def find_trial(self, number: int) -> FrozenTrial:
+        """Return the trial of that number.
+
+        Raises:
+            UsageError: the study has none.
+        """
+        trials = self.trials()
+        if not 0 <= number < len(trials):
+            held = count_noun(len(trials), "trial")
+            raise UsageError(f"study {self.record.name!r} has {held}, counted from 0, but got {number}")
+        return trials[number]
 
     def status(self, trials: list[FrozenTrial] | None = None) -> Status:
         """Read the study's present state; `trials` are those of a reading just made, if there was one."""

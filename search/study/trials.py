@@ -14,8 +14,8 @@ from optuna.trial import FrozenTrial, TrialState
 from objectives.base.plurals import count_noun
 from objectives.diagnosis.faults import Fault
 from objectives.diagnosis.records import NetworkRecord
-from search.curves import find_best_epoch
 from search.errors import SearchError
+from search.statistics.curves import find_best_epoch
 from search.strategies.repeated.configurations import get_configuration, get_repeat
 from spaces import Scalar
 

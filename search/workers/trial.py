@@ -27,7 +27,7 @@ from objectives.diagnosis.records import NetworkRecord, build_records
 from objectives.reuse.context import Source
 from objectives.training.engines.choice import StepMode
 from search import signals
-from search.curves import best_value
+from search.statistics.curves import best_value
 from search.strategies.repeated.configurations import derive_trial_seed, get_configuration
 from search.study.status import rank_trials
 from search.workers.checkpointing import CheckpointCallback, CheckpointManager

@@ -118,4 +118,5 @@ def _read_start(pid: int) -> str:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return ""
-    return "" if fields[0] in "ZX" else fields[19]
+    # Of a process that ends while its file is read, the file may be empty.
+    return "" if len(fields) < 20 or fields[0] in "ZX" else fields[19]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -112,3 +112,17 @@ def count_epochs(engine: Engine, study_id: int) -> int:
     counted = text("SELECT count(*) FROM depthsearch.epochs JOIN trials USING (trial_id) WHERE study_id = :study")
     with engine.begin() as connection:
         return int(connection.scalar(counted, {"study": study_id}) or 0)
+
+
+def read_reports(engine: Engine, study_id: int) -> Sequence[Row[Any]]:
+    """Return when each epoch of a study's trials was reported, under which lease, and the seconds that it took.
+
+    Rows have `number` (of the trial), `epoch`, `token`, `reported_at` (UTC) and `seconds`, by trial and epoch.
+    """
+    reports = text(
+        "SELECT number, epoch, token, reported_at AT TIME ZONE 'UTC' AS reported_at, "
+        "CAST(metrics->>'seconds' AS double precision) AS seconds "
+        "FROM depthsearch.epochs JOIN trials USING (trial_id) WHERE study_id = :study ORDER BY number, epoch"
+    )
+    with engine.begin() as connection:
+        return connection.execute(reports, {"study": study_id}).all()

@@ -26,7 +26,21 @@ pytestmark = pytest.mark.faults
 # Nothing listens there: a command that needs a storage ends at once.
 NOWHERE = "postgresql://ada@127.0.0.1:1/studies"
 SECRET = "hunter2horse"
-COMMANDS = ("run", "resume", "worker", "stop", "status", "list", "final", "dashboard", "storage", "space", "data")
+COMMANDS = (
+    "run",
+    "resume",
+    "worker",
+    "stop",
+    "status",
+    "list",
+    "curves",
+    "plot",
+    "final",
+    "dashboard",
+    "storage",
+    "space",
+    "data",
+)
 # What the operating system can pass to a program: no NUL, and lone surrogates for bytes that are not text.
 ARGUMENTS = TEXTS.map(lambda text: text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")[:500])
 VALUES = {

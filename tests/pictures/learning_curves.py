@@ -14,7 +14,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from objectives.discovery import find_objective
 from search import Study
-from search.curves import running_best
+from search.statistics.curves import running_best
 from search.strategies.gp.encoding import Array
 from search.strategies.pruners.audit import AUDITED
 from tests.pictures.decisions import Decision, Replay

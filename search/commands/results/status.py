@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from search.commands import options
 from search.commands.command import Command
 
+Watch = Annotated[
+    bool,
+    typer.Option(
+        "--watch", help="Show the study live until it has ended, or `q` or Ctrl-C is pressed; change nothing."
+    ),
+]
 
-def status(study: options.Study, storage: options.Storage = None, json: options.Json = False) -> None:
+
+def status(
+    study: options.Study, watch: Watch = False, storage: options.Storage = None, json: options.Json = False
+) -> None:
     """Show a study's trials, budget, workers and best configuration."""
     from contextlib import closing
 
@@ -15,6 +28,11 @@ def status(study: options.Study, storage: options.Storage = None, json: options.
     from search.display.output import present
     from search.display.status_report import show_status
 
+    if watch:
+        from search.display.watch_report import watch_study
+
+        watch_study(study, load_settings(storage=storage), as_json=json)
+        return
     with closing(open_session(study, load_settings(storage=storage))) as session:
         found = session.view.status()
     present(found, show_status, as_json=json)

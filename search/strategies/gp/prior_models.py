@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from search.curves import running_best
+from search.statistics.curves import running_best
 from search.strategies.gp import gaussian_process
 from search.strategies.gp.encoding import ABSENT, Array, Encoding
 from search.strategies.gp.evidence import Evidence

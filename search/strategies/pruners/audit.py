@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial, TrialState
 
-from search.intervals import wilson_interval
+from search.statistics.intervals import wilson_interval
 
 # The user attribute of an audited trial: the number of epochs after which it would have been stopped.
 AUDITED = "audited"

@@ -10,7 +10,7 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from objectives.base.seeds import derive_seed
-from search.curves import best_value
+from search.statistics.curves import best_value
 from search.strategies.pruners.audit import AUDITED, audited_trials, count_further_epochs
 from search.strategies.pruners.survivors import count_owed
 from storage import optuna_adapter

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
-from search.intervals import student
+from search.statistics.intervals import student
 from search.strategies.repeated.configurations import Repeated, group_trials
 from spaces import Scalar
 

@@ -9,11 +9,13 @@ import pytest
 from rich.console import Console
 
 from search.api.training import Progress
-from search.display.live_display import LiveTable, LogLines
+from search.display.live_display import LiveTable
+from search.display.log_lines import LogLines
 from search.strategies.pruners.audit import PruningAudit
 from search.study.spec import PolicyPeriod
 from search.study.status_types import BestTrial, Budget, Status, TrialCounts, WorkerState
 from search.study.trials import Trial, Trials
+from tests.search.display.screen import show_live
 
 ACTS, SHOWN = "\x1b]0;PWNED\x07\x1b[2J\u202e[red]", r"\x1b]0;PWNED\x07\x1b[2J\u202e[red]"
 RUNNING = Trial(
@@ -75,3 +77,57 @@ def test_parameters_that_do_not_fit_end_with_an_ellipsis() -> None:
         show(Progress(status=status, trials=Trials([running]), epochs=3))
     [line] = {line.rstrip() for line in screen.getvalue().splitlines() if "learning" in line}
     assert line.endswith("…")
+
+
+def make_progress(workers: int) -> Progress:
+    """A study of 8 epochs whose best trial, number 0, has ended, and one running trial for each worker."""
+    best = replace(
+        RUNNING, state="complete", value=0.8, accuracies=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8), params={"width": 64}
+    )
+    running = [
+        replace(RUNNING, number=number, value=0.46, accuracies=(0.1, 0.46), params={"learning_rate": 0.01, "width": 32})
+        for number in range(1, workers + 1)
+    ]
+    states = [
+        WorkerState(id=str(number), host="a-host-of-a-long-name", device="cuda:0", trial=number, epoch=1, beat_s=1.0)
+        for number in range(1, workers + 1)
+    ]
+    status = replace(
+        STATUS,
+        study="cifar-depth",
+        states=TrialCounts(complete=1, pruned=0, running=workers, waiting=0, fail=0),
+        best=BestTrial(trial=0, value=0.8, epoch=7, params={"width": 64}),
+        workers=tuple(states),
+    )
+    return Progress(status=status, trials=Trials([best, *running]), epochs=8)
+
+
+@pytest.mark.parametrize(
+    ("columns", "lines", "best", "running"),
+    [(80, 24, "▁▂▂▃▄▄▅▆▆▇██", "▁▅▅"), (200, 50, "▁▁▁▂▂▂▃▃▃▄▄▄▅▅▅▆▆▆▇▇▇███", "▁▁▁▅▅▅")],
+)
+def test_a_running_curve_stands_below_the_best_on_its_scales(columns: int, lines: int, best: str, running: str) -> None:
+    shown = show_live(make_progress(2), columns, lines)
+    headings, leader, first, second, *below = [line for line in shown if line]
+    place = headings.index("curve")
+    assert leader[place:].split()[0] == best
+    assert first[place:].split()[0] == running
+    assert (leader.split()[:3], first.split()[:2]) == (["0", "best", "8/8"], ["1", "2/8"])
+    assert ("━" in first) == (columns >= 100)
+    assert second.startswith("2")
+    assert below[0].startswith("trial   0  0.8000  8 epochs, complete")
+    assert below[1:] == ["cifar-depth: 1/9 trials (1 complete, 2 running)", "best 0.8000 (trial 0, epoch 8)"]
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(80, 24), (200, 50)])
+def test_nothing_wraps_and_the_counts_stay_in_sight_with_many_workers(columns: int, lines: int) -> None:
+    progress = make_progress(60)
+    status = replace(progress.status, study="a-long-name-" * 20)
+    shown = [line for line in show_live(replace(progress, status=status), columns, lines) if line]
+    assert len(shown) < lines
+    assert max(map(len, shown)) <= columns
+    assert shown[0].startswith("trial")
+    assert shown[-2].startswith("a-long-name-")
+    assert shown[-1].startswith("best 0.8000")
+    hidden = 60 - sum("2/8" in line for line in shown)
+    assert f"and {hidden} more running" in shown

@@ -9,7 +9,7 @@ import pytest
 from search.errors import UsageError
 from search.evaluation import racing
 from search.evaluation.racing import BEHIND, Excluded, Race, Standing
-from search.intervals import half_width, spread, student
+from search.statistics.intervals import half_width, spread, student
 
 STEP = 0.001
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.curves import best_value, find_best_epoch, running_best
+from search.statistics.curves import best_value, find_best_epoch, running_best
 
 NAN = float("nan")
 

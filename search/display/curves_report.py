@@ -1,0 +1,45 @@
+"""How `curves` shows a metric: as a table, or drawn with block characters."""
+
+from __future__ import annotations
+
+from shutil import get_terminal_size
+
+from search.display.blocks import draw_area, find_bounds
+from search.display.output import print_table, say
+from search.report.curves import StudyCurves, TrialCurve
+
+HEIGHT = 4
+MARGIN = 11
+"""Characters left of a drawing, for its scale."""
+WIDEST = 100
+
+
+def show_curves(curves: StudyCurves) -> None:
+    """Print the metric as a table, epochs down and trials across."""
+    say(f"{curves.metric} of study {curves.study}")
+    headings = ("epoch", *(f"trial {each.trial}" for each in curves.trials))
+    print_table(headings, [(epoch + 1, *_row(curves, epoch)) for epoch in range(curves.longest)])
+
+
+def show_drawing(curves: StudyCurves) -> None:
+    """Print each trial's curve, drawn on the same scales."""
+    say(f"{curves.metric} of study {curves.study}, over {curves.epochs} epochs")
+    for each in curves.trials:
+        for line in draw_trial(each, curves, get_terminal_size().columns):
+            say(line)
+
+
+def draw_trial(each: TrialCurve, curves: StudyCurves, columns: int) -> list[str]:
+    """Return the lines of one trial's drawing, in a terminal of so many columns."""
+    low, high = bounds = find_bounds(*(other.values for other in curves.trials))
+    width = max(8, min(WIDEST, columns - MARGIN))
+    rows = draw_area(each.values, bounds, length=curves.epochs, width=width, height=HEIGHT)
+    scale = [f"{high:.4g}", *[""] * (HEIGHT - 2), f"{low:.4g}"]
+    lowest, highest = find_bounds(each.values)
+    title = f"trial {each.trial} ({each.state}): {len(each.values)} epochs, from {lowest:.4g} to {highest:.4g}"
+    return [title, *(f"{text:>{MARGIN - 1}} {row}".rstrip() for text, row in zip(scale, rows, strict=True))]
+
+
+def _row(curves: StudyCurves, epoch: int) -> list[str]:
+    values = [each.values[epoch] if epoch < len(each.values) else None for each in curves.trials]
+    return ["" if value is None else f"{value:.4g}" for value in values]

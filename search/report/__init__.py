@@ -1,0 +1,1 @@
+"""What is made of a finished or running study: plots."""

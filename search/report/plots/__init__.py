@@ -1,0 +1,1 @@
+"""Plots of a study, drawn with plotly; a new one is one entry of `registry.PLOTS`."""

@@ -1,0 +1,77 @@
+"""Figures as files: HTML that opens without a network, plotly's JSON, and pictures where a browser is at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from search.errors import SearchError, UsageError
+from storage.files import write_file
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+PICTURES = (".png", ".svg", ".pdf")
+SUFFIXES = (".html", ".json", *PICTURES)
+CONFIG = {"responsive": True, "displaylogo": False}
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+html, body {{ height: 100%; margin: 0; }}
+main {{ height: 100%; min-height: 420px; min-width: {width}px; }}
+main > div {{ height: 100%; }}
+</style>
+</head>
+<body><main>{body}</main></body>
+</html>
+"""
+
+
+def check_suffix(path: Path) -> None:
+    """Raise `UsageError` unless a figure can be written to a file of this name."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"a plot is written to a file that ends in {', '.join(SUFFIXES)}, but got {path}")
+
+
+def write_figure(figure: go.Figure, path: Path) -> None:
+    """Write a figure; the file's ending says how.
+
+    Raises:
+        UsageError: the ending is none of those known.
+        SearchError: the file cannot be written, or a picture needs what is not installed.
+    """
+    check_suffix(path)
+    suffix = path.suffix.lower()
+    if suffix in PICTURES:
+        content = _render(figure, suffix.removeprefix("."))
+    elif suffix == ".html":
+        content = _write_page(figure).encode()
+    else:
+        content = figure.to_json().encode()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, content)
+    except OSError as error:
+        raise SearchError(f"{path} cannot be written ({error.strerror}); name another file with -o") from None
+
+
+def _write_page(figure: go.Figure) -> str:
+    """Return a page with plotly's code in it; it fills the window, and scrolls one too narrow for its panels."""
+    body = figure.to_html(include_plotlyjs=True, full_html=False, config=CONFIG, default_height="100%", div_id="plot")
+    title = (figure.layout.title.text or "").partition("<br>")[0]  # escaped where it was made
+    return PAGE.format(title=title, width=(figure.layout.meta or {}).get("least_width", 0), body=body)
+
+
+def _render(figure: go.Figure, form: str) -> bytes:
+    try:
+        content: bytes = figure.to_image(format=form, width=1000, height=600, scale=2)
+    except Exception as error:  # kaleido and the browser that it starts raise many types
+        raise SearchError(
+            f"a {form} picture needs kaleido and a Chrome or Chromium browser (`pip install kaleido`): "
+            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}; or write a .html file"
+        ) from None
+    return content
