@@ -15,6 +15,7 @@ from search.api.datasets import DataFolder, PreparedDataSet
 from search.api.doctor import Finding
 from search.api.rate_range import RateRanges
 from search.api.space import ObjectiveRow, SpaceDescription
+from search.api.studies import Enqueued
 from search.evaluation.results.confirmation import ConfirmedCandidate, SelectionOptimism
 from search.evaluation.results.score import Score
 from search.evaluation.results.variants import MeasuredVariants
@@ -29,6 +30,7 @@ DOCUMENTS: dict[str, Any] = {
     "search status --watch": Status,
     "search curves": StudyCurves,
     "search list": tuple[Status, ...],
+    "search try": Enqueued,
     "search final": Score,
     "search final --measure": MeasuredVariants,
     "search space --study NAME": SpaceDescription,

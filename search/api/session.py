@@ -73,7 +73,7 @@ class Session:
             record = studies.get(self.database.engine, self.record.name)
             create.check_not_moved(record)
             create.check_policy(self.database, record, request, self.plan)
-            create.raise_budget(self.database, record, request)
+            create.raise_budget(self.database, record, request, self.plan)
         return self.plan
 
     def trials(self) -> Trials:

@@ -35,6 +35,8 @@ class Study(OpenStudy):
         validation_fraction: float | None = None,
         group_by: str | None = None,
         sampler: str | None = None,
+        points: int | None = None,
+        repeats: int | None = None,
         pruner: str | None = None,
         audit: float | None = None,
         experience: str | None = None,
@@ -54,6 +56,8 @@ class Study(OpenStudy):
             train_examples, validation_fraction: How many images to train on, and the share held back for validation.
             group_by: `folder` keeps the images of each `<class>/<group>/` on one side of the split.
             sampler, pruner: Names from docs/reference/samplers-and-pruners.md. Default: the search policy's.
+            points: How many values of each range `sampler="grid"` tries.
+            repeats: Trials of each configuration, which differ by seed; its value is their mean. Default: 1.
             audit: Share of the stopped trials that are trained to the end, from 0 to 1.
             experience: Earlier studies to learn from: `all` (the default), `shipped`, `none`, or `NAME,NAME`.
             overrides: Changes of the space: `{"width": "16:512", "optimizer": "nesterov,adamw", "dropout": 0.1}`.
@@ -80,6 +84,8 @@ class Study(OpenStudy):
             validation_fraction=validation_fraction,
             group_by=group_by,
             sampler=sampler,
+            points=points,
+            repeats=repeats,
             pruner=pruner,
             audit=audit,
             experience=experience,
@@ -147,6 +153,22 @@ class Study(OpenStudy):
             study=self.name, objective=session.objective, trials=trials, budget=budget, timeout=timeout
         )
         return training.run_here(session, request, change(session.settings, device=device, workers=workers), progress)
+
+    def try_(self, *configurations: Mapping[str, object]) -> tuple[int, ...]:
+        """Let the study train these configurations next, within its budget; return the numbers of their trials.
+
+        Args:
+            configurations: Parameters by name, such as `{"depth": 3, "optimizer": "adamw"}`; what one leaves open, the
+                sampler chooses.
+
+        Raises:
+            SpaceError: A value is not in the study's space; nothing is added.
+            UsageError: There is none, or the study trains a grid.
+        """
+        from search.api.studies import enqueue
+
+        given = [{name: str(value) for name, value in each.items()} for each in configurations]
+        return tuple(one.trial for one in enqueue(self._opened(), given).trials)
 
     def stop(self) -> None:
         """Tell the study's workers, on every machine, to end after their present step."""

@@ -9,6 +9,7 @@ from objectives.base.plurals import count_noun
 from search.api import training
 from search.api.session import Session, create_session, open_session, resume_session
 from search.connection import describe_storage
+from search.display.comparison_report import show_comparison
 from search.display.live_display import LiveTable
 from search.display.log_lines import LogLines, format_duration
 from search.display.output import Decoding, err, format_configuration, note, out, print_document, say
@@ -81,7 +82,8 @@ def announce(
     devices = ", ".join(dict.fromkeys(job.device for job in jobs))
     begun = f"; so far {status.progress}" if status.states.finished else ""
     end = "" if seconds is None else f"; ends after {format_duration(seconds)}"
-    note(f"study {status.study}: {describe_plan(plan.spec.pruner, status.budget, plan.spec.epochs)}{begun}{end}")
+    planned = describe_plan(plan.spec.pruner, status.budget, plan.spec.epochs, plan.spec.repeats)
+    note(f"study {status.study}: {planned}{begun}{end}")
     note(
         f"training on {len(plan.split.train)} + {len(plan.split.validation)} images of {plan.prepared.name}; starting "
         f"{count_noun(len(jobs), 'worker')} on {devices}"
@@ -91,15 +93,16 @@ def announce(
         note(f"learning from {count_noun(len(earlier), 'earlier study', 'earlier studies')}: {', '.join(earlier)}")
 
 
-def describe_plan(pruner: str, budget: Budget, epochs: int) -> str:
+def describe_plan(pruner: str, budget: Budget, epochs: int, repeats: int = 1) -> str:
     """Return what a study will do with its budget, as far as that can be told before it has begun.
 
-    epochs: of a full training.
+    epochs: of a full training. repeats: trials of each configuration.
     """
-    foresee = find_pruner(pruner).choose_foresight(budget.trials)
+    foresee = find_pruner(pruner).choose_foresight(budget.trials, repeats)
     trials = expect_trials(foresee, budget.trials, budget.epochs, epochs)
     expected = foresee(trials, epochs)
-    each = f"{count_noun(trials, 'trial')} of up to {count_noun(epochs, 'epoch')}"
+    shared = f" ({count_noun(-(-trials // repeats), 'configuration')} x {repeats} repeats)" if repeats > 1 else ""
+    each = f"{count_noun(trials, 'trial')}{shared} of up to {count_noun(epochs, 'epoch')}"
     if trials == budget.trials or budget.epochs is None:
         about = expected.full_trainings
         plan = f"{each}: about {_count_trainings(round(about) if about >= 2 else about)}"
@@ -127,7 +130,11 @@ def conclude(status: Status, epochs: int) -> None:
         say("no trial has completed yet")
         return
     when = "" if best.epoch is None else f", epoch {best.epoch + 1}"
-    say(f"best validation accuracy {best.value:.4f} (trial {best.trial}{when})")
+    if status.comparison is not None:
+        show_comparison(status.comparison)
+    repeated = status.comparison is not None and status.comparison.repeats > 1
+    which = f"mean of the repeats of trial {best.trial}" if repeated else f"trial {best.trial}{when}"
+    say(f"best validation accuracy {best.value:.4f} ({which})")
     for line in format_configuration(best.params):
         say(line)
     say(f"next: {format_command('final', '--study', status.study)}")

@@ -1,11 +1,13 @@
-"""How `status` and `list` show studies."""
+"""How `status` and `list` show studies, and `try` what one will train next."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from objectives.base.plurals import count_noun
-from search.display.log_lines import format_counts
+from search.api.studies import Enqueued
+from search.display.comparison_report import show_comparison
+from search.display.log_lines import format_counts, format_parameters
 from search.display.output import format_configuration, print_table, say
 from search.strategies.pruners.audit import PruningAudit
 from search.study.spec import PolicyPeriod
@@ -16,6 +18,16 @@ def show_status(status: Status) -> None:
     """Print a study's state."""
     for text in format_status(status):
         say(text)
+    if status.comparison is not None:
+        show_comparison(status.comparison)
+
+
+def show_enqueued(found: Enqueued) -> None:
+    """Print the trials that wait, and what they cost."""
+    for one in found.trials:
+        say(f"study {found.study}: trial {one.trial} waits: {format_parameters(one.params)}")
+    each = "a trial" if found.repeats == 1 else f"{found.repeats} trials"
+    say(f"they begin before any that the sampler proposes, and each is {each} of the study's budget")
 
 
 def show_studies(found: Sequence[Status]) -> None:

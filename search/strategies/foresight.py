@@ -121,6 +121,16 @@ def foresee_median(trials: int, epochs: int, startup: int) -> Foresight:
     return Foresight(full_trainings=complete + stopped, complete=complete)
 
 
+def repeat_foresight(foresee: Foresee, repeats: int) -> Foresee:
+    """Return what is expected if each configuration has several trials, which train and complete alike."""
+
+    def foresee_repeats(trials: int, epochs: int) -> Foresight:
+        one = foresee(-(-trials // repeats), epochs)
+        return Foresight(full_trainings=repeats * one.full_trainings, complete=repeats * one.complete)
+
+    return foresee if repeats == 1 else foresee_repeats
+
+
 def expect_trials(foresee: Foresee, trials: int | None, epoch_budget: int | None, epochs: int) -> int:
     """Return about how many trials a plan has: its number of them, or the fewest that train its budget of epochs.
 

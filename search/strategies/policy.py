@@ -21,6 +21,7 @@ from search.strategies.registry import (
     find_pruner,
     find_sampler,
 )
+from search.strategies.repeated.strategies import ConfigurationPruner, ConfigurationSampler
 from spaces import Space
 
 
@@ -53,8 +54,11 @@ def build_strategies(
         UsageError: there is no sampler or no pruner of that name.
     """
     sampler_entry, pruner_entry = find_sampler(sampler), find_pruner(pruner)
-    guaranteed = CompletionGuarantee(pruner_entry.build(setting), setting.epochs, setting.trials)
-    return sampler_entry.build(setting), AuditedPruner(guaranteed, audit, setting.seed)
+    guaranteed = CompletionGuarantee(pruner_entry.build(setting), setting.epochs, setting.configurations)
+    built, audited = sampler_entry.build(setting), AuditedPruner(guaranteed, audit, setting.seed)
+    if setting.repeats == 1 and not sampler_entry.trains_grid:
+        return built, audited
+    return ConfigurationSampler(built), ConfigurationPruner(audited)
 
 
 def describe_policy(sampler: str, pruner: str) -> str:
@@ -66,4 +70,5 @@ def propose_starting_points(sampler: BaseSampler) -> list[dict[str, Any]]:
     """Return the parameters of a study's first trials; empty unless the sampler learns from earlier studies."""
     from search.strategies.samplers.curves import CurvesSampler  # takes long, and who has a sampler has imported it
 
+    sampler = sampler.sampler if isinstance(sampler, ConfigurationSampler) else sampler
     return sampler.starting_points if isinstance(sampler, CurvesSampler) else []

@@ -7,7 +7,7 @@ when they are called, so that reading the registry is cheap.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,36 +23,20 @@ from search.strategies.foresight import (
     foresee_rank,
     foresee_rank_unplanned,
     foresee_rungs,
+    repeat_foresight,
 )
+from search.strategies.setting import StrategySetting as StrategySetting
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
 
-    from search.strategies.gp.prior_study import PriorStudy
-    from spaces import Space
 
 E = TypeVar("E")
 
 # Optuna's defaults: random trials before TPE fits its densities, completed trials before the median pruner stops any.
 TPE_STARTUP_TRIALS = 10
 MEDIAN_STARTUP_TRIALS = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class StrategySetting:
-    """What a study gives its sampler and its pruner."""
-
-    space: Space
-    epochs: int
-    """Epochs of a full training, 1 or more."""
-    seed: int
-    trials: int | None = None
-    """Trials of the plan; None if the plan has no number of trials."""
-    experience: Sequence[PriorStudy] = ()
-    """Earlier studies, oldest first."""
-    first_step: int = 0
-    """The step under which trials report their first epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +53,8 @@ class SamplerEntry:
     """Whether its proposals depend on `StrategySetting.experience`."""
     avoids_repeats: bool = False
     """Whether it repeats a configuration only when the space has no other."""
+    trains_grid: bool = False
+    """Whether it proposes every configuration of a grid once, and no other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,12 +73,13 @@ class PrunerEntry:
     version: int = 1
     """Raised whenever the pruner stops other trials than before; studies of another version are refused."""
 
-    def choose_foresight(self, trials: int | None) -> Foresee:
+    def choose_foresight(self, trials: int | None, repeats: int = 1) -> Foresee:
         """Return the function that foresees a plan.
 
-        trials: of the plan; None if it has no number of them.
+        trials: of the plan; None if it has no number of them. repeats: of each configuration.
         """
-        return self.foresee if trials is not None or self.foresee_unplanned is None else self.foresee_unplanned
+        foresee = self.foresee if trials is not None or self.foresee_unplanned is None else self.foresee_unplanned
+        return repeat_foresight(foresee, repeats)
 
 
 def _curves(setting: StrategySetting) -> BaseSampler:
@@ -127,10 +114,16 @@ def _qmc(setting: StrategySetting) -> BaseSampler:
         return QMCSampler(seed=setting.seed % 2**32, scramble=True, warn_independent_sampling=False)
 
 
+def _grid(setting: StrategySetting) -> BaseSampler:
+    from search.strategies.samplers.grid import GridSampler
+
+    return GridSampler(setting.space, setting.points)
+
+
 def _rank(setting: StrategySetting) -> BasePruner:
     from search.strategies.pruners.rank import RankPruner
 
-    return RankPruner(setting.space, setting.epochs, trials=setting.trials, first_step=setting.first_step)
+    return RankPruner(setting.space, setting.epochs, trials=setting.configurations, first_step=setting.first_step)
 
 
 def _halving(setting: StrategySetting) -> BasePruner:
@@ -174,6 +167,11 @@ SAMPLERS: dict[str, SamplerEntry] = {
     ),
     "random": SamplerEntry(build=_random, description="independent random draws: a baseline for comparison"),
     "qmc": SamplerEntry(build=_qmc, description="a scrambled Sobol sequence: covers a small space evenly"),
+    "grid": SamplerEntry(
+        build=_grid,
+        description="every configuration once; `--points 5` cuts each range into five values",
+        trains_grid=True,
+    ),
 }
 
 PRUNERS: dict[str, PrunerEntry] = {

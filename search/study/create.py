@@ -10,6 +10,7 @@ from objectives.data.files.decoded import Progress
 from search.errors import UsageError
 from search.settings import Settings
 from search.strategies import plan_warnings, policy
+from search.strategies.budgets import check_trials, choose_trials
 from search.strategies.foresight import expect_trials
 from search.strategies.registry import find_pruner
 from search.study import prior_studies, source_networks
@@ -80,15 +81,15 @@ def resume_study(
     check_policy(database, record, request, plan)
     prior_studies.check_unchanged(database.engine, record, request.experience)
     source_networks.fetch_sources(database.engine, record.name, plan.spec, plan.found.objective, settings.data)
-    raise_budget(database, record, request)
+    raise_budget(database, record, request, plan)
     return studies.get(database.engine, record.name), plan
 
 
 def choose_budget(request: StudyRequest, plan: ResolvedStudy) -> NewBudget:
     """Return the budget of a new study: what the request sets, else the objective's number of trials."""
-    epochs = request.count_epoch_budget(plan.spec.epochs)
-    trials = request.trials if request.trials or epochs else plan.found.objective.trials
-    foresee = find_pruner(plan.spec.pruner).choose_foresight(trials)
+    epochs, objective = request.count_epoch_budget(plan.spec.epochs), plan.found.objective
+    trials = choose_trials(plan.spec, objective.space, request.trials, None if epochs else objective.trials)
+    foresee = find_pruner(plan.spec.pruner).choose_foresight(trials, plan.spec.repeats)
     return NewBudget(trials=trials, epochs=epochs, expected=expect_trials(foresee, trials, epochs, plan.spec.epochs))
 
 
@@ -113,12 +114,14 @@ def check_policy(database: Database, record: StudyRecord, request: StudyRequest,
         stored.check_policy(record.name, plan.spec.policy)
 
 
-def raise_budget(database: Database, record: StudyRecord, request: StudyRequest) -> None:
+def raise_budget(database: Database, record: StudyRecord, request: StudyRequest, plan: ResolvedStudy) -> None:
     """Let the study have the request's trials or epochs; what the request leaves open stays.
 
     Raises:
-        UsageError: it has a larger budget already.
+        UsageError: it has a larger budget already, or cannot have such a number of trials.
     """
+    if request.trials is not None:
+        check_trials(plan.spec, plan.found.objective.space, request.trials)
     epoch_budget = request.count_epoch_budget(StudySpec.from_json(record.spec).epochs)
     for before, asked, what in (
         (record.trials, request.trials, "trials"),
@@ -153,13 +156,17 @@ def propose_starting_points(database: Database, plan: ResolvedStudy, trials: int
     """
     setting = prior_studies.build_setting(database.engine, plan, trials)
     sampler, _ = policy.build_strategies(plan.spec.sampler, plan.spec.pruner, setting)
-    return policy.propose_starting_points(sampler)[: int(trials * STARTING_SHARE)]
+    return policy.propose_starting_points(sampler)[: int(trials / plan.spec.repeats * STARTING_SHARE)]
 
 
 def warn_about_plan(plan: ResolvedStudy, trials: int, settings: Settings) -> list[str]:
     """Return a sentence for each part of a study's plan that cannot work here or with about this number of trials."""
     warnings = plan_warnings.warn_about_plan(
-        plan.spec.sampler, plan.spec.pruner, plan.found.objective.space, trials=trials, epochs=plan.spec.epochs
+        plan.spec.sampler,
+        plan.spec.pruner,
+        plan.found.objective.space,
+        trials=-(-trials // plan.spec.repeats),
+        epochs=plan.spec.epochs,
     )
     missing = find_missing_test_folder(plan.spec.dataset, settings.data, settings.cache)
     if missing is not None:

@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from objectives.data.files.decoded import Progress
 from search.settings import Settings
+from search.strategies.budgets import share_slots
 from search.strategies.gp.prior_study import FEWEST_TRIALS
 from search.study import create, prior_studies
 from search.study.compatibility import Compatibility
@@ -49,7 +50,8 @@ def fork_study(
     finished = _read_finished_trials(database, old)
     differences = stored.differences_of_trials(plan.spec)
     space = plan.found.objective.space
-    carried = [] if differences else _select_copies(finished, old, stored, space)
+    shared = share_slots(plan.spec).are_shared
+    carried = [] if differences or shared else _select_copies(finished, old, stored, space)
     experience = prior_studies.choose_prior_studies(
         database.engine, space, request.experience, parent=old, carried=bool(carried)
     )
@@ -67,7 +69,7 @@ def fork_study(
     made = studies.get(database.engine, request.fork)
     notes = [
         *plan.notes,
-        *_describe_fork(old, stored, plan, len(finished), len(carried), differences),
+        *_describe_fork(old, stored, plan, len(finished), None if shared else len(carried), differences),
         *create.warn_about_plan(plan, len(carried) + budget.expected, settings),
     ]
     return made, replace(plan, notes=notes)
@@ -123,10 +125,13 @@ def _describe_fork(
     stored: StudySpec,
     plan: ResolvedStudy,
     finished: int,
-    carried: int,
+    carried: int | None,
     differences: Sequence[str],
 ) -> list[str]:
-    """Return sentences about what became of the old study's trials."""
+    """Return sentences about what became of the old study's trials.
+
+    carried: None if the new study trains every configuration itself, as a grid and repeats do.
+    """
     learns = old.uuid in (plan.spec.experience or {})
     use = "the new study only learns from them" if learns else "the new study does not learn from them either"
     if differences:
@@ -134,6 +139,11 @@ def _describe_fork(
         return [
             f"no trial of study {old.name!r} is carried over, because the same parameters are another training now "
             f"({why}); {use}"
+        ]
+    if carried is None:
+        return [
+            f"no trial of study {old.name!r} is carried over, because with --sampler grid or --repeats the new study "
+            f"trains every configuration itself; {use}"
         ]
     if not carried:
         return [f"none of the {finished} finished trials of study {old.name!r} fits the new space; {use}"]

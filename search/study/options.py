@@ -26,8 +26,7 @@ from search.strategies.registry import (
     find_sampler,
 )
 
-# Counts and seconds alike: what fits the storage's columns.
-LARGEST = 2**31 - 1
+LARGEST = 2**31 - 1  # counts and seconds alike: what fits the storage's columns
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 """The units of time that `--budget` knows."""
@@ -111,6 +110,11 @@ def _check_share(flag: str, value: float) -> None:
         raise UsageError(f"{flag} is a share from 0 to 1, but got {value}; leave it out for the default")
 
 
+def _check_at_most_thousand(flag: str, value: float) -> None:
+    if not 1 <= value <= 1000:
+        raise UsageError(f"{flag} must be from 1 to 1000, but got {value}; leave it out for the default")
+
+
 def _check_fraction(flag: str, value: float) -> None:
     if not 0 < value < 1:
         raise UsageError(
@@ -119,8 +123,7 @@ def _check_fraction(flag: str, value: float) -> None:
         )
 
 
-GROUPINGS = ("folder",)
-"""What the images of one group have in common."""
+GROUPINGS = ("folder",)  # what the images of one group have in common
 
 
 def _check_grouping(flag: str, value: str) -> None:
@@ -195,6 +198,24 @@ class StudyOptions(Generic[Unset]):
             metavar="NAME",
             default=lambda objective: DEFAULT_PRUNER,
             check=lambda flag, value: find_pruner(value),
+        )
+    )
+    points: int | Unset | None = keep(
+        Option(
+            help="Values of each range that --sampler grid tries, at equal distances or ratios; one is the middle.",
+            metavar="K",
+            default=lambda objective: None,
+            check=_check_at_most_thousand,
+        )
+    )
+    repeats: int | Unset = keep(
+        Option(
+            help="Trials of each configuration, which differ by seed; its value is their mean. Default: 1.",
+            metavar="R",
+            default=lambda objective: 1,
+            check=_check_at_most_thousand,
+            changes_trials=True,
+            before=1,
         )
     )
     audit: float | Unset = keep(

@@ -18,6 +18,7 @@ from objectives.data.splits.split import Split
 from objectives.discovery import FoundObjective, find_objective
 from search.errors import NothingToDo, UsageError
 from search.settings import Settings
+from search.strategies.budgets import check_grid
 from search.strategies.policy import describe_policy
 from search.study import objective_files
 from search.study.options import Effort, StudyOptions, check_positive, parse_budget
@@ -192,6 +193,7 @@ def resolve_with_objective(
     objective = override_objective(found.objective, request.overrides or ())
     found = replace(found, objective=objective)
     options = request.resolve(objective)
+    check_grid(options, objective.space)
     if validation_folder is not False and request.validation_fraction is not None:
         _refuse_both(request.validation_fraction, find_validation(objective.data, settings.data, settings.cache))
     prepared = prepare(

@@ -127,6 +127,8 @@ def build_setting(engine: Engine, plan: ResolvedStudy, trials: int | None) -> St
         seed=plan.spec.seed,
         trials=trials,
         experience=load_prior_studies(engine, plan.spec),
+        repeats=plan.spec.repeats,
+        points=plan.spec.points,
     )
 
 

@@ -12,7 +12,11 @@ from objectives.base.plurals import count_noun
 from search.errors import UsageError
 from search.evaluation.results.stored import read_score
 from search.statistics.curves import find_best_epoch
+from search.strategies.budgets import share_slots
 from search.strategies.pruners.audit import summarize_audit
+from search.strategies.repeated.comparison import compare_configurations
+from search.strategies.repeated.configurations import rank_configurations
+from search.strategies.repeated.view import merge_all
 from search.study.spec import StudySpec
 from search.study.status_types import (
     BestTrial,
@@ -86,7 +90,8 @@ class StudyView:
             control=self.record.control,
             stop_reason=self.record.reason,
             errors=recent_errors(trials),
-            pruning=summarize_audit(trials),
+            pruning=summarize_audit(merge_all(trials)),
+            comparison=compare_configurations(trials) if share_slots(self.spec).are_shared else None,
             policies=StudySpec.from_json(self.record.spec).policy_periods,
             faults=dict(Counter(fault.kind for trial in trials for fault in read_faults(trial))),
             diagnoses=recent_diagnoses(trials),
@@ -134,14 +139,19 @@ def read_budget(database: Database, record: StudyRecord) -> Budget:
     return measure_budget(record, study.get_trials(deepcopy=False))
 
 
-def rank_completed(trials: list[FrozenTrial]) -> list[FrozenTrial]:
+def rank_trials(trials: list[FrozenTrial]) -> list[FrozenTrial]:
     """Return the completed trials, the highest value first; of equal values, the earlier trial first."""
     completed = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     return sorted(completed, key=lambda trial: (-(trial.value or 0.0), trial.number))
 
 
+def rank_completed(trials: list[FrozenTrial]) -> list[FrozenTrial]:
+    """Return the first trial of each configuration that is complete in all repeats, the highest mean first."""
+    return [configuration.first for configuration in rank_configurations(trials)]
+
+
 def best_trial(trials: list[FrozenTrial]) -> FrozenTrial | None:
-    """Return the completed trial with the highest value; None if no trial has completed."""
+    """Return the first trial of the completed configuration with the highest mean; None if none has completed."""
     return next(iter(rank_completed(trials)), None)
 
 
@@ -152,10 +162,11 @@ def best_epoch(trial: FrozenTrial) -> int | None:
 
 def describe_best(trials: list[FrozenTrial]) -> BestTrial | None:
     """Return the best trial; None if no trial has completed."""
-    best = best_trial(trials)
-    if best is None:
+    ranked = rank_configurations(trials)
+    if not ranked:
         return None
-    return BestTrial(trial=best.number, value=best.value or 0.0, epoch=best_epoch(best), params=dict(best.params))
+    best, mean = ranked[0].first, ranked[0].mean or 0.0
+    return BestTrial(trial=best.number, value=mean, epoch=best_epoch(best), params=dict(best.params))
 
 
 def recent_errors(trials: list[FrozenTrial]) -> tuple[TrialError, ...]:

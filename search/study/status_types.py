@@ -9,6 +9,7 @@ from objectives.base.plurals import count_noun
 from objectives.diagnosis.faults import Fault
 from search.evaluation.results.score import Score
 from search.strategies.pruners.audit import PruningAudit
+from search.strategies.repeated.comparison import Comparison
 from search.study.spec import PolicyPeriod
 from spaces import Scalar
 
@@ -43,11 +44,11 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class BestTrial:
-    """The completed trial with the highest value."""
+    """The completed trial with the highest value; with --repeats, the first trial of the best configuration."""
 
     trial: int
     value: float
-    """Validation accuracy at the trial's best epoch."""
+    """Validation accuracy at the trial's best epoch; with --repeats, the mean over the configuration's trials."""
     epoch: int | None
     """That epoch, counted from 0; None if the trial has no curve."""
     params: Mapping[str, Scalar]
@@ -112,6 +113,8 @@ class Status:
     pruning: PruningAudit
     policies: tuple[PolicyPeriod, ...]
     """What chose and stopped the trials: one search policy, unless `search study upgrade` changed it."""
+    comparison: Comparison | None = None
+    """The configurations compared, in a study with --repeats or --sampler grid; None in any other."""
     faults: Mapping[str, int] = field(default_factory=dict)
     """How many trials did not learn, by the fault inside their networks: `vanishing`, `rate too high`, ..."""
     diagnoses: tuple[TrialDiagnosis, ...] = ()

@@ -16,6 +16,7 @@ from objectives.diagnosis.faults import Fault
 from objectives.diagnosis.records import NetworkRecord
 from search.errors import SearchError
 from search.statistics.curves import find_best_epoch
+from search.strategies.repeated.configurations import get_configuration, get_repeat
 from spaces import Scalar
 
 State = Literal["complete", "pruned", "running", "waiting", "fail"]
@@ -42,6 +43,10 @@ class Trial:
     """What went wrong, in a sentence, if it failed, diverged or ran out of memory."""
     seed: int | None
     """What its random numbers derive from; None until a worker has begun it."""
+    configuration: int
+    """The number of the first trial with its configuration; its own in a study without --repeats."""
+    repeat: int
+    """Which trial of its configuration it is, counted from 0."""
     started: datetime | None
     ended: datetime | None
     diagnosis: tuple[Fault, ...] = ()
@@ -81,6 +86,8 @@ def describe_trial(trial: FrozenTrial) -> Trial:
         reason=notes.get("reason"),
         error=notes.get("error"),
         seed=notes.get("seed"),
+        configuration=get_configuration(trial),
+        repeat=get_repeat(trial),
         started=trial.datetime_start,
         ended=trial.datetime_complete,
         diagnosis=read_faults(trial),
@@ -144,7 +151,7 @@ class Trials(Sequence[Trial]):
         return _pandas().DataFrame(rows)
 
 
-_COLUMNS = ("number", "state", "value", "epoch", "reason", "seed", "seconds")
+_COLUMNS = ("number", "configuration", "repeat", "state", "value", "epoch", "reason", "seed", "seconds")
 
 
 @dataclass(frozen=True, kw_only=True)

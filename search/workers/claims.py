@@ -9,12 +9,15 @@ import optuna
 from optuna.trial import TrialState
 from sqlalchemy import Row
 
+from search.strategies.repeated.configurations import list_missing
 from storage.connecting.statements import Question
 from storage.database import Database
 from storage.errors import NoSlot
 from storage.leasing import leases
+from storage.leasing import repeats as repeats_
 from storage.leasing.fencing import LeaseFence
 from storage.leasing.leases import Lease
+from storage.leasing.repeats import NOT_SHARED, SharedSlots
 from storage.leasing.starting import claim_trial
 from storage.optuna_adapter import attach_trial, get_study_id
 
@@ -33,7 +36,14 @@ class TrialClaimer:
     """Claims trials of one study for one worker, one at a time. Its calls may be repeated after an outage."""
 
     def __init__(
-        self, database: Database, study: optuna.Study, fence: LeaseFence, *, worker: str, lease_seconds: float
+        self,
+        database: Database,
+        study: optuna.Study,
+        fence: LeaseFence,
+        *,
+        worker: str,
+        lease_seconds: float,
+        shared: SharedSlots = NOT_SHARED,
     ) -> None:
         self._engine = database.engine
         self._history = database.history
@@ -41,13 +51,16 @@ class TrialClaimer:
         self._fence = fence
         self._worker = worker
         self._lease_seconds = lease_seconds
+        self._shared = shared
 
     def claim(self) -> ClaimedTrial | None:
-        """Claim a trial: one that was interrupted, else a new one if the budget has a slot left.
+        """Claim a trial: one that was interrupted, else a missing repeat, else a new one if the budget has a slot left.
 
         Returns:
             The trial; None if every slot is claimed, or if the study was stopped.
         """
+        if self._shared.are_shared:
+            return self._find_held() or self._take_over_interrupted() or self._start_repeat() or self._start_new()
         return self._find_held() or self._claim_next()
 
     def release(self) -> None:
@@ -60,9 +73,7 @@ class TrialClaimer:
     def _find_held(self) -> ClaimedTrial | None:
         """Return the trial that is held already: the storage became unreachable just after it was claimed."""
         lease = self._fence.lease
-        if lease is None:
-            return None
-        return ClaimedTrial(trial=attach_trial(self._study, lease.trial_id), lease=lease, news=False)
+        return None if lease is None else self._hold(lease)
 
     def _claim_next(self) -> ClaimedTrial | None:
         """Take over a trial that another worker began, which keeps its parameters and its seed; else start one."""
@@ -82,10 +93,29 @@ class TrialClaimer:
                     trial = attach_trial(self._study, lease.trial_id)
                 return ClaimedTrial(trial=trial, lease=lease, news=True)
             enqueued = history.list_trials((TrialState.WAITING,))
-        return self._start_enqueued() if enqueued else None
+        return self._start_new() if enqueued else None
 
-    def _start_enqueued(self) -> ClaimedTrial | None:
-        """Start an enqueued trial: RUNNING, its slot of the budget and its lease are one commit."""
+    def _take_over_interrupted(self) -> ClaimedTrial | None:
+        """Take over a trial that another worker began: it keeps its number, its parameters and its seed."""
+        study_id = get_study_id(self._study)
+        lease = leases.take_over(self._engine, study_id, self._worker, self._lease_seconds)
+        return None if lease is None else self._hold(lease)
+
+    def _start_repeat(self) -> ClaimedTrial | None:
+        """Start the first missing repeat of a configuration; those of one that was stopped are stored as PRUNED."""
+        study_id, repeats = get_study_id(self._study), self._shared.repeats
+        trials = self._study.get_trials(deepcopy=False)
+        for missing in list_missing(trials, repeats, keeps_failed=self._shared.keeps_failed):
+            lease = repeats_.start_repeat(
+                self._engine, study_id, missing, repeats, worker=self._worker, seconds=self._lease_seconds
+            )
+            if lease is not None:
+                return self._hold(lease)
+            repeats_.skip_repeat(self._engine, study_id, missing, repeats)
+        return None
+
+    def _start_new(self) -> ClaimedTrial | None:
+        """Start an enqueued trial, else a new one: RUNNING, its slot of the budget and its lease are one commit."""
         try:
             with self._fence.claiming():
                 trial = self._study.ask()
@@ -93,3 +123,7 @@ class TrialClaimer:
             return None
         assert self._fence.lease is not None
         return ClaimedTrial(trial=trial, lease=self._fence.lease, news=False)
+
+    def _hold(self, lease: Lease) -> ClaimedTrial:
+        self._fence.lease = lease
+        return ClaimedTrial(trial=attach_trial(self._study, lease.trial_id), lease=lease, news=False)

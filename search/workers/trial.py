@@ -17,7 +17,6 @@ from torch import nn
 
 from objectives.base.device import describe_device, is_broken
 from objectives.base.errors import Diverged, OutOfMemory, StopTraining
-from objectives.base.seeds import derive_seed
 from objectives.core.objective import Objective
 from objectives.core.reports import read_metrics
 from objectives.core.run import train
@@ -29,7 +28,8 @@ from objectives.reuse.context import Source
 from objectives.training.engines.choice import StepMode
 from search import signals
 from search.statistics.curves import best_value
-from search.study.status import rank_completed
+from search.strategies.repeated.configurations import derive_trial_seed, get_configuration
+from search.study.status import rank_trials
 from search.workers.checkpointing import CheckpointCallback, CheckpointManager
 from search.workers.claims import ClaimedTrial
 from search.workers.heartbeat import Heartbeat
@@ -41,6 +41,7 @@ from storage.connecting.statements import Question
 from storage.database import Database
 from storage.errors import LeaseLost
 from storage.leasing.fencing import LeaseFence
+from storage.leasing.repeats import STOPPED, SharedSlots
 from storage.optuna_adapter import attach_trial, get_stored, get_study_id, note_report, read_trial
 from storage.records.epochs import read_curve, read_layers
 
@@ -62,6 +63,7 @@ class WorkerContext:
     sources: Mapping[str, Source]
     epochs: int
     seed: int
+    shared: SharedSlots
     step_mode: StepMode
 
 
@@ -73,7 +75,7 @@ class TrialRun:
         self._study = study
         self._trial = claimed.trial
         self._lease = claimed.lease
-        self._seed = derive_seed(context.seed, claimed.trial.number)
+        self._seed = derive_trial_seed(context.seed, get_stored(claimed.trial), context.shared.repeats)
         self._record = TrialRecord(
             context.database.history,
             study,
@@ -103,7 +105,7 @@ class TrialRun:
         try:
             network = self._train(with_retries(self._begin))
         except Pruned:
-            return self._record.prune("pruner")
+            return self._record.prune(self._explain_stop())
         except StopTraining:
             return None
         except Diverged as error:
@@ -172,6 +174,8 @@ class TrialRun:
         history = self._context.database.history
         with history.holding(get_study_id(self._study), news=not self._news), history.gathering(self._lease):
             self._record.describe(seed=self._seed, hardware=hardware, threads=torch.get_num_threads())
+            if self._context.shared.are_shared:
+                self._record.describe_repeat(self._context.shared.repeats)
             space.sample(self._trial)
         return space.replay(self._trial.params)
 
@@ -228,8 +232,16 @@ class TrialRun:
             self._context.checkpoint_manager.keep_network(self._lease, self._trial.number, epochs, network)
         return state
 
+    def _explain_stop(self) -> str:
+        """Return why the pruner stopped the trial: itself, or another repeat of its configuration before it."""
+        if not self._context.shared.are_shared:
+            return "pruner"
+        stopped = with_retries(self._study.get_trials, deepcopy=False, states=(TrialState.PRUNED,))
+        own = get_configuration(get_stored(self._trial))
+        return STOPPED if any(get_configuration(trial) == own for trial in stopped) else "pruner"
+
     def _is_among_best(self) -> bool:
         """Return whether this trial, which has just completed, is one of those whose network is kept."""
         completed = with_retries(self._study.get_trials, deepcopy=False, states=(TrialState.COMPLETE,))
-        kept = rank_completed(completed)[: self._context.checkpoint_manager.best]
+        kept = rank_trials(completed)[: self._context.checkpoint_manager.best]
         return self._trial.number in [trial.number for trial in kept]

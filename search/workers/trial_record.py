@@ -1,7 +1,8 @@
 """What a worker stores about a trial beside its epochs: attributes for programs and people, and how it ended.
 
 A trial's user attributes: `seed`, `hardware` (the device's model) and `threads` say how it was trained; `step`, on a
-GPU, whether a CUDA graph held a whole step; `continued`, where interrupted training resumed, the last few times;
+GPU, whether a CUDA graph held a whole step; `configuration`, `repeat` and `repeats`, where trials share a
+configuration, which one and which of how many; `continued`, where interrupted training resumed, the last few times;
 `reason`, why it did not complete; `error`, in a sentence, what went wrong; `peak_bytes`, the memory that was allocated
 when it ran out; `traceback` and `kind` describe a bug in the objective; `diagnosis`, what was wrong inside a network
 that did not learn. Attributes are read by every sampler of every worker while a trial runs: they stay small.
@@ -21,6 +22,7 @@ from storage.connecting.retry import with_retries
 from storage.history.storage import HistoryStorage
 from storage.leasing.fencing import LeaseFence
 from storage.leasing.leases import Lease
+from storage.leasing.repeats import describe_repeat
 from storage.optuna_adapter import get_stored, read_trial
 
 LONGEST_TEXT_CHARACTERS = 2000
@@ -60,6 +62,15 @@ class TrialRecord:
         stored = get_stored(self._trial).user_attrs
         for name, value in {"seed": stored.get("seed", seed), "hardware": hardware, "threads": threads}.items():
             if stored.get(name) != value:
+                self._trial.set_user_attr(name, value)
+
+    def describe_repeat(self, repeats: int) -> None:
+        """Set which repeat of which configuration the trial is: the first of its own, unless that is stored.
+
+        repeats: of each configuration.
+        """
+        for name, value in describe_repeat(self._trial.number, 0, repeats).items():
+            if name not in get_stored(self._trial).user_attrs:
                 self._trial.set_user_attr(name, value)
 
     def note_resumed(self, place: str) -> None:

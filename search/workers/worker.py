@@ -19,6 +19,7 @@ from objectives.discovery import make_importable
 from search import signals
 from search.errors import SearchError
 from search.strategies import policy
+from search.strategies.budgets import share_slots
 from search.study import prior_studies
 from search.study.plan import ResolvedStudy, StudyRequest, resolve_stored
 from search.study.source_networks import fetch_sources
@@ -72,7 +73,8 @@ def _prepare(
     device = torch.device(job.device)
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    fence = LeaseFence(database.history, worker, settings.lease_seconds)
+    shared = share_slots(plan.spec)
+    fence = LeaseFence(database.history, worker, settings.lease_seconds, shared)
     heartbeat = Heartbeat(
         database,
         fence,
@@ -99,6 +101,7 @@ def _prepare(
         data=load(plan.prepared, plan.split, device, classes=objective.classes),
         epochs=plan.spec.epochs,
         seed=plan.spec.seed,
+        shared=shared,
         step_mode=settings.step,
     )
 
@@ -114,7 +117,12 @@ class Worker:
         self._name = worker
         self._study = with_retries(_load_study, context.database, record, plan)
         self._claims = TrialClaimer(
-            context.database, self._study, context.fence, worker=worker, lease_seconds=lease_seconds
+            context.database,
+            self._study,
+            context.fence,
+            worker=worker,
+            lease_seconds=lease_seconds,
+            shared=context.shared,
         )
 
     def run(self) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution, distribution_to_json
 from sqlalchemy import ColumnElement, Connection, Integer, Table, column, insert, literal, select, values
 
+from storage.leasing.repeats import CONFIGURATION, REPEAT, REPEATS
 from storage.optuna_adapter import (
     ENQUEUED_PARAMETERS,
     INTERMEDIATE_VALUES,
@@ -29,7 +30,8 @@ ORIGIN = "forked_from"
 COPIED: tuple[tuple[Table, ColumnElement[bool] | None], ...] = (
     (VALUES, None),
     (INTERMEDIATE_VALUES, None),
-    (USER_ATTRIBUTES, USER_ATTRIBUTES.c.key != ORIGIN),
+    # In another study a trial has another number, and is a configuration of its own.
+    (USER_ATTRIBUTES, USER_ATTRIBUTES.c.key.not_in((ORIGIN, CONFIGURATION, REPEAT, REPEATS))),
     (SYSTEM_ATTRIBUTES, SYSTEM_ATTRIBUTES.c.key != ENQUEUED_PARAMETERS),
     (epochs, None),
 )

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from storage.leasing import leases
 from storage.leasing.leases import Lease
+from storage.leasing.repeats import NOT_SHARED, SharedSlots
 from storage.leasing.slots import take_slot
 from storage.leasing.starting import start_trial
 from storage.optuna_adapter import get_engine, observe_transactions
@@ -34,12 +35,15 @@ class LeaseFence:
     It is a `TransactionObserver` of that storage.
     """
 
-    def __init__(self, storage: FencedStorage, worker: str, lease_seconds: float) -> None:
+    def __init__(
+        self, storage: FencedStorage, worker: str, lease_seconds: float, shared: SharedSlots = NOT_SHARED
+    ) -> None:
         self.lease: Lease | None = None
         """The lease under which the worker writes; None between trials."""
         self._engine = get_engine(storage.backend)
         self._worker = worker
         self._seconds = lease_seconds
+        self._shared = shared
         self._may_start = False
         # What the present transaction does; it counts once it is committed.
         self._started: Lease | None = None
@@ -64,7 +68,7 @@ class LeaseFence:
 
     def _start_trial(self, study_id: int) -> int:
         self._check_may_start()
-        self.lease = start_trial(self._engine, study_id, self._worker, self._seconds)
+        self.lease = start_trial(self._engine, study_id, self._worker, self._seconds, self._shared)
         return self.lease.trial_id
 
     def _check_may_start(self) -> None:
@@ -74,7 +78,7 @@ class LeaseFence:
     def trial_started(self, connection: Connection, study_id: int, trial_id: int) -> None:
         """Take part in the start of a trial that was enqueued."""
         self._check_may_start()
-        take_slot(connection, study_id)
+        take_slot(connection, study_id, self._shared)
         self._started = leases.claim(connection, study_id, trial_id, self._worker, self._seconds)
 
     def trial_finished(self, connection: Connection, trial_id: int) -> None:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from optuna.trial import TrialState
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
 from storage.errors import NoSlot
+from storage.leasing.repeats import MEMBERS, NOT_SHARED, SharedSlots
 from storage.optuna_adapter import INTERMEDIATE_VALUES, STUDIES, TRIALS
 from storage.schema import studies
 
 SLOT_STATES = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)
 """The states of trials that spend a slot of the budget or have claimed one."""
 
+TAKEN_BY_CONFIGURATIONS = (
+    "(SELECT :repeats * count(DISTINCT configuration) FROM members WHERE state = ANY(:states)) AS taken"
+)
+_SHARED = text(f"WITH {MEMBERS} SELECT {TAKEN_BY_CONFIGURATIONS}")
 
-def take_slot(connection: Connection, study_id: int) -> None:
+
+def take_slot(connection: Connection, study_id: int, shared: SharedSlots = NOT_SHARED) -> None:
     """Make sure that a trial which has just become RUNNING fits into the budget, in the transaction that made it so.
 
     No other transaction can take a slot of the study until this one ends.
+
+    Args:
+        shared: How trials share slots.
 
     Raises:
         NoSlot: every slot of the budget is claimed, the study has as many stored epochs as its budget allows, was
@@ -31,7 +40,7 @@ def take_slot(connection: Connection, study_id: int) -> None:
     ).one()
     runs = study.control == "run" and not study.overdue
     most = limit_trials(study.trials, study.epoch_budget)
-    full = _count_taken(connection, study_id) > most
+    full = _count_taken(connection, study_id, shared) > most
     trained = study.epoch_budget is not None and _count_epochs(connection, study_id) >= study.epoch_budget
     if not runs or full or trained:
         raise NoSlot(explain(runs, full, most, study.epoch_budget))
@@ -61,8 +70,16 @@ def limit_trials(trials: int | None, epoch_budget: int | None) -> int:
     return most
 
 
-def _count_taken(connection: Connection, study_id: int) -> int:
+def list_slot_states(shared: SharedSlots) -> list[str]:
+    """Return the names of the states of trials that have slots."""
+    return [state.name for state in (*SLOT_STATES, *((TrialState.FAIL,) if shared.keeps_failed else ()))]
+
+
+def _count_taken(connection: Connection, study_id: int, shared: SharedSlots) -> int:
     """Count the slots that are spent or claimed, the new trial's included."""
+    if shared.are_shared:
+        asked = {"study": study_id, "states": list_slot_states(shared), "repeats": shared.repeats}
+        return int(connection.scalar(_SHARED, asked) or 0)
     counted = select(func.count()).where(TRIALS.c.study_id == study_id, TRIALS.c.state.in_(SLOT_STATES))
     return int(connection.scalar(counted) or 0)
 

@@ -12,16 +12,13 @@ from storage.connecting.statements import Question, Statement, execute_at_once
 from storage.errors import NoSlot
 from storage.leasing import leases, slots
 from storage.leasing.leases import Lease
+from storage.leasing.repeats import ISOLATED, LOCK, MEMBERS, NOT_SHARED, SharedSlots
+from storage.leasing.slots import TAKEN_BY_CONFIGURATIONS
 
-# Optuna's row is locked first, as Optuna itself does: only what is counted after that is counted exactly, and only if
-# each statement sees what was committed before it.
-_ISOLATED = Statement("SET TRANSACTION ISOLATION LEVEL READ COMMITTED", kept=False)
-_LOCK = Statement("SELECT FROM studies WHERE study_id = :study FOR UPDATE")
 _BEGUN = (
     "WITH study AS (SELECT control = 'run' AND coalesce(deadline > now(), true) AS runs, epoch_budget, "
     "coalesce(trials, epoch_budget) AS most FROM depthsearch.studies WHERE study_id = :study), "
-    "counted AS (SELECT count(*) AS number, count(*) FILTER (WHERE state::text = ANY(:states)) AS taken, "
-    "count(*) FILTER (WHERE state = 'WAITING') AS enqueued FROM trials WHERE study_id = :study), "
+    "{counted}, "
     "trained AS (SELECT count(*) AS epochs FROM trial_intermediate_values JOIN trials USING (trial_id) "
     "WHERE study_id = :study AND (SELECT epoch_budget IS NOT NULL FROM study)), "
     "begun AS (INSERT INTO trials (number, study_id, state, datetime_start) "
@@ -31,13 +28,23 @@ _BEGUN = (
     "SELECT trial_id, :study, 1, :worker, now() + make_interval(secs => :seconds) FROM begun) "
     "SELECT runs, most, taken, epoch_budget, trial_id FROM study CROSS JOIN counted LEFT JOIN begun ON true"
 )
-_START = Statement(_BEGUN.format(unless=""))
+_COUNTED = (
+    "counted AS (SELECT count(*) AS number, count(*) FILTER (WHERE state::text = ANY(:states)) AS taken, "
+    "count(*) FILTER (WHERE state = 'WAITING') AS enqueued FROM trials WHERE study_id = :study)"
+)
+_COUNTED_BY_CONFIGURATIONS = (
+    f"{MEMBERS}, counted AS (SELECT (SELECT count(*) FROM members) AS number, {TAKEN_BY_CONFIGURATIONS})"
+)
+_START = Statement(_BEGUN.format(counted=_COUNTED, unless=""))
+_START_CONFIGURATION = Statement(_BEGUN.format(counted=_COUNTED_BY_CONFIGURATIONS, unless=""))
 # What a worker has claimed: just now, or by a call whose answer was lost.
 _MINE = (
     "FROM depthsearch.leases l JOIN trials t USING (trial_id) WHERE l.study_id = :study AND l.worker = :worker "
     "AND l.expires_at <> '-infinity' AND t.state = 'RUNNING'"
 )
-_START_UNLESS_CLAIMED = Statement(_BEGUN.format(unless=f" AND enqueued = 0 AND NOT EXISTS (SELECT {_MINE})"))
+_START_UNLESS_CLAIMED = Statement(
+    _BEGUN.format(counted=_COUNTED, unless=f" AND enqueued = 0 AND NOT EXISTS (SELECT {_MINE})")
+)
 
 
 def claim_trial(
@@ -54,8 +61,9 @@ def claim_trial(
         The lease, and the answer; no lease if every slot is claimed, the study has as many stored epochs as its budget
         allows, was stopped, its deadline has passed, or a trial is enqueued.
     """
-    asked = {"study": study_id, "worker": worker, "seconds": seconds, "started": _now(), "states": _list_slot_states()}
-    statements = (_ISOLATED, leases.TAKE_OVER, _LOCK, _START_UNLESS_CLAIMED, _with_claim(question.statement))
+    asked: dict[str, Any] = {"study": study_id, "worker": worker, "seconds": seconds, "started": _now()}
+    asked["states"] = slots.list_slot_states(NOT_SHARED)
+    statements = (ISOLATED, leases.TAKE_OVER, LOCK, _START_UNLESS_CLAIMED, _with_claim(question.statement))
     [row] = execute_at_once(engine, statements, {**asked, **question.parameters})
     return None if row.claimed is None else Lease(*row.claimed), row
 
@@ -66,22 +74,26 @@ def _with_claim(question: Statement) -> Statement:
     return Statement(f"{question.sql}, {claimed}", question.kept)
 
 
-def start_trial(engine: Engine, study_id: int, worker: str, seconds: float) -> Lease:
+def start_trial(engine: Engine, study_id: int, worker: str, seconds: float, shared: SharedSlots = NOT_SHARED) -> Lease:
     """Start a trial of a study, with the row that Optuna would make, and return its lease.
+
+    Args:
+        seconds: The length of the lease.
+        shared: How trials share slots; where they do, this is the first of a new configuration.
 
     Raises:
         NoSlot: every slot of the budget is claimed, the study has as many stored epochs as its budget allows, was
             stopped, or its deadline has passed.
     """
-    asked = {"study": study_id, "worker": worker, "seconds": seconds, "started": _now(), "states": _list_slot_states()}
-    [study] = execute_at_once(engine, (_ISOLATED, _LOCK, _START), asked)
+    asked: dict[str, Any] = {"study": study_id, "worker": worker, "seconds": seconds, "started": _now()}
+    asked["states"] = slots.list_slot_states(shared)
+    start = _START
+    if shared.are_shared:
+        asked["repeats"], start = shared.repeats, _START_CONFIGURATION
+    [study] = execute_at_once(engine, (ISOLATED, LOCK, start), asked)
     if study.trial_id is None:
         raise NoSlot(slots.explain(study.runs, study.taken >= study.most, study.most, study.epoch_budget))
     return Lease(study.trial_id, 1)
-
-
-def _list_slot_states() -> list[str]:
-    return [state.name for state in slots.SLOT_STATES]
 
 
 def _now() -> datetime:

@@ -153,7 +153,7 @@ def run_copy(copy: Path, *arguments: str) -> Ended:
 def test_help_and_docs_show_what_was_added(copy: Path) -> None:
     shown = run_copy(copy, "-m", "search", "run", "--help")
     words = " ".join(shown.out.split())
-    assert "--sampler NAME toss, curves, tpe, random or qmc. Default: toss." in words, shown.err
+    assert "--sampler NAME toss, curves, tpe, random, qmc or grid. Default: toss." in words, shown.err
     assert "--pruner NAME rank, sieve, halving, median, hyperband or none. Default: rank." in words
     assert "--mood MOOD A made-up option." in words
     page = run_copy(copy, "-c", "from tests.docs import pages; print(pages()['samplers-and-pruners.md'])")

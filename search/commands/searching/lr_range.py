@@ -31,8 +31,7 @@ def lr_range(
     from search.api.rate_range import RateRangeRequest, measure_rate_ranges
     from search.commands.settings import load_settings
     from search.display.output import Decoding, note, present
-    from search.display.rate_range_plot import check_plot, write_plot
-    from search.display.rate_range_report import show_rate_ranges
+    from search.display.rate_range_report import check_plot, show_rate_ranges, write_plot
 
     overrides = tuple(set_ or ())
     request = RateRangeRequest(objective=objective, overrides=overrides, low=low, high=high, steps=steps, seed=seed)

@@ -76,10 +76,10 @@ class Kernel:
         near = _near(rows.time_R[:, None] - rows.time_R[None])
         rising = np.outer(rows.time_R, rows.time_R)
         matrix = self.matern(rows.features_RC, rows.features_RC) * (a[0] + a[1] * near + a[6] * rising)
-        matrix += a[3] * rising + a[2] * (rows.trial_R[:, None] == rows.trial_R[None])
+        matrix += a[3] * rising + a[2] * rows.own_RR
         if rows.earlier_RK is not None:
             matrix += a[5] * _agreement(rows.earlier_RK, rows.earlier_RK)
-        matrix[np.diag_indices_from(matrix)] += a[4] + JITTER
+        matrix[np.diag_indices_from(matrix)] += a[4] * rows.noise_R + JITTER
         return np.asarray(matrix, dtype=np.float64)
 
 
@@ -125,7 +125,7 @@ def _likelihood(logs: Array, squares_PRR: Array, rows: Evidence) -> tuple[float,
 
     Rasmussen and Williams 2006, eq. 5.9.
     """
-    p, n = len(squares_PRR), len(rows)
+    p = len(squares_PRR)
     scaled = squares_PRR / np.exp(2 * logs[:p])[:, None, None]
     a = np.exp(logs[p:])
     r2 = 5 * scaled.sum(0)
@@ -135,8 +135,8 @@ def _likelihood(logs: Array, squares_PRR: Array, rows: Evidence) -> tuple[float,
     near = _near(rows.time_R[:, None] - rows.time_R[None])
     rising = np.outer(rows.time_R, rows.time_R)
     amplitude = a[0] + a[1] * near + a[6] * rising
-    same = rows.trial_R[:, None] == rows.trial_R[None]
-    covariance = matern * amplitude + a[2] * same + a[3] * rising + (a[4] + JITTER) * np.eye(n)
+    same, noise_R = rows.own_RR, rows.noise_R
+    covariance = matern * amplitude + a[2] * same + a[3] * rising + np.diag(a[4] * noise_R + JITTER)
     agreement = None if rows.earlier_RK is None else _agreement(rows.earlier_RK, rows.earlier_RK)
     if agreement is not None:
         covariance += a[5] * agreement
@@ -156,7 +156,7 @@ def _likelihood(logs: Array, squares_PRR: Array, rows: Evidence) -> tuple[float,
         a[1] * (shared * near).sum(),
         a[2] * (outer * same).sum(),
         a[3] * (outer * rising).sum(),
-        a[4] * np.trace(outer),
+        a[4] * np.trace(outer * noise_R),
         0.0 if agreement is None else a[5] * (outer * agreement).sum(),
         a[6] * (shared * rising).sum(),
     ]
@@ -199,7 +199,7 @@ class Model:
         must not build on earlier studies.
         """
         a, own = self.kernel.amplitudes, trial_N[:, None] == self.rows.trial_R[None]
-        across = self._across(features_NC, None) + (a[2] * own).astype(np.float32)
+        across = self._across(features_NC, None) + (a[2] * own * self.rows.noise_R).astype(np.float32)
         return self._describe(across, a[:4].sum() + a[6])
 
     def _describe(self, across_NR: NDArray[np.float32], before: Any) -> tuple[Array, Array]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
@@ -18,7 +18,9 @@ from storage.history.changes import Mark, read_changes
 LEFT_OUT = (TrialState.WAITING, TrialState.FAIL)
 AT_ONCE = 500
 """Trials that are converted together."""
-ARRAYS = ("_numbers_N", "_units_NP", "_features_NC", "_best_NE", "_epochs_N")
+ARRAYS = ("_numbers_N", "_units_NP", "_features_NC", "_best_NE", "_means_NE", "_epochs_N")
+REPORTS = "reports"
+"""The system attribute of a trial that stands for several: over how many the mean of each epoch is, by the epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,8 @@ class LearningCurves:
     """Number of epochs reported by each trial."""
     finished: NDArray[np.int64]
     """Indices of the trials that have ended, in the order in which they ended."""
+    means_NE: Array | None = None
+    """Over how many reports each value is a mean, 1 or more; None if every one is a single report."""
     failed_FP: Array | None = None
     """Units of F failed trials, which are none of the N: all that is known of them is that they were tried."""
     known_NC: Array | None = None
@@ -75,6 +79,7 @@ class LearningCurves:
             best_NE=self.best_NE[places],
             epochs_N=self.epochs_N[places],
             finished=self.finished,
+            means_NE=None if self.means_NE is None else self.means_NE[places],
             known_NC=None if self.known_NC is None else self.known_NC[places],
         )
 
@@ -126,13 +131,15 @@ class CurveReader:
             best_NE=self._best_NE[:n],
             epochs_N=self._epochs_N[:n],
             finished=np.searchsorted(self._numbers_N[:n], self._ended_N),
+            means_NE=self._means_NE[:n] if self._has_means else None,
             failed_FP=np.array(failed).reshape(len(failed), len(self._encoding)),
             known_NC=self._features_NC[:n],
         )
 
     def _forget(self) -> None:
-        # By the trial's number: its state, and how many parameters and values it had.
-        self._seen: dict[int, tuple[TrialState, int, int]] = {}
+        # By the trial's number: its state, and how many parameters, values and reports behind these it had.
+        self._seen: dict[int, tuple[TrialState, int, int, int]] = {}
+        self._has_means = False
         self._ended: list[tuple[datetime, int]] = []
         self._ended_N = np.zeros(0, dtype=np.int64)
         self._failed: dict[int, Array] = {}
@@ -142,6 +149,7 @@ class CurveReader:
         self._units_NP = np.zeros((0, len(self._encoding)))
         self._features_NC = np.zeros((0, len(self._encoding.owner)))
         self._best_NE = np.zeros((0, self._epochs))
+        self._means_NE = np.ones((0, self._epochs))
         self._epochs_N = np.zeros(0, dtype=np.int64)
 
     def _update(self, trials: Sequence[FrozenTrial], sign: float) -> None:
@@ -162,7 +170,7 @@ class CurveReader:
         self._end(
             (trial.datetime_complete or datetime.min, trial.number)
             for seen, trial in started
-            if trial.state.is_finished() and (seen is None or not seen[0].is_finished())
+            if trial.state.is_finished() and (seen is None or seen[0] in LEFT_OUT or not seen[0].is_finished())
         )
 
     def _end(self, ended: Iterable[tuple[datetime, int]]) -> None:
@@ -223,7 +231,19 @@ class CurveReader:
         places = self._find([trial.number for trial in trials])
         self._best_NE[places] = np.where(np.arange(self._epochs) < last_N[:, None], best_NE, np.nan)
         self._epochs_N[places] = last_N
+        self._means_NE[places] = 1
+        for place, trial in zip(places, trials, strict=True):
+            if REPORTS in trial.system_attrs:
+                self._write_means(place, trial.system_attrs[REPORTS])
+
+    def _write_means(self, place: np.int64, reports: Mapping[int, int]) -> None:
+        if not self._has_means:
+            self._has_means, self._curves = True, None
+        for step, count in reports.items():
+            if 0 <= step - self._first_step < self._epochs:
+                self._means_NE[place, step - self._first_step] = count
 
 
-def _describe(trial: FrozenTrial) -> tuple[TrialState, int, int]:
-    return trial.state, len(trial.params), len(trial.intermediate_values)
+def _describe(trial: FrozenTrial) -> tuple[TrialState, int, int, int]:
+    reports = sum(trial.system_attrs[REPORTS].values()) if REPORTS in trial.system_attrs else 0
+    return trial.state, len(trial.params), len(trial.intermediate_values), reports

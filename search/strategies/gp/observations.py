@@ -23,13 +23,20 @@ class Observations:
     trial_R: NDArray[np.int64]
     time_R: Array
     score_R: Array
+    means_R: Array | None = None
+    """Over how many reports each score's value is a mean; None if every one is a single report."""
 
     def __len__(self) -> int:
         return len(self.trial_R)
 
     def take(self, places: NDArray[np.int64]) -> Observations:
         """Return the observations at these indices."""
-        return Observations(trial_R=self.trial_R[places], time_R=self.time_R[places], score_R=self.score_R[places])
+        return Observations(
+            trial_R=self.trial_R[places],
+            time_R=self.time_R[places],
+            score_R=self.score_R[places],
+            means_R=None if self.means_R is None else self.means_R[places],
+        )
 
     def thin(self, most: int) -> Observations:
         """Return at most `most` observations: half of them the best ones, the others at equal distances."""
@@ -43,6 +50,7 @@ def observe(curves: LearningCurves) -> Observations:
         trial_R=trial_R,
         time_R=_time(epoch_R, curves),
         score_R=normal_scores(curves.best_NE[trial_R, epoch_R - 1]),
+        means_R=_means(trial_R, epoch_R, curves),
     )
 
 
@@ -60,6 +68,7 @@ def observe_some(curves: LearningCurves, most: int, trial: int | None = None) ->
         trial_R=trial_R[places],
         time_R=_time(epoch_R[places], curves),
         score_R=_score(value_R[places], value_R),
+        means_R=_means(trial_R[places], epoch_R[places], curves),
     )
 
 
@@ -106,6 +115,10 @@ def _thin(values_R: Array, most: int) -> NDArray[np.int64]:
 
 def _time(epoch_R: NDArray[np.int64], curves: LearningCurves) -> Array:
     return np.asarray(np.log(epoch_R) / np.log(max(2, curves.best_NE.shape[1])), dtype=np.float64)
+
+
+def _means(trial_R: NDArray[np.int64], epoch_R: NDArray[np.int64], curves: LearningCurves) -> Array | None:
+    return None if curves.means_NE is None else curves.means_NE[trial_R, epoch_R - 1]
 
 
 def _score(some: Array, values_N: Array) -> Array:

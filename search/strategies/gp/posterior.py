@@ -164,7 +164,8 @@ class PosteriorCache:
 def _fit_once(start: Kernel, evidence: Evidence) -> Kernel:
     """Return the fitted kernel; a process has a sampler and a pruner, which ask for the same ones."""
     earlier = [] if evidence.earlier_RK is None else [evidence.earlier_RK]
-    rows = (evidence.features_RC, evidence.time_R, evidence.trial_R, evidence.score_R, *earlier)
+    means = [] if evidence.means_R is None else [evidence.means_R]
+    rows = (evidence.features_RC, evidence.time_R, evidence.trial_R, evidence.score_R, *earlier, *means)
     key = (start.logs.tobytes(), start.owner_C.tobytes(), *(array.tobytes() for array in rows))
     if key not in _fitted_before:
         if len(_fitted_before) == FITS_KEPT:
@@ -194,6 +195,7 @@ def _evidence(chosen: Observations, features_NC: Array, expected: Expectation | 
         trial_R=chosen.trial_R,
         score_R=chosen.score_R - (0.0 if given is None else given.mean_N),
         earlier_RK=None if given is None else given.earlier_NK,
+        means_R=chosen.means_R,
     )
 
 

@@ -19,6 +19,8 @@ from tests.search.display.screen import show_live
 
 ACTS, SHOWN = "\x1b]0;PWNED\x07\x1b[2J\u202e[red]", r"\x1b]0;PWNED\x07\x1b[2J\u202e[red]"
 RUNNING = Trial(
+    configuration=7,
+    repeat=0,
     number=0,
     state="running",
     value=0.5,

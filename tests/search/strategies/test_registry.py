@@ -23,7 +23,7 @@ BY_NUMBER = [name for name in registry.SAMPLERS if name != "qmc"]
 
 
 def setting(seed: int = 3) -> registry.StrategySetting:
-    return registry.StrategySetting(space=SPACE, epochs=EPOCHS, seed=seed)
+    return registry.StrategySetting(space=SPACE, epochs=EPOCHS, seed=seed, points=5)
 
 
 def study(sampler: str = "random", pruner: str = "none", seed: int = 3) -> optuna.Study:

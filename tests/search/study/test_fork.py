@@ -205,6 +205,13 @@ def test_trials_of_another_meaning_are_learnt_from_alone(database: Database, fla
     assert plan.notes[0].endswith("does not learn from them either")
 
 
+def test_a_fork_into_a_grid_trains_every_configuration_itself(database: Database) -> None:
+    make(database, planned("old"), "old", random_trials(SPACE, 12))
+    made, plan = forked(database, sampler="grid", points=1, overrides=("optimizer=adamw",))
+    assert (made.trials, trials_of(database, "new")) == (3, [])  # three schedules
+    assert plan.notes[0].startswith("no trial of study 'old' is carried over, because with --sampler grid or --repeats")
+
+
 def test_trials_of_another_objective_or_other_data_are_others() -> None:
     spec = planned("old").spec
     for name in ("objective", "dataset", "data_fingerprint", "split_fingerprint"):

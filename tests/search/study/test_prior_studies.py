@@ -169,7 +169,7 @@ def test_the_entry_of_a_sampler_says_whether_it_learns_from_earlier_studies(data
     experience = prior_studies.load_prior_studies(database.engine, spec(taught))
 
     def propose(known: list[PriorStudy]) -> list[dict[str, object]]:
-        sampler = SAMPLERS[name].build(StrategySetting(space=SPACE, epochs=EPOCHS, seed=3, experience=known))
+        sampler = SAMPLERS[name].build(StrategySetting(space=SPACE, epochs=EPOCHS, seed=3, experience=known, points=2))
         trial = optuna.create_study(direction="maximize", sampler=sampler).ask()
         SPACE.sample(trial)
         return [*propose_starting_points(sampler), trial.params]

@@ -16,7 +16,7 @@ OWNER = np.array([0, 1, 1])  # one number, one choice of two columns
 LOGS = np.log([0.4, 0.8, 0.7, 0.3, 0.2, 0.5, 0.05, 0.4, 0.6])
 
 
-def some_rows(count: int = 14, earlier: bool = True) -> Evidence:
+def some_rows(count: int = 14, earlier: bool = True, means: bool = False) -> Evidence:
     random = np.random.default_rng(2)
     x = random.random((count, 1))
     kind = random.integers(2, size=count)
@@ -27,6 +27,7 @@ def some_rows(count: int = 14, earlier: bool = True) -> Evidence:
         trial_R=trial,
         score_R=random.normal(size=count),
         earlier_RK=random.normal(size=(count, 3)) if earlier else None,
+        means_R=1.0 + np.arange(count) % 3 if means else None,
     )
 
 
@@ -41,23 +42,55 @@ def by_definition(rows: Evidence) -> np.ndarray:
             matrix[i, j] = (
                 (1 + r + r * r / 3) * np.exp(-r) * (a[0] + a[1] * near + a[6] * rows.time_R[i] * rows.time_R[j])
             )
-            matrix[i, j] += a[2] * (rows.trial_R[i] == rows.trial_R[j]) + a[3] * rows.time_R[i] * rows.time_R[j]
+            # A mean over n trials of a configuration has 1 / n of the variance that one of them has.
+            n, m = (1, 1) if rows.means_R is None else (rows.means_R[i], rows.means_R[j])
+            matrix[i, j] += a[2] * (rows.trial_R[i] == rows.trial_R[j]) / max(n, m)
+            matrix[i, j] += a[3] * rows.time_R[i] * rows.time_R[j]
             if rows.earlier_RK is not None:
                 matrix[i, j] += a[5] * rows.earlier_RK[i] @ rows.earlier_RK[j] / rows.earlier_RK.shape[1]
-            matrix[i, j] += (i == j) * (a[4] + 1e-4)
+            matrix[i, j] += (i == j) * (a[4] / n + 1e-4)
     return matrix
 
 
 @pytest.mark.parametrize("earlier", [False, True])
-def test_the_covariance_is_what_is_written(earlier: bool) -> None:
-    rows = some_rows(earlier=earlier)
+@pytest.mark.parametrize("means", [False, True])
+def test_the_covariance_is_what_is_written(earlier: bool, means: bool) -> None:
+    rows = some_rows(earlier=earlier, means=means)
     found = Kernel(owner_C=OWNER, logs=LOGS).covariance(rows)
     assert found == pytest.approx(by_definition(rows), abs=1e-5)
 
 
+def test_a_mean_over_repeats_tells_as_much_as_the_repeats_themselves() -> None:
+    random = np.random.default_rng(3)
+    each, new = random.random((5, 1)), random.random((4, 1))
+    kinds = np.full((5, 2), [0.7, 0.0]), np.full((4, 2), [0.7, 0.0])
+    scores = random.normal(size=(5, 3))
+    single = Evidence(
+        features_RC=np.repeat(np.concatenate([each, kinds[0]], axis=1), 3, axis=0),
+        time_R=np.ones(15),
+        trial_R=np.arange(15),
+        score_R=scores.ravel(),
+    )
+    means = Evidence(
+        features_RC=single.features_RC[::3],
+        time_R=np.ones(5),
+        trial_R=np.arange(5),
+        score_R=scores.mean(1),
+        means_R=np.full(5, 3.0),
+    )
+    kernel = Kernel(owner_C=OWNER, logs=LOGS)
+    asked = np.concatenate([new, kinds[1]], axis=1)
+    repeated, shared = (gaussian_process.condition(kernel, rows).predict_with_spread(asked) for rows in (single, means))
+    for one, other in zip(repeated, shared, strict=True):
+        assert one == pytest.approx(other, abs=1e-3)
+    forgotten = gaussian_process.condition(kernel, replace(means, means_R=None)).predict_with_spread(asked)
+    assert (forgotten[1] > shared[1] + 0.01).any()
+
+
 @pytest.mark.parametrize("earlier", [False, True])
-def test_likelihood_and_gradient(earlier: bool) -> None:
-    rows = some_rows(earlier=earlier)
+@pytest.mark.parametrize("means", [False, True])
+def test_likelihood_and_gradient(earlier: bool, means: bool) -> None:
+    rows = some_rows(earlier=earlier, means=means)
     squares = np.stack(
         [
             ((rows.features_RC[:, None, p == OWNER] - rows.features_RC[None, :, p == OWNER]) ** 2).sum(-1)

@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import TrialState
 
 from search.strategies.gp.encoding import Encoding
-from search.strategies.gp.learning_curves import CurveReader, LearningCurves
+from search.strategies.gp.learning_curves import REPORTS, CurveReader, LearningCurves
 from spaces import Float, Space
 
 SPACE = Space(x=Float(0, 1))
@@ -81,6 +81,27 @@ def test_a_second_look_sees_what_has_changed() -> None:
     assert curves.finished.tolist() == [1, 0]  # in the order in which they ended
     assert curves.best_within(1) == pytest.approx([0.2, 0.3, *np.linspace(0.4, 0.9, 70)])
     assert len(history.read(study, leave_out=5)) == 71
+
+
+def test_over_how_many_reports_each_value_is_a_mean_is_read_again_once_there_are_more() -> None:
+    study = study_with([0.2, 0.3], [0.4])
+    history = CurveReader(Encoding(SPACE), EPOCHS, 0)
+    assert history.read(study).means_NE is None
+    stopped = study.trials[0]._trial_id
+    study._storage.set_trial_system_attr(stopped, REPORTS, {0: 2, 1: 1})
+    means_NE = history.read(study).means_NE
+    assert means_NE is not None
+    assert means_NE.tolist() == [[2, 1, 1, 1], [1, 1, 1, 1]]
+    study.tell(1, 0.4)
+    study.tell(0, state=TrialState.PRUNED)
+    assert history.read(study).finished.tolist() == [1, 0]
+    trials = study.get_trials(deepcopy=False)
+    trials[0].system_attrs[REPORTS] = {0: 3, 1: 2}  # of trials that were running when the configuration was stopped
+    curves = history.read(study)
+    assert curves.finished.tolist() == [1, 0]
+    for some, expected in ((curves, [[3, 2, 1, 1], [1, 1, 1, 1]]), (curves.take(np.array([0])), [[3, 2, 1, 1]])):
+        assert some.means_NE is not None
+        assert some.means_NE.tolist() == expected
 
 
 def test_a_trial_that_is_still_being_drawn_is_read_again() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -56,11 +58,12 @@ def test_some_observations_are_those_that_thinning_keeps_with_the_same_scores() 
     for _ in range(20):
         # Rounded: many values are equal, and the order of equal ones counts.
         best = [sorted(np.round(random.random(random.integers(0, 11)), 1)) for _ in range(60)]
-        made = curves(*best, [-np.inf])
+        made = replace(curves(*best, [-np.inf]), means_NE=random.integers(1, 4, (61, 10)).astype(np.float64))
         whole = observe(made)
         kept, some = whole.thin(40), observe_some(made, 40)
         for one, other in zip(vars(kept).values(), vars(some).values(), strict=True):
             assert one.tolist() == other.tolist()
+        assert some.means_R is not None
         own = {(trial, time) for trial, time in zip(whole.trial_R, whole.time_R, strict=True) if trial == 7}
         more = observe_some(made, 40, 7)
         assert own <= {*zip(more.trial_R, more.time_R, strict=True)}

@@ -1,0 +1,1 @@
+"""Trials that share a configuration: grouped, claimed, compared, and shown to samplers and pruners as one trial."""

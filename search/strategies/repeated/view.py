@@ -1,0 +1,161 @@
+"""A study in which each configuration is one trial: what samplers and pruners see of trials that share theirs."""
+
+from __future__ import annotations
+
+import copy
+from bisect import bisect_left
+from collections.abc import Container, Sequence
+from datetime import datetime
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.storages import BaseStorage
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from search.strategies.gp.learning_curves import REPORTS
+from search.strategies.repeated.configurations import Repeated, get_configuration, group_trials
+from storage.leasing.repeats import STOPPED
+from storage.optuna_adapter import build_trial, get_storage, get_study_id, get_trial_id
+
+
+class ConfigurationView:
+    """Shows one study by its configurations, which are numbered from 0 in the order in which they began."""
+
+    def __init__(self, study: Study) -> None:
+        self._storage = _ConfigurationStorage(get_storage(study))
+        self.study: Study = optuna.load_study(study_name=study.study_name, storage=self._storage)
+        """The study; what is written about one of its trials goes to the one that `find` was asked with."""
+
+    def find(self, trial: FrozenTrial) -> tuple[Repeated, FrozenTrial]:
+        """Return a trial's configuration, and the configuration as a trial that has the id of the one given."""
+        groups = self._storage.read(get_study_id(self.study))
+        place = bisect_left(groups, get_configuration(trial), key=lambda group: group.number)
+        return groups[place], merge_trials(groups[place], place, get_trial_id(trial))
+
+
+def merge_trials(group: Repeated, number: int, trial_id: int | None = None) -> FrozenTrial:
+    """Return a configuration as one trial, whose reports and value are means.
+
+    Its system attribute `REPORTS` says over how many trials the mean of each epoch is.
+    """
+    first = group.first
+    # The reason why a configuration was stopped is that of the trial that was stopped first.
+    stopped = [trial.user_attrs for trial in group.trials if trial.user_attrs.get("reason") == STOPPED]
+    others = [trial.user_attrs for trial in group.trials if trial.user_attrs.get("reason") != STOPPED]
+    return build_trial(
+        get_trial_id(first) if trial_id is None else trial_id,
+        number,
+        state=group.state,
+        values=[group.mean] if group.state == TrialState.COMPLETE and group.mean is not None else None,
+        started=first.datetime_start,
+        ended=_find_end(group),
+        parameters=first.params,
+        distributions=first.distributions,
+        user_attributes=_merge([*stopped, *others]),
+        system_attributes=_merge([*(trial.system_attrs for trial in group.trials), {REPORTS: group.reports}]),
+        intermediate_values=dict(group.curve),
+    )
+
+
+def merge_all(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Return a study's configurations as trials; elsewhere, where each trial has its own, the same trials."""
+    return [
+        group.trials[0] if len(group.trials) == 1 and group.repeats == 1 else merge_trials(group, number)
+        for number, group in enumerate(group_trials(trials))
+    ]
+
+
+def _find_end(group: Repeated) -> datetime | None:
+    """Return when a configuration was complete or stopped, which stays although others of its trials end later."""
+    if not group.state.is_finished():
+        return None
+    ends = [trial.datetime_complete for trial in group.trials if trial.state == group.state and trial.datetime_complete]
+    return (min if group.state == TrialState.PRUNED else max)(ends, default=None)
+
+
+def _merge(attributes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {name: value for each in attributes for name, value in each.items()}
+
+
+class _ConfigurationStorage(BaseStorage):
+    """Gives the trials of another storage by their configurations; all else is that storage's own."""
+
+    def __init__(self, storage: BaseStorage) -> None:
+        self._inner = storage
+        # By the configuration's number: it and its trial, which are built again once one of its own has been replaced.
+        self._known: dict[int, tuple[Repeated, FrozenTrial]] = {}
+
+    def read(self, study_id: int) -> list[Repeated]:
+        """Return the configurations in the order in which they began."""
+        return group_trials(self._inner.get_all_trials(study_id, deepcopy=False))
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        merged = [self._merge(group, number) for number, group in enumerate(self.read(study_id))]
+        found = [trial for trial in merged if states is None or trial.state in states]
+        return copy.deepcopy(found) if deepcopy else found
+
+    def _merge(self, group: Repeated, number: int) -> FrozenTrial:
+        before = self._known.get(group.number)
+        # The storage replaces a trial that changes, and a number among the configurations stays.
+        if before is not None and [*map(id, before[0].trials)] == [*map(id, group.trials)]:
+            return before[1]
+        merged = merge_trials(group, number)
+        self._known[group.number] = group, merged
+        return merged
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        raise NotImplementedError("trials begin in the study itself")
+
+    def set_trial_param(
+        self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
+    ) -> None:
+        self._inner.set_trial_param(trial_id, param_name, param_value_internal, distribution)
+
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        return self._inner.set_trial_state_values(trial_id, state, values)
+
+    def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
+        self._inner.set_trial_intermediate_value(trial_id, step, intermediate_value)
+
+    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        self._inner.set_trial_user_attr(trial_id, key, value)
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        self._inner.set_trial_system_attr(trial_id, key, value)
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        return self._inner.get_trial(trial_id)
+
+    def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
+        return self._inner.create_new_study(directions, study_name)
+
+    def delete_study(self, study_id: int) -> None:
+        self._inner.delete_study(study_id)
+
+    def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
+        self._inner.set_study_user_attr(study_id, key, value)
+
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        self._inner.set_study_system_attr(study_id, key, value)
+
+    def get_study_id_from_name(self, study_name: str) -> int:
+        return self._inner.get_study_id_from_name(study_name)
+
+    def get_study_name_from_id(self, study_id: int) -> str:
+        return self._inner.get_study_name_from_id(study_id)
+
+    def get_study_directions(self, study_id: int) -> list[StudyDirection]:
+        return self._inner.get_study_directions(study_id)
+
+    def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
+        return self._inner.get_study_user_attrs(study_id)
+
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        return self._inner.get_study_system_attrs(study_id)
+
+    def get_all_studies(self) -> list[Any]:
+        return self._inner.get_all_studies()
