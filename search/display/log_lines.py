@@ -8,7 +8,7 @@ from rich.console import Console
 
 from objectives.base.plurals import count_noun
 from search.api.training import Progress
-from search.display.output import as_cell
+from search.display.output import as_cell, format_float
 from search.study.status_types import Status
 from search.study.trials import Trial
 from spaces import Scalar
@@ -57,7 +57,7 @@ def format_trial(trial: Trial) -> str:
 def format_parameters(params: Mapping[str, Scalar]) -> str:
     """Return a trial's parameters, short enough to read."""
     return " ".join(
-        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}" for name, value in params.items()
+        f"{name}={format_float(value, 3) if isinstance(value, float) else value}" for name, value in params.items()
     )
 
 

@@ -112,9 +112,16 @@ def format_configuration(params: Mapping[str, Any]) -> list[str]:
     """Return the parameters of a configuration, one per line."""
     width = max((len(name) for name in params), default=0)
     return [
-        f"  {name:<{width}}  {value:.4g}" if isinstance(value, float) else f"  {name:<{width}}  {value}"
+        f"  {name:<{width}}  {format_float(value, 4) if isinstance(value, float) else value}"
         for name, value in params.items()
     ]
+
+
+def format_float(value: float, digits: int) -> str:
+    """Return a number to this many significant digits, and to more where it would look like a whole number."""
+    text = f"{value:.{digits}g}"
+    looks_whole = math.isfinite(value) and float(text).is_integer() and not value.is_integer()
+    return f"{value:.{digits + 4}g}" if looks_whole else text
 
 
 class Decoding:
