@@ -45,13 +45,21 @@ RECIPES: Mapping[str, Recipe] = {
     # The largest networks are left out, and shifts and cutout are as large a part of an image as they are usually.
     "digits-resnet": Recipe(
         objective="cifar-resnet",
-        trials=30,
+        trials=20,
         overrides=("depth=3:6", "width=16:32", "crop=1", "cutout=0:4"),
     ),
+    # Shifts, cutout and changes of colour as for the images of cifar-conv; networks as small as those of digits-conv.
+    "digits-augmented": Recipe(
+        objective="cifar-conv",
+        trials=30,
+        overrides=("depth=3:5", "width=8:32", "crop=0:1", "cutout=0:3"),
+    ),
+    "digits-table": Recipe(objective="table-default", trials=25),
+    "digits-table-selfnorm": Recipe(objective="table-selfnorm", trials=25),
     "digits-activations": Recipe(objective="fashion-activations"),
     "digits-optimizers": Recipe(objective="fashion-optimizers"),
     "digits-regularizers": Recipe(objective="fashion-regularizers"),
-    "digits-schedules": Recipe(objective="fashion-schedules", epochs=12),
+    "digits-schedules": Recipe(objective="fashion-schedules", epochs=12, trials=30),
     "digits-sparse": Recipe(objective="fashion-sparse"),
     "digits-selfnorm": Recipe(objective="cifar-selfnorm"),
     # Two digits that look alike, 20 labelled images; no network of another study is there to transfer.
