@@ -163,7 +163,7 @@ def test_help_and_docs_show_what_was_added(copy: Path) -> None:
 
 def test_a_command_that_was_added_is_in_the_help_and_the_docs_and_runs(copy: Path) -> None:
     listed = [
-        line.split()[0] for line in run_copy(copy, "-m", "search", "--help").out.splitlines() if line[:3] == "  p"
+        line.split()[0] for line in run_copy(copy, "-m", "search", "--help").out.splitlines() if line[:4] == "  pr"
     ]
     assert listed == ["praise"]
     assert run_copy(copy, "-m", "search", "praise", "--study", "s", "--times", "2").out == "s is very very good\n"
@@ -184,6 +184,7 @@ def test_doctor_looks_for_a_data_set_that_was_added(
     assert checks["data"] == f"digits ready; stripes in {copy / 'data'}"
 
 
+@pytest.mark.long
 def test_a_study_takes_keeps_compares_and_passes_on_what_was_added(
     copy: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,8 +6,6 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from objectives.base.registry import look_up
-
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
@@ -60,5 +58,7 @@ def draw(kind: str, data: PlotData) -> go.Figure:
         ObjectiveError: there is no such kind.
         NothingToDo: the study has too few completed trials for it.
     """
+    from objectives.base.registry import look_up  # which imports Optuna, and `search --help` reads this module
+
     home = look_up(PLOTS, kind, "plot").home
     return getattr(importlib.import_module(home), f"draw_{kind}")(data)

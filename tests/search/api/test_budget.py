@@ -25,6 +25,7 @@ def create(address: str, budget: str | None) -> Study:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_two_workers_begin_no_trial_once_the_epochs_are_stored(database_url: str) -> None:
     with create(database_url, "2R") as study:
         status = study.run(workers=2, device="cpu")

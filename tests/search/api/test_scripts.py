@@ -140,6 +140,7 @@ def test_a_handler_of_the_programs_own_is_called_after_the_workers_have_ended(tm
         assert study.status().workers == ()
 
 
+@pytest.mark.long
 def test_the_prompt_needs_no_file() -> None:
     typed = "from search import Study\nstudy = Study.create('prompt', 'digits-depth', trials=1, epochs=1)\n"
     typed += "print(study.run(workers=1, device='cpu'))\nfrom objectives import Objective\n"

@@ -95,7 +95,8 @@ RUN_ALL = (
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("source", ["checkout", pytest.param("wheel", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("source", ["checkout", "wheel"])
 def test_the_programs_of_the_python_api_page_run(source: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     programs = {
         program.splitlines()[0].removeprefix("# "): program
