@@ -287,6 +287,7 @@ EXERCISES: Mapping[str, Exercise] = {
             (
                 *("run", "--study", "b7", "--objective", "fashion-conv", "--train-examples", "3000"),
                 *("--epochs", "3", "--trials", "6"),
+                *fix("depth=3:4 width=8:16"),
             ),
             ("final", "--study", "b7"),
         ),
