@@ -9,7 +9,7 @@ the one that no longer holds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import optuna
@@ -64,6 +64,11 @@ def get_trial_id(trial: Trial | FrozenTrial) -> int:
 def read_trial(trial: Trial) -> FrozenTrial:
     """Return what is stored about an unfinished trial now; `trial` itself knows only what was written through it."""
     return trial.storage.get_trial(trial._trial_id)
+
+
+def now() -> datetime:
+    """Return this moment as Optuna stores moments: UTC, without saying so."""
+    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def get_stored(trial: Trial) -> FrozenTrial:

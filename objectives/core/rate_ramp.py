@@ -13,7 +13,7 @@ from objectives.base.errors import ObjectiveError
 from objectives.base.seeds import derive_seed
 from objectives.core.objective import Objective
 from objectives.core.rate_range import RateRange, read_ramp
-from objectives.core.run import build_network, seed_everything
+from objectives.core.run import build_network, read_training, seed_everything
 from objectives.data.batches.examples import TrainValidation
 from objectives.training.config import TrainingConfig
 from objectives.training.step import Step, set_rates
@@ -59,7 +59,7 @@ def _take_steps(
 ) -> tuple[float, list[float]]:
     """Return the loss before the first step, and that after each step until it is far above the first one."""
     known = config.replace(epochs=objective.epochs, seed=seed, image_shape=data.image_shape, classes=len(data.classes))
-    training = Configuration({**objective.defaults, "learning_rate": rates[0], **known}).into(TrainingConfig)
+    training = read_training(objective, Configuration({"learning_rate": rates[0], **known}))
     set_float32_precision(data.device, objective.precision)
     seed_everything(data, seed)
     model = build_network(objective, known).to(data.device)

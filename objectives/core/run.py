@@ -149,7 +149,7 @@ class StandardTraining:
     def _fit(self, report: Report, callback: TrainingCallback, state: bytes | None) -> nn.Module:
         set_float32_precision(self.data.device, self.objective.precision)
         seed_everything(self.data, self.seed)
-        training = Configuration({**self.objective.defaults, **self.config}).into(TrainingConfig)
+        training = read_training(self.objective, self.config)
         model = build_network(self.objective, self.config).to(self.data.device)
         if state is None:
             fit_to_images(model, self.data)
@@ -194,28 +194,30 @@ class StandardTraining:
                 f"schedule {as_choice(training.schedule).name!r} needs validation examples, but here they are "
                 f"trained on as well; pass the {'accuracies' if looks_at == 'accuracy' else 'losses'} of a recorded run"
             )
-        rates = build_rates(
-            training.schedule,
-            float(training.optimizer_choice.options["learning_rate"]),
-            self.schedule_epochs,
-            warmup_epochs=training.warmup_epochs,
-            warmup_start=training.warmup_start,
-        )
+        rates = _build_rates(training, float(training.optimizer_choice.options["learning_rate"]), self.schedule_epochs)
         return ReplayedRates(rates=rates, values=recorded) if entry.needs_metric and recorded else rates
+
+
+def read_training(objective: Objective, config: Configuration) -> TrainingConfig:
+    """Return how a configuration is trained; what it leaves out is the objective's default."""
+    return Configuration({**objective.defaults, **config}).into(TrainingConfig)
+
+
+def _build_rates(training: TrainingConfig, initial: float, epochs: int) -> Rates:
+    return build_rates(
+        training.schedule,
+        initial,
+        epochs,
+        warmup_epochs=training.warmup_epochs,
+        warmup_start=training.warmup_start,
+    )
 
 
 def count_dips(objective: Objective, config: Configuration, epochs: int, schedule_epochs: int) -> int:
     """Return in how many of the first `epochs` of a schedule of `schedule_epochs` the learning rate has a dip."""
     if objective.train is not None:
         return 0
-    training = Configuration({**objective.defaults, **config}).into(TrainingConfig)
-    rates = build_rates(
-        training.schedule,
-        1.0,
-        schedule_epochs,
-        warmup_epochs=training.warmup_epochs,
-        warmup_start=training.warmup_start,
-    )
+    rates = _build_rates(read_training(objective, config), 1.0, schedule_epochs)
     return sum(rates.has_dip(epoch, 0.0, 1.0) for epoch in range(epochs))
 
 

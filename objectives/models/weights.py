@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import load, save
-from torch import nn
+from torch import Tensor, nn
 
 from objectives.models.own_modules import pack_extra_states, unpack_extra_states
+
+
+def copy_state(model: nn.Module) -> dict[str, Any]:
+    """Return a copy of a network's state, in which a module's own extra state may be no tensor."""
+    return {
+        name: value.detach().clone() if isinstance(value, Tensor) else copy.deepcopy(value)
+        for name, value in model.state_dict().items()
+    }
 
 
 def pack_weights(model: nn.Module) -> tuple[bytes, str]:

@@ -111,7 +111,7 @@ REGULARIZERS: dict[str, Technique] = {
         space=Space(bias_rate=Float(1.0, 16.0, log=True, at_least=1e-3, at_most=1e3)),
     ),
     "lookahead": Technique(
-        description="weights pulled back half of the way after so many steps (Zhang et al. 2019)",
+        description="every `lookahead` steps, weights are pulled half of the way back (Zhang et al. 2019)",
         space=Space(
             lookahead=Int(5, 10, at_least=0, at_most=10000),
             lookahead_share=Fixed(0.5, domain=Float(0.2, 0.8, at_least=0.01, at_most=1.0)),

@@ -70,7 +70,7 @@ class PlateauRates:
         return value < self.best * (1 - self.threshold)
 
     def _reduced(self, reductions: int) -> float:
-        """Return the learning rate after so many reductions; a first rate below `min_lr` is left as it is."""
+        """Return the learning rate after this number of reductions; a first rate below `min_lr` is left as it is."""
         reduced = self.initial * factors.plateau(reductions, self.epochs, factor=self.factor)
         return max(reduced, min(self.min_lr, self.initial))
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim.swa_utils import AveragedModel, update_bn
 
 from objectives.data.batches.examples import TrainValidation
+from objectives.models.weights import copy_state
 from objectives.training.config import TrainingConfig
 
 
@@ -50,7 +50,7 @@ class BestWeights:
         """Take note of the accuracy of this epoch's model, and keep its weights if training would end with them."""
         self._waited = 0 if accuracy > self._best else self._waited + 1
         if self._data.merged or accuracy > self._best:
-            self._kept = _copy_state(self._valued_model)
+            self._kept = copy_state(self._valued_model)
         self._best = max(self._best, accuracy)
         self._dipped = False
 
@@ -86,11 +86,3 @@ class BestWeights:
         if state["averaged"] is not None:
             self._averaged = AveragedModel(self._model)
             self._averaged.load_state_dict(state["averaged"])
-
-
-def _copy_state(model: nn.Module) -> dict[str, Any]:
-    """Copy the state; a module's own extra state may be no tensor."""
-    return {
-        name: value.detach().clone() if isinstance(value, Tensor) else copy.deepcopy(value)
-        for name, value in model.state_dict().items()
-    }

@@ -8,7 +8,7 @@ from torch import Tensor
 from objectives.data.batches.examples import Examples, TrainValidation
 
 SHARE = 10
-"""One of so many training images is in the part. Each costs a third of a step's work for it: about 3% of an epoch."""
+"""One training image in this many is in the part. Each costs a third of a step's work for it: about 3% of an epoch."""
 FEWEST = 128
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections import deque
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
+from objectives.models.weights import copy_state
 from objectives.variants.copying import copy_for_prediction
 
 
@@ -19,12 +19,7 @@ class SnapshotCollector:
 
     def __call__(self, model: nn.Module) -> None:
         """Keep the present weights and buffers."""
-        self._states.append(
-            {
-                name: value.detach().clone() if isinstance(value, Tensor) else copy.deepcopy(value)
-                for name, value in model.state_dict().items()
-            }
-        )
+        self._states.append(copy_state(model))
 
     def build(self, model: nn.Module) -> tuple[nn.Module, ...]:
         """Return a network for each kept state, oldest first, of the same layers as `model`."""

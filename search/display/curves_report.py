@@ -30,7 +30,7 @@ def show_drawing(curves: StudyCurves) -> None:
 
 
 def draw_trial(each: TrialCurve, curves: StudyCurves, columns: int) -> list[str]:
-    """Return the lines of one trial's drawing, in a terminal of so many columns."""
+    """Return the lines of one trial's drawing, in a terminal of `columns` columns."""
     low, high = bounds = find_bounds(*(other.values for other in curves.trials))
     width = max(8, min(WIDEST, columns - MARGIN))
     rows = draw_area(each.values, bounds, length=curves.epochs, width=width, height=HEIGHT)

@@ -9,8 +9,8 @@ from optuna.trial import FrozenTrial
 
 from objectives.base.registry import resolve
 from objectives.base.seeds import derive_seed
+from objectives.core.run import read_training
 from objectives.schedules.catalogue import SCHEDULES
-from objectives.training.config import TrainingConfig
 from search.errors import SearchError
 from search.evaluation.final_step import FinalStep
 from search.statistics.curves import best_value
@@ -114,7 +114,7 @@ def _count_full_epochs(final_step: FinalStep, trial: FrozenTrial, config: Config
     """Return the study's epochs; of a schedule that looks at the losses, no more than the trial has losses of."""
     objective = final_step.objective
     if objective.train is None:
-        schedule = Configuration({**objective.defaults, **config}).into(TrainingConfig).schedule
+        schedule = read_training(objective, config).schedule
         if resolve(SCHEDULES, schedule, "schedule")[0].needs_metric:
             return len(epochs.read_curve(final_step.engine, get_trial_id(trial)))
     return final_step.spec.epochs

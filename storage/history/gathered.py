@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from optuna.distributions import BaseDistribution, distribution_to_json
@@ -15,6 +14,7 @@ from sqlalchemy import Engine
 
 from storage.connecting.statements import Statement, execute_at_once
 from storage.leasing.leases import Lease, lost_error
+from storage.optuna_adapter import now
 
 # The trial's row is locked before its lease, as when a lease is taken over.
 _RUNNING = "running AS (SELECT trial_id FROM trials WHERE trial_id = :trial AND state = 'RUNNING' FOR UPDATE)"
@@ -89,9 +89,7 @@ class Gathered:
             LeaseLost: another worker has the trial, or it was deleted.
         """
         assert self.state is not None, "a trial ends in a state"
-        # As Optuna stores moments: UTC, without saying so.
-        now = datetime.now(UTC).replace(tzinfo=None)
-        told = {"state": self.state.name, "now": now, "values": list(self.values or ()), "epochs": epochs}
+        told = {"state": self.state.name, "now": now(), "values": list(self.values or ()), "epochs": epochs}
         [row] = execute_at_once(engine, _END, {**_key(lease), **self._list_rows(), **told})
         if row.held or row.before not in (None, "RUNNING"):
             return True

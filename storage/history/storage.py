@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from optuna.distributions import BaseDistribution
-from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from storage.connecting.statements import Ask
+from storage.forwarding import ForwardingStorage
 from storage.history.gathered import Gathered
 from storage.history.rows import TrialReader
 from storage.history.trials import TrialHistory
@@ -24,14 +25,16 @@ from storage.leasing.leases import Lease
 from storage.optuna_adapter import get_engine, get_trial_id, with_own_parts
 
 
-class HistoryStorage(BaseStorage):
+class HistoryStorage(ForwardingStorage):
     """A storage that keeps what it has read of a study, and asks only for what has changed.
 
     Safe to use from several threads, except for `gathering`.
     """
 
+    backend: RDBStorage
+
     def __init__(self, backend: RDBStorage) -> None:
-        self.backend = backend
+        super().__init__(backend)
         self._start()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -152,28 +155,25 @@ class HistoryStorage(BaseStorage):
         if gathered := self._gather(trial_id):
             gathered.parameters[param_name] = (param_value_internal, distribution)
         else:
-            self.backend.set_trial_param(trial_id, param_name, param_value_internal, distribution)
+            super().set_trial_param(trial_id, param_name, param_value_internal, distribution)
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         if gathered := self._gather(trial_id):
             gathered.state, gathered.values = state, values
             return True
-        return self.backend.set_trial_state_values(trial_id, state, values)
-
-    def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
-        self.backend.set_trial_intermediate_value(trial_id, step, intermediate_value)
+        return super().set_trial_state_values(trial_id, state, values)
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
         if gathered := self._gather(trial_id):
             gathered.user_attributes[key] = value
         else:
-            self.backend.set_trial_user_attr(trial_id, key, value)
+            super().set_trial_user_attr(trial_id, key, value)
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         if gathered := self._gather(trial_id):
             gathered.system_attributes[key] = value
         else:
-            self.backend.set_trial_system_attr(trial_id, key, value)
+            super().set_trial_system_attr(trial_id, key, value)
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         if self._known is not None and get_trial_id(self._known) == trial_id:
@@ -192,34 +192,7 @@ class HistoryStorage(BaseStorage):
 
     # -- studies
 
-    def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
-        return self.backend.create_new_study(directions, study_name)
-
-    def delete_study(self, study_id: int) -> None:
-        self.backend.delete_study(study_id)
-
-    def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
-        self.backend.set_study_user_attr(study_id, key, value)
-
-    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
-        self.backend.set_study_system_attr(study_id, key, value)
-
-    def get_study_id_from_name(self, study_name: str) -> int:
-        return self.backend.get_study_id_from_name(study_name)
-
-    def get_study_name_from_id(self, study_id: int) -> str:
-        return self.backend.get_study_name_from_id(study_id)
-
     def get_study_directions(self, study_id: int) -> list[StudyDirection]:
         if study_id not in self._directions:
             self._directions[study_id] = self.backend.get_study_directions(study_id)
         return self._directions[study_id]
-
-    def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
-        return self.backend.get_study_user_attrs(study_id)
-
-    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        return self.backend.get_study_system_attrs(study_id)
-
-    def get_all_studies(self) -> list[Any]:
-        return self.backend.get_all_studies()

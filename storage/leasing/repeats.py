@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Engine
 
 from storage.connecting.statements import Statement, execute_at_once
 from storage.leasing.leases import Lease
+from storage.optuna_adapter import now
 
 CONFIGURATION, REPEAT, REPEATS = "configuration", "repeat", "repeats"
 STOPPED = "configuration stopped"
@@ -125,8 +125,7 @@ def _bind(study_id: int, missing: MissingRepeat, noted: Mapping[str, int | str])
         "configuration": missing.configuration,
         "repeat": missing.repeat,
         "like": missing.like,
-        # As Optuna stores moments: UTC, without saying so.
-        "now": datetime.now(UTC).replace(tzinfo=None),
+        "now": now(),
         "keys": list(noted),
         "values": [f'"{value}"' if isinstance(value, str) else str(value) for value in noted.values()],
     }

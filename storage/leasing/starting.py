@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -14,6 +13,7 @@ from storage.leasing import leases, slots
 from storage.leasing.leases import Lease
 from storage.leasing.repeats import ISOLATED, LOCK, MEMBERS, NOT_SHARED, SharedSlots
 from storage.leasing.slots import TAKEN_BY_CONFIGURATIONS
+from storage.optuna_adapter import now
 
 _BEGUN = (
     "WITH study AS (SELECT control = 'run' AND coalesce(deadline > now(), true) AS runs, epoch_budget, "
@@ -61,7 +61,7 @@ def claim_trial(
         The lease, and the answer; no lease if every slot is claimed, the study has as many stored epochs as its budget
         allows, was stopped, its deadline has passed, or a trial is enqueued.
     """
-    asked: dict[str, Any] = {"study": study_id, "worker": worker, "seconds": seconds, "started": _now()}
+    asked: dict[str, Any] = {"study": study_id, "worker": worker, "seconds": seconds, "started": now()}
     asked["states"] = slots.list_slot_states(NOT_SHARED)
     statements = (ISOLATED, leases.TAKE_OVER, LOCK, _START_UNLESS_CLAIMED, _with_claim(question.statement))
     [row] = execute_at_once(engine, statements, {**asked, **question.parameters})
@@ -85,7 +85,7 @@ def start_trial(engine: Engine, study_id: int, worker: str, seconds: float, shar
         NoSlot: every slot of the budget is claimed, the study has as many stored epochs as its budget allows, was
             stopped, or its deadline has passed.
     """
-    asked: dict[str, Any] = {"study": study_id, "worker": worker, "seconds": seconds, "started": _now()}
+    asked: dict[str, Any] = {"study": study_id, "worker": worker, "seconds": seconds, "started": now()}
     asked["states"] = slots.list_slot_states(shared)
     start = _START
     if shared.are_shared:
@@ -94,8 +94,3 @@ def start_trial(engine: Engine, study_id: int, worker: str, seconds: float, shar
     if study.trial_id is None:
         raise NoSlot(slots.explain(study.runs, study.taken >= study.most, study.most, study.epoch_budget))
     return Lease(study.trial_id, 1)
-
-
-def _now() -> datetime:
-    """Return this moment as Optuna stores moments: UTC, without saying so."""
-    return datetime.now(UTC).replace(tzinfo=None)

@@ -17,7 +17,7 @@ ABSENT = -0.1
 """The height of a trial that does not have a parameter, below the axis."""
 SCALE = "Blues"
 SHADES = 10
-"""Lines have one of so many colours: each colour is one trace."""
+"""The number of colours that lines have: each colour is one trace."""
 
 
 @dataclass(frozen=True, kw_only=True)

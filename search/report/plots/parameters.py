@@ -93,7 +93,7 @@ def _fill_diagonal(figure: go.Figure, study: Study, names: Sequence[str]) -> Non
 
 
 def sample_evenly(trials: Sequence[FrozenTrial], most: int) -> list[FrozenTrial]:
-    """Return at most so many completed trials, from the worst to the best in equal steps of rank."""
+    """Return at most `most` completed trials, from the worst to the best in equal steps of rank."""
     if len(trials) <= most:
         return list(trials)
     ranked = sorted(trials, key=lambda trial: (float(trial.value or 0.0), trial.number))

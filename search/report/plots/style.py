@@ -52,7 +52,7 @@ def shorten_shown(text: str, length: int) -> str:
 
 
 def choose_log_ticks(low: float, high: float, most: int = 4) -> list[float]:
-    """Return at most so many round numbers from `low` to `high` for a logarithmic axis, about evenly spread."""
+    """Return at most `most` round numbers from `low` to `high` for a logarithmic axis, about evenly spread."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for factors in ((1, 2, 5), (1, 3), (1,)):
         ticks = [float(f"{factor}e{decade}") for decade in decades for factor in factors]

@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage
-from optuna.study import Study, StudyDirection
+from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from search.strategies.gp.learning_curves import REPORTS
 from search.strategies.repeated.configurations import Repeated, get_configuration, group_trials
+from storage.forwarding import ForwardingStorage
 from storage.leasing.repeats import STOPPED
 from storage.optuna_adapter import build_trial, get_storage, get_study_id, get_trial_id
 
@@ -79,17 +79,17 @@ def _merge(attributes: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {name: value for each in attributes for name, value in each.items()}
 
 
-class _ConfigurationStorage(BaseStorage):
+class _ConfigurationStorage(ForwardingStorage):
     """Gives the trials of another storage by their configurations; all else is that storage's own."""
 
     def __init__(self, storage: BaseStorage) -> None:
-        self._inner = storage
+        super().__init__(storage)
         # By the configuration's number: it and its trial, which are built again once one of its own has been replaced.
         self._known: dict[int, tuple[Repeated, FrozenTrial]] = {}
 
     def read(self, study_id: int) -> list[Repeated]:
         """Return the configurations in the order in which they began."""
-        return group_trials(self._inner.get_all_trials(study_id, deepcopy=False))
+        return group_trials(self.backend.get_all_trials(study_id, deepcopy=False))
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
@@ -109,53 +109,3 @@ class _ConfigurationStorage(BaseStorage):
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         raise NotImplementedError("trials begin in the study itself")
-
-    def set_trial_param(
-        self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
-    ) -> None:
-        self._inner.set_trial_param(trial_id, param_name, param_value_internal, distribution)
-
-    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
-        return self._inner.set_trial_state_values(trial_id, state, values)
-
-    def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
-        self._inner.set_trial_intermediate_value(trial_id, step, intermediate_value)
-
-    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
-        self._inner.set_trial_user_attr(trial_id, key, value)
-
-    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        self._inner.set_trial_system_attr(trial_id, key, value)
-
-    def get_trial(self, trial_id: int) -> FrozenTrial:
-        return self._inner.get_trial(trial_id)
-
-    def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
-        return self._inner.create_new_study(directions, study_name)
-
-    def delete_study(self, study_id: int) -> None:
-        self._inner.delete_study(study_id)
-
-    def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
-        self._inner.set_study_user_attr(study_id, key, value)
-
-    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
-        self._inner.set_study_system_attr(study_id, key, value)
-
-    def get_study_id_from_name(self, study_name: str) -> int:
-        return self._inner.get_study_id_from_name(study_name)
-
-    def get_study_name_from_id(self, study_id: int) -> str:
-        return self._inner.get_study_name_from_id(study_id)
-
-    def get_study_directions(self, study_id: int) -> list[StudyDirection]:
-        return self._inner.get_study_directions(study_id)
-
-    def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
-        return self._inner.get_study_user_attrs(study_id)
-
-    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        return self._inner.get_study_system_attrs(study_id)
-
-    def get_all_studies(self) -> list[Any]:
-        return self._inner.get_all_studies()
