@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 import torch
@@ -96,7 +96,8 @@ def _folder() -> TemporaryDirectory[str]:
 
 def weights_file(model: nn.Module, name: str = "donor.safetensors") -> WeightsFile:
     """A network's weights in a file of that name, in the format that its ending says."""
-    path = Path(_folder().name) / name
+    # In a folder of its own: another file of the same name must not change this one.
+    path = Path(mkdtemp(dir=_folder().name)) / name
     if path.suffix == ".safetensors":
         path.write_bytes(save(state(model)))
     else:
