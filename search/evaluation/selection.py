@@ -81,7 +81,7 @@ def tell_of_better(final_step: FinalStep, winner: Winner) -> None:
 
 def tell_of_cut(final_step: FinalStep, winner: Winner) -> None:
     """Tell what it does to the learning rate that the retraining ends before the last epoch of the study."""
-    if winner.epochs > winner.best_epochs or winner.epochs == final_step.spec.epochs:
+    if winner.epochs > winner.best_epochs or winner.epochs >= final_step.spec.epochs:
         return
     final_step.tell(
         f"note: trial {winner.trial.number} was best after epoch {winner.best_epochs}, and its retraining ends there"
@@ -121,9 +121,11 @@ def _count_full_epochs(final_step: FinalStep, trial: FrozenTrial, config: Config
 
 
 def _describe_rate(final_step: FinalStep, winner: Winner) -> str:
-    """Return the learning rate after the trial's best epoch and the one it ended with; empty if they are equal."""
+    """Return the learning rate after the trial's best epoch and the one it ended with; empty if equal or not stored."""
     curve = epochs.read_curve(final_step.engine, get_trial_id(winner.trial))
     rates = [row.get("learning_rate_end") for row in curve]
+    if len(rates) < winner.best_epochs:
+        return ""
     reached, last = rates[winner.best_epochs - 1], rates[-1]
     if reached is None or last is None or reached == last:
         return ""

@@ -210,7 +210,7 @@ def test_told_to_end_while_it_trains(eyes: Callable[[], Eye], tmp_path: Path) ->
         execute(eye.address, ENDLESS)
     processes = {number: final(eye, tmp_path / str(number)) for number, eye in told.items()}
     for number, process in processes.items():
-        assert moment(process, told[number].has_turn)
+        assert moment(process, told[number].has_turn), ended(process).err
         kill_group(process, number)
     for number, process in processes.items():
         end = ended(process, seconds=30)

@@ -166,3 +166,20 @@ def test_by_default_it_is_what_the_search_saw_and_ends_at_the_best_epoch(
     [note] = [line for line in ended.lines if "was best after epoch" in line]
     assert note.startswith("note: trial 0 was best after epoch 2, and its retraining ends there at a learning rate")
     assert note.endswith("that the trial ended with; --epochs full trains all 8")
+
+
+@pytest.mark.slow
+def test_rates_that_are_not_stored_are_not_told(common: tuple[str | Path, ...], folder: Path) -> None:
+    """As of a study whose metrics were stored by an early version, or were deleted since."""
+    for number, missing in enumerate(("epoch > 0", "true")):
+        execute(str(common[-1]), f"DELETE FROM depthsearch.epochs WHERE {missing}")
+        if missing == "epoch > 0":
+            execute(str(common[-1]), "UPDATE trial_values SET value = (SELECT (metrics::jsonb->>'accuracy')::float "
+                    "FROM depthsearch.epochs)")  # fmt: skip
+        else:
+            execute(str(common[-1]), "UPDATE trial_values SET value = 0.99")
+        reason = f"the curve is not whole any more {number}"
+        ended = done("final", *common, "--reopen", reason, "--json", "--out", folder / f"missing-{number}")
+        assert ended.document["epochs"] == 2
+        [note] = [line for line in ended.lines if "was best after epoch" in line]
+        assert note.endswith("and its retraining ends there; --epochs full trains all 8")
