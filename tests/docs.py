@@ -10,7 +10,7 @@ import typer
 
 from objectives.data.catalogue import DATASETS
 from objectives.discovery import find_objective, objective_names
-from search.api.catalogue import list_techniques
+from search.api.setup.catalogue import list_techniques
 from search.cli.app import build_app
 from search.errors import Exit
 from search.settings import HARMLESS, Settings

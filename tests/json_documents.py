@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from search.api.catalogue import TechniqueRow
-from search.api.datasets import DataFolder, PreparedDataSet
-from search.api.doctor import Finding
 from search.api.rate_range import RateRanges
-from search.api.space import ObjectiveRow, SpaceDescription
+from search.api.setup.catalogue import TechniqueRow
+from search.api.setup.datasets import DataFolder, PreparedDataSet
+from search.api.setup.doctor import Finding
+from search.api.setup.space import ObjectiveRow, SpaceDescription
 from search.api.studies import Enqueued
 from search.evaluation.results.confirmation import ConfirmedCandidate, SelectionOptimism
 from search.evaluation.results.score import Score

@@ -13,8 +13,8 @@ from objectives.core.objective import Objective
 from objectives.discovery import ATTRIBUTE, ENTRY_POINTS
 from objectives.importing.reading import stop_if_reading
 from search.api.session import Session, open_session
-from search.error_messages import user_message
 from search.errors import UsageError
+from search.errors.messages import user_message
 from search.settings import Settings, load
 from search.study.options import parse_budget
 from storage.errors import UnknownStudy

@@ -14,8 +14,8 @@ from multiprocessing.connection import Connection
 from search.api import scoring
 from search.api.scoring import FinalRequest
 from search.api.session import Session, open_session
-from search.error_messages import user_message
 from search.errors import Interrupted, SearchError
+from search.errors.messages import user_message
 from search.evaluation.results.score import Score
 from search.logs import configure, send_prints_to_stderr
 from search.settings import Settings

@@ -42,7 +42,7 @@ def run_guarded(app: typer.Typer) -> int:
         usage = getattr(error, "format_message", None)
         if usage is not None:
             return _print_error(f"error: {usage()} See `search --help`.", Exit.USAGE)
-        from search.error_messages import user_message
+        from search.errors.messages import user_message
 
         if os.environ.get("SEARCH_DEBUG"):
             traceback.print_exception(error)

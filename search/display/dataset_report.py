@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from search.api.datasets import DataFolder, PreparedDataSet
+from search.api.setup.datasets import DataFolder, PreparedDataSet
 from search.display.output import print_table, say
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from search.api.doctor import Finding
+from search.api.setup.doctor import Finding
 from search.display.output import say
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from search.api.catalogue import TechniqueRow
-from search.api.space import ObjectiveRow, SpaceDescription
+from search.api.setup.catalogue import TechniqueRow
+from search.api.setup.space import ObjectiveRow, SpaceDescription
 from search.display.output import print_table, say
 
 

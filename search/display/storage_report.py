@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from search.api.storage import Outcome
+from search.api.setup.storage import Outcome
 from search.display.output import say
 
 

@@ -164,7 +164,7 @@ def _restore_termination() -> None:
 def _work(job: WorkerJob, sender: Connection) -> None:
     from objectives.base.device import is_broken
     from objectives.base.errors import first_line
-    from search.error_messages import user_message
+    from search.errors.messages import user_message
     from search.workers.worker import run_worker
 
     try:

@@ -28,6 +28,7 @@ from objectives.data.splits.divide import split_data
 from objectives.discovery import find_objective
 from objectives.models.weights import pack_weights
 from objectives.reuse.trained_network import TrainedNetwork
+from objectives.schedules.catalogue import SCHEDULES
 from spaces import Configuration, Scalar
 
 TUNING_SEED = 10_000
@@ -53,8 +54,7 @@ class Comparison:
 
 
 def _schedules() -> Comparison:
-    plain = ("constant", "exponential", "step", "cosine", "cosine_dips", "cosine_restarts", "plateau", "one_cycle")
-    arms = [Arm(label=name, picks={"recipe": "plain", "plain.schedule": name}) for name in plain]
+    arms = [Arm(label=name, picks={"recipe": "plain", "plain.schedule": name}) for name in SCHEDULES]
     arms += [
         Arm(
             label=f"{name}, warm-up of 1 epoch",

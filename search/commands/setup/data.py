@@ -16,7 +16,7 @@ def data(
     json: options.Json = False,
 ) -> None:
     """List the data sets, or download and decode one."""
-    from search.api.datasets import list_datasets, prepare_dataset
+    from search.api.setup.datasets import list_datasets, prepare_dataset
     from search.commands.settings import load_settings
     from search.display.dataset_report import show_dataset, show_folder
     from search.display.output import Decoding, present

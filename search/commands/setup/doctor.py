@@ -19,7 +19,7 @@ def doctor(
     json: options.Json = False,
 ) -> None:
     """Check the installation, storage, data and devices; say what to do."""
-    from search.api.doctor import check_all, check_none_failed
+    from search.api.setup.doctor import check_all, check_none_failed
     from search.commands.settings import load_settings
     from search.display.doctor_report import show_findings
     from search.display.output import present_all

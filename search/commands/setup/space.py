@@ -19,8 +19,8 @@ def space(
     json: options.Json = False,
 ) -> None:
     """Show what a study, or an objective, searches over, or could."""
-    from search.api.catalogue import list_techniques
-    from search.api.space import describe_space, list_objectives
+    from search.api.setup.catalogue import list_techniques
+    from search.api.setup.space import describe_space, list_objectives
     from search.commands.settings import load_settings
     from search.display.output import present, present_all
     from search.display.space_report import show_catalogue, show_objectives, show_space

@@ -23,7 +23,7 @@ def storage(
     json: options.Json = False,
 ) -> None:
     """Where studies are kept: show it, start or stop the embedded server, back up, copy a study, upgrade."""
-    from search.api.storage import carry_out
+    from search.api.setup.storage import carry_out
     from search.commands.settings import load_settings, warn_of_password
     from search.display.output import present
     from search.display.storage_report import show_outcome

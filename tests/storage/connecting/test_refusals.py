@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from search.error_messages import user_message
+from search.errors.messages import user_message
 from storage.connecting import retry
 from storage.connecting.refusals import explain_refusal
 from storage.database import Database, connect, open_database

@@ -10,7 +10,7 @@ from optuna.exceptions import StorageInternalError
 from sqlalchemy import create_engine
 from sqlalchemy.exc import InterfaceError, OperationalError, PendingRollbackError, SQLAlchemyError
 
-from search.error_messages import user_message
+from search.errors.messages import user_message
 from storage import url
 from storage.connecting import retry
 from storage.connecting.retry import is_outage, is_refusal, with_retries

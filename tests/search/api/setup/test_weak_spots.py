@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from objectives.data import hiding
-from search.api.doctor import check_all, check_none_failed
-from search.api.weak_spots import SETUP, STORAGE, WeakSpot
+from search.api.setup.doctor import check_all, check_none_failed
+from search.api.setup.weak_spots import SETUP, STORAGE, WeakSpot
 from search.display.doctor_report import show_findings
 from search.settings import Settings, load
 from search.workers import hidden_files

@@ -16,9 +16,9 @@ from objectives.base.plurals import count_noun
 from objectives.data.cache import prepare
 from objectives.data.catalogue import DATASETS
 from objectives.discovery import find_objective, objective_names
-from search.api import weak_spots
-from search.api.datasets import describe
-from search.api.weak_spots import WeakSpot
+from search.api.setup import weak_spots
+from search.api.setup.datasets import describe
+from search.api.setup.weak_spots import WeakSpot
 from search.connection import open_storage
 from search.errors import SearchError
 from search.settings import Settings

@@ -1,0 +1,1 @@
+"""What the commands of the same name in `search.commands.setup` do."""
