@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import UUID
 
 SCHEMA = "depthsearch"
-VERSION = 8
+VERSION = 9
 """The version of the tables below; the name of the newest script in storage/migrations/versions."""
 
 metadata = MetaData(schema=SCHEMA)
@@ -57,6 +57,10 @@ studies = Table(
     Column("deadline", MOMENT),
     Column("control", Text, nullable=False, server_default="run"),
     Column("reason", Text),
+    # Higher ones are served first.
+    Column("priority", Integer, nullable=False, server_default="0"),
+    # By it, others learn that finished trials have changed.
+    Column("voids", Integer, nullable=False, server_default="0"),
     Column("created_at", MOMENT, nullable=False, server_default=NOW),
 )
 
@@ -94,6 +98,8 @@ workers = Table(
     Column("trial", Integer),
     Column("epoch", Integer),
     Column("beat_at", MOMENT, nullable=False, server_default=NOW),
+    # How, if somebody has asked it to: see storage.leasing.workers.
+    Column("leaves", Text),
 )
 
 epochs = Table(

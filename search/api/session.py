@@ -103,10 +103,6 @@ class Session:
         """Load the study as Optuna's own object."""
         return optuna.load_study(study_name=self.record.name, storage=self.database.history)
 
-    def stop(self) -> None:
-        """Tell every worker of the study, on any machine, to end after its present step."""
-        studies.set_control(self.database.engine, self.record.study_id, "stop")
-
 
 def _describe_all(trials: list[FrozenTrial]) -> Trials:
     return Trials([describe_trial(trial) for trial in trials])

@@ -172,7 +172,31 @@ class Study(OpenStudy):
 
     def stop(self) -> None:
         """Tell the study's workers, on every machine, to end after their present step."""
-        self._opened().stop()
+        from search.api.control import stop_study
+
+        stop_study(self._opened())
+
+    def pause(self) -> None:
+        """Let the study's workers release their trials after their present step, and wait for `search resume`."""
+        from search.api.control import pause_study
+
+        pause_study(self._opened())
+
+    def cancel(self, trial: int) -> None:
+        """End a trial that runs, or remove one that waits."""
+        from search.api.control import cancel_trial
+
+        cancel_trial(self._opened(), trial)
+
+    def void(self, trial: int, reason: str) -> None:
+        """Keep a trial, but let nothing count it or learn from it; its slot of the budget is free again.
+
+        Raises:
+            NothingToDo: It was voided before.
+        """
+        from search.api.control import void_trial
+
+        void_trial(self._opened(), trial, reason)
 
     def final(
         self,

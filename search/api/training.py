@@ -132,7 +132,8 @@ def plan_joining(session: Session, machine: Machine, decoding: Decoding | None =
     record = session.record
     if record.control != "run" or record.overdue:
         resume = format_command("resume", "--study", record.name)
-        raise NothingToDo(f"study {record.name!r} was stopped; `{resume}` starts it again")
+        how = "paused" if record.control == "pause" else "stopped"
+        raise NothingToDo(f"study {record.name!r} was {how}; `{resume}` starts it again")
     session.database.check_writable()  # a worker would wait for that, as after a failover
     request = StudyRequest(study=record.name, objective=session.objective)
     session.plan = plans.resolve_stored(record, request, session.settings, decoding, searches=False)

@@ -20,6 +20,7 @@ Storage = Annotated[
     typer.Option(help="Postgres URL. Default: SEARCH_STORAGE, OPTUNA_STORAGE, or the embedded server.", metavar="URL"),
 ]
 Data = Annotated[Path | None, typer.Option(help="Folder of data sets. Default: SEARCH_DATA.", metavar="DIR")]
+Trial = Annotated[int, typer.Option("--trial", help="Number of the trial, counted from 0.", metavar="N")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, everything else on stderr.")]
 Trials = Annotated[
     int | None,

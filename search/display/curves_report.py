@@ -17,6 +17,9 @@ WIDEST = 100
 def show_curves(curves: StudyCurves) -> None:
     """Print the metric as a table, epochs down and trials across."""
     say(f"{curves.metric} of study {curves.study}")
+    for each in curves.trials:
+        if each.reason is not None:
+            say(f"trial {each.trial} is void: {each.reason}")
     headings = ("epoch", *(f"trial {each.trial}" for each in curves.trials))
     print_table(headings, [(epoch + 1, *_row(curves, epoch)) for epoch in range(curves.longest)])
 
@@ -36,7 +39,8 @@ def draw_trial(each: TrialCurve, curves: StudyCurves, columns: int) -> list[str]
     rows = draw_area(each.values, bounds, length=curves.epochs, width=width, height=HEIGHT)
     scale = [f"{high:.4g}", *[""] * (HEIGHT - 2), f"{low:.4g}"]
     lowest, highest = find_bounds(each.values)
-    title = f"trial {each.trial} ({each.state}): {len(each.values)} epochs, from {lowest:.4g} to {highest:.4g}"
+    state = each.state if each.reason is None else f"void: {each.reason}"
+    title = f"trial {each.trial} ({state}): {len(each.values)} epochs, from {lowest:.4g} to {highest:.4g}"
     return [title, *(f"{text:>{MARGIN - 1}} {row}".rstrip() for text, row in zip(scale, rows, strict=True))]
 
 

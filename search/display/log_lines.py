@@ -49,9 +49,14 @@ def format_trial(trial: Trial) -> str:
     if trial.state == "pruned" and trial.reason != "pruner":
         how = f"pruned: {trial.reason}"
     if trial.state == "fail":
-        how = f"failed: {trial.error or trial.reason}"
+        how = f"{describe_failure(trial)}: {trial.error or trial.reason}"
     epochs = count_noun(len(trial.accuracies), "epoch")
     return f"trial {trial.number:3d}  {shown}  {epochs}, {how}  {format_parameters(trial.params)}"
+
+
+def describe_failure(trial: Trial) -> str:
+    """Return whether a trial whose state is `fail` has failed, or a person took it out."""
+    return {"void": "voided", "cancelled": "removed"}.get(trial.reason or "", "failed")
 
 
 def format_parameters(params: Mapping[str, Scalar]) -> str:

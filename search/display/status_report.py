@@ -12,6 +12,7 @@ from search.display.output import format_configuration, print_table, say
 from search.strategies.pruners.audit import PruningAudit
 from search.study.spec import PolicyPeriod
 from search.study.status_types import Status, WorkerState
+from storage.leasing.workers import shorten
 
 
 def show_status(status: Status) -> None:
@@ -56,10 +57,10 @@ def _row(status: Status) -> tuple[object, ...]:
 def describe_state(status: Status) -> str:
     """Return what is happening to a study in one word."""
     if status.workers:
-        return "training"
+        return "paused" if status.control == "pause" else "training"
     if status.budget.left == 0:
         return "scored" if status.final else "done"
-    return {"stop": "stopped", "run": "waiting"}.get(status.control, status.control)
+    return {"stop": "stopped", "pause": "paused", "run": "waiting"}.get(status.control, status.control)
 
 
 def format_status(status: Status) -> list[str]:
@@ -69,9 +70,11 @@ def format_status(status: Status) -> list[str]:
         f"{_format_budget(status)} trained"
     ]
     if status.control != "run":
-        lines.append(f"stopped{f': {status.stop_reason}' if status.stop_reason else ''}")
+        how = "paused" if status.control == "pause" else "stopped"
+        lines.append(f"{how}{f': {status.stop_reason}' if status.stop_reason else ''}")
     lines += [_format_worker(worker) for worker in status.workers]
     lines += [f"trial {error.trial} failed: {error.error}" for error in status.errors]
+    lines += [f"trial {one.trial} is void: {one.reason} (it was {one.was}; nothing counts it)" for one in status.voided]
     lines += format_diagnoses(status)
     audit = format_audit(status.pruning)
     lines += [] if audit is None else [audit]
@@ -125,7 +128,9 @@ def _format_worker(worker: WorkerState) -> str:
         doing = f"trial {worker.trial}, in its first epoch"
     else:
         doing = f"trial {worker.trial}, epoch {worker.epoch}"
-    return f"worker on {worker.host} {worker.device}: {doing}, last seen {worker.beat_s:.0f} s ago"
+    leaves = ", then leaves" if worker.leaves else ""
+    name = f"worker {shorten(worker.id)} on {worker.host} {worker.device}"
+    return f"{name}: {doing}{leaves}, last seen {worker.beat_s:.0f} s ago"
 
 
 def format_audit(audit: PruningAudit) -> str | None:

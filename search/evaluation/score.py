@@ -28,7 +28,7 @@ from search.evaluation.results.retraining import RetrainingPlan
 from search.evaluation.results.score import Outcome, Score
 from search.evaluation.results.stored import read_score
 from search.evaluation.retraining import RetrainedNetwork, pack_network, retrain
-from search.evaluation.selection import Winner, find_winner, tell_of_better, tell_of_cut
+from search.evaluation.selection import Winner, check_not_voided, find_winner, tell_of_better, tell_of_cut
 from search.evaluation.snapshots import count_snapshots
 from search.evaluation.variant_args import format_variants
 from search.evaluation.variant_effects import measure_effects
@@ -103,6 +103,7 @@ def _score_attempt(final_step: FinalStep, attempt: Attempt, turn: Turn) -> None:
     network = retrain(final_step, winner, plan, count_snapshots(variants), attempt.earlier)
     model = apply_variants(network.model, variants, network.snapshots)
     choice = replace(choice, snapshots_sha256=network.snapshots_sha256)
+    check_not_voided(final_step, winner)
     claim = Claim(weights_sha256=network.sha256, winner=choice.to_json())
     ledger.claim(turn, final_step.record.name, claim, opening=attempt.opening, reason=attempt.reason)
     held_out = _read_test_images(final_step)

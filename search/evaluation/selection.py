@@ -16,6 +16,9 @@ from search.evaluation.final_step import FinalStep
 from search.statistics.curves import best_value
 from search.study.status import best_epoch, best_trial
 from spaces import Configuration
+from storage.errors import ScoreRefused
+from storage.leasing.repeats import VOID
+from storage.leasing.withdrawal import is_void
 from storage.optuna_adapter import get_trial_id
 from storage.records import epochs
 
@@ -48,8 +51,14 @@ def find_winner(final_step: FinalStep, number: int | None = None, *, full: bool 
     Raises:
         NothingToDo: no trial has completed, or the trial has no curve to repeat.
         SearchError: the trial's value is not that of its curve.
+        ScoreRefused: the test set was claimed for the trial, which was voided since.
     """
     trial = _find_trial(final_step, number)
+    if trial is not None and is_void(trial):
+        raise ScoreRefused(
+            f"the test set of {final_step.spec.dataset!r} was claimed for trial {trial.number}, which was voided since "
+            f"({trial.user_attrs[VOID]}); score the best of the others with --reopen REASON"
+        )
     last = None if trial is None else best_epoch(trial)
     if trial is None or last is None:
         raise final_step.no_completed_trial()
@@ -67,6 +76,20 @@ def find_winner(final_step: FinalStep, number: int | None = None, *, full: bool 
         trial_seed=seed,
         seed=derive_seed(seed, "final"),
     )
+
+
+def check_not_voided(final_step: FinalStep, winner: Winner) -> None:
+    """Check that nobody has voided the winner since it was chosen.
+
+    Raises:
+        SearchError: somebody has.
+    """
+    trial = final_step.database.history.get_trial(get_trial_id(winner.trial))
+    if is_void(trial):
+        raise SearchError(
+            f"trial {trial.number} was voided while it was retrained ({trial.user_attrs[VOID]}); nothing was claimed "
+            "or scored; run the same command again"
+        )
 
 
 def tell_of_better(final_step: FinalStep, winner: Winner) -> None:

@@ -13,6 +13,8 @@ from search.study.status import StudyView, rank_completed
 from search.study.trials import State, describe_trial
 from spaces.suggestions import suggest_and_list
 from storage.database import Database
+from storage.leasing.repeats import VOID
+from storage.leasing.withdrawal import is_void
 from storage.optuna_adapter import get_trial_id
 from storage.records import epochs
 
@@ -26,6 +28,8 @@ class TrialCurve:
     trial: int
     """Its number."""
     state: State
+    reason: str | None
+    """Why it is void; None for any other trial."""
     values: tuple[float | None, ...]
     """After each epoch, from the first on; None where the trial did not report it."""
 
@@ -66,7 +70,12 @@ def read_curves(database: Database, view: StudyView, numbers: Sequence[int], met
     if metric not in known:
         raise UsageError(f"unknown metric {metric!r}; {suggest_and_list(metric, known)}")
     curves = [
-        TrialCurve(trial=trial.number, state=describe_trial(trial).state, values=_order(stored[trial.number], metric))
+        TrialCurve(
+            trial=trial.number,
+            state=describe_trial(trial).state,
+            reason=trial.user_attrs.get(VOID),
+            values=_order(stored[trial.number], metric),
+        )
         for trial in trials
     ]
     return StudyCurves(study=view.record.name, metric=metric, epochs=view.spec.epochs, trials=tuple(curves))
@@ -75,7 +84,7 @@ def read_curves(database: Database, view: StudyView, numbers: Sequence[int], met
 def choose_trials(trials: list[FrozenTrial]) -> list[FrozenTrial]:
     """Return the best completed trials; if these are few, also those that have come highest so far."""
     best = rank_completed(trials)
-    others = [trial for trial in trials if trial.intermediate_values and trial not in best]
+    others = [trial for trial in trials if trial.intermediate_values and trial not in best and not is_void(trial)]
     others.sort(key=lambda trial: (-best_value(trial.intermediate_values), trial.number))
     return [*best, *others][:SHOWN]
 

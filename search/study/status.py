@@ -25,12 +25,15 @@ from search.study.status_types import (
     TrialCounts,
     TrialDiagnosis,
     TrialError,
+    VoidedTrial,
     WorkerState,
 )
 from search.study.trials import read_faults
 from storage.database import Database
 from storage.leasing import workers
+from storage.leasing.repeats import VOID
 from storage.leasing.slots import limit_trials
+from storage.leasing.withdrawal import VOIDED_FROM, is_void, is_withdrawn
 from storage.records import studies
 from storage.records.studies import StudyRecord
 
@@ -75,6 +78,7 @@ class StudyView:
         engine = self._database.engine
         if trials is None:
             trials = self.trials()
+        counted = [trial for trial in trials if not is_void(trial)]
         self.record = studies.get(engine, self._name)
         return Status(
             study=self.record.name,
@@ -90,11 +94,13 @@ class StudyView:
             control=self.record.control,
             stop_reason=self.record.reason,
             errors=recent_errors(trials),
-            pruning=summarize_audit(merge_all(trials)),
+            pruning=summarize_audit(merge_all(counted)),
             comparison=compare_configurations(trials) if share_slots(self.spec).are_shared else None,
             policies=StudySpec.from_json(self.record.spec).policy_periods,
-            faults=dict(Counter(fault.kind for trial in trials for fault in read_faults(trial))),
-            diagnoses=recent_diagnoses(trials),
+            faults=dict(Counter(fault.kind for trial in counted for fault in read_faults(trial))),
+            diagnoses=recent_diagnoses(counted),
+            priority=self.record.priority,
+            voided=list_voided(trials),
         )
 
     def _workers(self) -> tuple[WorkerState, ...]:
@@ -114,8 +120,8 @@ def count_finished(trials: list[FrozenTrial]) -> int:
 
 
 def count_epochs(trials: list[FrozenTrial]) -> int:
-    """Return how many epochs of the trials are stored."""
-    return sum(len(trial.intermediate_values) for trial in trials)
+    """Return how many epochs of the trials are stored, those of voided trials left out."""
+    return sum(len(trial.intermediate_values) for trial in trials if not is_void(trial))
 
 
 def measure_budget(record: StudyRecord, trials: list[FrozenTrial]) -> Budget:
@@ -171,10 +177,19 @@ def describe_best(trials: list[FrozenTrial]) -> BestTrial | None:
 
 def recent_errors(trials: list[FrozenTrial]) -> tuple[TrialError, ...]:
     """Return the errors of the last ten trials that failed."""
-    failed = [trial for trial in trials if trial.state == TrialState.FAIL]
+    failed = [trial for trial in trials if trial.state == TrialState.FAIL and not is_withdrawn(trial)]
     return tuple(
         TrialError(trial=trial.number, error=trial.user_attrs.get("error"), traceback=trial.user_attrs.get("traceback"))
         for trial in failed[-SHOWN_ERRORS:]
+    )
+
+
+def list_voided(trials: list[FrozenTrial]) -> tuple[VoidedTrial, ...]:
+    """Return the trials that were voided."""
+    return tuple(
+        VoidedTrial(trial=trial.number, reason=str(trial.user_attrs[VOID]), was=str(trial.user_attrs.get(VOIDED_FROM)))
+        for trial in trials
+        if is_void(trial)
     )
 
 

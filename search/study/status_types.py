@@ -66,6 +66,8 @@ class WorkerState:
     """The last epoch that it stored of its trial, counted from 0."""
     beat_s: float
     """Seconds since its last heartbeat."""
+    leaves: bool = False
+    """Whether `search drain` has asked it to leave."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +77,17 @@ class TrialError:
     trial: int
     error: str | None
     traceback: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class VoidedTrial:
+    """A trial that `search void` took out: it is kept, and nothing counts it or learns from it."""
+
+    trial: int
+    """Its number."""
+    reason: str
+    was: str
+    """What it had been: `complete`, `running`, `pruned (pruner)`, ..."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +119,7 @@ class Status:
     final: Score | None
     """The study's score on the test set; None before the final step."""
     control: str
-    """`run`, or why workers take no more trials: `stop`, `failed`, `moved`."""
+    """`run`, or why workers take no more trials: `pause`, `stop`, `failed`, `moved`."""
     stop_reason: str | None
     errors: tuple[TrialError, ...]
     """The last ten trials that failed."""
@@ -119,6 +132,10 @@ class Status:
     """How many trials did not learn, by the fault inside their networks: `vanishing`, `rate too high`, ..."""
     diagnoses: tuple[TrialDiagnosis, ...] = ()
     """The last ten of these trials, and the best trial if it is one of them."""
+    priority: int = 0
+    """Workers that serve every study serve higher ones first."""
+    voided: tuple[VoidedTrial, ...] = ()
+    """The trials that were voided."""
 
     def to_json(self) -> dict[str, object]:
         """Return the document that `search status --json` prints."""

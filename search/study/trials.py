@@ -18,6 +18,7 @@ from search.errors import SearchError
 from search.statistics.curves import find_best_epoch
 from search.strategies.repeated.configurations import get_configuration, get_repeat
 from spaces import Scalar
+from storage.leasing.repeats import VOID
 
 State = Literal["complete", "pruned", "running", "waiting", "fail"]
 
@@ -38,9 +39,9 @@ class Trial:
     accuracies: tuple[float, ...]
     """The validation accuracy of each epoch."""
     reason: str | None
-    """Why it ended early (`pruner`, `diverged`, `out of memory`, ...); None if it did not."""
+    """Why it ended early (`pruner`, `diverged`, `cancelled`, ...), `void` if it was voided; None if it did neither."""
     error: str | None
-    """What went wrong, in a sentence, if it failed, diverged or ran out of memory."""
+    """What went wrong, in a sentence, if it failed, diverged or ran out of memory, or why it was voided."""
     seed: int | None
     """What its random numbers derive from; None until a worker has begun it."""
     configuration: int
@@ -84,7 +85,7 @@ def describe_trial(trial: FrozenTrial) -> Trial:
         params=dict(trial.params),
         accuracies=tuple(values[each] for each in sorted(values)),
         reason=notes.get("reason"),
-        error=notes.get("error"),
+        error=notes.get(VOID) or notes.get("error"),
         seed=notes.get("seed"),
         configuration=get_configuration(trial),
         repeat=get_repeat(trial),

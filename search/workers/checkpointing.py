@@ -140,14 +140,14 @@ class CheckpointCallback:
         """Note that a batch is done.
 
         Raises:
-            StopTraining: this process was asked to end, or the study to stop.
+            StopTraining: this process was asked to end, the study to stop or pause, or the worker to leave.
             LeaseLost: another worker has the trial.
             Pruned: the last epoch's report has come to this.
         """
         self._heartbeat.note_progress()
         self._heartbeat.raise_if_lost()
         self._pending.check()
-        if signals.end_requested() or self._heartbeat.ended:
+        if signals.end_requested() or self._heartbeat.interrupts:
             raise StopTraining
 
     def load_state(self) -> bytes | None:

@@ -1,5 +1,5 @@
-"""A worker's heartbeat: a thread that renews the lease, shows that the worker is alive, learns when the study ends,
-and ends the process if its training hangs."""
+"""A worker's heartbeat: a thread that renews the lease, shows that the worker is alive, learns what people ask of
+it, and ends the process if its training hangs."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from storage.connecting.statements import Question
 from storage.database import Database
 from storage.errors import LeaseLost
 from storage.leasing import beats, leases
-from storage.leasing.beats import Beat
+from storage.leasing.beats import Beat, Orders
 from storage.leasing.fencing import LeaseFence
 from storage.leasing.leases import Lease, lost_error
 from storage.records import epochs
 from storage.records.epochs import Recorded
 
-# The worker learns that the study was stopped, or that its deadline has passed, with the next beat.
+# The worker learns that the study was stopped or paused, or that it is to leave, with the next beat.
 LONGEST_PAUSE_SECONDS = 3.0
 
 FIRST_PAUSE_SECONDS = 0.2
@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """Beats at least three times per lease. The training thread calls `raise_if_lost` and reads `ended`."""
+    """Beats at least three times per lease. The training thread calls `raise_if_lost` and reads `orders`."""
 
     def __init__(
         self,
@@ -63,8 +63,8 @@ class Heartbeat:
         self._trial: int | None = None
         self._epoch: int | None = None
         self._progressed_at: float | None = None
-        self.ended = False
-        """Whether the study has been stopped or its deadline has passed."""
+        self.orders = Orders()
+        """What the storage said last."""
 
     def start(self) -> None:
         """Keep beating in the background."""
@@ -77,7 +77,7 @@ class Heartbeat:
         self._thread.join(timeout=5)
 
     def beat(self) -> None:
-        """Show that the worker is alive, renew its lease, and learn whether the study has ended."""
+        """Show that the worker is alive, renew its lease, and learn what it is to do."""
         lease = self._fence.lease
         described = self._describe()
         answer = beats.send(self._database.engine, described, lease, self._lease_seconds)
@@ -85,7 +85,7 @@ class Heartbeat:
         if lease is not None and not answer.held and self._fence.lease == lease:
             # Otherwise the trial has just finished, and its lease with it.
             self._lost = lost_error(lease)
-        self.ended = answer.ended
+        self.orders = answer.orders
 
     def begin_trial(self, trial: int) -> None:
         """Show which trial begins, under the fence's present lease: soon, unless its first epoch does so before."""
@@ -118,7 +118,7 @@ class Heartbeat:
             layers=layers,
             question=question,
         )
-        self.ended = recorded.ended
+        self.orders = recorded.orders
         self._note_shown(described)
         return recorded
 
@@ -139,6 +139,11 @@ class Heartbeat:
         finally:
             if watched:
                 self.note_progress()
+
+    @property
+    def interrupts(self) -> bool:
+        """Whether the trial in training is to be left to another worker, or to this one later."""
+        return self.orders.ends or self.orders.pauses
 
     def raise_if_lost(self) -> None:
         """Raise `LeaseLost` if a beat has found that another worker has the trial."""

@@ -128,12 +128,12 @@ class TrialRun:
         Raises:
             Pruned, LeaseLost: what the last report came to; or this worker's part in the training ends.
             Diverged: the accuracy is not finite.
-            StopTraining: this process was asked to end, or the study to stop.
+            StopTraining: this process was asked to end, the study to stop or pause, or the worker to leave.
             ValueError: the report breaks a rule.
         """
         self._context.pending.wait()
         self._report(epoch, metrics)
-        if signals.end_requested() or self._context.heartbeat.ended:
+        if signals.end_requested() or self._context.heartbeat.interrupts:
             raise StopTraining
 
     def _train(self, config: Configuration) -> nn.Module:

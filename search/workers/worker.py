@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import logging
 import time
+from collections.abc import Sequence
 from contextlib import closing
 
 import optuna
 import torch
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from objectives.data import seal
 from objectives.data.batches.examples import load
@@ -35,7 +36,9 @@ from storage.connecting.retry import with_retries
 from storage.database import Database, connect
 from storage.errors import LeaseLost, format_command
 from storage.leasing import workers
+from storage.leasing.beats import Orders
 from storage.leasing.fencing import LeaseFence
+from storage.leasing.withdrawal import is_withdrawn
 from storage.records import studies
 from storage.records.blob_stores import open_store
 from storage.records.studies import StudyRecord
@@ -133,7 +136,10 @@ class Worker:
         with_retries(self._study.get_trials, deepcopy=False)
         gc.freeze()  # what is known by now stays: the collection before each training need not visit it
         try:
-            while not self._context.heartbeat.ended:
+            while not (self._orders.ends or self._orders.leaves):
+                if self._orders.pauses:
+                    time.sleep(IDLE_SECONDS)
+                    continue
                 claimed = with_retries(self._claims.claim)
                 if claimed is not None:
                     with signals.defer_signals():
@@ -146,13 +152,17 @@ class Worker:
         finally:
             self._leave()
 
+    @property
+    def _orders(self) -> Orders:
+        return self._context.heartbeat.orders
+
     def _train(self, claimed: ClaimedTrial) -> None:
         number = claimed.trial.number
         self._context.heartbeat.begin_trial(number)
         try:
             state = TrialRun(self._context, self._study, claimed).run()
         except (LeaseLost, UpdateFinishedTrialError) as error:
-            # Another worker has it, or somebody ended it by hand, in the dashboard for instance.
+            # Another worker has it, or somebody cancelled or voided it.
             _log.warning("trial %d is no longer this worker's: %s", number, error)
             self._context.fence.lease = None
             return
@@ -169,10 +179,9 @@ class Worker:
 
     def _stop_after_bugs(self) -> None:
         """Stop the study if several trials have failed in the same way as the last one."""
-        failed = self._study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
-        kinds = [trial.user_attrs.get("kind") for trial in failed]
-        if kinds and kinds.count(kinds[-1]) >= BUGS_THAT_STOP:
-            last = failed[-1].user_attrs.get("error", "an unknown error")
+        bug = find_repeated_bug(self._study.get_trials(deepcopy=False, states=(TrialState.FAIL,)))
+        if bug is not None:
+            last = bug.user_attrs.get("error", "an unknown error")
             shown = format_command("status", "--study", self._record.name, "--json")
             self._give_up(
                 f"{BUGS_THAT_STOP} trials failed in the same way ({last}); fix the objective, see the "
@@ -198,6 +207,13 @@ class Worker:
         except Exception as error:
             # The storage is unreachable: the lease expires by itself.
             _log.warning("the worker could not sign off: %s", type(error).__name__)
+
+
+def find_repeated_bug(failed: Sequence[FrozenTrial]) -> FrozenTrial | None:
+    """Return the last trial that failed if it is one of BUGS_THAT_STOP of the same kind; those taken out are none."""
+    bugs = [trial for trial in failed if not is_withdrawn(trial)]
+    kinds = [trial.user_attrs.get("kind") for trial in bugs]
+    return bugs[-1] if kinds and kinds.count(kinds[-1]) >= BUGS_THAT_STOP else None
 
 
 def _load_study(database: Database, record: StudyRecord, plan: ResolvedStudy) -> optuna.Study:

@@ -41,7 +41,15 @@ def copy_study(source: Database, target: Database, name: str) -> int:
 def _copy(source: Database, target: Database, record: StudyRecord, turn: Turn) -> int:
     name = record.name
     original = optuna.load_study(study_name=name, storage=source.optuna)
-    made = studies.create(target, name, record.spec, record.trials, epoch_budget=record.epoch_budget, uuid_=record.uuid)
+    made = studies.create(
+        target,
+        name,
+        record.spec,
+        record.trials,
+        epoch_budget=record.epoch_budget,
+        uuid_=record.uuid,
+        priority=record.priority,
+    )
     try:
         copied = optuna.load_study(study_name=name, storage=target.optuna)
         trials = original.get_trials(deepcopy=False)

@@ -59,7 +59,8 @@ _WITH_NEWS = (
     "wanted AS MATERIALIZED (SELECT trial_id FROM looked WHERE whole "
     "UNION ALL SELECT {new}) "
     "SELECT EXISTS (SELECT FROM studies WHERE study_id = :study) AS exists, "
-    "pg_postmaster_start_time()::text AS server, "
+    "concat_ws(' ', pg_postmaster_start_time()::text, (SELECT voids FROM depthsearch.studies WHERE study_id = :study)) "
+    "AS basis, "
     "(SELECT json_agg(json_build_array(v.trial_id, v.step, v.intermediate_value, v.intermediate_value_type) "
     "ORDER BY v.trial_id, v.step) FROM looked JOIN trial_intermediate_values v "
     f"ON v.trial_id = looked.trial_id AND v.step > looked.step WHERE NOT looked.whole) AS epochs, {_WHOLE}"
@@ -99,8 +100,9 @@ class Known:
 class News:
     """What has changed in a study: trials that are new or have changed, and further epochs of others."""
 
-    server: str
-    """When the server was started: one that broke down may have lost what was read from it."""
+    basis: str
+    """What was read before counts as long as this is the same: when the server was started, because one that broke
+    down may have lost what was read from it, and how many trials of the study were voided, which had finished."""
     trials: Sequence[ReadTrial]
     epochs: Sequence[tuple[int, int, float]]
     """The trial's id, the step and the value of each."""
@@ -143,7 +145,7 @@ class TrialReader:
         if not row.exists:
             raise KeyError(f"there is no study of id {study_id}")
         further = [(trial, step, _number(value, kind)) for trial, step, value, kind in row.epochs or ()]
-        return News(server=row.server, trials=list(self._build(row)), epochs=further)
+        return News(basis=row.basis, trials=list(self._build(row)), epochs=further)
 
     def _ask(self, question: Question) -> Row[Any]:
         [row] = execute_at_once(self._engine, question.statement, question.parameters)

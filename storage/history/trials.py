@@ -21,10 +21,10 @@ class TrialHistory:
         self._reader = reader
         self._study_id = study_id
         self.generation = -1
-        """Higher after everything was read again, which happens after the server has been started again."""
+        """Higher after everything was read again: the server was started again, or a finished trial was voided."""
         self.revision = 0
         """Higher after every change."""
-        self._server: str | None = None
+        self._basis: str | None = None
         self._forget()
 
     def update(self, ask: Ask | None = None) -> None:
@@ -37,11 +37,11 @@ class TrialHistory:
             KeyError: the study was deleted.
         """
         news = self._reader.read_news(self._study_id, self._describe_known(), ask)
-        if self._server not in (None, news.server):
-            # Another server, or the same one after a breakdown, may not have all that was read.
+        if self._basis not in (None, news.basis):
+            # Another server, or the same one after a breakdown, may not have all that was read; or a trial was voided.
             self._forget()
             news = self._reader.read_news(self._study_id, self._describe_known())
-        self._server = news.server
+        self._basis = news.basis
         self._absorb(news)
 
     def list_trials(self, states: Container[TrialState] | None = None) -> list[FrozenTrial]:

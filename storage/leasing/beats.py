@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, Row
 
 from storage.connecting.statements import UNHURRIED, Statement, execute_at_once
 from storage.leasing.leases import Lease
+from storage.leasing.workers import AT_ONCE
 
 # The lease first, then the worker's row: every statement that takes both locks takes them in this order.
 RENEWED = (
@@ -23,9 +24,10 @@ RENEWED = (
     "trial = excluded.trial, epoch = excluded.epoch, beat_at = excluded.beat_at)"
 )
 # A study that was deleted has no row.
-RUNS = (
-    "(SELECT s.control = 'run' AND coalesce(s.deadline > now(), true) FROM depthsearch.studies s "
-    "JOIN studies USING (study_id) WHERE s.study_id = :study) AS runs"
+ORDERS = (
+    "(SELECT CASE WHEN s.deadline <= now() THEN 'stop' ELSE s.control END FROM depthsearch.studies s "
+    "JOIN studies USING (study_id) WHERE s.study_id = :study) AS control, "
+    "(SELECT leaves FROM depthsearch.workers WHERE worker = :worker) AS leaves"
 )
 
 
@@ -43,23 +45,45 @@ class Beat:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Orders:
+    """What a worker is to do now."""
+
+    ends: bool = False
+    """It stores what it has of its trial and ends: the study was stopped or deleted, or its deadline has passed; or
+    this worker was told to leave at once."""
+    pauses: bool = False
+    """It stores what it has of its trial, releases it, and waits."""
+    leaves: bool = False
+    """It finishes its trial and ends."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Answer:
     """What a worker learns from a beat."""
 
     held: bool
     """Whether it still had the lease of its trial, which it now has for longer; false for a worker without one."""
-    ended: bool
-    """Whether the study was stopped or deleted, or its deadline has passed."""
+    orders: Orders
 
 
 def send(engine: Engine, beat: Beat, lease: Lease | None, seconds: float) -> Answer:
     """Show that a worker is alive and renew its lease, if it has one, for `seconds`."""
     [row] = execute_at_once(engine, _BEAT, bind(beat, lease, seconds))
-    return Answer(held=row.held > 0, ended=not row.runs)
+    return Answer(held=row.held > 0, orders=read_orders(row))
+
+
+def read_orders(row: Row[Any]) -> Orders:
+    """Return what the columns of ORDERS say."""
+    at_once = row.leaves == AT_ONCE
+    return Orders(
+        ends=at_once or row.control not in ("run", "pause"),
+        pauses=row.control == "pause",
+        leaves=row.leaves is not None,
+    )
 
 
 def bind(beat: Beat, lease: Lease | None, seconds: float) -> Mapping[str, Any]:
-    """Return the parameters of RENEWED and RUNS."""
+    """Return the parameters of RENEWED and ORDERS."""
     return {
         **vars(beat),
         "study": beat.study_id,
@@ -70,4 +94,4 @@ def bind(beat: Beat, lease: Lease | None, seconds: float) -> Mapping[str, Any]:
     }
 
 
-_BEAT = Statement(f"WITH {RENEWED} SELECT {UNHURRIED}, (SELECT count(*) FROM held) AS held, {RUNS}")
+_BEAT = Statement(f"WITH {RENEWED} SELECT {UNHURRIED}, (SELECT count(*) FROM held) AS held, {ORDERS}")

@@ -78,7 +78,7 @@ class LeaseFence:
     def trial_started(self, connection: Connection, study_id: int, trial_id: int) -> None:
         """Take part in the start of a trial that was enqueued."""
         self._check_may_start()
-        take_slot(connection, study_id, self._shared)
+        take_slot(connection, study_id, self._shared, worker=self._worker)
         self._started = leases.claim(connection, study_id, trial_id, self._worker, self._seconds)
 
     def trial_finished(self, connection: Connection, trial_id: int) -> None:

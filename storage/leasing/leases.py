@@ -21,13 +21,15 @@ EXPIRED = (
     "(l.expires_at <= now() AND (l.expires_at > pg_postmaster_start_time() "
     "OR now() > pg_postmaster_start_time() + make_interval(secs => :seconds)))"
 )
+# Whether `:worker` may begin a trial: nobody has asked it to leave.
+STAYS = "NOT EXISTS (SELECT FROM depthsearch.workers w WHERE w.worker = :worker AND w.leaves IS NOT NULL)"
 TAKE_OVER = Statement(
     "WITH free AS (SELECT t.trial_id FROM trials t "
     "JOIN depthsearch.studies s ON s.study_id = t.study_id AND s.control = 'run' "
     "LEFT JOIN depthsearch.leases l ON l.trial_id = t.trial_id "
     "WHERE t.study_id = :study AND t.state = 'RUNNING' "
     "AND (s.deadline IS NULL OR s.deadline > now()) "
-    f"AND (l.trial_id IS NULL OR l.expires_at = '-infinity' OR {EXPIRED}) "
+    f"AND (l.trial_id IS NULL OR l.expires_at = '-infinity' OR {EXPIRED}) AND {STAYS} "
     "ORDER BY t.trial_id LIMIT 1 FOR UPDATE OF t SKIP LOCKED) "
     "INSERT INTO depthsearch.leases AS l (trial_id, study_id, token, worker, expires_at) "
     "SELECT trial_id, :study, 1, :worker, now() + make_interval(secs => :seconds) FROM free "
@@ -65,7 +67,8 @@ def take_over(engine: Engine, study_id: int, worker: str, seconds: float) -> Lea
     """Take the oldest RUNNING trial whose lease was released, has expired, or never existed, for `seconds`.
 
     Returns:
-        The lease; None if there is no such trial, or if the study was stopped or its deadline has passed.
+        The lease; None if there is no such trial, if the study was stopped or paused or its deadline has
+        passed, or if the worker was asked to leave.
     """
     rows = execute_at_once(engine, TAKE_OVER, {"study": study_id, "worker": worker, "seconds": seconds})
     return Lease(rows[0].trial_id, rows[0].token, rows[0].hangs) if rows else None

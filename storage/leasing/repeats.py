@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from storage.connecting.statements import Statement, execute_at_once
-from storage.leasing.leases import Lease
+from storage.leasing.leases import STAYS, Lease
 from storage.optuna_adapter import now
 
 CONFIGURATION, REPEAT, REPEATS = "configuration", "repeat", "repeats"
@@ -27,6 +27,11 @@ MEMBERS = (
     f"LEFT JOIN trial_user_attributes c ON c.trial_id = t.trial_id AND c.key = '{CONFIGURATION}' "
     f"LEFT JOIN trial_user_attributes r ON r.trial_id = t.trial_id AND r.key = '{REPEAT}' WHERE t.study_id = :study)"
 )
+VOID = "void"
+"""The user attribute of a trial that counts no more: why."""
+COUNTS = f"NOT EXISTS (SELECT FROM trial_user_attributes v WHERE v.trial_id = t.trial_id AND v.key = '{VOID}')"
+"""Whether the epochs of a trial `t` count."""
+
 # Optuna's row is locked first, as Optuna itself does: only what is counted after that is counted exactly, and only if
 # each statement sees what was committed before it. Every trial of a study begins under this lock.
 ISOLATED = Statement("SET TRANSACTION ISOLATION LEVEL READ COMMITTED", kept=False)
@@ -46,9 +51,9 @@ _NUMBER = "(SELECT count(*) FROM members)"
 _START = Statement(
     f"WITH {MEMBERS}, "
     "study AS (SELECT epoch_budget FROM depthsearch.studies WHERE study_id = :study AND control = 'run' "
-    "AND coalesce(deadline > now(), true)), "
-    "trained AS (SELECT count(*) AS epochs FROM trial_intermediate_values JOIN members USING (trial_id) "
-    "WHERE (SELECT epoch_budget IS NOT NULL FROM study)), "
+    f"AND coalesce(deadline > now(), true) AND {STAYS}), "
+    "trained AS (SELECT count(*) AS epochs FROM trial_intermediate_values JOIN members t USING (trial_id) "
+    f"WHERE (SELECT epoch_budget IS NOT NULL FROM study) AND {COUNTS}), "
     "begun AS (INSERT INTO trials (number, study_id, state, datetime_start) "
     f"SELECT {_NUMBER}, :study, 'RUNNING', CAST(:now AS timestamp) FROM study, trained "
     f"WHERE (epoch_budget IS NULL OR epochs < epoch_budget) AND {_WANTED} AND NOT {_IS_STOPPED} RETURNING trial_id), "

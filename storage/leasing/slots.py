@@ -6,8 +6,9 @@ from optuna.trial import TrialState
 from sqlalchemy import Connection, func, select, text
 
 from storage.errors import NoSlot
-from storage.leasing.repeats import MEMBERS, NOT_SHARED, SharedSlots
-from storage.optuna_adapter import INTERMEDIATE_VALUES, STUDIES, TRIALS
+from storage.leasing.leases import STAYS
+from storage.leasing.repeats import COUNTS, MEMBERS, NOT_SHARED, SharedSlots
+from storage.optuna_adapter import STUDIES, TRIALS
 from storage.schema import studies
 
 SLOT_STATES = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)
@@ -17,19 +18,27 @@ TAKEN_BY_CONFIGURATIONS = (
     "(SELECT :repeats * count(DISTINCT configuration) FROM members WHERE state = ANY(:states)) AS taken"
 )
 _SHARED = text(f"WITH {MEMBERS} SELECT {TAKEN_BY_CONFIGURATIONS}")
+_EPOCHS = text(
+    "SELECT count(*) FROM trial_intermediate_values JOIN trials t USING (trial_id) "
+    f"WHERE study_id = :study AND {COUNTS}"
+)
+_STAYS = text(f"SELECT {STAYS}")
 
 
-def take_slot(connection: Connection, study_id: int, shared: SharedSlots = NOT_SHARED) -> None:
+def take_slot(
+    connection: Connection, study_id: int, shared: SharedSlots = NOT_SHARED, *, worker: str | None = None
+) -> None:
     """Make sure that a trial which has just become RUNNING fits into the budget, in the transaction that made it so.
 
     No other transaction can take a slot of the study until this one ends.
 
     Args:
         shared: How trials share slots.
+        worker: Who begins the trial.
 
     Raises:
         NoSlot: every slot of the budget is claimed, the study has as many stored epochs as its budget allows, was
-            stopped, or its deadline has passed.
+            stopped or paused, its deadline has passed, or the worker was asked to leave.
     """
     connection.execute(select(STUDIES.c.study_id).where(STUDIES.c.study_id == study_id).with_for_update())
     overdue = func.coalesce(studies.c.deadline < func.now(), False).label("overdue")
@@ -38,7 +47,7 @@ def take_slot(connection: Connection, study_id: int, shared: SharedSlots = NOT_S
             studies.c.study_id == study_id
         )
     ).one()
-    runs = study.control == "run" and not study.overdue
+    runs = study.control == "run" and not study.overdue and bool(connection.scalar(_STAYS, {"worker": worker}))
     most = limit_trials(study.trials, study.epoch_budget)
     full = _count_taken(connection, study_id, shared) > most
     trained = study.epoch_budget is not None and _count_epochs(connection, study_id) >= study.epoch_budget
@@ -85,5 +94,4 @@ def _count_taken(connection: Connection, study_id: int, shared: SharedSlots) -> 
 
 
 def _count_epochs(connection: Connection, study_id: int) -> int:
-    counted = select(func.count()).select_from(INTERMEDIATE_VALUES.join(TRIALS)).where(TRIALS.c.study_id == study_id)
-    return int(connection.scalar(counted) or 0)
+    return int(connection.scalar(_EPOCHS, {"study": study_id}) or 0)

@@ -10,17 +10,17 @@ from sqlalchemy import Engine, Row
 from storage.connecting.statements import Question, Statement, execute_at_once
 from storage.errors import NoSlot
 from storage.leasing import leases, slots
-from storage.leasing.leases import Lease
-from storage.leasing.repeats import ISOLATED, LOCK, MEMBERS, NOT_SHARED, SharedSlots
+from storage.leasing.leases import STAYS, Lease
+from storage.leasing.repeats import COUNTS, ISOLATED, LOCK, MEMBERS, NOT_SHARED, SharedSlots
 from storage.leasing.slots import TAKEN_BY_CONFIGURATIONS
 from storage.optuna_adapter import now
 
 _BEGUN = (
-    "WITH study AS (SELECT control = 'run' AND coalesce(deadline > now(), true) AS runs, epoch_budget, "
+    f"WITH study AS (SELECT control = 'run' AND coalesce(deadline > now(), true) AND {STAYS} AS runs, epoch_budget, "
     "coalesce(trials, epoch_budget) AS most FROM depthsearch.studies WHERE study_id = :study), "
     "{counted}, "
-    "trained AS (SELECT count(*) AS epochs FROM trial_intermediate_values JOIN trials USING (trial_id) "
-    "WHERE study_id = :study AND (SELECT epoch_budget IS NOT NULL FROM study)), "
+    "trained AS (SELECT count(*) AS epochs FROM trial_intermediate_values JOIN trials t USING (trial_id) "
+    f"WHERE study_id = :study AND (SELECT epoch_budget IS NOT NULL FROM study) AND {COUNTS}), "
     "begun AS (INSERT INTO trials (number, study_id, state, datetime_start) "
     "SELECT number, :study, 'RUNNING', CAST(:started AS timestamp) FROM study, counted, trained "
     "WHERE runs AND taken < most AND (epoch_budget IS NULL OR epochs < epoch_budget){unless} RETURNING trial_id), "

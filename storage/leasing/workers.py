@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import socket
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Engine, func, select, text, update
 from sqlalchemy import delete as delete_
 
 from storage.schema import workers
+
+AFTER_TRIAL, AT_ONCE = "after trial", "at once"
+"""How a worker was asked to leave: once its trial has ended, or with what it has of the trial stored."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +29,8 @@ class WorkerRow:
     epoch: int | None
     beat_s: float
     """Seconds since its last heartbeat, by the database's clock."""
+    leaves: bool
+    """Whether it was asked to leave."""
 
 
 def new_worker_id() -> str:
@@ -33,6 +39,16 @@ def new_worker_id() -> str:
     By the middle parts another process on the same machine can tell whether this one is still alive.
     """
     return f"{socket.gethostname()}/{_read_namespace()}/{os.getpid()}-{_read_start(os.getpid())}/{uuid.uuid4().hex[:8]}"
+
+
+def shorten(worker: str) -> str:
+    """Return the last part of a worker's name, by which people call it."""
+    return worker.rpartition("/")[2]
+
+
+def get_host(worker: str) -> str:
+    """Return the machine of a worker."""
+    return worker.partition("/")[0]
 
 
 def is_dead(worker: str) -> bool:
@@ -63,6 +79,22 @@ def find_dead(engine: Engine, study_id: int) -> list[str]:
     return [worker for worker in list_known(engine, study_id) if is_dead(worker)]
 
 
+def list_living(engine: Engine, within_seconds: float) -> list[str]:
+    """Return the names of all studies' workers that are not known to be dead and were heard from lately."""
+    age = func.extract("epoch", func.now() - workers.c.beat_at)
+    with engine.begin() as connection:
+        found = connection.scalars(select(workers.c.worker).where(age < within_seconds).order_by(workers.c.worker))
+        return [worker for worker in found if not is_dead(worker)]
+
+
+def ask_to_leave(engine: Engine, names: Sequence[str], *, at_once: bool) -> list[str]:
+    """Ask workers to leave; they begin no trial from now on. Return the names of those that had not left before."""
+    how = AT_ONCE if at_once else AFTER_TRIAL
+    asked = update(workers).where(workers.c.worker.in_(names)).values(leaves=how).returning(workers.c.worker)
+    with engine.begin() as connection:
+        return list(connection.scalars(asked))
+
+
 def leave(engine: Engine, worker: str) -> None:
     """Remove the worker from the list."""
     with engine.begin() as connection:
@@ -86,6 +118,7 @@ def find_living(engine: Engine, study_id: int, within_seconds: float) -> list[Wo
             trial=row.trial,
             epoch=row.epoch,
             beat_s=round(float(row.age), 1),
+            leaves=row.leaves is not None,
         )
         for row in rows
         if not is_dead(row.worker)

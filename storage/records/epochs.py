@@ -12,7 +12,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from sqlalchemy import Engine, Row, select, text
 
 from storage.connecting.statements import UNHURRIED, Question, Statement, execute_at_once
-from storage.leasing.beats import RENEWED, RUNS, Beat, bind
+from storage.leasing.beats import ORDERS, RENEWED, Beat, Orders, bind, read_orders
 from storage.leasing.leases import Lease, lost_error
 from storage.schema import epochs
 
@@ -32,7 +32,7 @@ _NOTHING = Statement("SELECT 1")
 _OUTCOME = (
     "(SELECT state::text FROM trials WHERE trial_id = :lease) AS state, EXISTS (SELECT FROM depthsearch.leases "
     "WHERE trial_id = :lease AND token = :token) AS held, (SELECT count(*) FROM trial_intermediate_values "
-    f"WHERE trial_id = :lease AND step < :first) AS before, {RUNS}"
+    f"WHERE trial_id = :lease AND step < :first) AS before, {ORDERS}"
 )
 
 
@@ -42,8 +42,7 @@ class Recorded:
 
     before: int
     """How many epochs were stored before the first of these: fewer if the server broke down and lost the last ones."""
-    ended: bool
-    """Whether the study was stopped or deleted, or its deadline has passed."""
+    orders: Orders
     answer: Row[Any]
     """To the question."""
 
@@ -83,7 +82,7 @@ def record(
         raise UpdateFinishedTrialError(f"trial id {lease.trial_id} has ended; it takes no further epoch")
     if not row.held or row.state is None:
         raise lost_error(lease)
-    return Recorded(before=row.before, ended=not row.runs, answer=row)
+    return Recorded(before=row.before, orders=read_orders(row), answer=row)
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -21,7 +21,7 @@ from storage.schema import studies
 
 ALIVE = "EXISTS (SELECT 1 FROM studies s WHERE s.study_id = depthsearch.studies.study_id)"
 
-Control = Literal["run", "stop", "failed", "moved"]
+Control = Literal["run", "pause", "stop", "failed", "moved"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,8 @@ class StudyRecord:
     reason: str | None
     overdue: bool
     """Whether the deadline of --timeout has passed, by the database's clock."""
+    priority: int = 0
+    """Workers that serve every study serve higher ones first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,7 @@ def create(
     *,
     epoch_budget: int | None = None,
     uuid_: str | None = None,
+    priority: int = 0,
 ) -> StudyRecord:
     """Create a study, in Optuna's tables and ours.
 
@@ -65,11 +68,12 @@ def create(
         trials: Its budget of finished trials; None for any number, if it has a budget of epochs.
         epoch_budget: Its budget of stored epochs; None for any number.
         uuid_: The UUID of a study that is copied; None for a new one.
+        priority: Of the study, as in `StudyRecord`.
 
     Raises:
         StudyExists: the name is taken.
     """
-    with create_atomically(database, name, spec, trials, epoch_budget=epoch_budget, uuid_=uuid_):
+    with create_atomically(database, name, spec, trials, epoch_budget=epoch_budget, uuid_=uuid_, priority=priority):
         pass
     return get(database.engine, name)
 
@@ -83,6 +87,7 @@ def create_atomically(
     *,
     epoch_budget: int | None = None,
     uuid_: str | None = None,
+    priority: int = 0,
 ) -> Iterator[StudyDraft]:
     """Create a study and what the block adds to it in one transaction: others see all of it or nothing.
 
@@ -112,6 +117,7 @@ def create_atomically(
                 spec=dict(spec),
                 trials=trials,
                 epoch_budget=epoch_budget,
+                priority=priority,
             )
         )
 
@@ -176,6 +182,22 @@ def set_control(engine: Engine, study_id: int, control: Control, reason: str | N
         write_control(connection, study_id, control, reason)
 
 
+def change_control(engine: Engine, study_id: int, control: Control, *, among: Sequence[Control]) -> Control:
+    """Do what `set_control` does if the study's present control is `among` these; return that one."""
+    mine = studies.c.study_id == study_id
+    with engine.begin() as connection:
+        before: Control = connection.execute(select(studies.c.control).where(mine).with_for_update()).scalar_one()
+        if before in among:
+            write_control(connection, study_id, control)
+    return before
+
+
+def set_priority(engine: Engine, study_id: int, priority: int) -> None:
+    """Change the study's priority."""
+    with engine.begin() as connection:
+        connection.execute(update(studies).where(studies.c.study_id == study_id).values(priority=priority))
+
+
 def write_control(connection: Connection, study_id: int, control: Control, reason: str | None = None) -> None:
     """Do what `set_control` does, in the caller's transaction."""
     connection.execute(update(studies).where(studies.c.study_id == study_id).values(control=control, reason=reason))
@@ -206,4 +228,5 @@ def _record(row: Row[Any]) -> StudyRecord:
         control=row.control,
         reason=row.reason,
         overdue=row.overdue,
+        priority=row.priority,
     )

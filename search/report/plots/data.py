@@ -15,6 +15,7 @@ from objectives.base.plurals import count_noun
 from search.errors import NothingToDo
 from search.statistics.curves import running_best
 from search.strategies.pruners.audit import AUDITED
+from storage.leasing.withdrawal import CANCELLED, VOIDED, is_withdrawn
 
 Array = NDArray[np.float64]
 LEFT_OUT = {
@@ -23,6 +24,7 @@ LEFT_OUT = {
     TrialState.WAITING: "waiting",
     TrialState.FAIL: "failed",
 }
+WITHDRAWN = {VOIDED: "void", CANCELLED: "cancelled"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +74,13 @@ class PlotData:
 
     def describe_left_out(self) -> str:
         """Return what a plot of the completed trials does not show; empty if it shows every trial."""
-        counted = Counter(LEFT_OUT[trial.state] for trial in self.trials if trial.state in LEFT_OUT)
-        parts = [f"{counted[how]} {how}" for how in LEFT_OUT.values() if counted[how]]
+        counted = Counter(_describe_left_out(trial) for trial in self.trials if trial.state in LEFT_OUT)
+        parts = [f"{counted[how]} {how}" for how in (*LEFT_OUT.values(), *WITHDRAWN.values()) if counted[how]]
         return f"completed trials only; not shown: {', '.join(parts)}" if parts else ""
+
+
+def _describe_left_out(trial: FrozenTrial) -> str:
+    return WITHDRAWN[trial.user_attrs["reason"]] if is_withdrawn(trial) else LEFT_OUT[trial.state]
 
 
 def accuracies(trial: FrozenTrial) -> Array:

@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.strategies.gp.encoding import Array, Encoding
 from storage.history.changes import Mark, read_changes
+from storage.leasing.withdrawal import is_withdrawn
 
 LEFT_OUT = (TrialState.WAITING, TrialState.FAIL)
 AT_ONCE = 500
@@ -159,7 +160,7 @@ class CurveReader:
             self._curves = None
         self._remove([trial.number for trial in trials if trial.state in LEFT_OUT])
         for trial in trials:
-            if trial.state == TrialState.FAIL:
+            if trial.state == TrialState.FAIL and not is_withdrawn(trial):
                 self._failed[trial.number] = self._encoding.units(trial.params)
         started = [(seen, trial) for seen, trial in zip(before, trials, strict=True) if trial.state not in LEFT_OUT]
         self._insert([trial.number for seen, trial in started if seen is None or seen[0] in LEFT_OUT])

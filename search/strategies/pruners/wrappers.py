@@ -14,6 +14,7 @@ from search.statistics.curves import best_value
 from search.strategies.pruners.audit import AUDITED, audited_trials, count_further_epochs
 from search.strategies.pruners.survivors import count_owed
 from storage import optuna_adapter
+from storage.leasing.withdrawal import is_withdrawn
 
 RECORDING = (SuccessiveHalvingPruner, HyperbandPruner)
 """Pruners that are always asked, because they record which rungs a trial has reached."""
@@ -39,7 +40,7 @@ class CompletionGuarantee(BasePruner):
             return False
         if not self._pruner.prune(study, trial) or runs_on:
             return False
-        trials = study.get_trials(deepcopy=False)
+        trials = [other for other in study.get_trials(deepcopy=False) if not is_withdrawn(other)]
         completed = sum(other.state == TrialState.COMPLETE for other in trials)
         missing = count_owed(len(trials), self._planned) - completed
         return missing <= 0 or _count_leading(trial, trials, study.direction) >= missing
@@ -62,7 +63,7 @@ class AuditedPruner(BasePruner):
             return False
         if derive_seed(self._seed, AUDITED, trial.number) >= self._share * 2**63:
             return True
-        trials = study.get_trials(deepcopy=False)
+        trials = [other for other in study.get_trials(deepcopy=False) if not is_withdrawn(other)]
         if any(other.number == trial.number for other in audited_trials(trials)):
             return False
         trained = sum(len(other.intermediate_values) for other in trials)

@@ -17,6 +17,7 @@ from search.strategies.gp.learning_curves import REPORTS
 from search.strategies.repeated.configurations import Repeated, get_configuration, group_trials
 from storage.forwarding import ForwardingStorage
 from storage.leasing.repeats import STOPPED
+from storage.leasing.withdrawal import is_withdrawn
 from storage.optuna_adapter import build_trial, get_storage, get_study_id, get_trial_id
 
 
@@ -42,8 +43,9 @@ def merge_trials(group: Repeated, number: int, trial_id: int | None = None) -> F
     """
     first = group.first
     # The reason why a configuration was stopped is that of the trial that was stopped first.
-    stopped = [trial.user_attrs for trial in group.trials if trial.user_attrs.get("reason") == STOPPED]
-    others = [trial.user_attrs for trial in group.trials if trial.user_attrs.get("reason") != STOPPED]
+    counted = [trial for trial in group.trials if not is_withdrawn(trial)] or group.trials
+    stopped = [trial.user_attrs for trial in counted if trial.user_attrs.get("reason") == STOPPED]
+    others = [trial.user_attrs for trial in counted if trial.user_attrs.get("reason") != STOPPED]
     return build_trial(
         get_trial_id(first) if trial_id is None else trial_id,
         number,

@@ -21,7 +21,7 @@ from storage import url
 from storage.database import Database, open_database
 from storage.errors import LeaseLost, NoSlot
 from storage.leasing import beats, leases
-from storage.leasing.beats import Answer, Beat
+from storage.leasing.beats import Answer, Beat, Orders
 from storage.leasing.fencing import LeaseFence
 from storage.optuna_adapter import attach_trial, get_study_id, get_trial_id, note_report
 from storage.records import epochs, studies
@@ -416,7 +416,7 @@ def test_a_beat_tells_that_the_lease_is_lost(database: Database, database_url: s
         lease = a.fence.lease
         assert lease is not None
         beat = Beat(worker="a", study_id=record.study_id, device="cpu")
-        assert beats.send(database.engine, beat, lease, LONG_SECONDS) == Answer(held=True, ended=False)
+        assert beats.send(database.engine, beat, lease, LONG_SECONDS) == Answer(held=True, orders=Orders())
         leases.release(database.engine, lease)
         assert leases.take_over(database.engine, record.study_id, "b", LONG_SECONDS) is not None
-        assert beats.send(database.engine, beat, lease, LONG_SECONDS) == Answer(held=False, ended=False)
+        assert beats.send(database.engine, beat, lease, LONG_SECONDS) == Answer(held=False, orders=Orders())

@@ -116,7 +116,7 @@ def test_the_loss_of_version_7_is_what_was_minimized(old: str) -> None:
         where = f"WHERE (trial_id, epoch) = ({trial}, {epoch})"
         execute(old, f"UPDATE depthsearch.epochs SET metrics = '{metrics}' {where}")
     before = execute(old, found)
-    assert upgrade(url.parse(old)).steps[-1].startswith("version 8:")
+    assert any(step.startswith("version 8:") for step in upgrade(url.parse(old)).steps)
     assert execute(old, found)[:2] == [(own,), (shipped.replace("train_loss", "train_objective"),)]
     assert len(execute(old, found)) == len(before)
     assert execute(old, "SELECT count(*) FROM depthsearch.epochs WHERE layers IS NOT NULL") == [(0,)]
