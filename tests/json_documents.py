@@ -26,6 +26,7 @@ from tests.markdown import format_table
 DOCUMENTS: dict[str, Any] = {
     "search run": Status,
     "search resume": Status,
+    "search submit": Status,
     "search status": Status,
     "search status --watch": Status,
     "search curves": StudyCurves,

@@ -102,15 +102,22 @@ def run_here(session: Session, request: StudyRequest, settings: Settings, progre
 
 
 def train(
-    session: Session, jobs: list[WorkerJob], *, seconds: float | None = None, progress: Callback | None = None
+    session: Session,
+    jobs: list[WorkerJob],
+    *,
+    seconds: float | None = None,
+    priority: int | None = None,
+    progress: Callback | None = None,
 ) -> Status:
     """Train until the budget is spent, the study is stopped or `seconds` have passed; return its status.
+
+    priority: the study's from now on; None to leave it as it is.
 
     Raises:
         SearchError: a worker failed.
         Interrupted: a signal arrived; the workers have ended.
     """
-    create.start_study(session.database, session.record.study_id, seconds)
+    create.start_study(session.database, session.record.study_id, seconds, priority)
     supervise(session, jobs, progress)
     return session.view.status()
 

@@ -19,6 +19,10 @@ Storage = Annotated[
     str | None,
     typer.Option(help="Postgres URL. Default: SEARCH_STORAGE, OPTUNA_STORAGE, or the embedded server.", metavar="URL"),
 ]
+Priority = Annotated[
+    int | None,
+    typer.Option(min=-1000, max=1000, help="Workers without a study serve higher ones first. Default: 0.", metavar="N"),
+]
 Data = Annotated[Path | None, typer.Option(help="Folder of data sets. Default: SEARCH_DATA.", metavar="DIR")]
 Trial = Annotated[int, typer.Option("--trial", help="Number of the trial, counted from 0.", metavar="N")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, everything else on stderr.")]

@@ -34,6 +34,24 @@ def accept_study_options(command: Callable[..., None]) -> Callable[..., None]:
     return parse
 
 
+def name_study(study: str | None, objective: str | None) -> str:
+    """Return the study's name: the given one, or the objective's.
+
+    Raises:
+        UsageError: neither is given.
+    """
+    from pathlib import Path
+
+    from objectives.discovery import is_path
+    from search.errors import UsageError
+
+    if study is not None:
+        return study
+    if objective is None:
+        raise UsageError("no study is named; give --study NAME (see `search list` and `search space`)")
+    return Path(objective).stem.replace("_", "-") if is_path(objective) else objective
+
+
 def _make_flags() -> list[inspect.Parameter]:
     hints = get_type_hints(StudyOptions)
     return [

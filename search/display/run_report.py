@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import closing
+from pathlib import Path
 
 from objectives.base.plurals import count_noun
 from search.api import training
+from search.api.service import queue_study, serve_studies
 from search.api.session import Session, create_session, open_session, resume_session
 from search.connection import describe_storage
 from search.display.comparison_report import show_comparison
@@ -48,7 +51,9 @@ def run_study(request: StudyRequest, settings: Settings, *, create: bool, as_jso
             announce(session, plan, jobs, before, request.seconds)
         try:
             with choose_display(as_json=as_json) as display:
-                status = training.train(session, jobs, seconds=request.seconds, progress=display)
+                status = training.train(
+                    session, jobs, seconds=request.seconds, priority=request.priority, progress=display
+                )
         except Interrupted:
             note(f"stopped; continue with: {format_command('resume', '--study', session.record.name)}")
             raise
@@ -73,6 +78,43 @@ def add_machine(request: StudyRequest, settings: Settings) -> None:
             jobs = training.plan_joining(session, machine, decoding)
         with choose_display(as_json=True) as display:
             training.supervise(session, jobs, display)
+
+
+def submit_study(request: StudyRequest, settings: Settings, *, as_json: bool) -> None:
+    """Create or continue a study for workers that serve every study, and train nothing here.
+
+    Raises:
+        NothingToDo: its budget is spent.
+    """
+    note(f"note: the storage is {describe_storage(settings)}")
+    with Decoding(f"decoding data for {request.study}") as decoding:
+        session = create_session(request, settings, decoding)
+    with closing(session):
+        queued = queue_study(session, request)
+    for text in queued.notes:
+        note(f"note: {text}")
+    if as_json:
+        print_document(queued.status)
+        return
+    status, first = queued.status, count_noun(queued.before, "study", "studies")
+    say(f"study {status.study}: queued with priority {status.priority}, {first} with work before it; {status.progress}")
+    say(f"workers that serve every study train it: {format_command('worker', *queued.flags)}")
+
+
+def serve(settings: Settings, allow: Sequence[Path], *, once: bool) -> None:
+    """Train trials of every open study of the storage.
+
+    Raises:
+        SearchError, Interrupted: as for `serve_studies`.
+    """
+    note(f"note: the storage is {describe_storage(settings)}")
+    until = "until none is left" if once else "until this process is ended"
+    serve_studies(
+        settings,
+        allow,
+        once=once,
+        tell=lambda count: note(f"serving every open study with {count_noun(count, 'worker')}, {until}"),
+    )
 
 
 def announce(

@@ -72,6 +72,7 @@ def format_status(status: Status) -> list[str]:
     if status.control != "run":
         how = "paused" if status.control == "pause" else "stopped"
         lines.append(f"{how}{f': {status.stop_reason}' if status.stop_reason else ''}")
+    lines += [f"priority {status.priority}"] if status.priority else []
     lines += [_format_worker(worker) for worker in status.workers]
     lines += [f"trial {error.trial} failed: {error.error}" for error in status.errors]
     lines += [f"trial {one.trial} is void: {one.reason} (it was {one.was}; nothing counts it)" for one in status.voided]

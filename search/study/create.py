@@ -55,7 +55,12 @@ def create_or_continue(
         starts = propose_starting_points(database, plan, budget.expected)
         try:
             with studies.create_atomically(
-                database, request.study, spec, budget.trials, epoch_budget=budget.epochs
+                database,
+                request.study,
+                spec,
+                budget.trials,
+                epoch_budget=budget.epochs,
+                priority=request.priority or 0,
             ) as draft:
                 for start in starts:
                     draft.study.enqueue_trial(start)
@@ -136,8 +141,13 @@ def raise_budget(database: Database, record: StudyRecord, request: StudyRequest,
         studies.raise_budget(database.engine, record.study_id, request.trials, epoch_budget)
 
 
-def start_study(database: Database, study_id: int, seconds: float | None) -> None:
-    """Let workers train the study's trials: lift a stop, and end them after `seconds` unless it is None."""
+def start_study(database: Database, study_id: int, seconds: float | None, priority: int | None = None) -> None:
+    """Let workers train the study's trials: lift a stop or pause, and end them after `seconds` unless it is None.
+
+    priority: the study's from now on; None to leave it as it is.
+    """
+    if priority is not None:
+        studies.set_priority(database.engine, study_id, priority)
     studies.set_deadline(database.engine, study_id, seconds)
     studies.set_control(database.engine, study_id, "run")
 

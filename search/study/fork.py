@@ -62,7 +62,9 @@ def fork_study(
     # With this many trials of its own, the study needs no configurations from others to start with.
     starts = create.propose_starting_points(database, plan, budget.expected) if len(carried) < FEWEST_TRIALS else []
     spec = plan.spec.to_json()
-    with studies.create_atomically(database, request.fork, spec, trials, epoch_budget=epochs) as draft:
+    with studies.create_atomically(
+        database, request.fork, spec, trials, epoch_budget=epochs, priority=request.priority or 0
+    ) as draft:
         copy_trials(draft.connection, get_study_id(draft.study), carried, space.distributions())
         for start in starts:
             draft.study.enqueue_trial(start)

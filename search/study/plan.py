@@ -43,6 +43,8 @@ class StudyRequest(StudyOptions[None]):
     overrides: tuple[str, ...] | None = None
     fork: str | None = None
     """Name of a new study that begins with what `study` has."""
+    priority: int | None = None
+    """Workers that serve every study serve higher ones first."""
 
     def __post_init__(self) -> None:
         check_name(self.study)

@@ -7,11 +7,16 @@ from dataclasses import dataclass, field
 
 from objectives.data.files.prepared import Stamp
 from search.settings import Settings
+from search.study.serving import Served
 
 OUTAGE = 75
 """The storage was unreachable for too long (EX_TEMPFAIL): a new worker may reach it."""
 HUNG = 76
 """The training hung."""
+NOTHING_CLAIMED = 77
+"""A worker that serves every study found no trial in the one that it was given."""
+DRAINED = 78
+"""A worker that serves every study was asked to leave."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,5 +34,7 @@ class WorkerJob:
     """CPU threads of this worker, 1 or more."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables that the worker's environment has beside those of the command."""
+    served: Served | None = None
+    """What a worker serves that serves every study; None for one of a single study."""
     checked: Stamp | None = None
     """State of the decoded data whose content the starting process compared; the worker does so if it is another."""

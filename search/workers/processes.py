@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
@@ -21,7 +21,7 @@ from typing import Any
 
 from search.errors import Exit, Interrupted, SearchError, UsageError
 from search.logs import configure, send_prints_to_stderr
-from search.signals import end_on_first, ignore_signals
+from search.signals import end_on_first, hurry_on_second, ignore_signals
 from search.workers.job import OUTAGE, WorkerJob
 from search.workers.machine.sockets import use_socket_folder
 from storage.connecting.retry import is_outage
@@ -75,6 +75,30 @@ def start_worker(chosen: ForkServerContext, job: WorkerJob) -> WorkerProcess:
     start_process(process)
     sender.close()
     return WorkerProcess(process, receiver)
+
+
+def end_workers(running: Sequence[WorkerProcess]) -> bool:
+    """Let workers finish their step; kill those left at a second signal or after the grace period.
+
+    Returns:
+        Whether one of them did not end by itself.
+    """
+
+    def kill() -> None:
+        for worker in running:
+            if worker.process.exitcode is None:
+                worker.process.kill()
+
+    for worker in running:
+        worker.process.terminate()
+    deadline = time.monotonic() + GRACE_SECONDS
+    with hurry_on_second(kill):
+        for worker in running:
+            worker.process.join(max(0.0, deadline - time.monotonic()))
+    kill()
+    for worker in running:
+        worker.process.join()
+    return any(worker.process.exitcode != Exit.TERMINATED for worker in running)
 
 
 def start_process(process: BaseProcess) -> None:
@@ -168,7 +192,7 @@ def _work(job: WorkerJob, sender: Connection) -> None:
     from search.workers.worker import run_worker
 
     try:
-        run_worker(job)
+        code = run_worker(job)
     except Exception as error:
         _log.debug("worker failed", exc_info=True)
         if is_broken(error):
@@ -177,6 +201,7 @@ def _work(job: WorkerJob, sender: Connection) -> None:
         with contextlib.suppress(OSError):
             sender.send(user_message(error))
         sys.exit(OUTAGE if is_outage(error) else Exit.FAILED)
+    sys.exit(code)
 
 
 def end_with_parent() -> None:

@@ -8,17 +8,17 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from search.errors import Exit, SearchError
-from search.signals import hurry_on_second
 from search.workers import processes
 from search.workers.devices import count_cores
 from search.workers.job import HUNG, OUTAGE, WorkerJob
 from search.workers.machine.gpu_memory import MemoryBudget
 from search.workers.machine.gpu_sharing import share_gpus
 from search.workers.machine.growth import Growth
-from search.workers.processes import GRACE_SECONDS, WorkerProcess
+from search.workers.processes import WorkerProcess, end_workers
 from storage.database import Database
 from storage.leasing import leases, workers
 from storage.records import epochs
@@ -141,35 +141,23 @@ class Supervisor:
         return self._epochs > before
 
     def _release_dead(self) -> None:
-        """Release at once what dead workers of this machine hold, instead of waiting until their leases expire."""
-        engine, study_id = self._pool.database.engine, self._pool.study_id
-        try:
-            dead = workers.find_dead(engine, study_id)
-            if dead:
-                leases.release_workers(engine, study_id, dead)
-        except SQLAlchemyError as error:
-            _log.warning("the trials of dead workers wait until their leases expire (%s)", type(error).__name__)
+        release_dead(self._pool.database.engine, self._pool.study_id)
 
     def _end(self) -> None:
-        """Let every worker finish its step; kill those left at a second signal or after the grace period."""
-        for worker in self._running.values():
-            worker.process.terminate()
-        deadline = time.monotonic() + GRACE_SECONDS
-        with hurry_on_second(self._kill):
-            for worker in self._running.values():
-                worker.process.join(max(0.0, deadline - time.monotonic()))
-        self._kill()
-        for worker in self._running.values():
-            worker.process.join()
-        killed = any(worker.process.exitcode != Exit.TERMINATED for worker in self._running.values())
+        killed = end_workers([*self._running.values()])
         self._running.clear()
         if killed:
             self._release_dead()
 
-    def _kill(self) -> None:
-        for worker in self._running.values():
-            if worker.process.exitcode is None:
-                worker.process.kill()
+
+def release_dead(engine: Engine, study_id: int) -> None:
+    """Release at once what dead workers of this machine hold, instead of waiting until their leases expire."""
+    try:
+        dead = workers.find_dead(engine, study_id)
+        if dead:
+            leases.release_workers(engine, study_id, dead)
+    except SQLAlchemyError as error:
+        _log.warning("the trials of dead workers wait until their leases expire (%s)", type(error).__name__)
 
 
 def plan_growth(jobs: list[WorkerJob], cores: int) -> Growth | None:

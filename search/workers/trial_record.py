@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from objectives.diagnosis.faults import Fault
 from storage.connecting.retry import with_retries
@@ -23,11 +23,14 @@ from storage.history.storage import HistoryStorage
 from storage.leasing.fencing import LeaseFence
 from storage.leasing.leases import Lease
 from storage.leasing.repeats import describe_repeat
+from storage.leasing.withdrawal import is_withdrawn
 from storage.optuna_adapter import get_stored, read_trial
 
 LONGEST_TEXT_CHARACTERS = 2000
 LONGEST_SENTENCE_CHARACTERS = 300
 RESUMES_KEPT = 5
+BUGS_THAT_STOP = 3
+"""Failures of one kind that stop a study."""
 CONSTRAINT = "feasible"
 """Optuna's constraint of a trial whose configuration cannot be trained; samplers avoid configurations like it."""
 
@@ -129,3 +132,10 @@ class TrialRecord:
             if infeasible and CONSTRAINT not in known.constraints:
                 self._trial.set_constraint(CONSTRAINT, 1.0)
             self._study.tell(self._trial, value, state=state, skip_if_finished=True)
+
+
+def find_repeated_bug(failed: Sequence[FrozenTrial]) -> FrozenTrial | None:
+    """Return the last trial that failed if it is one of BUGS_THAT_STOP of the same kind; those taken out are none."""
+    bugs = [trial for trial in failed if not is_withdrawn(trial)]
+    kinds = [trial.user_attrs.get("kind") for trial in bugs]
+    return bugs[-1] if kinds and kinds.count(kinds[-1]) >= BUGS_THAT_STOP else None

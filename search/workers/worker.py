@@ -5,32 +5,33 @@ from __future__ import annotations
 import gc
 import logging
 import time
-from collections.abc import Sequence
 from contextlib import closing
 
 import optuna
 import torch
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from objectives.data import seal
 from objectives.data.batches.examples import load
 from objectives.data.files.errors import DataError
 from objectives.discovery import make_importable
 from search import signals
-from search.errors import SearchError
+from search.errors import Exit, SearchError
 from search.strategies import policy
 from search.strategies.budgets import share_slots
 from search.study import prior_studies
 from search.study.plan import ResolvedStudy, StudyRequest, resolve_stored
+from search.study.serving import Served, choose_study
 from search.study.source_networks import fetch_sources
 from search.study.status import measure_budget
 from search.workers.checkpointing import CheckpointInterval, CheckpointManager
 from search.workers.claims import ClaimedTrial, TrialClaimer
 from search.workers.heartbeat import Heartbeat
-from search.workers.job import WorkerJob
+from search.workers.job import DRAINED, NOTHING_CLAIMED, WorkerJob
 from search.workers.pending_report import PendingReport
 from search.workers.trial import TrialRun, WorkerContext
+from search.workers.trial_record import BUGS_THAT_STOP, find_repeated_bug
 from storage import url
 from storage.connecting.retry import with_retries
 from storage.database import Database, connect
@@ -38,19 +39,22 @@ from storage.errors import LeaseLost, format_command
 from storage.leasing import workers
 from storage.leasing.beats import Orders
 from storage.leasing.fencing import LeaseFence
-from storage.leasing.withdrawal import is_withdrawn
-from storage.records import studies
+from storage.records import queue, studies
 from storage.records.blob_stores import open_store
 from storage.records.studies import StudyRecord
 
-BUGS_THAT_STOP = 3
 IDLE_SECONDS = 0.5
 
 _log = logging.getLogger(__name__)
 
 
-def run_worker(job: WorkerJob) -> None:
+def run_worker(job: WorkerJob) -> int:
     """Train trials until the study has its budget of finished ones, is stopped, or this process is told to end.
+
+    A worker that serves every study also ends when another one's turn has come, or this one has no trial for it.
+
+    Returns:
+        The exit code: DONE, or, if it serves every study, NOTHING_CLAIMED or DRAINED.
 
     Raises:
         SearchError: the study cannot continue; the reason is stored, too.
@@ -65,7 +69,9 @@ def run_worker(job: WorkerJob) -> None:
         make_importable(plan.found)
         name = workers.new_worker_id()
         context = _prepare(job, database, record, plan, name)
-        Worker(context, record, plan, name, job.settings.lease_seconds).run()
+        worker = Worker(context, record, plan, name, job.settings.lease_seconds, job.served)
+        worker.run()
+        return Exit.DONE if job.served is None else worker.choose_exit()
 
 
 def _prepare(
@@ -113,8 +119,18 @@ class Worker:
     """Claims trials of a study and trains them one after another."""
 
     def __init__(
-        self, context: WorkerContext, record: StudyRecord, plan: ResolvedStudy, worker: str, lease_seconds: float
+        self,
+        context: WorkerContext,
+        record: StudyRecord,
+        plan: ResolvedStudy,
+        worker: str,
+        lease_seconds: float,
+        served: Served | None = None,
     ) -> None:
+        """Prepare to work; `served` is for a worker that serves every study."""
+        self._served = served
+        self._lease_seconds = lease_seconds
+        self._trained = False
         self._context = context
         self._record = record
         self._name = worker
@@ -137,20 +153,35 @@ class Worker:
         gc.freeze()  # what is known by now stays: the collection before each training need not visit it
         try:
             while not (self._orders.ends or self._orders.leaves):
-                if self._orders.pauses:
+                if self._orders.pauses and self._served is None:
                     time.sleep(IDLE_SECONDS)
                     continue
                 claimed = with_retries(self._claims.claim)
                 if claimed is not None:
                     with signals.defer_signals():
                         self._train(claimed)
-                elif with_retries(self._is_done):
+                    self._trained = True
+                    if self._served is not None and with_retries(self._has_other_turn, self._served):
+                        return
+                elif self._served is not None or with_retries(self._is_done):
                     return
                 else:
                     # Every slot is claimed: wait until one is given back, or until the last trials end.
                     time.sleep(IDLE_SECONDS)
         finally:
             self._leave()
+
+    def choose_exit(self) -> int:
+        """Return how a worker that serves every study has ended."""
+        if self._orders.leaves:
+            return DRAINED
+        return Exit.DONE if self._trained else NOTHING_CLAIMED
+
+    def _has_other_turn(self, served: Served) -> bool:
+        """Return whether another study gets this worker now, by its priority or for its turn."""
+        found = queue.list_open(self._context.database.engine, self._lease_seconds)
+        chosen = choose_study(served.select(found))
+        return chosen is None or chosen.study_id != self._record.study_id
 
     @property
     def _orders(self) -> Orders:
@@ -207,13 +238,6 @@ class Worker:
         except Exception as error:
             # The storage is unreachable: the lease expires by itself.
             _log.warning("the worker could not sign off: %s", type(error).__name__)
-
-
-def find_repeated_bug(failed: Sequence[FrozenTrial]) -> FrozenTrial | None:
-    """Return the last trial that failed if it is one of BUGS_THAT_STOP of the same kind; those taken out are none."""
-    bugs = [trial for trial in failed if not is_withdrawn(trial)]
-    kinds = [trial.user_attrs.get("kind") for trial in bugs]
-    return bugs[-1] if kinds and kinds.count(kinds[-1]) >= BUGS_THAT_STOP else None
 
 
 def _load_study(database: Database, record: StudyRecord, plan: ResolvedStudy) -> optuna.Study:

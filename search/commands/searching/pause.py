@@ -7,7 +7,7 @@ from search.commands.command import Command
 
 
 def pause(study: options.Study, storage: options.Storage = None) -> None:
-    """Let a study's workers everywhere release their trials and wait; `resume` continues."""
+    """Let a study's workers everywhere release their trials and wait; `resume` or `submit` continues."""
     from contextlib import closing
 
     from search.api.control import pause_study

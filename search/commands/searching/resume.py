@@ -12,6 +12,7 @@ def resume(
     trials: options.Trials = None,
     budget: options.Budget = None,
     timeout: options.Timeout = None,
+    priority: options.Priority = None,
     workers: options.Workers = None,
     device: options.Device = None,
     data: options.Data = None,
@@ -23,7 +24,9 @@ def resume(
     from search.display.run_report import run_study
     from search.study.plan import StudyRequest
 
-    request = StudyRequest(study=study, objective=objective, trials=trials, budget=budget, timeout=timeout)
+    request = StudyRequest(
+        study=study, objective=objective, trials=trials, budget=budget, timeout=timeout, priority=priority
+    )
     settings = load_settings(storage=storage, data=data, workers=workers, device=device)
     run_study(request, settings, create=False, as_json=json)
 

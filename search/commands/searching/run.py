@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from search.commands import options
 from search.commands.command import Command
-from search.commands.study_options import accept_study_options
+from search.commands.study_options import accept_study_options, name_study
 from search.study.options import StudyOptions
 
 
@@ -20,6 +20,7 @@ def run(
     experience: options.Experience = None,
     set_: options.Set = None,
     fork: options.Fork = None,
+    priority: options.Priority = None,
     workers: options.Workers = None,
     device: options.Device = None,
     data: options.Data = None,
@@ -33,7 +34,7 @@ def run(
 
     request = StudyRequest(
         **vars(kept),
-        study=_name(study, objective),
+        study=name_study(study, objective),
         objective=objective,
         trials=trials,
         budget=budget,
@@ -41,27 +42,10 @@ def run(
         experience=experience,
         overrides=None if set_ is None else tuple(set_),
         fork=fork,
+        priority=priority,
     )
     settings = load_settings(storage=storage, data=data, workers=workers, device=device)
     run_study(request, settings, create=True, as_json=json)
-
-
-def _name(study: str | None, objective: str | None) -> str:
-    """Return the study's name: the given one, or the objective's.
-
-    Raises:
-        UsageError: neither is given.
-    """
-    from pathlib import Path
-
-    from objectives.discovery import is_path
-    from search.errors import UsageError
-
-    if study is not None:
-        return study
-    if objective is None:
-        raise UsageError("no study is named; give --study NAME (see `search list` and `search space`)")
-    return Path(objective).stem.replace("_", "-") if is_path(objective) else objective
 
 
 COMMAND = Command(name="run", order=10, run=run)

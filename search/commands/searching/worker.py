@@ -2,24 +2,53 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
 from search.commands import options
 from search.commands.command import Command
 
 
 def worker(
-    study: options.Study,
+    study: Annotated[
+        str | None,
+        typer.Option("--study", help="Name of the study. Default: every open study of the storage.", metavar="NAME"),
+    ] = None,
     objective: options.Objective = None,
+    allow: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--allow",
+            help="Without --study: an objective's file that may be run, beside installed objectives. Repeatable.",
+            metavar="PATH",
+        ),
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Without --study: end when no study is left, and wait for none.")
+    ] = False,
     workers: options.Workers = None,
     device: options.Device = None,
     data: options.Data = None,
     storage: options.Storage = None,
 ) -> None:
-    """Add this machine to a study that runs elsewhere, within the budget that `run` or `resume` gave it."""
+    """Add this machine to a study that runs elsewhere, or let it serve every open study of the storage."""
     from search.commands.settings import load_settings
-    from search.display.run_report import add_machine
+    from search.display.run_report import add_machine, serve
+    from search.errors import UsageError
     from search.study.plan import StudyRequest
 
     settings = load_settings(storage=storage, data=data, workers=workers, device=device)
+    if study is None:
+        if objective is not None:
+            raise UsageError(
+                "--objective goes with --study; files that may be run for any study are given with --allow"
+            )
+        serve(settings, allow or [], once=once)
+        return
+    if allow or once:
+        raise UsageError("--allow and --once are for a worker that serves every study; leave them or --study out")
     add_machine(StudyRequest(study=study, objective=objective), settings)
 
 

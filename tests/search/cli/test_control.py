@@ -98,3 +98,14 @@ def test_a_study_is_paused_and_stopped() -> None:
     done("stop", *STUDY_FLAG)
     done("stop", *STUDY_FLAG)
     assert "nothing to pause" in refuse(3, "pause", *STUDY_FLAG)
+
+
+def test_a_study_is_queued_with_a_priority_that_may_change() -> None:
+    queued = done("submit", "--study", "later", "--objective", "digits-depth", "--trials", "2", "--priority", "3")
+    assert "queued with priority 3" in queued.out
+    assert "search worker" in queued.out
+    done("pause", "--study", "later")
+    assert done("submit", "--study", "later", "--priority", "-1", "--json").document["priority"] == -1
+    assert "waiting" in done("list").out
+    assert "priority -1" in done("status", "--study", "later").out
+    assert "may be raised but not" in refuse(2, "submit", "--study", "later", "--trials", "1")

@@ -1,0 +1,222 @@
+"""Workers without a study serve all that are open here: by priority, then the fewest running, fair between equals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import textwrap
+from datetime import datetime
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+
+from objectives.importing.own_files import hash_sources
+from search.settings import load
+from search.study import create
+from search.study.plan import StudyRequest
+from search.study.serving import Served, choose_study
+from search.study.status import StudyView
+from storage.database import Database
+from storage.leasing import workers
+from storage.records import queue, studies
+from storage.records.queue import OpenStudy
+from tests.search.command import search, start, until
+
+OWN = """
+    import time
+
+    from torch import nn
+
+    from objectives.core.objective import Objective
+    from spaces import Float, Space
+
+
+    def train(config, data, report):
+        for epoch in range(2):
+            time.sleep(SECONDS)
+            report(epoch, {"accuracy": config.x})
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+
+
+    OBJECTIVE = Objective(data="digits", train=train, epochs=2, trials=3, space=Space(x=Float(0, 1)))
+"""
+
+
+def add(database: Database, name: str, objective: str | Path, trials: int, priority: int = 0) -> None:
+    """Add a study as another machine does."""
+    request = StudyRequest(study=name, objective=str(objective), trials=trials, experience="none", sampler="random")
+    record, _ = create.create_or_continue(database, request, load())
+    studies.set_priority(database.engine, record.study_id, priority)
+
+
+def write(folder: Path, name: str, seconds: float) -> Path:
+    """Write an objective that trains nothing and takes some time."""
+    path = folder / f"{name}.py"
+    path.write_text(textwrap.dedent(OWN).replace("SECONDS", str(seconds)))
+    return path
+
+
+def trials_of(database: Database, name: str) -> list[FrozenTrial]:
+    return optuna.load_study(study_name=name, storage=database.history).get_trials(deepcopy=False)
+
+
+def begun(trials: list[FrozenTrial]) -> list[datetime]:
+    """Return when each trial began."""
+    return [trial.datetime_start for trial in trials if trial.datetime_start is not None]
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Path, int], Process]]:
+    """Start a service that runs this file, too, and ends when nothing is left, or with the test."""
+    started: list[Process] = []
+
+    def begin(allowed: Path, count: int) -> Process:
+        started.append(start("worker", "--allow", allowed, "--once", "--workers", str(count), "--device", "cpu"))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            kill_group(process)
+            process.communicate()
+
+
+def open_study(study_id: int, **values: object) -> OpenStudy:
+    given = {"priority": 0, "running": 0, "begun_at": None, "has_work": True, **values}
+    return OpenStudy(study_id=study_id, name=str(study_id), objective="digits-depth", objective_hash="", **given)  # type: ignore[arg-type]
+
+
+def chosen(*found: OpenStudy) -> int | None:
+    study = choose_study(found)
+    return None if study is None else study.study_id
+
+
+def test_the_next_study_is_that_of_the_highest_priority_then_with_the_fewest_running_then_in_turn() -> None:
+    early, late = datetime(2026, 1, 1), datetime(2026, 1, 2)
+    assert chosen(open_study(1), open_study(2, priority=1, running=9)) == 2
+    assert chosen(open_study(1, running=2), open_study(2, running=1)) == 2
+    assert chosen(open_study(1, begun_at=late), open_study(2, begun_at=early)) == 2
+    assert chosen(open_study(1, begun_at=early), open_study(2)) == 2
+    assert chosen(open_study(1), open_study(2, priority=9, has_work=False)) == 1
+    assert chosen(open_study(1, has_work=False)) is None
+    assert choose_study([open_study(1), open_study(2)], {1: 1}) == open_study(2)
+
+
+def test_only_installed_objectives_and_allowed_files_of_the_same_content_are_run(tmp_path: Path) -> None:
+    path = write(tmp_path, "mine", 0)
+    study = OpenStudy(**{**vars(open_study(1)), "objective": "mine", "objective_hash": hash_sources(path)[0]})
+    assert Served().find_objective(study) is None
+    assert Served(allowed=(str(path),)).find_objective(study) == str(path)
+    path.write_text(path.read_text() + "\n# changed\n")
+    assert Served(allowed=(str(path),)).find_objective(study) is None
+    assert Served().find_objective(open_study(1)) == "digits-depth"
+    assert Served(skipped={1}).select([open_study(1)]) == []
+
+
+def test_a_study_is_open_until_its_budget_is_spent_and_has_work_while_a_slot_is_free(database: Database) -> None:
+    record = studies.create(database, "s", {"objective": "mine", "objective_hash": "x"}, 1)
+    [found] = queue.list_open(database.engine, 30)
+    assert (found.name, found.objective, found.running, found.begun_at, found.has_work) == ("s", "mine", 0, None, True)
+    study = optuna.load_study(study_name="s", storage=database.optuna)
+    trial = study.ask()
+    assert [one.has_work for one in queue.list_open(database.engine, 30)] == [True], "it has no lease"
+    study.tell(trial, 0.5)
+    assert queue.list_open(database.engine, 30) == []
+    studies.raise_budget(database.engine, record.study_id, 2)
+    for control in ("pause", "stop", "failed", "moved"):
+        studies.set_control(database.engine, record.study_id, control)  # type: ignore[arg-type]
+        assert queue.list_open(database.engine, 30) == []
+
+
+def test_allowed_files_must_exist_and_go_without_a_study(database: Database) -> None:
+    ended = search("worker", "--allow", "missing.py")
+    assert (ended.code, "is not a file" in ended.err) == (2, True)
+    assert search("worker", "--study", "s", "--once").code == 2
+    assert search("worker", "--objective", "mine.py").code == 2
+
+
+@pytest.mark.slow
+def test_a_service_serves_by_priority_survives_a_kill_and_ends_when_nothing_is_left(
+    database: Database, tmp_path: Path, serve: Callable[[Path, int], Process]
+) -> None:
+    """One objective is not allowed here, and one worker is killed."""
+    mine, other = write(tmp_path, "mine", 0.3), write(tmp_path, "other", 0)
+    for name, objective, priority in (("low", mine, 0), ("high", mine, 5), ("foreign", other, 9)):
+        add(database, name, objective, 3, priority)
+    service = serve(mine, 2)
+    until(lambda: len(find_workers(database)) == 2, "two workers")
+    os.kill(int(find_workers(database)[0].split("/")[2].partition("-")[0]), signal.SIGKILL)
+    _, err = service.communicate(timeout=120)
+    assert service.returncode == 0, err
+    assert "study 'foreign' is left out" in err
+    for name in ("high", "low"):
+        found = trials_of(database, name)
+        assert [trial.state for trial in found] == [TrialState.COMPLETE] * 3
+        assert [trial.number for trial in found] == [0, 1, 2]
+    assert trials_of(database, "foreign") == []
+    assert max(begun(trials_of(database, "high"))) <= min(begun(trials_of(database, "low")))
+
+
+@pytest.mark.long
+def test_a_hundred_trials_of_three_studies_under_fire(
+    database: Database, tmp_path: Path, serve: Callable[[Path, int], Process]
+) -> None:
+    """Four workers; meanwhile a study is paused, a worker drained, one killed, and trials are cancelled and voided."""
+    mine, budgets = write(tmp_path, "mine", 0.1), {"high": 40, "a": 30, "b": 30}
+    for name, trials in budgets.items():
+        add(database, name, mine, trials, 5 if name == "high" else 0)
+    service = serve(mine, 4)
+    until(lambda: min(count_finished(database, "a"), count_finished(database, "b")) >= 3, "trials of both")
+    first = begun(trials_of(database, "high"))[: budgets["high"]]
+    assert max(first) <= min(begun([*trials_of(database, "a"), *trials_of(database, "b")]))
+
+    done("pause", "--study", "a")
+    until(lambda: not find_workers_of(database, "a"), "the workers of a to leave it", seconds=30)
+    before, others = len(trials_of(database, "a")), count_finished(database, "b")
+    until(lambda: count_finished(database, "b") >= others + 3, "further trials of the other study")
+    assert len(trials_of(database, "a")) == before
+    done("submit", "--study", "a", "--objective", mine)
+
+    [drained, *_] = find_workers(database)
+    done("drain", "--worker", drained, "--now")
+    until(lambda: drained not in find_workers(database), "the drained worker to leave", seconds=30)
+    os.kill(int(find_workers(database)[0].split("/")[2].partition("-")[0]), signal.SIGKILL)
+    cancelled = withdraw_running(database, "b", "cancel")
+    voided = withdraw_running(database, "a", "void", "--reason", "a broken machine")
+    done("void", "--study", "high", "--trial", "0", "--reason", "wrong data")
+    _, err = service.communicate(timeout=600)
+    assert service.returncode == 0, err
+
+    for name, trials in budgets.items():
+        status, found = StudyView(database, name).status(), trials_of(database, name)
+        assert (status.states.finished, status.states.running, status.budget.left) == (trials, 0, 0)
+        assert [trial.number for trial in found] == list(range(len(found)))
+    assert trials_of(database, "b")[cancelled].user_attrs["reason"] == "cancelled"
+    assert [one.trial for one in StudyView(database, "a").status().voided] == [voided]
+    assert len(trials_of(database, "high")) == budgets["high"] + 1
+
+
+def count_finished(database: Database, name: str) -> int:
+    return StudyView(database, name).status().states.finished
+
+
+def find_workers_of(database: Database, name: str) -> list[workers.WorkerRow]:
+    return workers.find_living(database.engine, studies.get(database.engine, name).study_id, 60)
+
+
+def withdraw_running(database: Database, name: str, command: str, *flags: str) -> int:
+    """Cancel or void a trial that runs; one that has ended meanwhile is another one's turn."""
+    for _ in range(50):
+        for trial in trials_of(database, name):
+            if trial.state == TrialState.RUNNING:
+                ended = search(command, "--study", name, "--trial", str(trial.number), *flags)
+                if ended.code == 0 and (command == "void" or "its worker ends it now" in ended.out):
+                    return trial.number
+    raise AssertionError(f"no trial of {name} was running")
+
+
+def find_workers(database: Database) -> list[str]:
+    """Return the workers that live."""
+    return workers.list_living(database.engine, 60)
