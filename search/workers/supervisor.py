@@ -102,8 +102,10 @@ class Supervisor:
                 raise SearchError(reason)
             if code != HUNG:  # a trial that hangs with every worker fails in the end
                 self._count_death(code)
-            _log.warning("a worker died (code %d); a new one resumes its trial", code)
             self._release_dead()
+            if was_drained(self._pool.database.engine, worker):
+                continue
+            _log.warning("a worker died (code %d); a new one resumes its trial", code)
             self._start(index)
 
     def _grow(self) -> None:
@@ -148,6 +150,15 @@ class Supervisor:
         self._running.clear()
         if killed:
             self._release_dead()
+
+
+def was_drained(engine: Engine, worker: WorkerProcess) -> bool:
+    """Return whether somebody had asked a worker to leave that has died: then nobody takes its place."""
+    pid = worker.process.pid
+    try:
+        return pid is not None and workers.was_asked_to_leave(engine, pid)
+    except SQLAlchemyError:
+        return False
 
 
 def release_dead(engine: Engine, study_id: int) -> None:

@@ -130,7 +130,7 @@ class Worker:
         """Prepare to work; `served` is for a worker that serves every study."""
         self._served = served
         self._lease_seconds = lease_seconds
-        self._trained = False
+        self._trained = self._drained = False
         self._context = context
         self._record = record
         self._name = worker
@@ -173,7 +173,7 @@ class Worker:
 
     def choose_exit(self) -> int:
         """Return how a worker that serves every study has ended."""
-        if self._orders.leaves:
+        if self._drained:  # even if it was asked in the moment in which it ended
             return DRAINED
         return Exit.DONE if self._trained else NOTHING_CLAIMED
 
@@ -234,7 +234,7 @@ class Worker:
         self._context.heartbeat.stop()
         try:
             self._claims.release()
-            workers.leave(self._context.database.engine, self._name)
+            self._drained = workers.leave(self._context.database.engine, self._name)
         except Exception as error:
             # The storage is unreachable: the lease expires by itself.
             _log.warning("the worker could not sign off: %s", type(error).__name__)

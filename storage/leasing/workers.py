@@ -95,10 +95,21 @@ def ask_to_leave(engine: Engine, names: Sequence[str], *, at_once: bool) -> list
         return list(connection.scalars(asked))
 
 
-def leave(engine: Engine, worker: str) -> None:
-    """Remove the worker from the list."""
+def was_asked_to_leave(engine: Engine, pid: int) -> bool:
+    """Return whether the worker that had this process id on this machine died after it had been asked to leave."""
+    prefix = f"{socket.gethostname()}/{_read_namespace()}/{pid}-"
+    asked = select(workers.c.worker).where(
+        workers.c.worker.startswith(prefix, autoescape=True), workers.c.leaves.isnot(None)
+    )
     with engine.begin() as connection:
-        connection.execute(delete_(workers).where(workers.c.worker == worker))
+        return connection.scalar(asked) is not None
+
+
+def leave(engine: Engine, worker: str) -> bool:
+    """Remove the worker from the list, and return whether it had been asked to leave."""
+    removed = delete_(workers).where(workers.c.worker == worker).returning(workers.c.leaves)
+    with engine.begin() as connection:
+        return connection.scalar(removed) is not None
 
 
 def find_living(engine: Engine, study_id: int, within_seconds: float) -> list[WorkerRow]:

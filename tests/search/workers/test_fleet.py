@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import textwrap
+import time
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from storage.database import Database
 from storage.leasing import workers
 from storage.records import queue, studies
 from storage.records.queue import OpenStudy
-from tests.search.command import search, start, until
+from tests.search.command import Process, done, kill_group, search, start, until
 
 OWN = """
     import time
@@ -68,12 +70,12 @@ def begun(trials: list[FrozenTrial]) -> list[datetime]:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Path, int], Process]]:
-    """Start a service that runs this file, too, and ends when nothing is left, or with the test."""
+def serve() -> Iterator[Callable[..., Process]]:
+    """Start a service that runs this file, too, and ends with the test."""
     started: list[Process] = []
 
-    def begin(allowed: Path, count: int) -> Process:
-        started.append(start("worker", "--allow", allowed, "--once", "--workers", str(count), "--device", "cpu"))
+    def begin(allowed: Path, count: int, *flags: str) -> Process:
+        started.append(start("worker", "--allow", allowed, "--workers", str(count), "--device", "cpu", *flags))
         return started[-1]
 
     yield begin
@@ -139,15 +141,15 @@ def test_allowed_files_must_exist_and_go_without_a_study(database: Database) -> 
 
 @pytest.mark.slow
 def test_a_service_serves_by_priority_survives_a_kill_and_ends_when_nothing_is_left(
-    database: Database, tmp_path: Path, serve: Callable[[Path, int], Process]
+    database: Database, tmp_path: Path, serve: Callable[..., Process]
 ) -> None:
     """One objective is not allowed here, and one worker is killed."""
     mine, other = write(tmp_path, "mine", 0.3), write(tmp_path, "other", 0)
     for name, objective, priority in (("low", mine, 0), ("high", mine, 5), ("foreign", other, 9)):
         add(database, name, objective, 3, priority)
-    service = serve(mine, 2)
+    service = serve(mine, 2, "--once")
     until(lambda: len(find_workers(database)) == 2, "two workers")
-    os.kill(int(find_workers(database)[0].split("/")[2].partition("-")[0]), signal.SIGKILL)
+    kill_worker(database)
     _, err = service.communicate(timeout=120)
     assert service.returncode == 0, err
     assert "study 'foreign' is left out" in err
@@ -161,10 +163,10 @@ def test_a_service_serves_by_priority_survives_a_kill_and_ends_when_nothing_is_l
 
 @pytest.mark.long
 def test_a_hundred_trials_of_three_studies_under_fire(
-    database: Database, tmp_path: Path, serve: Callable[[Path, int], Process]
+    database: Database, tmp_path: Path, serve: Callable[..., Process]
 ) -> None:
     """Four workers; meanwhile a study is paused, a worker drained, one killed, and trials are cancelled and voided."""
-    mine, budgets = write(tmp_path, "mine", 0.1), {"high": 40, "a": 30, "b": 30}
+    mine, budgets = write(tmp_path, "mine", 0.4), {"high": 40, "a": 30, "b": 30}
     for name, trials in budgets.items():
         add(database, name, mine, trials, 5 if name == "high" else 0)
     service = serve(mine, 4)
@@ -179,15 +181,19 @@ def test_a_hundred_trials_of_three_studies_under_fire(
     assert len(trials_of(database, "a")) == before
     done("submit", "--study", "a", "--objective", mine)
 
-    [drained, *_] = find_workers(database)
-    done("drain", "--worker", drained, "--now")
-    until(lambda: drained not in find_workers(database), "the drained worker to leave", seconds=30)
-    os.kill(int(find_workers(database)[0].split("/")[2].partition("-")[0]), signal.SIGKILL)
+    until(lambda: drain_one(database), "a worker that leaves")
+    kill_worker(database)
     cancelled = withdraw_running(database, "b", "cancel")
     voided = withdraw_running(database, "a", "void", "--reason", "a broken machine")
     done("void", "--study", "high", "--trial", "0", "--reason", "wrong data")
-    _, err = service.communicate(timeout=600)
-    assert service.returncode == 0, err
+    largest = 0
+    while any(count_finished(database, name) < trials for name, trials in budgets.items()):
+        largest = max(largest, len(find_workers(database)))
+        time.sleep(0.2)
+    service.send_signal(signal.SIGTERM)
+    service.communicate(timeout=60)
+    assert service.returncode == 143
+    assert largest < 4, "the place of a drained worker stays empty"
 
     for name, trials in budgets.items():
         status, found = StudyView(database, name).status(), trials_of(database, name)
@@ -196,6 +202,17 @@ def test_a_hundred_trials_of_three_studies_under_fire(
     assert trials_of(database, "b")[cancelled].user_attrs["reason"] == "cancelled"
     assert [one.trial for one in StudyView(database, "a").status().voided] == [voided]
     assert len(trials_of(database, "high")) == budgets["high"] + 1
+
+
+def drain_one(database: Database) -> bool:
+    """Drain a worker, and return whether it was still there: between two studies, a process ends and another begins."""
+    return any(search("drain", "--worker", worker, "--now").code == 0 for worker in find_workers(database)[:1])
+
+
+def kill_worker(database: Database) -> None:
+    """Kill one of the workers."""
+    until(lambda: bool(find_workers(database)), "a worker")
+    os.kill(int(find_workers(database)[0].split("/")[2].partition("-")[0]), signal.SIGKILL)
 
 
 def count_finished(database: Database, name: str) -> int:
@@ -207,14 +224,18 @@ def find_workers_of(database: Database, name: str) -> list[workers.WorkerRow]:
 
 
 def withdraw_running(database: Database, name: str, command: str, *flags: str) -> int:
-    """Cancel or void a trial that runs; one that has ended meanwhile is another one's turn."""
-    for _ in range(50):
-        for trial in trials_of(database, name):
-            if trial.state == TrialState.RUNNING:
-                ended = search(command, "--study", name, "--trial", str(trial.number), *flags)
-                if ended.code == 0 and (command == "void" or "its worker ends it now" in ended.out):
-                    return trial.number
-    raise AssertionError(f"no trial of {name} was running")
+    """Cancel or void a trial that runs, and return its number; one that has ended meanwhile is tried in vain."""
+    done_to: list[int] = []
+
+    def withdraw() -> bool:
+        running = [trial.number for trial in trials_of(database, name) if trial.state == TrialState.RUNNING]
+        for number in running[-1:]:
+            if search(command, "--study", name, "--trial", str(number), *flags).code == 0:
+                done_to.append(number)
+        return bool(done_to)
+
+    until(withdraw, f"a running trial of {name}")
+    return done_to[0]
 
 
 def find_workers(database: Database) -> list[str]:
