@@ -107,26 +107,28 @@ def test_commands_are_command_lines_of_the_program(services: dict[str, Any]) -> 
     assert {name: line for name, (line, _) in found.items()} == {
         "tables": "list",
         "dashboard": "dashboard",
-        "worker": "run",
-        "worker-cpu": "run",
+        "worker": "worker",
+        "worker-cpu": "worker",
+        "submit": "submit",
         "final": "final",
         "final-gpu": "final",
         "backup": "storage",
         "data": "data",
     }
-    for name in ("worker", "worker-cpu", "final", "final-gpu"):
+    for name in ("submit", "final", "final-gpu"):
         assert found[name][1]["study"] == found[name][1]["objective"] == "digits-depth"
     assert found["worker"][1]["device"] == "all"
     assert found["worker-cpu"][1]["device"] == "cpu"
+    assert found["worker"][1]["study"] is None, "workers serve every study"
 
 
 def test_the_study_and_its_objective_are_chosen_by_variables() -> None:
     chosen = load({"STUDY": "depth-s3", "OBJECTIVE": "cifar-depth"})["services"]
-    for name in ("worker", "worker-cpu", "final"):
+    for name in ("submit", "final"):
         _, values = command(chosen[name]["command"])
         assert (values["study"], values["objective"]) == ("depth-s3", "cifar-depth")
     assert command(chosen["final"]["command"])[1]["out"] == Path("/results/depth-s3")
-    alone = load({"STUDY": "cifar-depth"})["services"]["worker"]
+    alone = load({"STUDY": "cifar-depth"})["services"]["submit"]
     assert command(alone["command"])[1]["objective"] == "cifar-depth"
 
 
@@ -145,7 +147,7 @@ def _contains(outer: PurePosixPath, inner: PurePosixPath) -> bool:
 
 def test_workers_see_training_files_that_they_cannot_change_and_no_way_out(services: dict[str, Any]) -> None:
     networks = load({})["networks"]
-    for name in ("worker", "worker-cpu"):
+    for name in ("worker", "worker-cpu", "submit"):
         assert targets(services[name])["/data"]["read_only"] is True
         assert set(targets(services[name])) == {"/data", "/cache"}
         assert all(networks[network]["internal"] for network in services[name]["networks"])
