@@ -16,7 +16,7 @@ from typing import Any
 from search.errors import Exit, Interrupted
 
 WARNINGS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-"""Sent before a machine is taken away: by service managers, or by Slurm and submitit, where a job chooses the signal."""
+"""Sent before a machine is taken away: by service managers, and by Slurm and submitit, where a job may choose one."""
 ENDING = (signal.SIGINT, *WARNINGS)
 RAISE_AGAIN_SECONDS = 0.05
 
