@@ -10,7 +10,7 @@ import re
 import shlex
 from collections.abc import Iterable
 
-LONGEST_NAME = 50
+LONGEST_NAME = 40
 
 
 def quote_yaml(text: str) -> str:
