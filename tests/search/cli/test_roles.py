@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,8 +66,20 @@ def places(server: str, template: str) -> Iterator[dict[str, str]]:
         execute(as_administrator(server), f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
+def count_connections(address: str) -> int:
+    time.sleep(0.02)
+    [(count,)] = execute(address, f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{WORKER}'")
+    assert isinstance(count, int)
+    return count
+
+
 def test_each_role_does_its_work(places: dict[str, str], tmp_path: Path) -> None:
-    done("worker", *STUDY, *TRAIN, env={"SEARCH_STORAGE": places[WORKER]})
+    process = start("worker", *STUDY, *TRAIN, env={"SEARCH_STORAGE": places[WORKER]})
+    counted = []
+    while process.poll() is None:
+        counted.append(count_connections(places[READER]))
+    assert (process.returncode, process.communicate()[0] != "") == (0, True)
+    assert 1 < max(counted) <= 3  # the command's one and the worker's two
     seen = done("status", *STUDY, "--json", env={"SEARCH_STORAGE": places[READER]}).document
     assert finished(seen) == 3
     refused = search("final", *STUDY, "--device=cpu", env={"SEARCH_STORAGE": places[WORKER]})
