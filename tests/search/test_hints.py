@@ -76,3 +76,14 @@ def test_a_study_whose_trials_all_diverged_names_a_command_that_trains_more(data
     assert "`search resume --study nan --trials 4`" in ended.err
     studies.raise_budget(database.engine, made.study_id, 2, 2)
     assert "`search resume --study nan --trials 4 --budget 2R`" in search("final", "--study", "nan").err
+
+
+def test_a_misspelt_study_is_told_from_an_unknown_objective(database: Database) -> None:
+    studies.create(database, "cifar-depht-2", {"objective": "made-up"}, 1)
+    told = search("run", "--study", "cifar-depth-2")
+    assert (told.code, told.out) == (2, "")
+    assert (
+        "neither a study nor an objective is called 'cifar-depth-2'; did you mean the study cifar-depht-2?" in told.err
+    )
+    other = search("run", "--study", "fashion-dpeth")
+    assert (other.code, "unknown objective 'fashion-dpeth'; did you mean fashion-depth?" in other.err) == (2, True)

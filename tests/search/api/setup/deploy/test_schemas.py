@@ -13,7 +13,8 @@ import pytest
 from tests.faults.needs import need
 from tests.search.api.setup.deploy.printed import COMMON, FULL, make
 
-pytestmark = [pytest.mark.long, pytest.mark.slow]
+# Installing SkyPilot takes minutes on a busy machine.
+pytestmark = [pytest.mark.long, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 HOSTILE = "a $(id)`id`: #b ${HOME} 图"
 # Everything that SkyPilot checks before it asks a cloud.
