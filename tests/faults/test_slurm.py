@@ -15,7 +15,7 @@ from tests.conftest import open_folder
 from tests.faults import slurm
 from tests.faults.member import Machine
 from tests.faults.needs import need
-from tests.faults.pool import STUDY, Size, pool
+from tests.faults.pool import STUDY, Size, Team, pool
 from tests.search import system_postgres
 from tests.search.command import done, until
 
@@ -36,35 +36,44 @@ def test_an_array_of_four_whose_jobs_are_preempted_ends_with_an_exact_study(
         reference = calm.check({})
     with open_folder() as folder:
         programs = system_postgres.installed() or system_postgres.bundled(folder)
-        with system_postgres.running(programs, folder) as postgres:
+        with (
+            system_postgres.running(programs, folder) as postgres,
+            slurm.running(make(folder / "slurm"), job_environment()) as cluster,
+        ):
             monkeypatch.setenv("PGPASSFILE", str(postgres.password_file))
-            with slurm.running(make(folder / "slurm"), job_environment()) as cluster:
-                address = postgres.url.replace("postgresql:", f"{url.DRIVER}:")
-                with pool(address, make(folder / "team"), SIZE, open_ended=True) as team:
-                    script = print_script(postgres, folder)
-                    job = cluster.submit(script, cwd=folder)
-                    team.wait_until_in_the_middle(count=4)
-                    preempt(cluster, job)
-                    cluster.start_now(job, *TASKS)
-                    cluster.wait_until(job, "RUNNING", *TASKS)
-                    team.wait_until_in_the_middle(count=4)
-                    team.settle()
-                    until(lambda: cluster.list_states(job) == {}, "the array's end", seconds=240)
-                    team.check(reference)
-                    resumed = team.rows("SELECT value_json FROM trial_user_attributes WHERE key = 'continued'")
-                ended = cluster.run("scontrol", "show", "job", job)
-        logs = [path.read_text() for path in sorted(folder.glob("search-*.log"))]
+            script = print_script(postgres, folder)
+            address = postgres.url.replace("postgresql:", f"{url.DRIVER}:")
+            with pool(address, make(folder / "team"), SIZE, open_ended=True) as team:
+                job = cluster.submit(script, cwd=folder)
+                end_early(cluster, job, team)
+                team.check(reference)
+                resumed = team.rows("SELECT value_json FROM trial_user_attributes WHERE key = 'continued'")
+            ended = cluster.run("scontrol", "show", "job", job)
+        texts = [script.read_text(), *(path.read_text() for path in folder.glob(f"search-*-{job}_*.log"))]
         password = postgres.password_file.read_text().strip().rpartition(":")[2]
-    assert re.findall(r"JobState=(\w+)", ended) == ["COMPLETED"] * 4
+    assert sorted(re.findall(r"JobState=(\w+)", ended)) == ["CANCELLED", "COMPLETED", "COMPLETED", "COMPLETED"]
     assert re.findall(r"Restarts=(\d)", ended) == ["1"] * 4
     assert len(resumed) >= 2  # a job that was between two trials had none to give back
     assert all(re.fullmatch(r'\["epoch \d+"(, "epoch \d+")*\]', value) for (value,) in resumed)
-    assert len(logs) == 4
-    assert not any(password in text for text in (*logs, script.read_text() if script.exists() else ""))
+    assert len(texts) == 1 + 4
+    assert not any(password in text for text in texts)
+
+
+def end_early(cluster: slurm.Slurm, job: str, team: Team) -> None:
+    """Preempt every task in the middle of a trial, then cancel one, and let the others end the study."""
+    team.wait_until_in_the_middle(count=4)
+    preempt(cluster, job)
+    cluster.start_now(job, *TASKS)
+    cluster.wait_until(job, "RUNNING", *TASKS)
+    team.wait_until_in_the_middle(count=4)
+    cluster.run("scancel", f"{job}_3")
+    until(lambda: "3" not in cluster.list_states(job), "the end of the cancelled task")
+    team.settle()
+    until(lambda: cluster.list_states(job) == {}, "the array's end", seconds=240)
 
 
 def preempt(cluster: slurm.Slurm, job: str) -> None:
-    """End every task before its time: by both signals, then the last two by a job that goes first."""
+    """End every task before its time: one by each signal, then the last two by a job that goes first."""
     for task, number in (("0", "TERM"), ("1", "USR1")):
         cluster.run("scancel", f"--signal={number}", f"{job}_{task}")
         cluster.wait_until(job, "PENDING", task)
