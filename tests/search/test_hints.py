@@ -86,4 +86,4 @@ def test_a_misspelt_study_is_told_from_an_unknown_objective(database: Database) 
     assert "unknown objective 'fashion-dpeth'; did you mean fashion-depth" in told["fashion-dpeth"].err
     studies.create(database, "fashion-deep", {"objective": "made-up"}, 1)
     both = search("run", "--study", "fashion-dpeth").err
-    assert "did you mean the study fashion-deep, or the objective fashion-depth?" in both
+    assert "did you mean the study fashion-deep, or the objective fashion-depth or" in both
