@@ -75,9 +75,11 @@ def _check_name(request: StudyRequest, studies_here: Sequence[str]) -> None:
     if request.objective is not None or is_path(name) or name in objective_names():
         return
     if close := find_close(name, studies_here):
+        objectives = find_close(name, objective_names())
+        also = f", or the objective {' or '.join(objectives)}" if objectives else ""
         raise UsageError(
-            f"neither a study nor an objective is called {name!r}; did you mean the study {' or '.join(close)}? A new "
-            f"study of that name needs --objective"
+            f"neither a study nor an objective is called {name!r}; did you mean the study {' or '.join(close)}{also}? "
+            "A new study of that name needs --objective"
         )
 
 

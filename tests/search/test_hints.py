@@ -79,11 +79,11 @@ def test_a_study_whose_trials_all_diverged_names_a_command_that_trains_more(data
 
 
 def test_a_misspelt_study_is_told_from_an_unknown_objective(database: Database) -> None:
-    studies.create(database, "cifar-depht-2", {"objective": "made-up"}, 1)
-    told = search("run", "--study", "cifar-depth-2")
-    assert (told.code, told.out) == (2, "")
-    assert (
-        "neither a study nor an objective is called 'cifar-depth-2'; did you mean the study cifar-depht-2?" in told.err
-    )
-    other = search("run", "--study", "fashion-dpeth")
-    assert (other.code, "unknown objective 'fashion-dpeth'; did you mean fashion-depth?" in other.err) == (2, True)
+    studies.create(database, "mine", {"objective": "made-up"}, 1)
+    told = {name: search("run", "--study", name) for name in ("mien", "fashion-dpeth")}
+    assert {name: ended.code for name, ended in told.items()} == dict.fromkeys(told, 2)
+    assert "neither a study nor an objective is called 'mien'; did you mean the study mine?" in told["mien"].err
+    assert "unknown objective 'fashion-dpeth'; did you mean fashion-depth" in told["fashion-dpeth"].err
+    studies.create(database, "fashion-deep", {"objective": "made-up"}, 1)
+    both = search("run", "--study", "fashion-dpeth").err
+    assert "did you mean the study fashion-deep, or the objective fashion-depth or" in both
