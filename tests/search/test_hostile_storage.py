@@ -143,7 +143,8 @@ def test_text_of_the_storage_does_nothing_on_a_terminal(storage: str) -> None:
         f"UPDATE trials SET state = 'FAIL' WHERE trial_id = {trial.format(name='sound')}",
         f"{attribute} ({trial.format(name='sound')}, 'error', to_json('{acts}'::text)::text)",
         f"UPDATE trial_params SET param_name = '{acts}' WHERE param_name = 'width'",
-        f"INSERT INTO depthsearch.workers (worker, study_id, host, device) VALUES ('w', {study}, '{acts}', '{acts}')",
+        f"INSERT INTO depthsearch.workers (worker, study_id, host, device) "
+        f"VALUES ('{acts}', {study}, '{acts}', '{acts}')",
         f"UPDATE depthsearch.studies SET name = '{hostile}' WHERE name = '{original}'",
         f"UPDATE studies SET study_name = '{hostile}' WHERE study_name = '{original}'",
     ):
@@ -154,7 +155,12 @@ def test_text_of_the_storage_does_nothing_on_a_terminal(storage: str) -> None:
     for ended in (listed, status, missed):
         assert (ended.out + ended.err).replace("\n", "").isprintable()
     assert shown in "".join(listed.out.split())
-    for line in (f"stopped: {shown}", f"worker on {shown} {shown}:", f"trial 1 failed: {shown}", f"  {shown}  "):
+    for line in (
+        f"stopped: {shown}",
+        f"worker {shown} on {shown} {shown}:",
+        f"trial 1 failed: {shown}",
+        f"  {shown}  ",
+    ):
         assert line in status.out
 
 

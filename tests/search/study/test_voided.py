@@ -13,6 +13,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from objectives.discovery import find_objective
 from search.strategies import policy
+from search.strategies.gp.encoding import Encoding
+from search.strategies.gp.learning_curves import CurveReader
 from search.strategies.registry import PRUNERS, SAMPLERS, StrategySetting
 from search.study import prior_studies
 from search.study.status import StudyView
@@ -30,6 +32,8 @@ from tests.search.earlier import OBJECTIVE, make, planned, random_trials
 SPACE = Space(x=Float(0, 1), y=Float(0, 1))
 EPOCHS, TRIALS = 4, 12
 VOIDED = (5, 8)
+MARKS = dict.fromkeys(("qmc", "random", "median", "hyperband"), pytest.mark.long)
+"""Strategies that learn from nothing, or from what the others learn from."""
 
 
 @cache
@@ -66,21 +70,28 @@ def add_study(database: Database, given: Mapping[int, float]) -> optuna.Study:
     return study
 
 
-def decide(study: optuna.Study, sampler: str, pruner: str) -> tuple[Mapping[str, Any], list[bool]]:
-    """Return what the strategies propose for a next trial, and whether they stop it at each epoch."""
+def decide(study: optuna.Study, sampler: str, pruner: str) -> list[tuple[Mapping[str, Any], list[bool]]]:
+    """Return what the strategies propose for further trials, and whether they stop each of them at its epochs."""
     setting = StrategySetting(space=SPACE, epochs=EPOCHS, seed=3, trials=TRIALS, points=5)
     study.sampler, study.pruner = policy.build_strategies(sampler, pruner, setting, audit=0.0)
-    trial = study.ask(SPACE.distributions())
-    stopped = []
-    for epoch in range(EPOCHS - 1):
-        trial.report(0.2, epoch)
-        stopped.append(trial.should_prune())
-    return trial.params, stopped
+    decided = []
+    for level in (0.3, 0.5, 0.6, 0.7, 0.8, 0.9):
+        trial = study.ask(SPACE.distributions())
+        stopped = []
+        for epoch in range(EPOCHS - 1):
+            trial.report(level, epoch)
+            stopped.append(trial.should_prune())
+        study.tell(trial, state=TrialState.FAIL)
+        decided.append((trial.params, stopped))
+    return decided
 
 
 @pytest.mark.parametrize(
     ("sampler", "pruner"),
-    [*((name, "none") for name in SAMPLERS if name != "grid"), *(("random", name) for name in PRUNERS)],
+    [
+        *(pytest.param(name, "none", marks=MARKS.get(name, ())) for name in SAMPLERS if name != "grid"),
+        *(pytest.param("random", name, marks=MARKS.get(name, ())) for name in PRUNERS if name != "none"),
+    ],
 )
 def test_no_strategy_learns_from_a_voided_trial(database: Database, sampler: str, pruner: str) -> None:
     found = []
@@ -88,6 +99,13 @@ def test_no_strategy_learns_from_a_voided_trial(database: Database, sampler: str
         found.append(decide(add_study(database, dict.fromkeys(VOIDED, value)), sampler, pruner))
         optuna.delete_study(study_name="a", storage=database.optuna)  # brackets go by the study's name
     assert found[0] == found[1]
+
+
+def test_a_configuration_whose_trial_was_voided_may_be_proposed_again(database: Database) -> None:
+    study = add_study(database, {4: 0.99})
+    curves = CurveReader(Encoding(SPACE), EPOCHS, 0).read(study)
+    assert curves.failed_FP is not None
+    assert (len(curves.failed_FP), 4 in curves.numbers_N, len(curves)) == (0, False, TRIALS - 1)
 
 
 def test_a_voided_best_trial_is_best_no_more_and_the_status_says_why(database: Database) -> None:

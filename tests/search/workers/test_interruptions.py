@@ -87,6 +87,23 @@ def test_a_signal_ends_a_run_that_resumes(database_url: str, number: int, code: 
     check_exact(database_url)
 
 
+@pytest.mark.long
+def test_a_paused_study_keeps_its_workers_which_continue_its_trials(database_url: str) -> None:
+    process = start(*RUN)
+    until(lambda: status()["epochs_trained"] >= 2, "an epoch")
+    done("pause", "--study", "digits-depth")
+    until(lambda: all(worker["trial"] is None for worker in status()["workers"]), "the workers to pause", seconds=30)
+    before = status()
+    assert (before["control"], len(before["workers"])) == ("pause", 2)
+    curves = {trial.number: trial.intermediate_values for trial in trials(database_url)}
+    done("submit", "--study", "digits-depth")
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    check_exact(database_url)
+    for number, curve in curves.items():
+        assert curve.items() <= trials(database_url)[number].intermediate_values.items()
+
+
 def _alive(session: int) -> list[int]:
     """Return the processes that a command, the leader of its session, has left behind."""
     found = []
