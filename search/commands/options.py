@@ -41,6 +41,24 @@ Workers = Annotated[
     typer.Option(help="Worker processes. Default: one per GPU or, without a GPU, one per core.", metavar="W"),
 ]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, all, or a list: cuda:0,cuda:1.", metavar="DEVICES")]
+Track = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--track",
+        help="Follow the study in tensorboard, mlflow, wandb or trackio, or in a tracker of your own "
+        "(file.py:Class); none for no tracker. Repeatable. Default: SEARCH_TRACK.",
+        metavar="NAME",
+    ),
+]
+OnEnd = Annotated[
+    str | None,
+    typer.Option(
+        "--on-end",
+        help="Run this command, without a shell, when the run has ended: SEARCH_STUDY, SEARCH_OUTCOME, ... in its "
+        "environment and a JSON document on its stdin say how.",
+        metavar="CMD",
+    ),
+]
 Experience = Annotated[
     str | None,
     typer.Option(

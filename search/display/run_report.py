@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 
 from objectives.base.plurals import count_noun
@@ -14,6 +15,7 @@ from search.display.live_display import LiveTable
 from search.display.log_lines import LogLines, format_duration
 from search.display.output import Decoding, err, format_configuration, note, out, print_document, say
 from search.errors import Interrupted
+from search.export.trackers.on_end import command_at_end
 from search.settings import Settings
 from search.strategies.foresight import expect_trials
 from search.strategies.registry import find_pruner
@@ -24,10 +26,21 @@ from search.workers.job import WorkerJob
 from storage.errors import format_command
 
 
-def run_study(request: StudyRequest, settings: Settings, *, create: bool, as_json: bool) -> None:
+def run_study(
+    request: StudyRequest,
+    settings: Settings,
+    *,
+    create: bool,
+    as_json: bool,
+    trackers: Sequence[str] = (),
+    on_end: list[str] | None = None,
+) -> None:
     """Create or continue a study and train until its budget is spent; print the best configuration.
 
-    create: whether the study may be created if it does not exist.
+    Args:
+        create: Whether the study may be created if it does not exist.
+        trackers: Names of what follows the study.
+        on_end: The words of a command to run at the end.
 
     Raises:
         SearchError: a worker failed, or the study was stopped by an error on another machine.
@@ -47,8 +60,8 @@ def run_study(request: StudyRequest, settings: Settings, *, create: bool, as_jso
         if before.budget.left != 0:
             announce(session, plan, jobs, before, request.seconds)
         try:
-            with choose_display(as_json=as_json) as display:
-                status = training.train(session, jobs, seconds=request.seconds, progress=display)
+            with command_at_end(on_end, session.view), choose_display(as_json=as_json) as display:
+                status = training.train(session, jobs, seconds=request.seconds, progress=display, trackers=trackers)
         except Interrupted:
             note(f"stopped; continue with: {format_command('resume', '--study', session.record.name)}")
             raise
