@@ -28,10 +28,10 @@ def clean_key(name: str, allowed: str = r"[A-Za-z0-9_. -]", limit: int = 200) ->
     The checksum keeps apart names that would become equal.
     """
     kept = "".join(char if re.fullmatch(allowed, char) else "_" for char in name)
-    shown = kept.strip(". ").lstrip("_")
-    if shown == name and 0 < len(name) <= limit and ".." not in name:
+    shown = kept.replace("..", "_").rstrip(". ").lstrip("_. ")
+    if shown == name and 0 < len(name) <= limit:
         return name
-    return f"{shown.replace('..', '_')[: limit - 9]}-{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:8]}"
+    return f"{shown[: limit - 9]}-{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:8]}"
 
 
 def clean_text(text: object) -> str:

@@ -23,6 +23,10 @@ class SentRecord:
         """Return whether the trial's run has got everything, its end included."""
         return self.epochs.get(trial) == ALL_EPOCHS
 
+    def list_ended(self) -> dict[int, int]:
+        """Return what `Tracker.study_started` does, so that all epochs of other trials are told again."""
+        return {number: ALL_EPOCHS if self.has_ended(number) else 0 for number in self.epochs}
+
     def write(self, trial: int, epochs: int) -> None:
         """Keep the first epoch that a trial's run lacks now."""
         self.epochs[trial] = epochs

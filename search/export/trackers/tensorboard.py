@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
@@ -32,6 +31,8 @@ from spaces import Scalar
 
 FOLDER = "TENSORBOARD_LOGGING_DIR"
 DEFAULT_FOLDER = "runs"
+HEADER, FOOTER = 12, 4
+"""Bytes around an event in its file."""
 
 
 def build(folder: Path) -> TensorBoard:
@@ -124,9 +125,18 @@ def _read_trials(folder: Path) -> Iterator[tuple[int, Written]]:
 
 
 def _read_events(file: Path) -> Iterator[Any]:
-    """Yield the events of a file, up to one that a killed process has left unfinished."""
-    for record in RawEventFileLoader(str(file)).Load():
-        yield Event.FromString(record)
+    """Yield the events of a file, up to one that a killed process has left unfinished.
+
+    A record is its length in 8 bytes, 4 of a checksum, the event, and 4 of another checksum.
+    """
+    content, start = file.read_bytes(), 0
+    while start + HEADER <= len(content):
+        length = int.from_bytes(content[start : start + 8], "little")
+        end = start + HEADER + length
+        if end + FOOTER > len(content):
+            return
+        yield Event.FromString(content[start + HEADER : end])
+        start = end + FOOTER
 
 
 def _is_number(value: Any) -> bool:

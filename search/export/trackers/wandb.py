@@ -53,7 +53,7 @@ class WandB:
         self._group = f"{clean_key(study.name, limit=LONGEST_NAME - 20)}-{study.uuid[:8]}"
         self._record = SentRecord(self._folder, "wandb", study.uuid)
         self._study = self._open("study", study.name, "study", clean_params(study.settings))
-        return dict(self._record.epochs)
+        return self._record.list_ended()
 
     def trial_started(self, trial: Trial) -> None:
         """Begin or resume the trial's run, unless W&B has all of it."""
@@ -63,10 +63,11 @@ class WandB:
 
     def epoch(self, trial: Trial, epoch: int, metrics: Mapping[str, float]) -> None:
         """Log an epoch's metrics; an epoch that W&B has already is left out."""
-        run = self._runs[trial.number]
-        if epoch >= run.step:
+        run, record = self._runs[trial.number], self._record
+        assert record is not None
+        if epoch >= max(run.step, record.epochs.get(trial.number, 0)):
             run.log(clean_metrics(metrics), step=epoch, commit=True)
-        self._keep(trial, epoch + 1)
+            record.write(trial.number, epoch + 1)
 
     def trial_ended(self, trial: Trial) -> None:
         """End the trial's run; its summary says how."""
@@ -74,7 +75,8 @@ class WandB:
             run = self._runs.pop(trial.number)
             run.summary.update(describe_end(trial))
             run.finish(exit_code=1 if trial.state == "fail" else 0)
-            self._keep(trial, ALL_EPOCHS)
+            if self._record is not None:
+                self._record.write(trial.number, ALL_EPOCHS)
 
     def study_ended(self, study: TrackedStudy) -> None:
         """End the study's run, and those of trials that have not ended, which are marked as preempted."""
@@ -100,10 +102,6 @@ class WandB:
             # Nothing of this machine: a repository's address or a command line may hold what is secret.
             settings=wandb.Settings(console="off", disable_git=True, disable_code=True, **_QUIET),
         )
-
-    def _keep(self, trial: Trial, epochs: int) -> None:
-        if self._record is not None:
-            self._record.write(trial.number, epochs)
 
 
 _QUIET: dict[str, Any] = {"x_disable_stats": True, "x_disable_meta": True, "x_save_requirements": False}
