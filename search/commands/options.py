@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from search.export.trackers.registry import NONE, TRACKERS
+
 Study = Annotated[str, typer.Option("--study", help="Name of the study.", metavar="NAME")]
 AnyStudy = Annotated[
     str | None, typer.Option("--study", help="Name of the study (or of its objective).", metavar="NAME")
@@ -45,8 +47,8 @@ Track = Annotated[
     list[str] | None,
     typer.Option(
         "--track",
-        help="Follow the study in tensorboard, mlflow, wandb or trackio, or in a tracker of your own "
-        "(file.py:Class); none for no tracker. Repeatable. Default: SEARCH_TRACK.",
+        help=f"Follow the study in {', '.join(TRACKERS)}, or a tracker of your own (file.py:Class); {NONE} for no "
+        "tracker. Repeatable. Default: SEARCH_TRACK.",
         metavar="NAME",
     ),
 ]

@@ -28,8 +28,10 @@ from search.workers import processes
 from storage import url
 from storage.database import open_database
 
-SILENT_SECONDS = 30.0
-"""How long, at the end of a run, a tracker may take for one call."""
+SILENT_SECONDS = 60.0
+"""How long, at the end of a run, a tracker may take for one call; importing its package is part of the first."""
+HURRIED_SECONDS = 8.0
+"""The same after a signal: a service manager that sent it waits ten seconds, as a rule, before it kills."""
 POLL_SECONDS = 0.05
 
 _log = logging.getLogger(__name__)
@@ -97,22 +99,22 @@ def _end_all(followers: Sequence[Follower], outcome: Outcome | None) -> None:
                 hurries.enter_context(hurry_on_second(follower.kill))
                 follower.end(outcome)
             for follower in followers:
-                _wait(follower)
+                _wait(follower, HURRIED_SECONDS if outcome == "interrupted" else SILENT_SECONDS)
         except BaseException:  # a first signal
             for follower in followers:
                 follower.kill()
             raise
 
 
-def _wait(follower: Follower) -> None:
-    """Wait until a tracker has everything, or has answered no call for too long."""
+def _wait(follower: Follower, limit: float) -> None:
+    """Wait until a tracker has everything, or has answered no call for `limit` seconds."""
     seen, since = follower.delivered, time.monotonic()
     while not follower.ended:
         if follower.delivered != seen:
             seen, since = follower.delivered, time.monotonic()
-        if time.monotonic() - since > SILENT_SECONDS:
+        if time.monotonic() - since > limit:
             follower.kill()
-            _warn(follower.name, f"it did not answer for {SILENT_SECONDS:.0f} s", None)
+            _warn(follower.name, f"it did not answer for {limit:.0f} s", None)
             return
         time.sleep(POLL_SECONDS)
 

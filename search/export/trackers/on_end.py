@@ -92,9 +92,11 @@ def run_command(words: list[str], outcome: Outcome, status: Status, reason: str 
         with hurry_on_second(lambda: _kill(started)):
             try:
                 started.communicate(document.encode(), timeout=SECONDS)
-            except subprocess.TimeoutExpired:
+            except BaseException as error:
                 _kill(started)
-                started.communicate()
+                started.wait()
+                if not isinstance(error, subprocess.TimeoutExpired):
+                    raise
                 _log.warning("the command of --on-end was ended after %.0f s", SECONDS)
                 return
     except (OSError, ValueError) as error:

@@ -76,9 +76,9 @@ def run_tracker(job: TrackerJob, connection: Connection) -> None:
         signal.signal(number, signal.SIG_IGN)
     os.environ.clear()
     os.environ.update(job.environment)
-    _print_to(job.log)
     parent, failure = Parent(connection), None
     try:
+        _print_to(job.log)
         _follow(job, parent)
     except BaseException as error:  # a package may end the program, too
         traceback.print_exc()

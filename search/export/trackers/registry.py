@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.errors import UsageError
-from spaces.suggestions import suggest_and_list
 
 if TYPE_CHECKING:  # the command line reads the entries, and must not import Optuna
     from search.export.trackers.tracker import Tracker
@@ -30,9 +30,9 @@ class TrackerKind:
     install: str
     """What `pip install` installs."""
     variables: str
-    """Its own environment variables, by which it is configured."""
+    """Its own environment variables, by which it is configured, with defaults of ours in brackets; Markdown."""
     description: str
-    """What it makes of a study."""
+    """What it makes of a study; Markdown."""
 
 
 TRACKERS: dict[str, TrackerKind] = {
@@ -40,29 +40,29 @@ TRACKERS: dict[str, TrackerKind] = {
         home=f"{HERE}.tensorboard",
         package="tensorboard",
         install="tensorboard",
-        variables="TENSORBOARD_LOGGING_DIR",
-        description="event files in runs/<study>/trial-0000/, with hyperparameters for its HPARAMS page",
+        variables="`TENSORBOARD_LOGGING_DIR` (`runs`)",
+        description="event files in `runs/<study>-<id>/trial-0000/`; parameters and results on its page HPARAMS",
     ),
     "mlflow": TrackerKind(
         home=f"{HERE}.mlflow",
         package="mlflow",
         install="mlflow-skinny",
-        variables="MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME",
-        description="a parent run for the study and a nested run for each trial",
+        variables="`MLFLOW_TRACKING_URI`, `MLFLOW_EXPERIMENT_NAME` (`depthsearch`)",
+        description="a parent run, and a run nested in it for each trial: FINISHED, KILLED if it was pruned, or FAILED",
     ),
     "wandb": TrackerKind(
         home=f"{HERE}.wandb",
         package="wandb",
         install="wandb",
-        variables="WANDB_MODE, WANDB_DIR, WANDB_PROJECT, WANDB_ENTITY, WANDB_API_KEY",
-        description="a run for the study and one for each trial, in one group",
+        variables="`WANDB_MODE`, `WANDB_DIR`, `WANDB_ENTITY`, `WANDB_API_KEY`, `WANDB_PROJECT` (`depthsearch`)",
+        description="a group of runs, one of job type `study`, the others of job type `trial`",
     ),
     "trackio": TrackerKind(
         home=f"{HERE}.trackio",
         package="trackio",
         install="trackio",
-        variables="TRACKIO_DIR, TRACKIO_PROJECT, TRACKIO_SPACE_ID",
-        description="a run for the study and one for each trial, in one group",
+        variables="`TRACKIO_DIR`, `TRACKIO_SPACE_ID`, `TRACKIO_PROJECT` (`depthsearch`)",
+        description="a group of runs; the last row of each says how it ended",
     ),
 }
 
@@ -106,6 +106,8 @@ def check_name(name: str) -> None:
         return
     home, _, attribute = name.rpartition(":")
     if not home or not attribute.isidentifier():
+        from spaces.suggestions import suggest_and_list  # which imports Optuna, and `search --help` reads this module
+
         own = "your own is file.py:Class or module:Class"
         raise UsageError(f"unknown tracker {name!r}; {suggest_and_list(name, TRACKERS)}; {own}")
     if home.endswith(".py") and not Path(home).is_file():
@@ -134,6 +136,7 @@ def build_tracker(name: str, folder: Path) -> Tracker:
 
 
 def _load_file(path: Path) -> Any:
+    sys.path.append(str(path.parent))  # it may import the modules beside it
     spec = importlib.util.spec_from_file_location(f"_tracker_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None

@@ -100,11 +100,19 @@ class WandB:
             resume="allow",
             reinit="create_new",
             # Nothing of this machine: a repository's address or a command line may hold what is secret.
-            settings=wandb.Settings(console="off", disable_git=True, disable_code=True, **_QUIET),
+            settings=wandb.Settings(**{name: value for name, value in _QUIET.items() if name in _KNOWN}),
         )
 
 
-_QUIET: dict[str, Any] = {"x_disable_stats": True, "x_disable_meta": True, "x_save_requirements": False}
+_QUIET: dict[str, Any] = {
+    "console": "off",
+    "disable_git": True,
+    "disable_code": True,
+    "x_disable_stats": True,
+    "x_disable_meta": True,
+    "x_save_requirements": False,
+}
+_KNOWN = wandb.Settings.model_fields  # those that begin with x_ come and go
 
 
 def _end_early(run: Any) -> None:

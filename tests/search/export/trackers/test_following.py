@@ -17,6 +17,7 @@ from search import Study, Trial
 from search.export.trackers import following, on_end
 from search.study.status_types import Status
 from storage.leasing import workers
+from storage.leasing.turns import hold_turn
 from tests.conftest import copied, use_home
 from tests.search.command import done, kill_group, search, start, until
 from tests.search.export.trackers.recorder import Recorder
@@ -167,6 +168,22 @@ def test_a_tracker_that_is_not_known_is_refused_before_a_study_is_made() -> None
     refused = search("run", "--study", "new", "--objective", "digits-depth", "--track", "mlfow")
     assert (refused.code, "did you mean mlflow?" in refused.err) == (2, True)
     assert [each["study"] for each in done("list", "--json").document] == [NAME]
+
+
+@pytest.mark.long
+def test_two_runs_do_not_feed_one_tracker_at_once(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    environment = {"TENSORBOARD_LOGGING_DIR": str(tmp_path)}
+    with Study.open(NAME) as study:
+        record, engine = study._session.record, study._session.database.engine
+        flags = ("run", "--study", NAME, "--trials", "9", "--timeout", "1", "--track", "tensorboard")
+        with hold_turn(engine, record.uuid, "tracker tensorboard"):
+            refused = done(*flags, env=environment)
+        assert "tracker tensorboard was left out: another run of this study feeds it" in refused.err
+        assert not list(tmp_path.iterdir())
+        done(*flags, env=environment)
+        [folder] = tmp_path.iterdir()
+        assert len([place for place in folder.iterdir() if place.is_dir()]) >= 2
 
 
 def test_a_command_that_hangs_is_ended(

@@ -51,7 +51,10 @@ def test_hostile_texts_are_shown_as_text(name: str) -> None:
 
 def test_secrets_are_hidden_wherever_they_stand() -> None:
     environment = {"WANDB_API_KEY": "0123456789abcdef", "MLFLOW_TRACKING_PASSWORD": "geheim-pw", "HOME": "/root/me"}
-    text = "https://me:s3cret@host/x 0123456789abcdef geheim-pw postgresql://u:p%40w@h/db?password=zzz&x=1 token: abc /root/me"
+    text = (
+        "https://me:s3cret@host/x 0123456789abcdef geheim-pw postgresql://u:p%40w@h/db?password=zzz&x=1 "
+        "token: abc /root/me"
+    )
     hidden = hide_secrets(text, environment)
     for secret in ("s3cret", "0123456789abcdef", "geheim-pw", "p%40w", "zzz", "abc"):
         assert secret not in hidden

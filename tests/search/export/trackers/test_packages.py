@@ -25,7 +25,8 @@ from tests.search.command import until
 from tests.search.export.trackers import readers
 from tests.test_architecture import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+# Installing and importing the packages takes minutes.
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1800)]
 
 NAME = "mine <img src=x>"
 TRIALS, EPOCHS = 3, 8
@@ -119,7 +120,7 @@ def followed(
             os.kill(first.pid, signal.SIGKILL)
             first.communicate()
             second = start(python, folder, "resume", *flags)
-            out, err = second.communicate(timeout=300)
+            _, err = second.communicate(timeout=300)
             assert second.returncode == 0, err
             assert "tracker" not in err
             assert study.status().states.complete == TRIALS
