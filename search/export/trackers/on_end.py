@@ -86,7 +86,7 @@ def run_command(words: list[str], outcome: Outcome, status: Status, reason: str 
     command line, so that no name can become a command. What it prints goes to stderr.
     """
     document = _write_document({"outcome": outcome, "reason": reason, "status": status.to_json()})
-    environment = {**os.environ, **describe_end(outcome, status)}
+    environment = {**os.environ, **make_variables(outcome, status)}
     try:
         started = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=2, env=environment, start_new_session=True)
         with hurry_on_second(lambda: _kill(started)):
@@ -111,7 +111,7 @@ def _write_document(value: object) -> str:
     return json.dumps(json.loads(json.dumps(value, default=str), parse_constant=lambda name: None))
 
 
-def describe_end(outcome: Outcome, status: Status) -> Mapping[str, str]:
+def make_variables(outcome: Outcome, status: Status) -> Mapping[str, str]:
     """Return the variables that the command gets; those of the best trial are empty if none has completed."""
     best = status.best
     return {
