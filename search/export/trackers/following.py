@@ -58,6 +58,8 @@ class Follower(Protocol):
     """One tracker that follows a study."""
 
     name: str
+    log: Path | None
+    """The file of what it prints."""
     ended: bool
 
     @property
@@ -114,7 +116,7 @@ def _wait(follower: Follower, limit: float) -> None:
             seen, since = follower.delivered, time.monotonic()
         if time.monotonic() - since > limit:
             follower.kill()
-            _warn(follower.name, f"it did not answer for {limit:.0f} s", None)
+            _warn(follower.name, f"it did not answer for {limit:.0f} s", follower.log)
             return
         time.sleep(POLL_SECONDS)
 
@@ -137,6 +139,7 @@ class ProcessFollower:
             log=study.folder / f"{_file_name(name)}-{study.uuid}.log",
             environment=dict(os.environ),
         )
+        self.log: Path | None = self._job.log
         self._process, self._connection = _start_process(processes.start_fork_server(), self._job)
         threading.Thread(target=self._listen, name=f"tracker {name}", daemon=True).start()
 
@@ -164,7 +167,7 @@ class ProcessFollower:
         except (EOFError, OSError):
             pass
         if failure is not None and not self.ended:
-            _warn(self.name, failure, self._job.log)
+            _warn(self.name, failure, self.log)
         self.ended = True
 
 
@@ -185,6 +188,7 @@ class ThreadFollower:
 
     def __init__(self, study: FollowedStudy, tracker: Tracker) -> None:
         self.name, self.ended = type(tracker).__name__, False
+        self.log: Path | None = None
         self._ending = Ending()
         self._feed: Feed | None = None
         threading.Thread(target=self._follow, args=(study, tracker), name=f"tracker {self.name}", daemon=True).start()

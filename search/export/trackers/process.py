@@ -18,7 +18,7 @@ from pathlib import Path
 from objectives.base.errors import first_line
 from search.errors import Exit
 from search.export.trackers.feed import Ending, Feed
-from search.export.trackers.names import clean_text
+from search.export.trackers.names import clean_text, hide_secrets
 from search.export.trackers.registry import TRACKERS, build_tracker
 from search.export.trackers.source import Source, StorageAway
 from search.study.outcome import Outcome
@@ -81,7 +81,7 @@ def run_tracker(job: TrackerJob, connection: Connection) -> None:
         _print_to(job.log)
         _follow(job, parent)
     except BaseException as error:  # a package may end the program, too
-        traceback.print_exc()
+        print(format_traceback(error), file=sys.stderr)
         failure = describe_failure(error)
     _leave(parent, failure)
 
@@ -92,6 +92,11 @@ def _leave(parent: Parent, failure: str | None) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(Exit.DONE if failure is None else Exit.FAILED)
+
+
+def format_traceback(error: BaseException) -> str:
+    """Return the steps to what a tracker raised, without secrets; they may quote a server's address."""
+    return hide_secrets("".join(traceback.format_exception(error)))
 
 
 def describe_failure(error: BaseException) -> str:

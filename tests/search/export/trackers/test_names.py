@@ -10,6 +10,7 @@ import pytest
 from search import UsageError
 from search.export.trackers.names import clean_key, clean_metrics, clean_text, hide_secrets
 from search.export.trackers.on_end import parse_command
+from search.export.trackers.process import format_traceback
 from search.export.trackers.registry import TRACKERS, read_names
 
 HOSTILE = [
@@ -59,6 +60,15 @@ def test_secrets_are_hidden_wherever_they_stand() -> None:
     for secret in ("s3cret", "0123456789abcdef", "geheim-pw", "p%40w", "zzz", "abc"):
         assert secret not in hidden
     assert "/root/me" in hidden
+
+
+def test_the_steps_to_a_failure_hide_secrets_too() -> None:
+    try:
+        raise ConnectionError("https://me:s3cret@host/ refuses")
+    except ConnectionError as error:
+        shown = format_traceback(ValueError("broken")) + format_traceback(error)
+    assert "s3cret" not in shown
+    assert "https://***@host/ refuses" in shown
 
 
 def test_trackers_are_named_by_flag_or_setting_and_wrong_names_are_refused() -> None:
