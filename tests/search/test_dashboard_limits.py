@@ -14,6 +14,7 @@ import pytest
 
 from search.dashboard import server as servers
 from search.dashboard.guard import MOST_COMPUTING, DashboardGuard
+from search.dashboard.metrics import StudyNumbers
 from search.dashboard.routes import Routes
 from search.dashboard.server import MOST_CONNECTIONS, DashboardServer
 from search.dashboard.wsgi import Application
@@ -49,10 +50,10 @@ def send(port: int, request: str) -> tuple[int, dict[str, str], bytes]:
         ("GET /api/studies/1?x=1;after=abc HTTP/1.1\nHost: localhost\n\n", 200),
         ("GET /api/studies/77/plot/contour HTTP/1.1\nHost: localhost\n\n", 404),
         ("GET /api/studies/99999999999/param_importances HTTP/1.1\nHost: localhost\n\n", 404),
-        ("GET /api/studies/1 HTTP/1.1\nHost: localhost\nContent-Length: many\n\n", 200),
+        ("GET /api/studies/1 HTTP/1.1\nHost: localhost\nContent-Length: many\n\n", 400),
         ("GET /api/meta HTTP/1.1\nHost: evil.example\n\n", 421),
-        ("POST /api/studies HTTP/1.1\nHost: localhost\nContent-Length: 9999999999\n\n", 403),
-        (f"GET /{'x' * 70000} HTTP/1.1\nHost: localhost\n\n", 414),
+        ("POST /api/studies HTTP/1.1\nHost: localhost\nContent-Length: 9999999999\n\n", 413),
+        (f"GET /{'x' * 70000} HTTP/1.1\nHost: localhost\n\n", 431),
         (f"GET / HTTP/1.1\nHost: localhost\nX: {'x' * 70000}\n\n", 431),
         ("GET / HTTP/1.1 what\n\n", 400),
     ],
@@ -86,13 +87,7 @@ def test_silent_connections_keep_nobody_out(dashboard: Dashboard) -> None:
 def listening(application: Application) -> Iterator[int]:
     """The port of a server in this process."""
     with DashboardServer("127.0.0.1", 0, application) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
+        yield server.server_port
 
 
 def test_a_request_that_trickles_in_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +145,7 @@ def test_where_all_connections_are_at_work_a_further_one_is_closed_at_once(monke
 
 
 class Everything:
-    """A storage that has every study and trial."""
+    """A storage that has every study and trial, and no numbers."""
 
     def has_study(self, study_id: int) -> bool:
         return True
@@ -158,11 +153,17 @@ class Everything:
     def has_trial(self, study_id: int, trial_id: int) -> bool:
         return True
 
+    def answers(self) -> bool:
+        return True
+
+    def count_studies(self) -> list[StudyNumbers]:
+        return []
+
 
 def test_one_visitor_cannot_take_the_machine_with_plots() -> None:
     blocking = Blocking()
     routes = Routes(catalogue=Everything(), writable=False)
-    guard = DashboardGuard(blocking, routes, secret=None, any_host=False)
+    guard = DashboardGuard(blocking, routes, probed=Everything(), secret=None, hosts=None)
 
     def ask(path: str) -> tuple[int, bytes]:
         status, _, body = send(port, f"GET {path} HTTP/1.1\nHost: localhost\n\n")
