@@ -5,12 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from search.dashboard.metrics import StudyNumbers
 from search.study.status import SILENT_SECONDS
+
+T = TypeVar("T")
 
 LONGEST_ANSWER_SECONDS = 2.0
 """A storage that takes longer does not answer."""
@@ -62,7 +67,8 @@ class Stored:
 
     def count_studies(self) -> list[StudyNumbers]:
         """Return the numbers of every study, as of one moment; no trial is read as a whole."""
-        with self._engine.begin() as connection:
+
+        def read(connection: Connection) -> list[StudyNumbers]:
             trials: dict[int, dict[str, int]] = defaultdict(dict)
             for study, state, count in connection.execute(text(_TRIALS)):
                 trials[study][state] = count
@@ -70,26 +76,27 @@ class Stored:
             workers = _read(connection, _WORKERS, silent=SILENT_SECONDS)
             leases = _read(connection, _LEASES)
             names = connection.execute(text("SELECT study_id, study_name FROM studies ORDER BY study_id")).all()
-        return [
-            StudyNumbers(
-                name=name,
-                trials=trials[study],
-                epochs=int(epochs.get(study, (0,))[0] or 0),
-                best_value=best.get(study, (None,))[0],
-                workers=int(workers.get(study, (0, None))[0] or 0),
-                beat_seconds=workers.get(study, (0, None))[1],
-                leases=int(leases.get(study, (0, None, None))[0] or 0),
-                lease_seconds_left=leases.get(study, (0, None, None))[1],
-                report_seconds=leases.get(study, (0, None, None))[2],
-            )
-            for study, name in names
-        ]
+            return [
+                StudyNumbers(
+                    name=name,
+                    trials=trials[study],
+                    epochs=int(epochs.get(study, (0,))[0] or 0),
+                    best_value=best.get(study, (None,))[0],
+                    workers=int(workers.get(study, (0, None))[0] or 0),
+                    beat_seconds=workers.get(study, (0, None))[1],
+                    leases=int(leases.get(study, (0, None, None))[0] or 0),
+                    lease_seconds_left=leases.get(study, (0, None, None))[1],
+                    report_seconds=leases.get(study, (0, None, None))[2],
+                )
+                for study, name in names
+            ]
+
+        return _ask(self._engine, read)
 
     def _finds(self, query: str, **ids: int) -> bool:
         if any(value >= 2**31 for value in ids.values()):  # beyond the column's range
             return False
-        with self._engine.begin() as connection:
-            return connection.scalar(text(query), ids) is not None
+        return _ask(self._engine, lambda connection: connection.scalar(text(query), ids)) is not None
 
 
 class _Probe:
@@ -116,15 +123,22 @@ class _Probe:
         return self._good
 
     def _ask(self) -> None:
-        for _ in range(2):  # the first connection may be one that a restart of the server has ended
-            try:
-                with self._engine.connect() as connection:
-                    connection.execute(text("SELECT 1 FROM studies LIMIT 1"))
-                self._good = True
-                break
-            except SQLAlchemyError:
-                continue
+        with suppress(SQLAlchemyError):
+            _ask(self._engine, lambda connection: connection.scalar(text("SELECT 1 FROM studies LIMIT 1")))
+            self._good = True
         self._done.set()
+
+
+def _ask(engine: Engine, question: Callable[[Connection], T]) -> T:
+    """Ask the storage, and again if the connection was one that a restart of the server had ended."""
+    try:
+        with engine.begin() as connection:
+            return question(connection)
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        with engine.begin() as connection:
+            return question(connection)
 
 
 def _read(connection: Connection, query: str, **values: float) -> dict[int, tuple[float | None, ...]]:

@@ -1,6 +1,7 @@
 """What the dashboard does with requests that are slow, long, wrong, or too many."""
 
 import http.client
+import itertools
 import json
 import socket
 import threading
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from search.dashboard import channel as channels
 from search.dashboard import server as servers
 from search.dashboard.guard import MOST_COMPUTING, DashboardGuard
 from search.dashboard.metrics import StudyNumbers
@@ -77,10 +79,35 @@ def test_silent_connections_keep_nobody_out(dashboard: Dashboard) -> None:
             connection.sendall(b"GET /api/studies HTTP/1.1\r\nHost: " if number % 2 else b"")
         begun = time.monotonic()
         assert dashboard.ask("GET", "/api/studies").status == 200
-        assert time.monotonic() - begun < servers.REQUEST_SECONDS / 2
+        assert time.monotonic() - begun < channels.REQUEST_SECONDS / 2
         with open(f"/proc/{dashboard.process.pid}/status") as file:
             [threads] = [int(line.split()[1]) for line in file if line.startswith("Threads:")]
         assert threads < 2 * MOST_CONNECTIONS
+
+
+def test_beside_fifty_clients_and_some_that_send_a_byte_a_second_nobody_waits_a_second(dashboard: Dashboard) -> None:
+    stop = threading.Event()
+
+    def trickle(connection: socket.socket) -> None:
+        for byte in itertools.cycle(b"GET /api/studies HTTP/1.1\r\nHost: localhost\r\nX: "):
+            connection.sendall(bytes([byte]))
+            if stop.wait(1.0):
+                return
+
+    def ask(_: int) -> tuple[int, float]:
+        begun = time.monotonic()
+        return dashboard.ask("GET", "/api/studies").status, time.monotonic() - begun
+
+    with ExitStack() as slow, ThreadPoolExecutor(70) as pool:
+        slow.callback(stop.set)
+        for _ in range(20):
+            pool.submit(
+                trickle, slow.enter_context(socket.create_connection(("127.0.0.1", dashboard.port), timeout=30))
+            )
+        answers = list(pool.map(ask, range(50)))
+        stop.set()
+    assert [status for status, _ in answers] == [200] * 50
+    assert max(seconds for _, seconds in answers) < 1.0
 
 
 @contextmanager
@@ -92,7 +119,7 @@ def listening(application: Application) -> Iterator[int]:
 
 def test_a_request_that_trickles_in_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """A limit between two bytes would never end it."""
-    monkeypatch.setattr(servers, "REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr(channels, "REQUEST_SECONDS", 0.5)
 
     def unasked(_: Any, __: Any) -> Iterable[bytes]:
         raise AssertionError("the request never ended")
@@ -138,7 +165,7 @@ def test_where_all_connections_are_at_work_a_further_one_is_closed_at_once(monke
     with listening(blocking) as port, ThreadPoolExecutor(2) as pool:
         busy = [pool.submit(send, port, "GET /plot/ HTTP/1.1\nHost: localhost\n\n") for _ in range(2)]
         until(lambda: blocking.present == 2, "two requests at work")
-        with socket.create_connection(("127.0.0.1", port), timeout=servers.REQUEST_SECONDS / 2) as further:
+        with socket.create_connection(("127.0.0.1", port), timeout=channels.REQUEST_SECONDS / 2) as further:
             assert further.recv(1) == b""
         blocking.done.set()
         assert [answer.result()[0] for answer in busy] == [200, 200]
