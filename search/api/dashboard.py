@@ -134,7 +134,7 @@ def _make_guard(
     logging.getLogger("optuna_dashboard._bottle_util").addFilter(_keep_first_line)
     stored = Stored(database.engine)
     return DashboardGuard(
-        wsgi(database.optuna, artifact_store=artifact_store),
+        wsgi(database.history, artifact_store=artifact_store),  # which reads a large study again in a moment
         Routes(catalogue=stored, writable=access.writable),
         probed=stored,
         secret=secret,

@@ -28,9 +28,9 @@ QUESTIONS = {
 HIDDEN = """<style>[aria-label="rename study"], [aria-label="delete study"], [aria-label="skip trial"],
 [aria-label="delete artifact"] { display: none !important; }</style>"""
 
-# In the lower corner, over what scrolls; the page has no place for further entries.
-LOGOUT_LINK = f"""<a href="{LOGOUT_PATH}" style="position: fixed; z-index: 1300; right: 8px; bottom: 8px;
-padding: 2px 10px; border-radius: 4px; background: #37474f; color: #fff; font: 13px/1.6 sans-serif;
+# In the bar at the top, whose right end the page leaves empty.
+LOGOUT_LINK = f"""<a href="{LOGOUT_PATH}" style="position: fixed; z-index: 1202; right: 16px; top: 16px;
+padding: 1px 10px; border: 1px solid; border-radius: 4px; color: #fff; font: 13px/1.6 sans-serif;
 text-decoration: none">Log out</a>"""
 
 # The page itself shows the reason of some refusals only, and does not know that a session may end.
@@ -102,8 +102,8 @@ def _form_page(form: str, status: HTTPStatus, *headers: tuple[str, str]) -> Answ
     page = f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Search dashboard</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
 <style>body {{ font: 16px/1.5 sans-serif; max-width: 28em; margin: 4em auto; padding: 0 1em }}
-input, button {{ font: inherit; padding: .4em; box-sizing: border-box; width: 100%; margin-top: .5em }}</style>
-{form}</html>"""
+h1 {{ font-size: 1.4em }} input, button {{ font: inherit; padding: .4em; box-sizing: border-box; width: 100%; margin-top: .5em }}</style>
+<h1>Search dashboard</h1>{form}</html>"""
     return Answer(
         status=status,
         content=page.encode(),

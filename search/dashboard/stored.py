@@ -66,7 +66,7 @@ class Stored:
         return probe.wait()
 
     def count_studies(self) -> list[StudyNumbers]:
-        """Return the numbers of every study, as of one moment; no trial is read as a whole."""
+        """Return the numbers of every study, which the server counts: no trial is read."""
 
         def read(connection: Connection) -> list[StudyNumbers]:
             trials: dict[int, dict[str, int]] = defaultdict(dict)
