@@ -153,6 +153,8 @@ def _listen(access: Access, application: Application, context: ssl.SSLContext | 
     try:
         return DashboardServer(access.host, access.port, application, tls=tls, trusted_proxy=access.trusted_proxy)
     except OSError as error:
+        if tls is not None:
+            tls.close()
         place = f"{access.host}:{access.port}"
         raise SearchError(f"cannot listen on {place} ({error.strerror}); choose another with --port") from None
 

@@ -102,7 +102,8 @@ def _form_page(form: str, status: HTTPStatus, *headers: tuple[str, str]) -> Answ
     page = f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Search dashboard</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
 <style>body {{ font: 16px/1.5 sans-serif; max-width: 28em; margin: 4em auto; padding: 0 1em }}
-h1 {{ font-size: 1.4em }} input, button {{ font: inherit; padding: .4em; box-sizing: border-box; width: 100%; margin-top: .5em }}</style>
+h1 {{ font-size: 1.4em }}
+input, button {{ font: inherit; padding: .4em; box-sizing: border-box; width: 100%; margin-top: .5em }}</style>
 <h1>Search dashboard</h1>{form}</html>"""
     return Answer(
         status=status,

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -137,6 +137,24 @@ def test_a_request_that_trickles_in_is_ended(monkeypatch: pytest.MonkeyPatch) ->
             except OSError:
                 break
         assert time.monotonic() - begun < 10
+
+
+def test_an_answer_that_nobody_takes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channels, "RESPONSE_SECONDS", 0.5)
+    content = b"x" * 2**25  # more than the buffers of both sides hold
+
+    def answer(_: Any, start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Length", str(len(content)))])
+        return [content]
+
+    with listening(answer) as port, socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        time.sleep(2.5)
+        taken = 0
+        with suppress(ConnectionResetError):
+            while block := connection.recv(2**20):
+                taken += len(block)
+        assert 0 < taken < len(content)
 
 
 class Blocking:

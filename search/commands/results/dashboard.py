@@ -20,9 +20,11 @@ def dashboard(
     token: Annotated[
         bool, typer.Option("--token/--no-token", help="Ask for the token in the URL if there is no password.")
     ] = True,
-    tls_cert: Annotated[Path | None, typer.Option(help="Serve https with this certificate (PEM).")] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Serve https with this certificate (PEM).")
+    ] = None,
     tls_key: Annotated[
-        Path | None, typer.Option(help="File with the certificate's key. Default: the certificate's own file.")
+        Path | None, typer.Option(metavar="FILE", help="The certificate's key. Default: the certificate's own file.")
     ] = None,
     allow_host: Annotated[
         list[str] | None,
