@@ -139,6 +139,19 @@ def test_a_request_that_trickles_in_is_ended(monkeypatch: pytest.MonkeyPatch) ->
         assert time.monotonic() - begun < 10
 
 
+def test_who_is_still_sending_too_much_reads_why_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channels, "GOODBYE_SECONDS", 30.0)
+    size = 2**25  # more than the buffers of both sides hold
+
+    def unasked(_: Any, __: Any) -> Iterable[bytes]:
+        raise AssertionError("too much was accepted")
+
+    with listening(unasked) as port:
+        request = f"POST / HTTP/1.1\nHost: localhost\nContent-Length: {size}\n\n{'x' * size}"
+        status, headers, _ = send(port, request)
+    assert (status, headers["connection"]) == (413, "close")
+
+
 def test_an_answer_that_nobody_takes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channels, "RESPONSE_SECONDS", 0.5)
     content = b"x" * 2**25  # more than the buffers of both sides hold
