@@ -9,13 +9,14 @@ from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from search.dashboard.wsgi import Answer
 
 HEALTH_PATH = "/healthz"
 METRICS_PATH = "/metrics"
+TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 STATES = ("complete", "pruned", "running", "waiting", "fail")
 
 
@@ -97,7 +98,7 @@ def answer_metrics(probed: Probed) -> Answer:
     """Return the numbers of every study in Prometheus's text format."""
     registry = CollectorRegistry()
     registry.register(_Collector(probed.count_studies()))
-    return Answer(status=HTTPStatus.OK, content=generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+    return Answer(status=HTTPStatus.OK, content=generate_latest(registry), content_type=TEXT_FORMAT)
 
 
 def answer_health(probed: Probed) -> Answer:
