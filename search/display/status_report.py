@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from objectives.base.plurals import count_noun
 from search.api.studies import Enqueued
 from search.display.comparison_report import show_comparison
-from search.display.log_lines import format_counts, format_parameters
+from search.display.formats import format_counts, format_parameters
 from search.display.output import format_configuration, print_table, say
 from search.strategies.pruners.audit import PruningAudit
 from search.study.spec import PolicyPeriod

@@ -8,7 +8,7 @@ import pyte
 from rich.console import Console
 
 from search.api.training import Progress
-from search.display.live_display import LiveTable
+from search.display.live.live_table import LiveTable
 
 
 def show_live(progress: Progress, columns: int, lines: int) -> list[str]:

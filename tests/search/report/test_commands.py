@@ -17,8 +17,8 @@ import pyte
 import pytest
 
 from search import NothingToDo, Study
-from search.display import watch_report
-from search.display.keys import read_keys
+from search.display.live import watch_report
+from search.display.live.keys import read_keys
 from search.report.plots.registry import PLOTS
 from search.settings import load
 from storage import url

@@ -1,40 +1,14 @@
-"""How a study in training is shown in a pipe: a line for each trial that ends."""
+"""Trials, counts, parameters and durations in a few words, as every display writes them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rich.console import Console
-
 from objectives.base.plurals import count_noun
-from search.api.training import Progress
-from search.display.output import as_cell, format_float
+from search.display.output import format_float
 from search.study.status_types import Status
 from search.study.trials import Trial
 from spaces import Scalar
-
-
-class LogLines:
-    """One line for each trial that ends after the first call."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._shown: set[int] | None = None
-
-    def __enter__(self) -> LogLines:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Leave the lines as they are."""
-
-    def __call__(self, progress: Progress) -> None:
-        """Print the trials that have ended since the last call."""
-        finished = progress.trials.finished
-        if self._shown is not None:
-            for trial in finished:
-                if trial.number not in self._shown:
-                    self._console.print(as_cell(format_trial(trial)), highlight=False, soft_wrap=True)
-        self._shown = {trial.number for trial in finished}
 
 
 def format_counts(status: Status) -> str:

@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from search.api.training import Progress
-from search.display.live_display import LiveTable
-from search.display.log_lines import LogLines
+from search.display.live.live_table import LiveTable
+from search.display.live.log_lines import LogLines
 from search.strategies.pruners.audit import PruningAudit
 from search.study.spec import PolicyPeriod
 from search.study.status_types import BestTrial, Budget, Status, TrialCounts, WorkerState

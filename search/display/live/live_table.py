@@ -12,7 +12,8 @@ from rich.text import Text
 
 from search.api.training import Progress
 from search.display.blocks import draw_sparkline, find_bounds
-from search.display.log_lines import LogLines, format_counts, format_duration, format_parameters, format_trial
+from search.display.formats import format_counts, format_duration, format_parameters, format_trial
+from search.display.live.log_lines import LogLines
 from search.display.output import as_cell
 from search.study.status_types import Status
 from search.study.trials import Trial

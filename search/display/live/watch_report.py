@@ -9,9 +9,9 @@ from rich.console import Console
 
 from search.api.session import open_session
 from search.api.training import REPORT_SECONDS, Progress, Reporter, without_beats
-from search.display.keys import read_keys
-from search.display.live_display import LiveTable
-from search.display.log_lines import LogLines
+from search.display.live.keys import read_keys
+from search.display.live.live_table import LiveTable
+from search.display.live.log_lines import LogLines
 from search.display.output import as_cell, err, out, print_json_line
 from search.settings import Settings
 from search.study.status_types import Status

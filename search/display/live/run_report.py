@@ -10,8 +10,9 @@ from search.api import training
 from search.api.session import Session, create_session, open_session, resume_session
 from search.connection import describe_storage
 from search.display.comparison_report import show_comparison
-from search.display.live_display import LiveTable
-from search.display.log_lines import LogLines, format_duration
+from search.display.formats import format_duration
+from search.display.live.live_table import LiveTable
+from search.display.live.log_lines import LogLines
 from search.display.output import Decoding, err, format_configuration, note, out, print_document, say
 from search.errors import Interrupted
 from search.settings import Settings
