@@ -19,13 +19,15 @@ def format_counts(status: Status) -> str:
 def format_trial(trial: Trial) -> str:
     """Return one finished trial as one line."""
     shown = "-" if trial.value is None else f"{trial.value:.4f}"
-    how: str = trial.state
-    if trial.state == "pruned" and trial.reason != "pruner":
-        how = f"pruned: {trial.reason}"
-    if trial.state == "fail":
-        how = f"failed: {trial.error or trial.reason}"
     epochs = count_noun(len(trial.accuracies), "epoch")
-    return f"trial {trial.number:3d}  {shown}  {epochs}, {how}  {format_parameters(trial.params)}"
+    return f"trial {trial.number:3d}  {shown}  {epochs}, {describe_end(trial)}  {format_parameters(trial.params)}"
+
+
+def describe_end(trial: Trial) -> str:
+    """Return how a trial ended, with the reason if it is not the pruner."""
+    if trial.state == "fail":
+        return f"failed: {trial.error or trial.reason}"
+    return f"pruned: {trial.reason}" if trial.state == "pruned" and trial.reason != "pruner" else trial.state
 
 
 def format_parameters(params: Mapping[str, Scalar]) -> str:

@@ -16,6 +16,7 @@ from rich.text import Text
 from objectives.base.printable import escape_controls
 from objectives.data.files.decoded import Progress as Report
 from search.display.documents import write_document
+from search.display.wrapping import fit_to
 
 
 def out() -> Console:
@@ -81,12 +82,12 @@ def _replace_nonfinite(value: object) -> object:
 
 def say(text: str) -> None:
     """Print one line for people; whatever it quotes stays text."""
-    print(escape_controls(text), flush=True)
+    print(fit_to(sys.stdout, escape_controls(text)), flush=True)
 
 
 def note(text: str) -> None:
     """Print one line of progress or warning; whatever it quotes stays text."""
-    print(escape_controls(text), file=sys.stderr, flush=True)
+    print(fit_to(sys.stderr, escape_controls(text)), file=sys.stderr, flush=True)
 
 
 def as_cell(value: object, overflow: OverflowMethod = "fold") -> Text:

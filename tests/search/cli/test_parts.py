@@ -11,7 +11,7 @@ from optuna.distributions import FloatDistribution
 
 from search import settings
 from search.display import formats
-from search.display.live import live_table
+from search.display.live import trial_table
 from search.errors import UsageError
 from search.statistics.intervals import wilson_interval
 from search.study.plan import StudyRequest, check_name
@@ -170,8 +170,8 @@ def test_a_finished_trial_in_one_line() -> None:
 
 
 def test_bars_and_durations() -> None:
-    assert live_table.format_bar(3, 6, width=4) == "━━╌╌"
-    assert live_table.format_bar(9, 6, width=4) == "━━━━"
+    assert trial_table.format_bar(3, 6, width=4) == "━━╌╌"
+    assert trial_table.format_bar(9, 6, width=4) == "━━━━"
     assert [formats.format_duration(seconds) for seconds in (5, 89, 120, 3600, 7200)] == [
         "5 s",
         "89 s",

@@ -168,7 +168,7 @@ def test_a_study_that_others_run_is_watched_until_q(monkeypatch: pytest.MonkeyPa
         watching.start()
         terminal.read_until("cuda:7")
         [shown] = [line for line in terminal.screen.display if line.startswith("2  ")]
-        assert shown.split()[1:4] == ["1/2", "▁▁▁▁▁▁", "0.1250"]
+        assert shown.split()[1:4] == ["1/2", "▁▁▁▁▁▁······", "0.1250"]
         assert termios.tcgetattr(terminal.its)[3] & (termios.ICANON | termios.ECHO) == 0
         os.write(terminal.ours, b"xq")
         watching.join(30)
