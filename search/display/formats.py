@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rich.cells import cell_len, set_cell_size
+
 from objectives.base.plurals import count_noun
+from objectives.base.printable import escape_controls
 from search.display.output import format_float
 from search.study.status_types import Status
 from search.study.trials import Trial
@@ -43,3 +46,14 @@ def format_duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = seconds / 60
     return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+
+
+def shorten(text: str, columns: int) -> str:
+    """Return text in which nothing acts, cut to so many columns with an ellipsis."""
+    text = escape_controls(text)
+    return text if cell_len(text) <= columns else set_cell_size(text, columns - 1) + "…"
+
+
+def format_seconds(seconds: float) -> str:
+    """Return the seconds of an epoch, as a table has them."""
+    return f"{seconds:.2f}" if seconds < 9.995 else f"{seconds:.1f}" if seconds < 99.95 else f"{seconds:.0f}"

@@ -18,6 +18,10 @@ from objectives.data.files.decoded import Progress as Report
 from search.display.documents import write_document
 from search.display.wrapping import fit_to
 
+UNBROKEN = 16
+"""Columns up to which a column of a table stays whole where the table is too wide: numbers, states, short names."""
+PIPE_COLUMNS = 200
+
 
 def out() -> Console:
     """Return the console on stdout."""
@@ -101,12 +105,18 @@ def as_cell(value: object, overflow: OverflowMethod = "fold") -> Text:
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table on stdout; nothing is cut off in a pipe."""
     shown = Table(box=None, pad_edge=False)
-    for heading in headings:
-        shown.add_column(heading, overflow="fold")
-    for row in rows:
-        shown.add_row(*map(as_cell, row))
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, markup=False)
-    console.print(shown)
+    cells = [[as_cell(value) for value in row] for row in rows]
+    for place, heading in enumerate(headings):
+        longest = max((row[place].cell_len for row in cells), default=0)
+        shown.add_column(heading, overflow="fold", no_wrap=max(longest, len(heading)) <= UNBROKEN)
+    for row in cells:
+        shown.add_row(*row)
+    Console(file=sys.stdout, width=measure_width(), markup=False).print(shown)
+
+
+def measure_width() -> int:
+    """Return how many columns a table on stdout may have: those of the terminal; many in a pipe."""
+    return out().width if sys.stdout.isatty() else PIPE_COLUMNS
 
 
 def format_configuration(params: Mapping[str, Any]) -> list[str]:

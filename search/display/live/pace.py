@@ -70,10 +70,5 @@ def format_rate(rate: float) -> str:
     return f"{_round(rate * 3600)} epochs/h"
 
 
-def format_seconds(seconds: float) -> str:
-    """Return the seconds of an epoch, as a table has them."""
-    return f"{seconds:.2f}" if seconds < 9.995 else f"{seconds:.1f}" if seconds < 99.95 else f"{seconds:.0f}"
-
-
 def _round(number: float) -> str:
     return f"{number:.1f}" if number < 9.95 else f"{number:.0f}"

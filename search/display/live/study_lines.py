@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 
 from objectives.base.plurals import count_noun
-from objectives.base.printable import escape_controls
 from search.api.training import Progress
-from search.display.formats import format_counts, format_duration
+from search.display.formats import format_counts, format_duration, shorten
 from search.display.live.pace import count_saved, estimate_epochs_left, format_rate, is_known
 
 BETWEEN = "  |  "
@@ -43,12 +42,6 @@ def flow(parts: Sequence[str], columns: int) -> list[str]:
         else:
             lines.append(part)
     return lines
-
-
-def shorten(text: str, columns: int) -> str:
-    """Return text in which nothing acts, cut to so many columns with an ellipsis."""
-    text = escape_controls(text)
-    return text if cell_len(text) <= columns else set_cell_size(text, columns - 1) + "…"
 
 
 def _describe_best(progress: Progress) -> list[str]:

@@ -10,9 +10,7 @@ from rich.table import Table
 
 from search.api.training import Progress
 from search.display.blocks import draw_sparkline, find_bounds
-from search.display.formats import describe_end, format_parameters
-from search.display.live.pace import format_seconds
-from search.display.live.study_lines import shorten
+from search.display.formats import describe_end, format_parameters, format_seconds, shorten
 from search.display.output import as_cell
 from search.study.status_types import WorkerState
 from search.study.trials import Trial

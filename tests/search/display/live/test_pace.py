@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from search.display.live.pace import Pace, count_saved, estimate_epochs_left, format_rate, format_seconds
+from search.display.formats import format_seconds
+from search.display.live.pace import Pace, count_saved, estimate_epochs_left, format_rate
 from search.study.status_types import Budget, TrialCounts
 from search.study.trials import Trials
 from tests.search.display.live.test_live_table import RUNNING, STATUS, make_progress

@@ -71,10 +71,16 @@ class Pane:
             assert time.monotonic() < deadline, f"waited {SECONDS} s in vain for {what}:\n{self.screen()}"
             time.sleep(0.1)
 
-    def until_shown(self, text: str) -> str:
-        """Wait until a text is on the screen; return the screen."""
-        self.until(lambda: text in self.screen(), text)
-        return self.screen()
+    def until_shown(self, pattern: str) -> str:
+        """Wait until something that matches is on the screen; return the screen."""
+        seen: list[str] = []
+
+        def look() -> bool:
+            seen[:] = [self.screen()]
+            return re.search(pattern, seen[0], re.MULTILINE) is not None
+
+        self.until(look, pattern)
+        return seen[0]
 
     def end(self) -> None:
         """End tmux with all that runs in it."""
