@@ -45,15 +45,16 @@ def estimate_epochs_left(progress: Progress) -> float | None:
     """Return the epochs that are still to be trained; None where the budget does not tell.
 
     Of a budget of trials and of epochs, the one that is reached first counts. A further trial is taken to need the mean
-    of those that have finished; while there are few of them, a full training, which is an upper bound.
+    of those that have finished, and one that has had that many a full training. While few have finished, each is taken
+    to need a full training, which is an upper bound.
     """
     budget, states, trained = progress.status.budget, progress.status.states, progress.status.epochs_trained
     left = [] if budget.epochs is None else [float(max(0, budget.epochs - trained))]
     if budget.left is not None:
         running = [len(trial.accuracies) for trial in progress.trials if trial.state == "running"]
         each = (trained - sum(running)) / states.finished if is_known(progress) else progress.epochs
-        begun = sum(min(done, each) for done in running[: budget.left])
-        left.append(max(0.0, budget.left * each - begun))
+        begun = [(each if done < each else progress.epochs) - done for done in running[: budget.left]]
+        left.append(float(sum(begun) + (budget.left - len(begun)) * each))
     return min(left, default=None)
 
 

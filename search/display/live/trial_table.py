@@ -42,8 +42,8 @@ def draw_table(progress: Progress, columns: int, lines: int) -> Table:
     ended = ended[: 3 if lines < TALL else 8]
     room = max(1, lines - len(best) - len(ended) - 1)  # the headings
     shown = running if len(running) <= room else running[: max(1, room - 1)]  # the rest takes a line
-    bounds = find_bounds(*(row.trial.accuracies for row in [*best, *shown] or ended))
-    places = max((cell_len(row.place) for row in shown), default=SHORTEST_PLACE)
+    bounds = _choose_bounds(best, shown or ended)
+    places = max(SHORTEST_PLACE, *(cell_len(row.place) for row in shown), 0)
     has_room = columns >= WIDE or places <= SHORT_PLACE
     table = _make_table(f"{'where':<{places}}  parameters" if has_room else "where", columns)
 
@@ -57,6 +57,13 @@ def draw_table(progress: Progress, columns: int, lines: int) -> Table:
         _add(table, (*[""] * (len(table.columns) - 1), f"and {len(running) - len(shown)} more in training"))
     add(ended)
     return table
+
+
+def _choose_bounds(best: Sequence[Row], others: Sequence[Row]) -> tuple[float, float]:
+    """Return the values at the bottom and at the top of curves: what differs from the best is to be seen."""
+    low, _ = find_bounds(*(row.trial.accuracies for row in best))
+    every_low, high = find_bounds(*(row.trial.accuracies for row in (*best, *others)))
+    return (low if best and low < high else every_low), high
 
 
 def _make_table(last: str, columns: int) -> Table:

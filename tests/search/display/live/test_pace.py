@@ -35,6 +35,7 @@ def test_a_pace_is_what_was_seen_lately_and_before_that_what_workers_measured() 
         (4, 0, None, 0),
         (4, 3, 25, 5),  # the budget of epochs ends first
         (4, None, 1000, 980),
+        (9, 1, None, 6),  # the last one has had as many as the mean, two: it may go on to its eighth
     ],
 )
 def test_epochs_left(finished: int, left: int | None, epoch_budget: int | None, expected: float) -> None:
