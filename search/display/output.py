@@ -106,9 +106,12 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> No
     """Print a table on stdout; nothing is cut off in a pipe."""
     shown = Table(box=None, pad_edge=False)
     cells = [[as_cell(value) for value in row] for row in rows]
-    for place, heading in enumerate(headings):
-        longest = max((row[place].cell_len for row in cells), default=0)
-        shown.add_column(heading, overflow="fold", no_wrap=max(longest, len(heading)) <= UNBROKEN)
+    longest = [max((row[place].cell_len for row in cells), default=0) for place in range(len(headings))]
+    widths = [max(cell, len(heading)) for cell, heading in zip(longest, headings, strict=True)]
+    for heading, cell, width in zip(headings, longest, widths, strict=True):
+        if sum(widths) + 2 * (len(widths) - 1) > measure_width():  # a long heading takes several lines
+            width = max(cell, *map(len, heading.split()), 0)
+        shown.add_column(heading, overflow="fold", width=width if width <= UNBROKEN else None)
     for row in cells:
         shown.add_row(*row)
     Console(file=sys.stdout, width=measure_width(), markup=False).print(shown)

@@ -20,7 +20,7 @@ from selenium.webdriver.common.by import By
 
 STUDY = "digits-depth"
 COLUMNS, LINES = 124, 30
-COLOURS = 56
+COLOURS = 48
 SHOWN_HOME = b"/home/you/.local/share/depthsearch"
 
 STYLE = """

@@ -145,4 +145,8 @@ def test_a_terminal_without_colours_or_without_movement_gets_none(trial_id: int)
 
 def test_a_pipe_gets_plain_lines(trial_id: int) -> None:
     document = done("status", "--study", NAME, "--json").document
-    assert document["workers"][0]["epoch_s"] == 1.5
+    assert (document["workers"][0]["device"], document["workers"][0]["epoch_s"]) == (HOSTILE, 1.5)
+    shown = done("status", "--study", NAME).out
+    assert "trial 0, epoch 2, 1.50 s an epoch" in shown
+    assert SHOWN in shown
+    assert "\x1b" not in shown + done("list").out
