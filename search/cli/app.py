@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import pkgutil
@@ -19,10 +18,6 @@ from search.cli.error_handling import run_guarded
 from search.commands.command import Command
 from search.display.documents import reserve_stdout
 from search.errors import SearchError
-
-YOUNG_OBJECTS = 100_000
-"""New objects after which Python looks for garbage: what imports and the trials of a study make is none, and a look
-after each 700 takes half of the time that `status` has."""
 
 
 def find_commands(package: ModuleType = commands) -> list[Command]:
@@ -72,7 +67,6 @@ def _configure(
 
 def main() -> int:
     """Run the command line and return its exit code."""
-    gc.set_threshold(YOUNG_OBJECTS)
     if "--json" in sys.argv:
         reserve_stdout()
     return run_guarded(build_app())
