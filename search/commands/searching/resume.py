@@ -20,7 +20,7 @@ def resume(
 ) -> None:
     """Continue a study that exists; never create one."""
     from search.commands.settings import load_settings
-    from search.display.run_report import run_study
+    from search.display.live.run_report import run_study
     from search.study.plan import StudyRequest
 
     request = StudyRequest(study=study, objective=objective, trials=trials, budget=budget, timeout=timeout)

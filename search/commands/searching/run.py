@@ -28,7 +28,7 @@ def run(
 ) -> None:
     """Create or continue a study; train pruned trials on every device here."""
     from search.commands.settings import load_settings
-    from search.display.run_report import run_study
+    from search.display.live.run_report import run_study
     from search.study.plan import StudyRequest
 
     request = StudyRequest(
