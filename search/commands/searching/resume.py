@@ -22,7 +22,7 @@ def resume(
 ) -> None:
     """Continue a study that exists; never create one."""
     from search.commands.settings import load_settings
-    from search.display.run_report import run_study
+    from search.display.live.run_report import run_study
     from search.export.trackers.on_end import parse_command
     from search.export.trackers.registry import read_names
     from search.study.plan import StudyRequest

@@ -30,7 +30,7 @@ def run(
 ) -> None:
     """Create or continue a study; train pruned trials on every device here."""
     from search.commands.settings import load_settings
-    from search.display.run_report import run_study
+    from search.display.live.run_report import run_study
     from search.export.trackers.on_end import parse_command
     from search.export.trackers.registry import read_names
     from search.study.plan import StudyRequest

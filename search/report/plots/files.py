@@ -72,6 +72,12 @@ def _render(figure: go.Figure, form: str) -> bytes:
     except Exception as error:  # kaleido and the browser that it starts raise many types
         raise SearchError(
             f"a {form} picture needs kaleido and a Chrome or Chromium browser (`pip install kaleido`): "
-            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}; or write a .html file"
+            f"{_quote(error)}; or write a .html file"
         ) from None
     return content
+
+
+def _quote(error: Exception) -> str:
+    """Return the first line of an error that says anything, without its full stop."""
+    said = str(error).strip().partition("\n")[0].rstrip(". ")
+    return said or type(error).__name__
