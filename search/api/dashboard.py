@@ -15,6 +15,7 @@ from sqlalchemy import Engine, text
 
 from search.connection import open_for_reading, open_storage
 from search.dashboard.access import Password, Secret, Token
+from search.dashboard.content.application import add_content
 from search.dashboard.guard import DashboardGuard
 from search.dashboard.routes import Routes
 from search.dashboard.server import DashboardServer
@@ -87,13 +88,11 @@ def open_dashboard(settings: Settings, access: Access, announce: Callable[[str],
         secret = Password(password)
     open_database = open_storage if access.writable else open_for_reading
     with open_database(settings) as database:
-        from optuna_dashboard import wsgi
-
         if access.writable:
             database.check_writable()
         logging.getLogger("optuna_dashboard._bottle_util").addFilter(_keep_first_line)
         routes = Routes(catalogue=_Stored(database.engine), writable=access.writable)
-        guard = DashboardGuard(wsgi(database.optuna), routes, secret=secret, any_host=not is_local)
+        guard = DashboardGuard(add_content(database), routes, secret=secret, any_host=not is_local)
         with _listen(access.host, access.port, guard) as server:
             shown = f"[{access.host}]" if ":" in access.host else access.host
             urls.append(f"http://{shown}:{server.server_port}/")

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
+from search.dashboard.content.style import STYLE
 from search.dashboard.wsgi import Answer, Application, Environ, Headers, StartResponse
 
 SCRIPT_PATH = "/search-reasons.js"
@@ -96,7 +97,7 @@ def add_to_page(application: Application, environ: Environ, start_response: Star
     finally:
         getattr(answer, "close", lambda: None)()
     [(status, headers)] = started
-    added = f'<script src="{SCRIPT_PATH}"></script>{HIDDEN}</head>'.encode()
+    added = f'<script src="{SCRIPT_PATH}"></script>{HIDDEN}{STYLE}</head>'.encode()
     content = content.replace(b"</head>", added, 1)
     kept = [
         (name, value)
