@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-from search.dashboard.content.style import STYLE
+from search.dashboard.style import STYLE
 from search.dashboard.wsgi import Answer, Application, Environ, Headers, StartResponse
 
 SCRIPT_PATH = "/search-reasons.js"
