@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from objectives.base.plurals import count_noun
 from search.errors import NothingToDo
 from search.report.importances import rank_parameters
 from search.report.plots.data import PlotData
@@ -92,7 +91,7 @@ def _choose(trials: Sequence[FrozenTrial], most: int) -> tuple[list[FrozenTrial]
     step = max(1.0, (len(ranked) - 1) / max(1, places - 1))
     kept = [ranked[min(len(ranked) - 1, round(place * step))] for place in range(min(places, len(ranked)))]
     chosen = sorted([*kept, *running], key=lambda trial: trial.number)
-    return chosen, f"{len(chosen):,} of {count_noun(len(trials), 'trial')}, from every rank"
+    return chosen, f"{len(chosen):,} of {len(trials):,} trials, from every rank"
 
 
 def _value(trial: FrozenTrial) -> float:
