@@ -11,6 +11,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from objectives.base.printable import escape_controls
 from search.dashboard.content.artifacts import PREFIX, list_trial_artifacts
 from search.dashboard.content.studies import StudyContent
 from search.errors import StoredValueRefused
@@ -51,11 +52,12 @@ class ContentStorage(ForwardingStorage):
         return self.backend.create_new_trial(study_id, template_trial)
 
     def get_all_studies(self) -> list[Any]:
-        """Return every study; the one whose page is asked for with its content."""
+        """Return every study, with a name that is text; the one whose page is asked for with its content."""
         found, asked = self.backend.get_all_studies(), _asked.get()
         for study in found:
             if get_frozen_study_id(study) == asked:
                 study.system_attrs = self._add(asked, study.study_name, study.system_attrs)
+            study.study_name = escape_controls(study.study_name)  # a mark from right to left would turn what follows
         return found
 
     def get_all_trials(
