@@ -7,8 +7,11 @@ STYLE = """<style>
   .MuiGrid-root > [class*="MuiGrid-grid-xs-"] { flex-basis: 100%; max-width: 100%; width: 100%; }
   main { min-width: 0; }
   .MuiTypography-root, .MuiCardContent-root { overflow-wrap: break-word; }
+  main .MuiBox-root:has(> .MuiDivider-vertical) { flex-direction: column; }
+  main .MuiBox-root:has(> .MuiDivider-vertical) > .MuiBox-root { width: 100%; min-width: 0; flex: none; }
+  main .MuiBox-root:has(> .MuiDivider-vertical) > .MuiBox-root:has(> .MuiList-root) { max-height: 200px; }
   .MuiCardContent-root:has(table) { overflow-x: auto; }
 }
 .MuiCard-root:has(> button input[type="file"]) { display: none; }
 </style>"""
-"""Two columns become one; a file cannot be uploaded, so nothing offers that."""
+"""Two columns become one, and the list of trials stands above the trial; nothing offers to upload a file."""

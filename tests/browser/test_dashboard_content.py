@@ -14,7 +14,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.browser.chromium import MISSING, find_chromium, open_chromium
 from tests.browser.test_dashboard import PATIENCE_S, errors
-from tests.search.dashboard.content.made import CHOICE, make_study
+from tests.search.dashboard.content.made import CHOICE, LINK, make_study
 from tests.search.serving import Dashboard, serving
 
 pytestmark = pytest.mark.browser
@@ -30,7 +30,7 @@ const pictures = [...document.querySelectorAll('img[src*="/artifacts/"]')];
 return pictures.length > 0 && pictures.every(each => each.complete && each.naturalWidth > 0);
 """
 WIDTH = "return document.documentElement.scrollWidth"
-ACTING = "return [...document.querySelectorAll('main img, main script, main a[href^=\"javascript:\"], main b')].length"
+ACTING = "return [...document.querySelectorAll('main img, main script, main a, main b')].length"
 
 
 @pytest.fixture
@@ -58,6 +58,7 @@ def test_note_plots_and_files_are_seen_at_both_widths_and_no_name_acts(dashboard
             wait.until(text_to_be_present_in_element((By.TAG_NAME, "main"), "search run --study '<img src=x"))
             text = browser.find_element(By.TAG_NAME, "main").text
             assert CHOICE in text
+            assert LINK in text
             assert "\\u202ertl" in text
             assert "\u202e" not in browser.find_element(By.TAG_NAME, "body").text
             assert browser.execute_script(ACTING) == 0  # type: ignore[no-untyped-call]

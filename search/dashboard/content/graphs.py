@@ -14,6 +14,7 @@ from search.errors import NothingToDo
 from search.report.importances import rank_parameters
 from search.report.plots.data import PlotData
 from search.report.plots.registry import draw
+from search.report.plots.style import as_text, shorten
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -56,15 +57,19 @@ def _draw(kind: str, graph: Graph, data: PlotData) -> str | None:
     except NothingToDo:
         return None
     graph.finish(figure)
-    if left_out:
-        title = str(figure.layout.title.text).partition("<br>")[0]
-        figure.update_layout(title_text=f"{title}<br><sup>{left_out}</sup>")
+    figure.update_layout(title_text=_shorten_title(str(figure.layout.title.text), data.name, left_out))
     figure.layout.template.data = None  # 5 kB for kinds of traces that this plot has none of
     document = json.dumps(_round(figure.to_plotly_json()), separators=(",", ":"), default=_convert)
     if len(document) > LARGEST_BYTES:
         _log.warning("plot %s of study %r is not shown: it has %d bytes", kind, data.name, len(document))
         return None
     return document
+
+
+def _shorten_title(title: str, study: str, left_out: str) -> str:
+    """Return a title without the study's name, which the page has, and with what was left out, if anything was."""
+    first, _, below = title.removeprefix(f"{as_text(shorten(study))}: ").partition("<br>")
+    return "<br>".join(filter(None, (first, f"<sup>{left_out}</sup>" if left_out else below)))
 
 
 def choose_curves(data: PlotData) -> tuple[PlotData, str]:
@@ -111,11 +116,12 @@ def _keep_parameters(trial: FrozenTrial, names: Sequence[str]) -> FrozenTrial:
 
 
 def _thin_history(figure: go.Figure) -> None:
-    """Keep MOST_POINTS of the points, evenly, and of the line what changes it."""
+    """Keep MOST_POINTS of the points, evenly, and of the line what changes it; the card is narrow."""
     points, line = figure.data
     step = -(-len(points.x) // MOST_POINTS)
     points.update(x=points.x[::step], y=points.y[::step], customdata=points.customdata[::step])
     turns = [k for k in range(len(line.y)) if k in (0, len(line.y) - 1) or line.y[k] != line.y[k - 1]]
+    figure.update_xaxes(title="epochs trained by ended trials")
     line.update(x=[line.x[k] for k in turns], y=[line.y[k] for k in turns])
 
 

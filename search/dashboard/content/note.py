@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from objectives.base.plurals import count_noun
@@ -14,6 +15,7 @@ from storage.errors import format_command
 MOST_ROWS = 60
 """Of the space's table."""
 LONGEST_CELL = 120
+_ADDRESS = re.compile(r"://|www\.|@", re.IGNORECASE)
 
 
 def write_section(status: Status, spec: StudySpec) -> str:
@@ -33,20 +35,20 @@ def write_section(status: Status, spec: StudySpec) -> str:
 def _facts(status: Status, spec: StudySpec) -> list[tuple[str, str]]:
     """Return what the study is and how far it has come; cells are Markdown."""
     facts = [
-        ("objective", format_code(status.objective)),
-        ("data set", format_code(spec.dataset)),
-        ("search policy", escape_markdown(spec.policy)),
+        ("objective", _cell(status.objective)),
+        ("data set", _cell(spec.dataset)),
+        ("search policy", _cell(spec.policy)),
         ("full training", count_noun(spec.epochs, "epoch")),
-        ("budget", f"{escape_markdown(status.progress)}{_describe_left(status)}"),
+        ("budget", f"{status.progress}{_describe_left(status)}"),
         ("epochs trained", f"{status.epochs_trained:,}"),
         ("seed", str(spec.seed)),
     ]
     if status.reasons:
-        ended = ", ".join(f"{count} {escape_markdown(reason)}" for reason, count in status.reasons.items())
-        facts.append(("ended early", ended))
+        ended = ", ".join(f"{count} {reason}" for reason, count in status.reasons.items())
+        facts.append(("ended early", _cell(ended)))
     if status.control != "run":
-        why = "" if status.stop_reason is None else f": {escape_markdown(status.stop_reason)}"
-        facts.append(("stopped", f"{escape_markdown(status.control)}{why}"))
+        why = "" if status.stop_reason is None else f": {status.stop_reason}"
+        facts.append(("stopped", _cell(f"{status.control}{why}")))
     return facts
 
 
@@ -102,7 +104,16 @@ def _format(value: object) -> str:
 
 
 def _cell(text: str) -> str:
-    return escape_markdown(text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 1]}…")
+    """Return a table's cell in which nothing is Markdown; code if the page would make a link of a part of it.
+
+    The page looks for addresses in what Markdown gives, after its escapes: it leaves those in code alone.
+    """
+    text = text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 1]}…"
+    if _ADDRESS.search(text) is None:
+        return escape_markdown(text)
+    text = escape_controls(text).replace("\\|", "\\ |").replace("|", "\\|")
+    fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
+    return f"{fence} {text} {fence}"
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

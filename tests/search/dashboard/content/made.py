@@ -22,12 +22,13 @@ from tests.search.earlier import Past, add, planned
 NAME = "<img src=x onerror=alert(1)> [link](javascript:alert(2)) `tick` \u202ertl"
 """A name that no study gets by this program, but that a storage may have."""
 CHOICE = "<script>alert(3)</script>|![](http://127.0.0.1/x)"
+LINK = "``www.x.org a@x.org"
 CLASSES = ("<b>cat</b>\x1b[31m", "dog\u202e", "owl")
 SPACE = Space(
     {
         "learning_rate": Float(1e-4, 1e-1, log=True),
         "width": Int(16, 256),
-        "activation": Categorical(CHOICE, "relu"),
+        "activation": Categorical(CHOICE, LINK),
     }
 )
 EPOCHS = 6
@@ -77,7 +78,7 @@ def _draw(chance: random.Random, number: int, length: int) -> Past:
     parameters = {
         "learning_rate": 10 ** -chance.uniform(1.1, 3.9),
         "width": chance.randrange(16, 257),
-        "activation": (CHOICE, "relu")[number % 2],
+        "activation": (CHOICE, LINK)[number % 2],
     }
     whole = length == EPOCHS
     return Past(
