@@ -167,11 +167,11 @@ def with_reports(trial: FrozenTrial, reports: Mapping[int, float]) -> FrozenTria
     return copied
 
 
-def with_system_attributes(trial: FrozenTrial, added: Mapping[str, Any], *, without: str) -> FrozenTrial:
-    """Return a copy of a trial with further system attributes, and none of those whose names begin with `without`."""
-    kept = {name: value for name, value in trial._system_attrs.items() if not name.startswith(without)}
-    copied = FrozenTrial.__new__(FrozenTrial)
-    copied.__dict__.update(trial.__dict__, _system_attrs={**kept, **added})
+def for_display(trial: FrozenTrial, system_attributes: Mapping[str, Any], *, has_reports: bool) -> FrozenTrial:
+    """Return a copy of a trial with these system attributes, and without intermediate values unless it keeps them."""
+    copied = with_reports(trial, {})
+    copied._system_attrs = dict(system_attributes)
+    copied.intermediate_values = copied.intermediate_values if has_reports else {}
     return copied
 
 

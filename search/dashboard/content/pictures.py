@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -78,8 +79,7 @@ def _draw_panel(canvas: _Canvas, panel: Panel, left: float) -> None:
         return x0 + 6 + across * (x1 - x0 - 12), y0 - (value - low) / (high - low) * (y0 - y1)
 
     canvas.write(panel.title, left + LEFT, 8, size=15)
-    for k in range(4):
-        value = low + margin + k / 3 * (high - low - 2 * margin)
+    for value in choose_ticks(low, high):
         height = place(0, value)[1]
         canvas.line([(x0, height), (x1, height)], "#e4e7eb", 1)
         canvas.write(f"{value:.3g}", x0 - 6, height - 8, align="right")
@@ -91,6 +91,13 @@ def _draw_panel(canvas: _Canvas, panel: Panel, left: float) -> None:
         _draw_series(canvas, series, [place(k, v) for k, v in enumerate(series.values) if v is not None])
         canvas.line([(x0 + offset, 35), (x0 + offset + 16, 35)], series.colour, 3)
         canvas.write(series.name, x0 + offset + 21, 27)
+
+
+def choose_ticks(low: float, high: float) -> list[float]:
+    """Return three to six round numbers from `low` to `high`."""
+    decade = 10.0 ** math.floor(math.log10((high - low) / 3))
+    step = max(factor * decade for factor in (1, 2, 5) if factor * decade <= (high - low) / 3)
+    return [place * step for place in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _draw_series(canvas: _Canvas, series: Series, points: Sequence[tuple[float, float]]) -> None:

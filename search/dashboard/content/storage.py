@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 import logging
 import threading
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -18,9 +19,11 @@ from search.errors import StoredValueRefused
 from storage.database import Database
 from storage.errors import UnknownStudy
 from storage.forwarding import ForwardingStorage
-from storage.optuna_adapter import get_frozen_study_id, get_trial_id, with_system_attributes
+from storage.optuna_adapter import for_display, get_frozen_study_id, get_trial_id
 
 _log = logging.getLogger(__name__)
+MOST_CURVES = 200
+
 _asked: ContextVar[int | None] = ContextVar("asked", default=None)
 
 
@@ -45,7 +48,8 @@ class ContentStorage(ForwardingStorage):
         self._database = database
         self._lock = threading.Lock()
         self._contents: dict[tuple[int, str], StudyContent | None] = {}
-        self._shown: dict[int, tuple[FrozenTrial, FrozenTrial]] = {}
+        self._shown: dict[int, tuple[int, bool, FrozenTrial, FrozenTrial]] = {}
+        """By the trial's id: of which object, whether with its curve, as it is shown, and that object, which stays."""
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """Create a trial as Optuna's storage does."""
@@ -65,7 +69,10 @@ class ContentStorage(ForwardingStorage):
     ) -> list[FrozenTrial]:
         """Return a study's trials; for its page, with their files."""
         trials = self.backend.get_all_trials(study_id, deepcopy, states)
-        return trials if _asked.get() != study_id else [self._show(trial) for trial in trials]
+        if _asked.get() != study_id:
+            return trials
+        curved = choose_curved(trials)
+        return [self._show(trial, has_curve=curved is None or trial.number in curved) for trial in trials]
 
     def find_content(self, study_id: int, name: str) -> StudyContent | None:
         """Return what is shown of a study; None if another program made it."""
@@ -83,10 +90,25 @@ class ContentStorage(ForwardingStorage):
         content = self.find_content(study_id, name)
         return own if content is None else content.add_to(own)
 
-    def _show(self, trial: FrozenTrial) -> FrozenTrial:
+    def _show(self, trial: FrozenTrial, *, has_curve: bool) -> FrozenTrial:
         """Return a copy of the trial that has its files; the same copy as long as it is the same trial."""
         known = self._shown.get(get_trial_id(trial))
-        if known is None or known[0] is not trial:
-            known = (trial, with_system_attributes(trial, list_trial_artifacts(trial), without=PREFIX))
+        if known is None or known[:2] != (id(trial), has_curve):
+            own = {key: value for key, value in trial.system_attrs.items() if not key.startswith(PREFIX)}
+            shown = for_display(trial, {**own, **list_trial_artifacts(trial)}, has_reports=has_curve)
+            known = (id(trial), has_curve, shown, trial)
             self._shown[get_trial_id(trial)] = known
-        return known[1]
+        return known[2]
+
+
+def choose_curved(trials: Sequence[FrozenTrial]) -> set[int] | None:
+    """Return the numbers of the trials whose curves the page draws line by line: running, best and newest ones.
+
+    None for all. A browser takes a second to draw a few hundred lines, and the page draws them every ten seconds.
+    """
+    if len(trials) <= MOST_CURVES:
+        return None
+    running = [trial for trial in trials if not trial.state.is_finished()]
+    completed = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    best = heapq.nlargest(MOST_CURVES // 2, completed, key=lambda trial: trial.value or 0.0)
+    return {trial.number for trial in (*running, *best, *trials[-MOST_CURVES // 2 :])}

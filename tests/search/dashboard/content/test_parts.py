@@ -15,7 +15,8 @@ from PIL import Image
 
 from search.dashboard.content.graphs import LARGEST_BYTES, draw_graphs
 from search.dashboard.content.notes import BEGIN, END, join_notes, read_note, with_note
-from search.dashboard.content.pictures import Panel, Series, draw_bars, draw_panels
+from search.dashboard.content.pictures import Panel, Series, choose_ticks, draw_bars, draw_panels
+from search.dashboard.content.storage import MOST_CURVES, choose_curved
 from search.dashboard.content.studies import Kept
 from search.dashboard.content.toml import write_toml
 from tests.search.report.plots.made import make_data, make_trial
@@ -76,6 +77,18 @@ def test_plots_of_a_large_study_are_a_part_of_it_and_say_so() -> None:
     assert "300 of 746 trials, from every rank" in graphs["dashboard:plot_data:search-slice:0"]
 
 
+def test_a_large_study_has_the_curves_of_running_best_and_newest_trials_line_by_line() -> None:
+    trials = [
+        make_trial(number, [number % 500 / 500], TrialState.RUNNING if number == 3 else TrialState.COMPLETE)
+        for number in range(1000)
+    ]
+    curved = choose_curved(trials)
+    assert curved is not None
+    assert {3, 499, 999} <= curved
+    assert len(curved) <= MOST_CURVES + 1
+    assert choose_curved(trials[:MOST_CURVES]) is None, "all of them"
+
+
 def test_pictures_hold_for_one_epoch_missing_values_and_long_names() -> None:
     series = Series(name="validation", values=[0.5])
     broken = Series(name="training", values=[None, 1e30, None, -1e30, 0.0])
@@ -83,6 +96,13 @@ def test_pictures_hold_for_one_epoch_missing_values_and_long_names() -> None:
         assert Image.open(io.BytesIO(draw_panels(panels))).width == 420 * len(panels)
     many = {f"class {number} \x1b[31m {'x' * 99}": number / 99 for number in range(99)}
     assert Image.open(io.BytesIO(draw_bars("many", many))).height < 1000
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"), [(0.66, 1.01, [0.7, 0.8, 0.9, 1.0]), (0.0, 0.9, [0.0, 0.2, 0.4, 0.6, 0.8])]
+)
+def test_ticks_are_round(low: float, high: float, ticks: list[float]) -> None:
+    assert choose_ticks(low, high) == pytest.approx(ticks)
 
 
 def test_a_part_that_cannot_be_made_is_left_out() -> None:
