@@ -42,7 +42,8 @@ class ContentApplication:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         if path.startswith(_FILES):
-            return self._answer_file(path).send(start_response)
+            content = self._answer_file(path).send(start_response)
+            return [] if environ["REQUEST_METHOD"] == "HEAD" else content
         detail = _DETAIL.fullmatch(path) if environ["REQUEST_METHOD"] == "GET" else None
         with asking(None if detail is None else int(detail[1])):
             return self._application(environ, start_response)

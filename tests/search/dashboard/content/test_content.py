@@ -100,6 +100,8 @@ def test_a_trial_has_its_curves_and_its_configuration(dashboard: Dashboard) -> N
     picture, headers = fetch(dashboard, f"{place}/{files['curves.png']['artifact_id']}")
     assert headers["Content-Type"] == "image/png"
     assert Image.open(io.BytesIO(picture)).size[0] > 400
+    head = dashboard.ask("HEAD", f"/{place}/{files['curves.png']['artifact_id']}")
+    assert (head.status, head.headers["Content-Length"], head.body) == (200, str(len(picture)), "")
     content, headers = fetch(dashboard, f"{place}/{files['configuration.toml']['artifact_id']}")
     assert headers["Content-Disposition"] == "attachment"
     read_back = tomllib.loads(content.decode())
