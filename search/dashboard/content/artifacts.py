@@ -20,6 +20,7 @@ from search.statistics.curves import find_best_epoch
 from search.study.spec import StudySpec
 from search.study.status import StudyView
 from spaces import SpaceError
+from storage.database import Database
 from storage.optuna_adapter import get_trial_id
 from storage.records import ledger, networks
 from storage.records.epochs import read_curve
@@ -52,9 +53,8 @@ class TrialFile:
 class Final:
     """A study's newest score, and what it was claimed for."""
 
-    engine: Engine
-    study: str
-    spec: StudySpec
+    database: Database
+    view: StudyView
     score: Score
     winner: ClaimedWinner
 
@@ -113,7 +113,7 @@ def _write_configuration(engine: Engine, spec: StudySpec, trial: FrozenTrial) ->
 
 
 def _write_card(final: Final) -> bytes:
-    return ModelCard(score=final.score, winner=final.winner, spec=final.spec).render().encode()
+    return ModelCard(score=final.score, winner=final.winner, spec=final.view.spec).render().encode()
 
 
 def _draw_classes(final: Final) -> bytes:
@@ -122,12 +122,12 @@ def _draw_classes(final: Final) -> bytes:
 
 
 def _read_weights(final: Final) -> bytes | None:
-    found = networks.find_for_study(final.engine, final.study)
+    found = networks.find_for_study(final.database.engine, final.view.record.name)
     return None if found is None or found.sha256 != final.score.weights_sha256 else found.weights
 
 
 def _has_weights(final: Final) -> bool:
-    size = networks.measure(final.engine, final.score.weights_sha256)
+    size = networks.measure(final.database.engine, final.score.weights_sha256)
     return size is not None and size <= LARGEST_WEIGHTS
 
 
@@ -157,9 +157,9 @@ def list_trial_artifacts(trial: FrozenTrial) -> dict[str, str]:
     return dict(_tell(place, epochs, file.name, file.content_type) for place, file in files)
 
 
-def list_study_artifacts(engine: Engine, view: StudyView) -> dict[str, str]:
+def list_study_artifacts(database: Database, view: StudyView) -> dict[str, str]:
     """Return the attributes that tell optuna-dashboard of a study's files."""
-    final = read_final(engine, view)
+    final = read_final(database, view)
     if final is None:
         return {}
     there = [(place, file) for place, file in enumerate(FINAL_FILES) if file.is_there(final)]
@@ -174,24 +174,25 @@ def make_trial_file(engine: Engine, spec: StudySpec, trial: FrozenTrial, place: 
     return MadeFile(content=file.make(engine, spec, trial), content_type=file.content_type)
 
 
-def make_final_file(engine: Engine, view: StudyView, place: int) -> MadeFile | None:
+def make_final_file(database: Database, view: StudyView, place: int) -> MadeFile | None:
     """Return a file of the network that the final step scored; None if there is none."""
-    final = read_final(engine, view)
+    final = read_final(database, view)
     if final is None or place >= len(FINAL_FILES) or not FINAL_FILES[place].is_there(final):
         return None
     content = FINAL_FILES[place].make(final)
     return None if content is None else MadeFile(content=content, content_type=FINAL_FILES[place].content_type)
 
 
-def read_final(engine: Engine, view: StudyView) -> Final | None:
+def read_final(database: Database, view: StudyView) -> Final | None:
     """Return a study's newest score with its claim; None if it has not been scored."""
+    engine = database.engine
     score = read_score(engine, view.record.uuid, view.spec.dataset)
     if score is None:
         return None
     openings = ledger.list_openings(engine, view.record.uuid, view.spec.dataset)
     [claim] = [opening.claim for opening in openings if opening.look == score.look]
     winner = ClaimedWinner.from_json(claim.winner)
-    return Final(engine=engine, study=view.record.name, spec=view.spec, score=score, winner=winner)
+    return Final(database=database, view=view, score=score, winner=winner)
 
 
 def _tell(place: int, version: int, name: str, content_type: str) -> tuple[str, str]:

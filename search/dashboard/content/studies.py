@@ -92,7 +92,7 @@ class StudyContent:
         section = self._section.get((state, moment), lambda: write_section(self._view.status(trials), self._view.spec))
         added = {
             **self._graphs.get(state, lambda: self._draw(trials)),
-            **self._artifacts.get((state, moment), lambda: list_study_artifacts(engine, self._view)),
+            **self._artifacts.get((state, moment), lambda: list_study_artifacts(self._database, self._view)),
         }
         shown = {**attributes, **added}
         return with_note(shown, join_notes(read_note(attributes), section)) if section else shown
@@ -110,7 +110,7 @@ class StudyContent:
 
     def make_final_file(self, place: int) -> MadeFile | None:
         """Return a file of the network that the final step scored; None if there is none."""
-        return make_final_file(self._database.engine, self._view, place)
+        return make_final_file(self._database, self._view, place)
 
     def _draw(self, trials: Sequence[FrozenTrial]) -> Mapping[str, str]:
         data = PlotData(name=self._view.record.name, trials=trials, epochs=self._view.spec.epochs, reported={})
