@@ -37,6 +37,12 @@ def test_every_module_is_in_the_wheel(wheel: Path) -> None:
     assert inside == {str(path.relative_to(ROOT)) for package in MAY_IMPORT for path in modules(package)}
 
 
+def test_every_template_is_in_the_wheel(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        inside = {name for name in archive.namelist() if name.endswith(".j2")}
+    assert inside == {str(path.relative_to(ROOT)) for path in (ROOT / "search").rglob("*.j2")} != set()
+
+
 def test_the_packages_in_the_wheel_are_typed(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         typed = {name for name in archive.namelist() if name.endswith("py.typed")}
