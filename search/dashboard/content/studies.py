@@ -85,10 +85,7 @@ class StudyContent:
         """Return the study's system attributes with what the page shows."""
         trials = self._view.trials()
         state = _summarize(trials)
-        engine, moment = (
-            self._database.engine,
-            int(time.monotonic() // 10),
-        )  # the budget, a score and the reason of a stop change without a trial
+        moment = int(time.monotonic() // MOMENT_SECONDS)
         section = self._section.get((state, moment), lambda: write_section(self._view.status(trials), self._view.spec))
         added = {
             **self._graphs.get(state, lambda: self._draw(trials)),
