@@ -38,6 +38,7 @@ class Kept(Generic[T]):
         self._lock = threading.Lock()
         self._of: object = None
         self._until = 0.0
+        self._told = ""
 
     def get(self, of: object, make: Callable[[], T]) -> T:
         """Return what `make` makes, or what was made of the same thing or a moment ago.
@@ -58,9 +59,11 @@ class Kept(Generic[T]):
         try:
             self._value = make()
         except Exception as error:  # a page without it is better than none
-            self._value = self._otherwise
-            _log.warning("the dashboard leaves out a part of a study's page: %s: %s", type(error).__name__, error)
-            _log.debug("its traceback:", exc_info=True)
+            self._value, told = self._otherwise, f"{type(error).__name__}: {error}".partition("\n")[0]
+            if told != self._told:
+                _log.warning("the dashboard leaves out a part of a study's page: %s", told)
+                _log.debug("its traceback:", exc_info=True)
+            self._told = told
         self._of = of
         self._until = time.monotonic() + max(LEAST_SECONDS, SHARE * (time.monotonic() - begun))
 
