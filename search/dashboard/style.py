@@ -12,6 +12,8 @@ STYLE = """<style>
   main .MuiBox-root:has(> .MuiDivider-vertical) > .MuiBox-root:has(> .MuiList-root) { max-height: 200px; }
   .MuiCardContent-root:has(table) { overflow-x: auto; }
 }
+.MuiAppBar-root .MuiToolbar-root { padding-right: 104px; }
 .MuiCard-root:has(> button input[type="file"]) { display: none; }
 </style>"""
-"""Two columns become one, and the list of trials stands above the trial; nothing offers to upload a file."""
+"""A long name ends before the link in the bar. On a phone two columns become one, and the list of trials stands above
+the trial. Nothing offers to upload a file."""
