@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from search.connection import open_for_reading, open_storage
 from search.dashboard.access import Password, Secret, Token
+from search.dashboard.content.application import add_content
 from search.dashboard.guard import DashboardGuard
 from search.dashboard.routes import Routes
 from search.dashboard.server import DashboardServer
@@ -122,19 +122,12 @@ def _load_context(access: Access) -> ssl.SSLContext | None:
     return None
 
 
-def _make_guard(
-    database: Database, access: Access, secret: Secret | None, artifact_store: Any = None
-) -> DashboardGuard:
-    """Return optuna-dashboard behind the guard.
-
-    artifact_store: Optuna's, from which the page shows what studies and trials have stored; None shows none.
-    """
-    from optuna_dashboard import wsgi
-
+def _make_guard(database: Database, access: Access, secret: Secret | None) -> DashboardGuard:
+    """Return optuna-dashboard, with the content of this program, behind the guard."""
     logging.getLogger("optuna_dashboard._bottle_util").addFilter(_keep_first_line)
     stored = Stored(database.engine)
     return DashboardGuard(
-        wsgi(database.history, artifact_store=artifact_store),  # which reads a large study again in a moment
+        add_content(database),
         Routes(catalogue=stored, writable=access.writable),
         probed=stored,
         secret=secret,

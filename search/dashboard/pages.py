@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
+from search.dashboard.style import STYLE
 from search.dashboard.wsgi import Answer, Application, Environ, Headers, StartResponse
 
 HOME = "/dashboard"
@@ -130,7 +131,7 @@ def add_to_page(
     finally:
         getattr(answer, "close", lambda: None)()
     [(status, headers)] = started
-    added = f'<script src="{SCRIPT_PATH}"></script>{HIDDEN}</head>'.encode()
+    added = f'<script src="{SCRIPT_PATH}"></script>{HIDDEN}{STYLE}</head>'.encode()
     content = content.replace(b"</head>", added, 1)
     if logout:
         content = content.replace(b"</body>", f"{LOGOUT_LINK}</body>".encode(), 1)
