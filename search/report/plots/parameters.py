@@ -14,7 +14,7 @@ from plotly.subplots import make_subplots
 
 from search.errors import NothingToDo
 from search.report.importances import collect, measure_importances, rank_parameters
-from search.report.plots.data import PlotData, ReportedEpoch
+from search.report.plots.data import PlotData, ReportedEpoch, sample_evenly
 from search.report.plots.parallel import draw_lines
 from search.report.plots.shown import show_as_text
 from search.report.plots.style import ACCURACY, BLUE, DARK_GREY, NAVY, as_text, choose_log_ticks, shorten_shown, style
@@ -90,14 +90,6 @@ def _fill_diagonal(figure: go.Figure, study: Study, names: Sequence[str]) -> Non
     for trace, name in zip(empty, sorted(names), strict=False):  # one pair alone has no such panels
         values = [trial.params[name] for trial in study.trials if name in trial.params]
         trace.update(x=values, y=values, mode="markers", opacity=0, hoverinfo="skip", showlegend=False)
-
-
-def sample_evenly(trials: Sequence[FrozenTrial], most: int) -> list[FrozenTrial]:
-    """Return at most `most` completed trials, from the worst to the best in equal steps of rank."""
-    if len(trials) <= most:
-        return list(trials)
-    ranked = sorted(trials, key=lambda trial: (float(trial.value or 0.0), trial.number))
-    return [ranked[round(place * (len(ranked) - 1) / (most - 1))] for place in range(most)]
 
 
 def draw_rank(data: PlotData) -> go.Figure:

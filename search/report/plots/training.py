@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from optuna.trial import FrozenTrial, TrialState
 from scipy.stats import spearmanr
 
-from search.report.plots.data import Array, PlotData, accuracies, audited_after, best_so_far
+from search.report.plots.data import Array, PlotData, accuracies, audited_after, best_so_far, trace_epochs
 from search.report.plots.lines import Line, Lines
 from search.report.plots.runs import Run, assign_rows, split_runs
 from search.report.plots.style import ACCURACY, BLUE, GREEN, GREY, NAVY, ORANGE, style
@@ -27,14 +27,10 @@ STATES = {
 def draw_history(data: PlotData) -> go.Figure:
     """Draw the value of every completed trial, and the best of them, over the epochs that the study had trained."""
     data.require_completed(1)
-    ended = sorted(
-        (trial for trial in data.trials if trial.datetime_complete is not None),
-        key=lambda trial: (trial.datetime_complete, trial.number),
-    )
-    trained = np.cumsum([len(trial.intermediate_values) for trial in ended]).tolist()
+    traced = trace_epochs(data.trials)
     points = [
         (epochs, float(trial.value or 0.0), trial.number)
-        for epochs, trial in zip(trained, ended, strict=True)
+        for epochs, trial in traced
         if trial.state == TrialState.COMPLETE
     ]
     epochs, values, numbers = zip(*points, strict=True)
@@ -49,7 +45,7 @@ def draw_history(data: PlotData) -> go.Figure:
         hovertemplate="trial %{customdata}: %{y:.4f}<extra></extra>",
     )
     figure.add_scatter(
-        x=[*epochs, trained[-1]],
+        x=[*epochs, traced[-1][0]],
         y=[*np.maximum.accumulate(values).tolist(), max(values)],
         mode="lines",
         name="best so far",
