@@ -125,7 +125,8 @@ def draw_importances(data: PlotData) -> go.Figure:
         },
     )
     figure.update_xaxes(title="share of all importances")
-    figure.update_yaxes(automargin=True)
+    names = [as_text(each.name) for each in found]
+    figure.update_yaxes(automargin=True, tickvals=names, ticktext=[shorten_shown(name, 24) for name in names])
     spread = "PED-ANOVA; thin lines: the range in 8 of 10 resampled studies"
     return style(figure, data.name, "importance of parameters", spread)
 

@@ -16,12 +16,19 @@ from search.report.plots.style import ACCURACY, BLUE, GREEN, GREY, NAVY, ORANGE,
 
 FEWEST_RANKED = 5
 """Completed trials below which a correlation of ranks says nothing."""
+MOST_SINGLE = 10
+"""Epochs up to which each has a tick."""
 STATES = {
     TrialState.COMPLETE: ("completed", BLUE),
     TrialState.PRUNED: ("stopped", GREY),
     TrialState.RUNNING: ("running", GREEN),
     TrialState.FAIL: ("failed", ORANGE),
 }
+
+
+def choose_epoch_step(epochs: int) -> int | None:
+    """Return the distance of an axis's ticks; plotly's own choice, None, would halve the epochs of a short training."""
+    return 1 if epochs <= MOST_SINGLE else None
 
 
 def draw_history(data: PlotData) -> go.Figure:
@@ -71,7 +78,7 @@ def draw_curves(data: PlotData) -> go.Figure:
     lines.draw(figure, "completed", {"color": BLUE, "width": 1})
     lines.draw(figure, "running", {"color": GREEN, "width": 2}, ends=True)
     lines.draw(figure, "the best", {"color": NAVY, "width": 3})
-    figure.update_xaxes(title="epoch", range=[0.5, data.epochs + 0.5])
+    figure.update_xaxes(title="epoch", range=[0.5, data.epochs + 0.5], dtick=choose_epoch_step(data.epochs))
     figure.update_yaxes(title=f"best {ACCURACY} so far")
     return style(figure, data.name, "learning curves", _count_curves(data))
 
@@ -138,7 +145,7 @@ def draw_budget_correlation(data: PlotData) -> go.Figure:
     figure.add_scatter(
         x=list(range(1, len(correlations) + 1)), y=correlations, mode="lines+markers", line={"color": BLUE}
     )
-    figure.update_xaxes(title="epoch", range=[0.5, data.epochs + 0.5])
+    figure.update_xaxes(title="epoch", range=[0.5, data.epochs + 0.5], dtick=choose_epoch_step(data.epochs))
     figure.update_yaxes(title="rank correlation with the value", range=[-1.05, 1.05])
     return style(figure, data.name, "do early epochs rank as late ones?", data.describe_left_out())
 

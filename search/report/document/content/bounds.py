@@ -46,7 +46,8 @@ def find_bounds(
 ) -> list[BoundWarning]:
     """Return a warning for each range whose best value, or most of the best few, sit at one of its ends.
 
-    Choices have no ends, and a range that begins at 0 has none there: below it is nothing.
+    Choices have no ends, and a range that begins at 0 (at 1, if its numbers are whole and its scale is logarithmic) has
+    none there.
 
     Args:
         best: The parameters of the best configurations, the best one first.
@@ -79,7 +80,8 @@ def _check_side(
 ) -> BoundWarning | None:
     bound = domain.high if side == "upward" else domain.low
     numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
-    if bound == 0 or not numbers:
+    wider = _widen(name, domain, side)
+    if bound == 0 or not numbers or not wider:
         return None
     distances = [abs(measure_place(domain, value) - (side == "upward")) for value in numbers]
     count = sum(distance <= NEAR_FEW for distance in distances)
@@ -93,7 +95,7 @@ def _check_side(
         bound=bound,
         at_bound=count,
         of=len(numbers),
-        override=next((text for text in _widen(name, domain, side) if accepts(text)), None),
+        override=next((text for text in wider if accepts(text)), None),
     )
 
 

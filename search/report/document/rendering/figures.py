@@ -84,7 +84,7 @@ def _place(kind: str, description: str, note: str, figure: go.Figure) -> Figure:
     drawn = f"Drawn: {note}. " if note else ""
     caption = f"{drawn}{description[:1].upper()}{description[1:]}."
     caption += f" {_capitalize(meta['subtitle'])}." if meta.get("subtitle") else ""
-    figure.update_layout(title=None, margin={"t": 24})
+    figure.update_layout(title=None, margin={"t": 44})
     return Figure(
         plot=Plot(kind=kind, title=_capitalize(meta.get("title", kind)), caption=caption),
         height=_measure_height(kind, figure),
@@ -99,10 +99,10 @@ def _capitalize(text: str) -> str:
 
 def _measure_height(kind: str, figure: go.Figure) -> int:
     sizes: dict[str, Callable[[], int]] = {
-        "slice": lambda: 70 + PANEL_HEIGHT * -(-len(_list_panels(figure)) // 4),
+        "slice": lambda: 90 + PANEL_HEIGHT * -(-len(_list_panels(figure)) // 4),
         "contour": lambda: PAIRS_HEIGHT,
         "rank": lambda: PAIRS_HEIGHT,
-        "importances": lambda: 110 + BAR_HEIGHT * len(figure.data[0].y),
+        "importances": lambda: 130 + BAR_HEIGHT * len(figure.data[0].y),
     }
     return sizes[kind]() if kind in sizes else HEIGHT
 

@@ -80,9 +80,9 @@ def explain_estimate(estimate: Estimate) -> str:
         )
     return begin + (
         "Estimated by a parametric bootstrap (Tsamardinos et al. 2018) with the binomial deviation of "
-        f"{estimate.examples} validation images: {expected}. It takes the trials' errors for independent, although they "
-        "share these images (too high), and leaves out the luck of seeds and of the best epoch (too low): it is an order "
-        "of magnitude. The final step measures the part of the seeds if it is given --confirm K."
+        f"{estimate.examples} validation images: {expected}. It takes the trials' errors for independent, although "
+        "they share these images (too high), and leaves out the luck of seeds and of the best epoch (too low): it is "
+        "an order of magnitude. The final step measures the part of the seeds if it is given --confirm K."
     )
 
 

@@ -19,8 +19,14 @@ def describe_space(report: StudyReport) -> Section:
     elif report.answer.best and not report.bounds:
         blocks.append(Text("No best value sits at a bound of its range."))
     blocks += _describe_importances(report)
-    blocks.append(tabulate(("parameter", "range or choices", "exists for"), report.space))
+    blocks.append(_tabulate_space(report))
     return Section(title="Space", blocks=tuple(blocks))
+
+
+def _tabulate_space(report: StudyReport) -> Block:
+    if any(condition for _, _, condition in report.space):
+        return tabulate(("parameter", "range or choices", "exists for"), report.space)
+    return tabulate(("parameter", "range or choices"), [row[:2] for row in report.space])
 
 
 def describe_bound(warning: BoundWarning) -> str:

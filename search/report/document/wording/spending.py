@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from objectives.base.plurals import count_noun
+from search.report.document.content.cost import UNKNOWN
 from search.report.document.content.pruning import PruningCost
 from search.report.document.content.study_report import StudyReport
 from search.report.document.wording.blocks import Block, Section, Text, format_hours, format_share, tabulate
@@ -55,7 +56,9 @@ def describe_cost(report: StudyReport) -> Section:
         rows.append(("epochs until the best trial had ended", str(cost.best_after)))
     if cost.device_hours:
         rows.append(("time of training on all devices", format_hours(cost.hours)))
-        rows += [(f"on {device}", format_hours(hours)) for device, hours in cost.device_hours.items()]
+        rows += [
+            (f"on {device}", format_hours(hours)) for device, hours in cost.device_hours.items() if device != UNKNOWN
+        ]
     if cost.wall_hours is not None:
         rows.append(("from the first epoch to the last one, pauses included", format_hours(cost.wall_hours)))
     blocks: list[Block] = [tabulate(("what", "how much"), rows)]
