@@ -75,7 +75,7 @@ def write_report(facts: StudyFacts, path: Path) -> None:
     elif path.suffix == ".md":
         content = render_markdown(word_report(report, ()))
     else:
-        figures, missing = draw_all(facts.plot_data)
+        figures, missing = draw_all(facts.plot_data, report.importances)
         content = render_html(word_report(report, [each.plot for each in figures], missing), figures)
     save(path, content.encode())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -99,15 +100,13 @@ def trace_epochs(trials: Sequence[FrozenTrial]) -> list[tuple[int, FrozenTrial]]
     return list(zip(trained, ended, strict=True))
 
 
-def trace_best(trials: Sequence[FrozenTrial]) -> list[tuple[int, float | None]]:
-    """Return the best completed trial's value after each trial that ended, with the epochs trained by then."""
-    best: float | None = None
-    found = []
+def trace_rises(trials: Sequence[FrozenTrial]) -> list[tuple[int, float]]:
+    """Return the best completed trial's value whenever it rose, with the epochs that had been trained by then."""
+    found: list[tuple[int, float]] = []
     for epochs, trial in trace_epochs(trials):
-        if trial.state == TrialState.COMPLETE:
-            value = float(trial.value or 0.0)
-            best = value if best is None else max(best, value)
-        found.append((epochs, best))
+        value = float(trial.value or 0.0) if trial.state == TrialState.COMPLETE else -math.inf
+        if value > (found[-1][1] if found else -math.inf):
+            found.append((epochs, value))
     return found
 
 

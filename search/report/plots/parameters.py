@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial
 from plotly.subplots import make_subplots
 
 from search.errors import NothingToDo
-from search.report.importances import collect, measure_importances, rank_parameters
+from search.report.importances import Importance, collect, measure_importances, rank_parameters
 from search.report.plots.data import PlotData, ReportedEpoch, sample_evenly
 from search.report.plots.parallel import draw_lines
 from search.report.plots.shown import show_as_text
@@ -109,7 +109,12 @@ def draw_parallel(data: PlotData) -> go.Figure:
 
 def draw_importances(data: PlotData) -> go.Figure:
     """Draw how much each parameter matters, with its spread over resampled studies."""
-    found = measure_importances(data.completed, data.name)[::-1]
+    return draw_shares(measure_importances(data.completed, data.name), data.name)
+
+
+def draw_shares(importances: Sequence[Importance], study: str) -> go.Figure:
+    """Draw importances that have been measured, the highest first."""
+    found = importances[::-1]
     figure = go.Figure()
     figure.add_bar(
         x=[each.share for each in found],
@@ -128,7 +133,7 @@ def draw_importances(data: PlotData) -> go.Figure:
     names = [as_text(each.name) for each in found]
     figure.update_yaxes(automargin=True, tickvals=names, ticktext=[shorten_shown(name, 24) for name in names])
     spread = "PED-ANOVA; thin lines: the range in 8 of 10 resampled studies"
-    return style(figure, data.name, "importance of parameters", spread)
+    return style(figure, study, "importance of parameters", spread)
 
 
 def draw_edf(data: PlotData) -> go.Figure:

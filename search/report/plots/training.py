@@ -9,13 +9,15 @@ import plotly.graph_objects as go
 from optuna.trial import FrozenTrial, TrialState
 from scipy.stats import spearmanr
 
-from search.report.plots.data import Array, PlotData, accuracies, audited_after, best_so_far, trace_epochs
+from search.report.plots.data import Array, PlotData, accuracies, audited_after, best_so_far, trace_epochs, trace_rises
 from search.report.plots.lines import Line, Lines
 from search.report.plots.runs import Run, assign_rows, split_runs
 from search.report.plots.style import ACCURACY, BLUE, GREEN, GREY, NAVY, ORANGE, style
 
 FEWEST_RANKED = 5
 """Completed trials below which a correlation of ranks says nothing."""
+MOST_POINTS = 2000
+"""Completed trials of a history; of more, every k-th is drawn, beside all that were the best."""
 MOST_SINGLE = 10
 """Epochs up to which each has a tick."""
 STATES = {
@@ -40,7 +42,8 @@ def draw_history(data: PlotData) -> go.Figure:
         for epochs, trial in traced
         if trial.state == TrialState.COMPLETE
     ]
-    epochs, values, numbers = zip(*points, strict=True)
+    best = trace_rises(data.trials)
+    epochs, values, numbers = zip(*points[:: -(-len(points) // MOST_POINTS)], strict=True)
     figure = go.Figure()
     figure.add_scatter(
         x=epochs,
@@ -52,15 +55,16 @@ def draw_history(data: PlotData) -> go.Figure:
         hovertemplate="trial %{customdata}: %{y:.4f}<extra></extra>",
     )
     figure.add_scatter(
-        x=[*epochs, traced[-1][0]],
-        y=[*np.maximum.accumulate(values).tolist(), max(values)],
+        x=[*(epochs for epochs, _ in best), traced[-1][0]],
+        y=[*(value for _, value in best), best[-1][1]],
         mode="lines",
         name="best so far",
         line={"color": NAVY, "shape": "hv"},
     )
     figure.update_xaxes(title="epochs trained by all trials that had ended")
     figure.update_yaxes(title=ACCURACY)
-    return style(figure, data.name, "history", data.describe_left_out())
+    notes = [f"{len(values)} of {len(points)} completed trials" if len(values) < len(points) else ""]
+    return style(figure, data.name, "history", "; ".join(filter(None, (*notes, data.describe_left_out()))))
 
 
 def draw_curves(data: PlotData) -> go.Figure:

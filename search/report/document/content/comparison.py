@@ -9,7 +9,7 @@ from typing import Any
 
 from search.report.document.content.facts import StudyFacts
 from search.report.document.content.study_report import convert
-from search.report.plots.data import trace_best
+from search.report.plots.data import trace_epochs, trace_rises
 from search.study.status_types import TrialCounts
 from spaces import Scalar
 from spaces.space import diff_descriptions
@@ -60,21 +60,16 @@ class Comparison:
 
 def compare_studies(all_facts: Sequence[StudyFacts]) -> Comparison:
     """Return studies side by side, in the order given; the first one is what the others' spaces are compared with."""
-    traces = [trace_best(facts.trials) for facts in all_facts]
-    common = min(trace[-1][0] if trace else 0 for trace in traces)
+    trained = [trace_epochs(facts.trials)[-1:] for facts in all_facts]
+    common = min(ended[0][0] if ended else 0 for ended in trained)
     return Comparison(
-        common_epochs=common,
-        studies=tuple(
-            _describe(facts, all_facts[0], trace, common) for facts, trace in zip(all_facts, traces, strict=True)
-        ),
+        common_epochs=common, studies=tuple(_describe(facts, all_facts[0], common) for facts in all_facts)
     )
 
 
-def _describe(
-    facts: StudyFacts, first: StudyFacts, trace: Sequence[tuple[int, float | None]], common: int
-) -> ComparedStudy:
+def _describe(facts: StudyFacts, first: StudyFacts, common: int) -> ComparedStudy:
     best, final = facts.status.best, facts.status.final
-    rises = keep_rises(trace)
+    rises, ended = trace_rises(facts.trials), trace_epochs(facts.trials)
     within = bisect_right([epochs for epochs, _ in rises], common)
     return ComparedStudy(
         study=facts.name,
@@ -84,7 +79,7 @@ def _describe(
         seed=int(facts.spec.seed),
         states=facts.status.states,
         epochs=facts.spec.epochs,
-        epochs_trained=trace[-1][0] if trace else 0,
+        epochs_trained=ended[-1][0] if ended else 0,
         best_trial=None if best is None else best.trial,
         best_value=None if best is None else best.value,
         best_params={} if best is None else dict(best.params),
@@ -97,15 +92,6 @@ def _describe(
         ),
         warnings=tuple(_warn(facts, first)),
     )
-
-
-def keep_rises(trace: Sequence[tuple[int, float | None]]) -> list[tuple[int, float]]:
-    """Return the points at which the best value so far rose, the first value included."""
-    found: list[tuple[int, float]] = []
-    for epochs, value in trace:
-        if value is not None and (not found or value > found[-1][1]):
-            found.append((epochs, value))
-    return found
 
 
 def _warn(facts: StudyFacts, first: StudyFacts) -> list[str]:

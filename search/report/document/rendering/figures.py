@@ -10,8 +10,11 @@ from optuna.trial import TrialState
 
 from search.errors import NothingToDo
 from search.report.document.content.comparison import Comparison
+from search.report.document.content.study_report import MOST_WEIGHED
 from search.report.document.wording.blocks import Plot
+from search.report.importances import Importance
 from search.report.plots.data import PlotData, audited_after, sample_evenly
+from search.report.plots.parameters import draw_shares
 from search.report.plots.registry import PLOTS, draw
 from search.report.plots.style import ACCURACY, as_text, style
 
@@ -20,7 +23,7 @@ FIRST = ("history", "curves", "importances", "slice", "parallel", "contour", "ra
 MOST_CURVES = 300
 MOST_RUNS = 500
 """Trials of a timeline: the last ones, because rows are counted from when trials begin and end."""
-MOST_COMPLETED = {"slice": 300, "parallel": 300, "edf": 500, "importances": 500, "contour": 150, "rank": 150}
+MOST_COMPLETED = {"slice": 300, "parallel": 300, "edf": 500, "importances": MOST_WEIGHED, "contour": 150, "rank": 150}
 HEIGHT, PAIRS_HEIGHT, PANEL_HEIGHT, BAR_HEIGHT = 420, 760, 230, 26
 """Pixels of a plot, of pairs of parameters, of a row of panels, of a bar."""
 
@@ -37,13 +40,18 @@ class Figure:
     """Plotly's JSON."""
 
 
-def draw_all(data: PlotData) -> tuple[list[Figure], list[str]]:
-    """Return the figures of a study, and a sentence for each kind that it has too few trials for."""
+def draw_all(data: PlotData, importances: Sequence[Importance]) -> tuple[list[Figure], list[str]]:
+    """Return the figures of a study, and a sentence for each kind that it has too few trials for.
+
+    importances: what was measured on the part that `thin` returns, if it could be; measuring takes seconds.
+    """
     figures, missing = [], []
     for kind in (*FIRST, *(kind for kind in PLOTS if kind not in FIRST)):
         thinned, note = thin(kind, data)
         try:
-            figures.append(_place(kind, PLOTS[kind].description, note, draw(kind, thinned)))
+            measured = kind == "importances" and importances
+            figure = draw_shares(importances, data.name) if measured else draw(kind, thinned)
+            figures.append(_place(kind, PLOTS[kind].description, note, figure))
         except NothingToDo as error:
             missing.append(f"The plot {kind.replace('_', ' ')} is left out: {error}.")
     return figures, missing
@@ -128,7 +136,7 @@ def draw_comparison(comparison: Comparison) -> Figure:
         )
     if comparison.common_epochs:
         figure.add_vline(x=comparison.common_epochs, line={"dash": "dot", "width": 1, "color": "#555"})
-    figure.update_xaxes(title="epochs trained by all trials that had ended")
+    figure.update_xaxes(title="epochs trained by all trials that had ended", rangemode="tozero")
     figure.update_yaxes(title=f"best {ACCURACY} so far")
     style(figure, "", "best value over epochs", "the dotted line: what every study has trained")
     figure.update_layout(showlegend=True)

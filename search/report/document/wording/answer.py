@@ -40,7 +40,7 @@ def _build_cards(answer: Answer, estimate: Estimate) -> tuple[Card, ...]:
             note = f"{-estimate.optimism:.4f} above the search's best value"
         cards.append(Card(label="to be expected of it", value=f"{estimate.value:.4f}", note=note))
     if test is None:
-        cards.append(Card(label="test accuracy", value="not scored", note="the test set has not been opened"))
+        cards.append(Card(label="test accuracy", value="not scored", note="no score of the test set is stored"))
     else:
         low, high = test.test_interval_95
         note = f"95% interval {low:.4f} to {high:.4f}, {test.test_examples} images"

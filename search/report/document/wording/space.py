@@ -5,7 +5,16 @@ from __future__ import annotations
 from objectives.base.plurals import count_noun
 from search.report.document.content.bounds import BoundWarning
 from search.report.document.content.study_report import StudyReport
-from search.report.document.wording.blocks import Alert, Block, Section, Text, format_share, format_value, tabulate
+from search.report.document.wording.blocks import (
+    Alert,
+    Block,
+    Code,
+    Section,
+    Text,
+    format_share,
+    format_value,
+    tabulate,
+)
 from storage.errors import format_command
 
 
@@ -13,9 +22,12 @@ def describe_space(report: StudyReport) -> Section:
     """Return the space with a warning for each parameter whose best values sit at a bound."""
     blocks: list[Block] = [Alert(describe_bound(each)) for each in report.bounds]
     if any(each.override for each in report.bounds):
-        words = [word for each in report.bounds if each.override for word in ("--set", each.override)]
-        command = format_command("run", "--study", report.study, "--fork", f"{report.study}-wider", *words)
-        blocks.append(Text(f"A study's space does not change; a fork keeps the trials that still fit: {command}"))
+        overrides = [*report.overrides, *(each.override for each in report.bounds if each.override)]
+        words = [word for override in overrides for word in ("--set", override)]
+        blocks.append(Text("A study's space does not change; a fork with another one keeps the trials that still fit:"))
+        blocks.append(
+            Code((format_command("run", "--study", report.study, "--fork", f"{report.study}-wider", *words),))
+        )
     elif report.answer.best and not report.bounds:
         blocks.append(Text("No best value sits at a bound of its range."))
     blocks += _describe_importances(report)
