@@ -39,8 +39,6 @@ class StudyReport:
     """How many trials ended early, by the reason."""
     budget: Budget
     answer: Answer
-    overrides: tuple[str, ...]
-    """Of the study's space, as `--set` took them."""
     space: tuple[tuple[str, str, str], ...]
     """Rows of parameter, range or choices, condition."""
     bounds: tuple[BoundWarning, ...]
@@ -78,7 +76,6 @@ def build_report(facts: StudyFacts, accepts: Callable[[str], bool]) -> StudyRepo
         reasons=dict(facts.status.reasons),
         budget=facts.status.budget,
         answer=build_answer(facts),
-        overrides=tuple(facts.spec.overrides or ()),
         space=tuple(space.describe()),
         bounds=tuple(find_bounds(space, best, accepts)),
         importances=importances,

@@ -22,8 +22,7 @@ def describe_space(report: StudyReport) -> Section:
     """Return the space with a warning for each parameter whose best values sit at a bound."""
     blocks: list[Block] = [Alert(describe_bound(each)) for each in report.bounds]
     if any(each.override for each in report.bounds):
-        overrides = [*report.overrides, *(each.override for each in report.bounds if each.override)]
-        words = [word for override in overrides for word in ("--set", override)]
+        words = [word for each in report.bounds if each.override for word in ("--set", each.override)]
         blocks.append(Text("A study's space does not change; a fork with another one keeps the trials that still fit:"))
         blocks.append(
             Code((format_command("run", "--study", report.study, "--fork", f"{report.study}-wider", *words),))
