@@ -17,7 +17,7 @@ from tests.browser.chromium import MISSING, find_chromium, open_chromium
 from tests.search.report.document.made import make_facts, make_score, make_spec
 from tests.search.report.plots.made import HTML, make_varied
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 SPACE = Space(learning_rate=Float(1e-4, 1.0, log=True), width=Int(16, 256), optimizer=Categorical("sgd", HTML))
 RIGHT_TO_LEFT = "\u202egnp.exe"

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from objectives.base.errors import ObjectiveError
-from objectives.core.overriding import override_objective
-from objectives.discovery import find_named
 from search.errors import UsageError
 from search.report.document.content.comparison import Comparison, compare_studies
 from search.report.document.content.facts import StudyFacts
 from search.report.document.content.study_report import StudyReport, build_report
+from search.report.document.limits import make_limit_check
 from search.report.document.rendering.figures import draw_all, draw_comparison
 from search.report.document.rendering.html import render_html
 from search.report.document.rendering.markdown import render_markdown
 from search.report.document.wording.comparison import word_comparison
 from search.report.document.wording.study import word_report
 from search.report.plots.files import save
-from search.study.spec import StudySpec
-from spaces import SpaceError, override
 from spaces.suggestions import suggest_and_list
 
 Format = Literal["html", "md", "json"]
@@ -98,28 +94,3 @@ def format_json(document: Mapping[str, Any]) -> str:
     """Return a report's numbers as JSON."""
     named = {"generator": "depthsearch report", **document}
     return json.dumps(named, indent=2, allow_nan=False, default=str) + "\n"
-
-
-def make_limit_check(spec: StudySpec) -> Callable[[str], bool]:
-    """Return a function that tells whether `--set` would take an override of the study's space.
-
-    A user's own file is not run for that: its parameters have no limits then but those that any range has.
-    """
-    before = tuple(spec.overrides or ())
-    try:
-        objective = None if spec.objective_files else find_named(spec.objective).objective
-    except ObjectiveError:  # it is not installed here, or was renamed
-        objective = None
-    space = spec.read_space()
-
-    def accepts(text: str) -> bool:
-        try:
-            if objective is None:
-                override(space, [text])
-            else:
-                override_objective(objective, [*before, text])
-        except (SpaceError, ObjectiveError):
-            return False
-        return True
-
-    return accepts

@@ -95,7 +95,7 @@ def format_value(value: object) -> str:
 
 def format_share(share: float) -> str:
     """Return a share as a percentage."""
-    return f"{share:.0%}" if share >= 0.1 or share == 0 else f"{share:.1%}"
+    return f"{share:.0%}" if share >= 0.1 or share < 0.0005 else f"{share:.1%}"
 
 
 def format_hours(hours: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from search.report.document.content.bounds import BoundWarning, find_bounds, tail
-from search.report.document.files import make_limit_check
+from search.report.document.limits import make_limit_check
 from search.report.document.wording.space import describe_bound
 from spaces import Categorical, Float, Int, Space
 from tests.search.report.document.made import SPACE, make_spec

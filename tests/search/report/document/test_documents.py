@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import html
 import json
 import re
 from pathlib import Path
@@ -34,7 +37,11 @@ def test_a_page_of_200_trials_is_small_and_loads_nothing(tmp_path: Path) -> None
     assert [text.count(f'data-plot="{kind}"') for kind in PLOTS] == [1] * len(PLOTS)
     for hostile in (HTML, "\x1b", "\u202e", str(UNREACHED)):
         assert hostile not in text
-    assert "script-src &#39;sha256-" in text
+    policy = html.unescape(re.findall('Content-Security-Policy" content="([^"]*)"', text)[0])
+    for script in (get_plotlyjs(), re.findall("<script>(.*?)</script>", text, re.DOTALL)[-1]):
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
     write_report(facts, page)  # a report is replaced
 
 
@@ -55,6 +62,14 @@ def test_texts_and_numbers_need_no_plots(tmp_path: Path) -> None:
         == f"importances need 20 completed trials, but study {ESCAPES!r} has 4; train more"
     )
     assert len(json.loads((tmp_path / "comparison.json").read_text())["studies"]) == 2
+
+
+def test_a_comparison_shows_names_as_text_and_its_scripts_are_allowed(tmp_path: Path) -> None:
+    first, second = make_facts(*make_varied(10).trials, name=ESCAPES), make_facts(name=HTML)
+    write_comparison([first, second], tmp_path / "comparison.html")
+    text = (tmp_path / "comparison.html").read_text().replace(get_plotlyjs(), "")
+    assert not [hostile for hostile in (HTML, "\x1b", "\u202e") if hostile in text]
+    assert text.count("<script") == 3
 
 
 def test_a_study_without_trials_has_a_report(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from search.report.document.content.diagnosis import summarize_faults
 from search.report.document.content.notable import find_notable
 from search.report.document.content.pruning import measure_pruning
 from search.report.document.content.repetition import describe_repetition
+from search.report.document.content.study_report import build_report
 from search.report.document.wording.spending import describe_audit, describe_savings
 from tests.search.report.document.made import make_facts, make_score, make_spec
 from tests.search.report.plots.made import make_trial, report
@@ -110,3 +111,11 @@ def test_a_repetition_names_command_seeds_and_digests() -> None:
     assert made.hardware == {"hardware": "A", "threads": "1"}
     assert made.digests["space"] == spec.space_digest
     assert {"data", "split", "file mine.py", "scored weights"} <= made.digests.keys()
+
+
+def test_budget_correlation_is_spearmans_of_each_epoch_with_the_final_value() -> None:
+    """Ranks after one epoch are 1 2 3 5 4, and 1 2 3 4 5 at the end: 1 - 6 x 2 / (5 x 24) = 0.9."""
+    curves = [(0.10, 0.5), (0.11, 0.6), (0.12, 0.7), (0.14, 0.8), (0.13, 0.9)]
+    facts = make_facts(*(make_trial(number, curve) for number, curve in enumerate(curves)))
+    assert build_report(facts, lambda text: True).budget_correlation == (pytest.approx(0.9), pytest.approx(1.0))
+    assert build_report(make_facts(*facts.trials[:4]), lambda text: True).budget_correlation == ()
