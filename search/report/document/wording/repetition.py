@@ -18,7 +18,7 @@ def describe_repetition(report: StudyReport) -> Section:
         Code(made.commands),
     ]
     rows = [("study's identity", made.uuid), ("objective", made.objective), ("data set", made.dataset)]
-    rows += [(f"seed of the {name}", str(seed)) for name, seed in made.seeds.items()]
+    rows += [(f"seed of {_with_article(name)}", str(seed)) for name, seed in made.seeds.items()]
     rows += [(f"{name} of the best trial", value) for name, value in made.hardware.items()]
     rows += [(f"version of {name}", value) for name, value in made.versions.items()]
     rows += [] if made.git_commit is None else [("git commit of the working folder", made.git_commit)]
@@ -27,3 +27,8 @@ def describe_repetition(report: StudyReport) -> Section:
     rows += [(f"learned from {name}", f"{count} trials") for name, count in made.experience.items()]
     blocks.append(tabulate(("what", "value"), rows))
     return Section(title="To repeat it", blocks=tuple(blocks))
+
+
+def _with_article(name: str) -> str:
+    """Return what a seed is of: a trial has a number, and the others an article."""
+    return name if name.startswith("trial ") else f"the {name}"
