@@ -27,7 +27,7 @@ EXIT_CODES = {
     Exit.USAGE: "a flag, a URL or a space override is wrong, or the study's name is misspelled",
     Exit.NOTHING: "there is nothing to do that for: no such study in the storage, or no completed trial",
     Exit.INTERRUPTED: "interrupted (Ctrl-C)",
-    Exit.TERMINATED: "terminated (SIGTERM)",
+    Exit.TERMINATED: "terminated (SIGTERM, SIGUSR1 or SIGUSR2)",
 }
 
 

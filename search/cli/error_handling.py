@@ -25,7 +25,7 @@ def run_guarded(app: typer.Typer) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return _print_error("interrupted", Exit.INTERRUPTED)
     except Interrupted as error:
-        terminated = error.args[:1] == (signal.SIGTERM,)
+        terminated = error.args[:1] != (signal.SIGINT,)
         return _print_error("terminated" if terminated else "interrupted", _signal_code(terminated))
     except BrokenPipeError:
         return _end_quietly()
