@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 SPACE = Space(learning_rate=Float(1e-4, 1.0, log=True), width=Int(16, 256), optimizer=Categorical("sgd", HTML))
 RIGHT_TO_LEFT = "\u202egnp.exe"
+CLASS = '<img src=x onerror="document.title=1"> class'
 WIDE = """
 return [...document.querySelectorAll("body *")]
   .filter(part => !part.closest(".scroll") && part.getBoundingClientRect().right > innerWidth + 1)
@@ -34,7 +35,8 @@ def test_opens_from_a_file_and_shows_hostile_names_as_text(tmp_path: Path) -> No
     made = make_varied(60)
     name = f"{RIGHT_TO_LEFT} {HTML}"
     spec = make_spec(SPACE, dataset=HTML.replace("/", ""))
-    facts = make_facts(*made.trials, name=name, spec=spec, reported=made.reported, final=make_score(study=name))
+    score = make_score(study=name, class_accuracy={CLASS: 0.5, "other": 0.9, f"{CLASS} 2": None})
+    facts = make_facts(*made.trials, name=name, spec=spec, reported=made.reported, final=score)
     page = tmp_path / "report.html"
     write_report(facts, page)
     pictures = Path(os.environ.get("SEARCH_TEST_PICTURES", tmp_path))
@@ -52,6 +54,10 @@ def test_opens_from_a_file_and_shows_hostile_names_as_text(tmp_path: Path) -> No
         title = run(chrome, "return document.querySelector('h1').textContent")
         assert title == name.replace("\u202e", "\\u202e")
         assert HTML in run(chrome, "return document.querySelector('table').textContent")
+        answer = run(chrome, "return document.getElementById('answer').textContent")
+        assert f"0.5000 (class {CLASS})" in answer
+        assert f"no image of {CLASS} 2." in answer
+        assert run(chrome, "return document.querySelectorAll('main img').length") == 0
         assert run(chrome, "return document.querySelectorAll('b, i:not(.x)').length") == 0
 
 

@@ -97,10 +97,16 @@ def _explain_test(answer: Answer) -> list[str]:
     ]
     if answer.best[0].trial != test.trial:
         texts.append(f"Trial {answer.best[0].trial} has the highest value; the scored one was {_how_chosen(test)}.")
+    known = [(accuracy, name) for name, accuracy in test.class_accuracy.items() if accuracy is not None]
+    if known:
+        lowest, worst = min(known)
+        texts.append(f"The lowest test accuracy of a class is {lowest:.4f} (class {worst}).")
+    if lacking := test.classes_without_examples:
+        texts.append(f"The test set has no image of {', '.join(lacking)}.")
     if test.variants:
         texts.append(f"The scored network had {', '.join(test.variants)} applied.")
-    if known := test.test_examples_in_training:
-        texts.append(f"{known} of the test images equal a training image: the test accuracy is too high for new ones.")
+    if seen := test.test_examples_in_training:
+        texts.append(f"{seen} of the test images equal a training image: the test accuracy is too high for new ones.")
     return texts
 
 

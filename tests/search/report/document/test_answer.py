@@ -13,7 +13,9 @@ from search.evaluation.confirmation import estimate_optimism as measure_optimism
 from search.evaluation.results.confirmation import Confirmation
 from search.report.document.content.answer import build_answer
 from search.report.document.content.optimism import count_examples, estimate_optimism, measure_sampling
-from search.report.document.wording.answer import explain_estimate
+from search.report.document.content.study_report import build_report
+from search.report.document.wording.answer import describe_answer, explain_estimate
+from search.report.document.wording.blocks import Text
 from tests.search.report.document.made import make_facts, make_score, make_spec
 from tests.search.report.plots.made import make_trial
 
@@ -96,4 +98,11 @@ def test_what_is_not_known_is_said() -> None:
 def test_the_test_score_is_that_of_the_ledger() -> None:
     facts = make_facts(make_trial(0, (0.9,)), final=make_score())
     assert build_answer(facts).test == make_score()
+    told = replace(
+        facts, status=replace(facts.status, final=make_score(class_accuracy={"a": 0.9, "b": 0.5, "c": None}))
+    )
+    blocks = describe_answer(build_report(told, lambda text: True)).blocks
+    texts = [block.text for block in blocks if isinstance(block, Text)]
+    assert "The lowest test accuracy of a class is 0.5000 (class b)." in texts
+    assert "The test set has no image of c." in texts
     assert build_answer(replace(facts, status=replace(facts.status, final=None))).test is None
