@@ -52,11 +52,20 @@ def write_figure(figure: go.Figure, path: Path) -> None:
         content = _write_page(figure).encode()
     else:
         content = figure.to_json().encode()
+    save(path, content)
+
+
+def save(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, and its folder if there is none.
+
+    Raises:
+        SearchError: it cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, content)
     except OSError as error:
-        raise SearchError(f"{path} cannot be written ({error.strerror}); name another file with -o") from None
+        raise SearchError(f"{path} cannot be written ({error.strerror}); name another place with -o") from None
 
 
 def _write_page(figure: go.Figure) -> str:
