@@ -15,6 +15,8 @@ from search.evaluation.model_card import ModelCard
 from search.evaluation.results.claimed import ClaimedWinner
 from search.evaluation.results.score import Score
 from search.evaluation.results.stored import read_score
+from search.report.document.files import format_report
+from search.report.document.reading import read_facts
 from search.report.plots.style import BLUE, ORANGE
 from search.statistics.curves import find_best_epoch
 from search.study.spec import StudySpec
@@ -131,6 +133,10 @@ def _has_weights(final: Final) -> bool:
     return size is not None and size <= LARGEST_WEIGHTS
 
 
+def _write_report(final: Final) -> bytes:
+    return format_report(read_facts(final.database, final.view), "html").encode()
+
+
 TRIAL_FILES: tuple[TrialFile, ...] = (
     TrialFile(name="curves.png", content_type=PNG, make=_draw_curves),
     TrialFile(name="configuration.toml", content_type=BYTES, make=_write_configuration),
@@ -146,6 +152,7 @@ FINAL_FILES: tuple[FinalFile, ...] = (
         is_there=lambda final: bool(final.score.class_accuracy),
     ),
     FinalFile(name="model.safetensors", content_type=BYTES, make=_read_weights, is_there=_has_weights),
+    FinalFile(name="report.html", content_type=BYTES, make=_write_report),
 )
 """What a study has after its final step; the place is part of a file's id."""
 

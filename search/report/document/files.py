@@ -65,15 +65,18 @@ def write_report(facts: StudyFacts, path: Path) -> None:
         SearchError: it cannot be written.
     """
     check_replaceable(path)
+    save(path, format_report(facts, path.suffix.removeprefix(".")).encode())
+
+
+def format_report(facts: StudyFacts, form: str) -> str:
+    """Return a study's report in one of FORMATS."""
     report = report_study(facts)
-    if path.suffix == ".json":
-        content = format_json(report.to_json())
-    elif path.suffix == ".md":
-        content = render_markdown(word_report(report, ()))
-    else:
-        figures, missing = draw_all(facts.plot_data, report.importances)
-        content = render_html(word_report(report, [each.plot for each in figures], missing), figures)
-    save(path, content.encode())
+    if form == "json":
+        return format_json(report.to_json())
+    if form == "md":
+        return render_markdown(word_report(report, ()))
+    figures, missing = draw_all(facts.plot_data, report.importances)
+    return render_html(word_report(report, [each.plot for each in figures], missing), figures)
 
 
 def write_comparison(all_facts: Sequence[StudyFacts], path: Path) -> None:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from search.dashboard.content.graphs import KEY, LARGEST_BYTES
 from search.dashboard.content.notes import BEGIN, END
+from search.report.document.files import MARKS
 from tests.conftest import copied, execute
 from tests.search.dashboard.content.made import CHOICE, EPOCHS, LENGTHS, make_study, stored
 from tests.search.serving import Dashboard, serving
@@ -111,7 +112,8 @@ def test_a_trial_has_its_curves_and_its_configuration(dashboard: Dashboard) -> N
 
 def test_a_scored_study_has_its_card_and_its_classes_and_no_site_may_read_a_file(dashboard: Dashboard) -> None:
     files = {file["filename"]: file["artifact_id"] for file in read(dashboard)["artifacts"]}
-    assert files.keys() == {"model-card.md", "class-accuracy.png"}, "without the weights, which are not stored here"
+    named = {"model-card.md", "class-accuracy.png", "report.html"}
+    assert files.keys() == named, "without the weights, which are not stored here"
     card, headers = fetch(dashboard, f"artifacts/1/{files['model-card.md']}")
     assert b"test accuracy" in card
     assert headers["Content-Type"] == "application/octet-stream"
@@ -119,6 +121,9 @@ def test_a_scored_study_has_its_card_and_its_classes_and_no_site_may_read_a_file
     assert "Access-Control-Allow-Origin" not in headers, "any page of the web could read it"
     picture, _ = fetch(dashboard, f"artifacts/1/{files['class-accuracy.png']}")
     assert Image.open(io.BytesIO(picture)).format == "PNG"
+    report, headers = fetch(dashboard, f"artifacts/1/{files['report.html']}")
+    assert report.startswith(MARKS["html"])
+    assert (headers["Content-Type"], headers["Content-Disposition"]) == ("application/octet-stream", "attachment")
 
 
 @pytest.mark.parametrize(
