@@ -124,10 +124,10 @@ def drain_workers(database: Database, name: str, *, at_once: bool) -> list[str]:
     """
     database.check_writable()
     living = workers.list_living(database.engine, SILENT_SECONDS)
-    named = [worker for worker in living if name in (worker, workers.shorten(worker), workers.get_host(worker))]
+    named = [worker for worker in living if name in (worker, workers.abbreviate(worker), workers.get_host(worker))]
     left = workers.ask_to_leave(database.engine, named, at_once=at_once)
     if not left:
-        known = sorted({*map(workers.shorten, living), *map(workers.get_host, living)})
+        known = sorted({*map(workers.abbreviate, living), *map(workers.get_host, living)})
         hint = suggest(name, known, otherwise="see `search status`") if known else "no worker was heard from lately"
         raise UsageError(f"there is no worker {name!r}, and no worker on such a host; {hint}")
     return left

@@ -10,6 +10,7 @@ import traceback
 import typer
 
 from objectives.base.printable import escape_controls
+from search.display.wrapping import fit_to
 from search.errors import Exit, Interrupted, SearchError
 from search.signals import end_on_first
 
@@ -77,5 +78,5 @@ def _signal_code(terminated: bool) -> Exit:
 
 def _print_error(text: str, code: Exit) -> Exit:
     # One line, even if the user typed several and the message quotes them.
-    print(escape_controls(" ".join(text.splitlines())), file=sys.stderr)
+    print(fit_to(sys.stderr, escape_controls(" ".join(text.splitlines()))), file=sys.stderr)
     return code

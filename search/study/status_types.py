@@ -68,6 +68,8 @@ class WorkerState:
     """Seconds since its last heartbeat."""
     leaves: bool = False
     """Whether `search drain` has asked it to leave."""
+    epoch_s: float | None = None
+    """Seconds of an epoch: the mean of its trial's last five; None if none is stored, or does not say."""
 
 
 @dataclass(frozen=True, kw_only=True)

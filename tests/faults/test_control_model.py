@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
+from sqlalchemy import text
 
 from storage import url
 from storage.connecting.statements import Statement
 from storage.database import open_database
 from storage.history import rows
-from storage.leasing import leases, slots
+from storage.leasing import leases, withdrawal
 from tests.conftest import copied
 from tests.faults.control_machine import ControlMachine
 from tests.faults.test_lease_model import LONG, SHORT
@@ -46,7 +47,7 @@ PLANTED = {
         "TAKE_OVER",
         Statement(leases.TAKE_OVER.sql.replace(leases.STAYS, "true")),
     ),
-    "a worker that leaves begins enqueued trials": (slots, "_STAYS", slots.text("SELECT :worker IS NOT NULL")),
+    "a trial that was taken out keeps its lease": (withdrawal, "_UNLEASE", text("SELECT CAST(:trial AS integer)")),
     "processes keep what they knew of a voided trial": (
         rows,
         "_NEWS",

@@ -27,7 +27,7 @@ def submit(
 ) -> None:
     """Create or continue a study for workers that serve every study, and return."""
     from search.commands.settings import load_settings
-    from search.display.run_report import submit_study
+    from search.display.live.run_report import submit_study
     from search.study.plan import StudyRequest
 
     request = StudyRequest(

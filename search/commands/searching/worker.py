@@ -35,7 +35,7 @@ def worker(
 ) -> None:
     """Add this machine to a study that runs elsewhere, or let it serve every open study of the storage."""
     from search.commands.settings import load_settings
-    from search.display.run_report import add_machine, serve
+    from search.display.live.run_report import add_machine, serve
     from search.errors import UsageError
     from search.study.plan import StudyRequest
 

@@ -37,16 +37,22 @@ def test_every_module_is_in_the_wheel(wheel: Path) -> None:
     assert inside == {str(path.relative_to(ROOT)) for package in MAY_IMPORT for path in modules(package)}
 
 
-def test_every_template_is_in_the_wheel(wheel: Path) -> None:
-    with zipfile.ZipFile(wheel) as archive:
-        inside = {name for name in archive.namelist() if name.endswith(".j2")}
-    assert inside == {str(path.relative_to(ROOT)) for path in (ROOT / "search").rglob("*.j2")} != set()
-
-
 def test_the_packages_in_the_wheel_are_typed(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         typed = {name for name in archive.namelist() if name.endswith("py.typed")}
     assert typed == {f"{package}/py.typed" for package in MAY_IMPORT}
+
+
+def test_the_files_that_modules_read_are_in_the_wheel(wheel: Path) -> None:
+    files = [
+        str(path.relative_to(ROOT))
+        for package in MAY_IMPORT
+        for path in (ROOT / package).rglob("*")
+        if path.suffix in {".json", ".html", ".css", ".js", ".j2"}
+    ]
+    with zipfile.ZipFile(wheel) as archive:
+        assert set(files) <= set(archive.namelist())
+    assert {Path(name).suffix for name in files} == {".json", ".html", ".css", ".js", ".j2"}
 
 
 @pytest.fixture(scope="module")

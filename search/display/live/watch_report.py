@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import closing
 
 from rich.console import Console
 
 from search.api.session import open_session
 from search.api.training import REPORT_SECONDS, Progress, Reporter, without_beats
-from search.display.keys import read_keys
-from search.display.live_display import LiveTable
-from search.display.log_lines import LogLines
+from search.display.live.keys import read_keys
+from search.display.live.live_table import LiveTable, is_live
+from search.display.live.log_lines import LogLines
 from search.display.output import as_cell, err, out, print_json_line
 from search.settings import Settings
 from search.study.status_types import Status
@@ -88,4 +87,4 @@ def choose_view(*, as_json: bool) -> LogLines:
     """Return the display that suits the output."""
     if as_json:
         return JsonLines(err())
-    return LiveTable(out()) if sys.stdout.isatty() else StatusLines(out())
+    return LiveTable(out()) if is_live(out()) else StatusLines(out())

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from search.display.run_report import conclude, describe_plan
+from search.display.live.run_report import conclude, describe_plan
 from search.display.status_report import format_status
 from search.study.status_types import Budget, TrialCounts
-from tests.search.display.test_live_display import STATUS
+from tests.search.display.live.test_live_table import STATUS
 
 
 @pytest.mark.parametrize(

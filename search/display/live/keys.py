@@ -10,6 +10,7 @@ import time
 import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 LEAVE = frozenset("qQ\x04")
 """`q`, or Ctrl-D."""
@@ -37,13 +38,43 @@ class Keys:
 @contextmanager
 def read_keys() -> Iterator[Keys]:
     """Yield the keys of the terminal, which shows none of them within the block; Ctrl-C stays a signal."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (sys.stdin.isatty() and sys.stdout.isatty() and _may_set(sys.stdin.fileno())):
         yield Keys(None)
         return
     descriptor = sys.stdin.fileno()
-    before = termios.tcgetattr(descriptor)
-    try:
+    with _restore(descriptor):
         tty.setcbreak(descriptor)
         yield Keys(descriptor)
+
+
+@contextmanager
+def hide_keys() -> Iterator[None]:
+    """Within the block, the terminal does not write what is typed, `^C` included, into what it shows."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty() and _may_set(sys.stdin.fileno())):
+        yield
+        return
+    descriptor = sys.stdin.fileno()
+    with _restore(descriptor) as before:
+        modes = termios.tcgetattr(descriptor)
+        modes[3] = before[3] & ~termios.ECHO
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, modes)
+        yield
+
+
+@contextmanager
+def _restore(descriptor: int) -> Iterator[list[Any]]:
+    """Yield the terminal's modes, and restore them after the block."""
+    before = termios.tcgetattr(descriptor)
+    try:
+        yield before
     finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        if _may_set(descriptor):
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+def _may_set(descriptor: int) -> bool:
+    """Return whether this process may change the terminal: one in the background would be stopped for it."""
+    try:
+        return os.tcgetpgrp(descriptor) == os.getpgrp()
+    except OSError:  # not the terminal that controls this process
+        return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -13,10 +12,12 @@ from search.api.service import queue_study, serve_studies
 from search.api.session import Session, create_session, open_session, resume_session
 from search.connection import describe_storage
 from search.display.comparison_report import show_comparison
-from search.display.live_display import LiveTable
-from search.display.log_lines import LogLines, format_duration
+from search.display.formats import format_duration
+from search.display.live.live_table import LiveTable, is_live
+from search.display.live.log_lines import LogLines
 from search.display.output import Decoding, err, format_configuration, note, out, print_document, say
 from search.errors import Interrupted
+from search.export.trackers.on_end import command_at_end
 from search.settings import Settings
 from search.strategies.foresight import expect_trials
 from search.strategies.registry import find_pruner
@@ -26,11 +27,24 @@ from search.study.status_types import Budget, Status
 from search.workers.job import WorkerJob
 from storage.errors import format_command
 
+STARTING = "workers are starting"
 
-def run_study(request: StudyRequest, settings: Settings, *, create: bool, as_json: bool) -> None:
+
+def run_study(
+    request: StudyRequest,
+    settings: Settings,
+    *,
+    create: bool,
+    as_json: bool,
+    trackers: Sequence[str] = (),
+    on_end: list[str] | None = None,
+) -> None:
     """Create or continue a study and train until its budget is spent; print the best configuration.
 
-    create: whether the study may be created if it does not exist.
+    Args:
+        create: Whether the study may be created if it does not exist.
+        trackers: Names of what follows the study.
+        on_end: The words of a command to run at the end.
 
     Raises:
         SearchError: a worker failed, or the study was stopped by an error on another machine.
@@ -50,9 +64,14 @@ def run_study(request: StudyRequest, settings: Settings, *, create: bool, as_jso
         if before.budget.left != 0:
             announce(session, plan, jobs, before, request.seconds)
         try:
-            with choose_display(as_json=as_json) as display:
+            with command_at_end(on_end, session.view), choose_display(as_json=as_json) as display:
                 status = training.train(
-                    session, jobs, seconds=request.seconds, priority=request.priority, progress=display
+                    session,
+                    jobs,
+                    seconds=request.seconds,
+                    priority=request.priority,
+                    progress=display,
+                    trackers=trackers,
                 )
         except Interrupted:
             note(f"stopped; continue with: {format_command('resume', '--study', session.record.name)}")
@@ -76,7 +95,7 @@ def add_machine(request: StudyRequest, settings: Settings) -> None:
     with closing(open_session(request.study, settings, request.objective)) as session:
         with Decoding("decoding") as decoding:
             jobs = training.plan_joining(session, machine, decoding)
-        with choose_display(as_json=True) as display:
+        with choose_worker_display() as display:
             training.supervise(session, jobs, display)
 
 
@@ -155,10 +174,15 @@ def describe_plan(pruner: str, budget: Budget, epochs: int, repeats: int = 1) ->
 
 
 def choose_display(*, as_json: bool) -> LogLines:
-    """Return the display that suits the output: a live table, or lines on stderr if stdout is for a JSON document."""
-    if as_json or not sys.stdout.isatty():
-        return LogLines(err() if as_json else out())
-    return LiveTable(out())
+    """Return the display that suits the output: a live view, or lines, on stderr if stdout is for a JSON document."""
+    if as_json:
+        return LogLines(err())
+    return LiveTable(out(), STARTING) if is_live(out()) else LogLines(out())
+
+
+def choose_worker_display() -> LogLines:
+    """Return the display of a command without a result: as for `run`, but lines go to stderr."""
+    return LiveTable(out(), STARTING) if is_live(out()) else LogLines(err())
 
 
 def conclude(status: Status, epochs: int) -> None:

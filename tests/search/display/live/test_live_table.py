@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from rich.console import Console
 
 from search.api.training import Progress
-from search.display.live_display import LiveTable
-from search.display.log_lines import LogLines
+from search.display.live.live_table import LiveTable
+from search.display.live.log_lines import LogLines
 from search.strategies.pruners.audit import PruningAudit
 from search.study.spec import PolicyPeriod
 from search.study.status_types import BestTrial, Budget, Status, TrialCounts, WorkerState
@@ -89,7 +91,7 @@ def make_progress(workers: int) -> Progress:
         for number in range(1, workers + 1)
     ]
     states = [
-        WorkerState(id=str(number), host="a-host-of-a-long-name", device="cuda:0", trial=number, epoch=1, beat_s=1.0)
+        replace(STATUS.workers[0], host="a-host-of-a-long-name", device="cuda:0", trial=number, epoch=1, epoch_s=2.0)
         for number in range(1, workers + 1)
     ]
     status = replace(
@@ -104,19 +106,28 @@ def make_progress(workers: int) -> Progress:
 
 @pytest.mark.parametrize(
     ("columns", "lines", "best", "running"),
-    [(80, 24, "▁▂▂▃▄▄▅▆▆▇██", "▁▅▅"), (200, 50, "▁▁▁▂▂▂▃▃▃▄▄▄▅▅▅▆▆▆▇▇▇███", "▁▁▁▅▅▅")],
+    [(80, 24, "▁▂▂▃▄▄▅▆▆▇██", "▁▅▅·········"), (200, 50, "▁▁▁▂▂▂▃▃▃▄▄▄▅▅▅▆▆▆▇▇▇███", "▁▁▁▅▅▅")],
 )
 def test_a_running_curve_stands_below_the_best_on_its_scales(columns: int, lines: int, best: str, running: str) -> None:
-    shown = show_live(make_progress(2), columns, lines)
-    headings, leader, first, second, *below = [line for line in shown if line]
+    *above, headings, leader, first, second = [line for line in show_live(make_progress(2), columns, lines) if line]
+    assert "  |  ".join(above).split("  |  ") == [
+        "cifar-depth: 1/9 trials (1 complete, 2 running)",
+        "best 0.8000 (trial 0, epoch 8)",
+        "4 epochs trained",
+        "1.0 epochs/s",
+        "at most 52 s left",
+    ]
     place = headings.index("curve")
     assert leader[place:].split()[0] == best
     assert first[place:].split()[0] == running
     assert (leader.split()[:3], first.split()[:2]) == (["0", "best", "8/8"], ["1", "2/8"])
+    assert first.split("0.4600", 2)[2].split()[:3] == [
+        "2.00",
+        "a-host-of-a-long-n…" if columns == 80 else "a-host-of-a-long-name",
+        "cuda:0",
+    ]
     assert ("━" in first) == (columns >= 100)
     assert second.startswith("2")
-    assert below[0].startswith("trial   0  0.8000  8 epochs, complete")
-    assert below[1:] == ["cifar-depth: 1/9 trials (1 complete, 2 running)", "best 0.8000 (trial 0, epoch 8)"]
 
 
 @pytest.mark.parametrize(("columns", "lines"), [(80, 24), (200, 50)])
@@ -124,10 +135,30 @@ def test_nothing_wraps_and_the_counts_stay_in_sight_with_many_workers(columns: i
     progress = make_progress(60)
     status = replace(progress.status, study="a-long-name-" * 20)
     shown = [line for line in show_live(replace(progress, status=status), columns, lines) if line]
-    assert len(shown) < lines
+    assert len(shown) == lines - 1
     assert max(map(len, shown)) <= columns
-    assert shown[0].startswith("trial")
-    assert shown[-2].startswith("a-long-name-")
-    assert shown[-1].startswith("best 0.8000")
+    assert re.match(r"(a-long-name-)+.*…: 1/9 trials \(1 complete, 60 running\)", shown[0])
+    assert any("best 0.8000" in line for line in shown[:3])
     hidden = 60 - sum("2/8" in line for line in shown)
-    assert f"and {hidden} more running" in shown
+    assert f"and {hidden} more in training" in shown[-1]
+
+
+def test_the_last_trials_that_ended_stand_below_those_in_training_the_last_one_first() -> None:
+    progress = make_progress(1)
+    ended = [
+        replace(ENDED[0], number=2, error="no memory left", ended=datetime(2026, 1, 1, 12)),
+        replace(ENDED[2], number=3, reason="diverged", params={"width": 8}, ended=datetime(2026, 1, 1, 14)),
+        replace(ENDED[2], number=4, reason="pruner", params={"width": 8}, ended=datetime(2026, 1, 1, 13)),
+    ]
+    trials = Trials([*progress.trials, *ended])
+    rows = [line.split() for line in show_live(replace(progress, trials=trials), 200, 24) if "/8 " in line]
+    assert [row[0] for row in rows] == ["0", "1", "3", "4", "2"]
+    assert [row[6:8] for row in rows[2:]] == [["pruned:", "diverged"], ["pruned", "width=8"], ["failed:", "no"]]
+
+
+def test_a_study_that_nobody_trains_says_so_and_a_run_says_that_its_workers_start() -> None:
+    progress = make_progress(0)
+    assert any("no worker at present" in line for line in show_live(progress, 80, 24))
+    assert any("workers are starting" in line for line in show_live(progress, 80, 24, "workers are starting"))
+    done = replace(progress.status, budget=replace(progress.status.budget, left=0))
+    assert not any("no worker" in line for line in show_live(replace(progress, status=done), 80, 24))
