@@ -17,6 +17,7 @@ from search.dashboard.content.notes import join_notes, read_note, with_note
 from search.report.plots.data import PlotData
 from search.study.status import StudyView
 from storage.database import Database
+from storage.leasing.withdrawal import is_void
 
 LEAST_SECONDS = 2.0
 """For which what was made is shown, whatever has changed."""
@@ -117,10 +118,11 @@ class StudyContent:
         return draw_graphs(data)
 
 
-def _summarize(trials: Sequence[FrozenTrial]) -> tuple[int, int, int]:
+def _summarize(trials: Sequence[FrozenTrial]) -> tuple[int, ...]:
     """Return what is another after every change of a trial that plots show."""
     return (
         len(trials),
         sum(trial.state.is_finished() for trial in trials),
+        sum(map(is_void, trials)),
         sum(len(trial.intermediate_values) for trial in trials),
     )
