@@ -1,0 +1,1 @@
+"""What leaves the program: tables of trials, the best configuration, the final network, and its predictions."""

@@ -1,0 +1,39 @@
+"""A network with its preprocessing in it. B: batch, H, W: height and width, C: channels, K: classes, P: H * W * C."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from objectives.variants.copying import copy_for_prediction
+
+
+class StandaloneNetwork(nn.Module):
+    """From images as they are stored, uint8 (B, H, W, C), to probabilities, float32 (B, K).
+
+    mean, std: one number for each channel, for pixels from 0 to 1. shape: height, width and channels.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(
+        self, model: nn.Module, *, mean: Sequence[float], std: Sequence[float], shape: tuple[int, int, int]
+    ) -> None:
+        super().__init__()
+        self.model = copy_for_prediction(model)
+        height, width, _ = shape
+        scale = torch.tensor([1 / (255 * each) for each in std], dtype=torch.float64)
+        shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)], dtype=torch.float64)
+        self.register_buffer("scale", scale.to(torch.float32).expand(height, width, -1).contiguous())
+        self.register_buffer("shift", shift.to(torch.float32).expand(height, width, -1).contiguous())
+        for tensor in (*self.parameters(), *self.buffers()):
+            tensor.requires_grad_(False)
+            tensor.data = tensor.data.clone()  # a part of a larger tensor would be saved with all of it
+
+    def forward(self, images: Tensor) -> Tensor:
+        x_BHWC = images.to(torch.float32) * self.scale + self.shift
+        logits_BK: Tensor = self.model(x_BHWC.permute(0, 3, 1, 2))
+        return logits_BK.float().softmax(dim=1)
