@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from search.api.scoring_process import run_in_process
 from search.api.session import Session
 from search.errors import UsageError
 from search.export.registry import get_format
-from search.export.task import ExportTask, Exported
+from search.export.task import Exported, ExportTask
 
 
 def export(
-    session: Session, name: str, path: Path | None, tell: Callable[[str], None], *, push_ready: bool = False
+    session: Session, name: str, path: Path | None, tell: Callable[[str], object], *, push_ready: bool = False
 ) -> Exported:
     """Export in the format of this name; a network is loaded in this process, which is sealed against test files then.
 
@@ -37,3 +39,24 @@ def export(
         tell=tell,
     )
     return entry.write(task)
+
+
+def export_for_program(session: Session, name: str, path: Path | None, tell: Callable[[str], object] | None) -> Path:
+    """Do what `export` does, without a seal on this process; return the path.
+
+    Raises:
+        As `export`.
+    """
+    if not get_format(name).has_network:
+        return Path(export(session, name, path, tell or _ignore).path)
+    work = partial(_export, name, None if path is None else path.absolute())
+    done: Exported = run_in_process(session, work, session.settings, tell, "the export")
+    return Path(done.path)
+
+
+def _export(name: str, path: Path | None, session: Session, tell: Callable[[str], object]) -> Exported:
+    return export(session, name, path, tell)
+
+
+def _ignore(line: str) -> None:
+    pass

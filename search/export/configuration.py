@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from search.errors import NothingToDo
-from search.export.task import MARK, ExportTask, Exported
+from search.export.task import MARK, Exported, ExportTask
 from search.export.writing import write_export
 from search.study.status_types import BestTrial
 from spaces import Scalar
@@ -68,4 +68,6 @@ def _format_value(value: Scalar) -> str:
 
 def _quote(text: str) -> str:
     """Return a TOML basic string: JSON's escapes are TOML's, which also needs one where nothing would be seen."""
-    return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in json.dumps(text, ensure_ascii=False))
+    return "".join(
+        char if char.isprintable() else f"\\U{ord(char):08x}" for char in json.dumps(text, ensure_ascii=False)
+    )

@@ -27,7 +27,7 @@ class ExportTask:
     """The file or folder to write."""
     push_ready: bool = False
     """Whether a folder gets what a repository of the Hugging Face Hub needs besides."""
-    tell: Callable[[str], None]
+    tell: Callable[[str], object]
     """Receives one line of progress or warning at a time."""
 
 

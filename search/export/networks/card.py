@@ -28,7 +28,7 @@ def render_card(network: FoundNetwork, *, has_program: bool) -> str:
 
 
 def render_metadata(network: FoundNetwork) -> str:
-    """Return the front matter: one line of JSON, which is YAML, for each key; the test score if it is this network's."""
+    """Return the front matter, a line of JSON (which is YAML) for each key; the test score if it is this network's."""
     metadata: dict[str, object] = {"library_name": "pytorch", "pipeline_tag": TASK, "tags": list(TAGS)}
     if network.is_scored_one and network.score is not None:
         metadata["model-index"] = [_describe_result(network.score, network.final_step.spec.dataset)]
@@ -81,14 +81,16 @@ def _render_body(network: FoundNetwork) -> str:
 def _render_unscored(network: FoundNetwork) -> str:
     spec, trial = network.final_step.spec, network.winner.trial
     name = network.final_step.record.name
-    params = "\n".join(f"| {escape_markdown(key)} | {escape_markdown(str(value))} |" for key, value in trial.params.items())
+    params = "\n".join(
+        f"| {escape_markdown(key)} | {escape_markdown(str(value))} |" for key, value in trial.params.items()
+    )
     return f"""# {escape_markdown(name)}
 
 The network of the best trial so far, {trial.number}, of the hyperparameter study {format_code(name)} (objective
 {format_code(spec.objective)}), trained on the training images of {format_code(spec.dataset)}.
 
-It has not been scored on test images. Its validation accuracy, {trial.value or 0.0:.4f}, tends to be too high, because the
-trial was selected by it.
+It has not been scored on test images. Its validation accuracy, {trial.value or 0.0:.4f}, tends to be too high, because
+the trial was selected by it.
 
 ## Configuration
 
@@ -104,15 +106,16 @@ def _render_usage(network: FoundNetwork) -> str:
     """Return the section on predicting with PyTorch alone."""
     images = describe_preprocessing(network)
     resized = (
-        f"images of {images.height} x {images.width} pixels, no others"
+        f"Images have {images.height} x {images.width} pixels: none were resized for the training."
         if images.resize is None
-        else f"the shorter side resized to {images.resize} pixels (bilinear), then the central square"
+        else f"For the training, an image's shorter side was resized to {images.resize} pixels (bilinear), and the "
+        "central square cut out."
     )
     return f"""## Use
 
-`model.pt2` needs PyTorch and nothing else. It takes batches of any size, {"grayscale" if images.channels == 1 else "RGB"}
-as uint8 (batch, height, width, channels), normalizes them itself, and returns the classes' probabilities. Images are
-{resized}.
+`model.pt2` needs PyTorch and nothing else. It takes batches of any size of
+{"grayscale" if images.channels == 1 else "RGB"} images as uint8 (batch, height, width, channels), normalizes them
+itself, and returns the classes' probabilities. {resized}
 
 ```python
 import json

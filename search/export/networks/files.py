@@ -8,7 +8,7 @@ from pathlib import Path
 from search.export.networks.found import FoundNetwork, find_network
 from search.export.networks.notes import tell_of_network
 from search.export.networks.programs import import_onnx, write_onnx_program, write_torch_program
-from search.export.task import MARK, ExportTask, Exported
+from search.export.task import MARK, Exported, ExportTask
 from search.export.writing import check_file, write_export
 
 

@@ -11,7 +11,7 @@ from search.export.networks.description import FORMAT, describe_network
 from search.export.networks.found import FoundNetwork, find_network
 from search.export.networks.notes import tell_of_network
 from search.export.networks.programs import CannotExport, write_torch_program
-from search.export.task import ExportTask, Exported
+from search.export.task import Exported, ExportTask
 from search.export.writing import check_folder, write_export_folder
 
 PROGRAM_FILE = "model.pt2"

@@ -9,7 +9,7 @@ from search.export.networks.found import FoundNetwork
 from storage.errors import format_command
 
 
-def tell_of_network(network: FoundNetwork, tell: Callable[[str], None]) -> None:
+def tell_of_network(network: FoundNetwork, tell: Callable[[str], object]) -> None:
     """Tell if the network was not scored, or is not quite what was scored."""
     if network.score is None:
         name = network.final_step.record.name

@@ -34,6 +34,10 @@ class StandaloneNetwork(nn.Module):
             tensor.data = tensor.data.clone()  # a part of a larger tensor would be saved with all of it
 
     def forward(self, images: Tensor) -> Tensor:
-        x_BHWC = images.to(torch.float32) * self.scale + self.shift
-        logits_BK: Tensor = self.model(x_BHWC.permute(0, 3, 1, 2))
+        logits_BK: Tensor = self.model(self.prepare(images))
         return logits_BK.float().softmax(dim=1)
+
+    def prepare(self, images_BHWC: Tensor) -> Tensor:
+        """Return images as the network itself takes them: normalized, float32 (B, C, H, W)."""
+        x_BHWC = images_BHWC.to(torch.float32) * self.scale + self.shift
+        return x_BHWC.permute(0, 3, 1, 2)

@@ -11,7 +11,7 @@ from types import ModuleType
 
 from objectives.base.printable import escape_controls
 from search.errors import SearchError
-from search.export.task import MARK, ExportTask, Exported
+from search.export.task import MARK, Exported, ExportTask
 from search.export.trials.table import FIRST_COLUMNS, Cell, TrialTable, build_table
 from search.export.writing import write_export
 
@@ -43,9 +43,7 @@ def _write(task: ExportTask, name: str, mark: bytes, dump: Callable[[TrialTable,
     table = build_table(task.view.trials(), task.view.spec.read_space())
     with write_export(task.path, mark) as partial:
         dump(table, partial)
-    return Exported(
-        study=task.view.record.name, format=name, path=str(task.path), size=task.path.stat().st_size
-    )
+    return Exported(study=task.view.record.name, format=name, path=str(task.path), size=task.path.stat().st_size)
 
 
 def _dump_csv(table: TrialTable, path: Path) -> None:
