@@ -47,14 +47,16 @@ def export_for_program(session: Session, name: str, path: Path | None, tell: Cal
     Raises:
         As `export`.
     """
-    if not get_format(name).has_network:
+    entry = get_format(name)
+    if not entry.has_network:
         return Path(export(session, name, path, tell or _ignore).path)
-    work = partial(_export, name, None if path is None else path.absolute())
+    # The other process may have another working folder.
+    work = partial(_export, name, (path or Path(f"{session.record.name}{entry.ending}")).absolute())
     done: Exported = run_in_process(session, work, session.settings, tell, "the export")
     return Path(done.path)
 
 
-def _export(name: str, path: Path | None, session: Session, tell: Callable[[str], object]) -> Exported:
+def _export(name: str, path: Path, session: Session, tell: Callable[[str], object]) -> Exported:
     return export(session, name, path, tell)
 
 

@@ -25,7 +25,7 @@ from search.signals import end_on_first
 from search.workers import processes
 
 Tell = Callable[[str], object]
-Work = Callable[[Session, Tell], Any]
+Work = Callable[[Session, Callable[[str], None]], Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ def run_in_process(session: Session, work: Work, settings: Settings, tell: Tell 
     return answer.result
 
 
-def _score(request: FinalRequest, session: Session, tell: Tell) -> Score:
+def _score(request: FinalRequest, session: Session, tell: Callable[[str], None]) -> Score:
     return scoring.score(session, request, tell)
 
 

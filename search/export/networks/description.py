@@ -73,7 +73,7 @@ def describe_network(network: FoundNetwork) -> dict[str, object]:
         "preprocessing": asdict(describe_preprocessing(network)),
         "variants": list(network.variants),
         "variants_left_out": list(network.left_out),
-        "parameters": sum(each.numel() for each in network.standalone.model.parameters()),
+        "parameters": sum(each.numel() for each in network.checked.standalone.model.parameters()),
         "weights_sha256": network.sha256,
         "validation_accuracy": winner.trial.value,
         # As a status has it: the file does not depend on which command made the score.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from search.export.networks.found import FoundNetwork, find_network
+from search.export.networks.found import find_network
 from search.export.networks.notes import tell_of_network
 from search.export.networks.programs import import_onnx, write_onnx_program, write_torch_program
+from search.export.networks.standalone import CheckedNetwork
 from search.export.task import MARK, Exported, ExportTask
 from search.export.writing import check_file, write_export
 
@@ -33,12 +34,12 @@ def write_onnx(task: ExportTask) -> Exported:
     return _write(task, "onnx", write_onnx_program)
 
 
-def _write(task: ExportTask, name: str, write: Callable[[FoundNetwork, Path], float]) -> Exported:
+def _write(task: ExportTask, name: str, write: Callable[[CheckedNetwork, Path], float]) -> Exported:
     check_file(task.path, MARK.encode())  # before minutes of work
     network = find_network(task)
     tell_of_network(network, task.tell)
     with write_export(task.path, MARK.encode()) as partial:
-        difference = write(network, partial)
+        difference = write(network.checked, partial)
     return Exported(
         study=task.view.record.name,
         format=name,
@@ -46,6 +47,6 @@ def _write(task: ExportTask, name: str, write: Callable[[FoundNetwork, Path], fl
         size=task.path.stat().st_size,
         trial=network.winner.trial.number,
         weights_sha256=network.sha256,
-        checked_images=len(network.images),
+        checked_images=len(network.checked.images),
         largest_difference=difference,
     )

@@ -49,7 +49,7 @@ def write_folder(task: ExportTask) -> Exported:
         size=size,
         trial=network.winner.trial.number,
         weights_sha256=network.sha256,
-        checked_images=None if difference is None else len(network.images),
+        checked_images=None if difference is None else len(network.checked.images),
         largest_difference=difference,
     )
 
@@ -57,7 +57,7 @@ def write_folder(task: ExportTask) -> Exported:
 def _write_program(network: FoundNetwork, path: Path, task: ExportTask) -> float | None:
     """Write model.pt2; tell why not, and return None, if the network cannot be traced."""
     try:
-        return write_torch_program(network, path)
+        return write_torch_program(network.checked, path)
     except CannotExport as error:
         task.tell(f"note: {path.name} is left out: {error}")
         return None

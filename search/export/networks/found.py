@@ -26,7 +26,7 @@ from search.evaluation.results.stored import read_score
 from search.evaluation.retraining import build_untrained, load_checkpoint
 from search.evaluation.selection import Winner, find_winner
 from search.evaluation.variant_args import format_variants, parse_variants
-from search.export.networks.standalone import StandaloneNetwork
+from search.export.networks.standalone import CheckedNetwork, StandaloneNetwork
 from search.export.task import ExportTask
 from search.settings import change
 from spaces import Choice
@@ -54,11 +54,7 @@ class FoundNetwork:
     """What is applied to it, of what the score has."""
     left_out: tuple[str, ...]
     """What of the score's variants an exported network cannot have."""
-    standalone: StandaloneNetwork
-    images: NDArray[np.uint8]
-    """Validation images, uint8 (N, height, width, channels)."""
-    probabilities: NDArray[np.float32]
-    """What the study's own code predicts for them, float32 (N, classes)."""
+    checked: CheckedNetwork
 
     @property
     def is_scored_one(self) -> bool:
@@ -156,9 +152,12 @@ def _prepare(
         sha256=hashlib.sha256(weights).hexdigest(),
         variants=format_variants(kept),
         left_out=format_variants(left_out),
-        standalone=standalone,
-        images=prepared.images()[chosen],
-        probabilities=_predict_as_in_training(changed, data, len(chosen)),
+        checked=CheckedNetwork(
+            standalone=standalone,
+            labels=tuple(data.classes),
+            images=prepared.images()[chosen],
+            probabilities=_predict_as_in_training(changed, data, len(chosen)),
+        ),
     )
 
 

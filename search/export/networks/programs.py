@@ -19,8 +19,7 @@ from torch.export import Dim, ExportedProgram
 
 from objectives.base.errors import first_line
 from search.errors import SearchError
-from search.export.networks.found import FoundNetwork
-from search.export.networks.standalone import StandaloneNetwork
+from search.export.networks.standalone import CheckedNetwork, StandaloneNetwork
 from search.export.task import MARK
 
 TOLERANCE = 1e-4
@@ -36,7 +35,7 @@ class CannotExport(SearchError):
     """The network does something that has no counterpart in the format."""
 
 
-def write_torch_program(network: FoundNetwork, path: Path) -> float:
+def write_torch_program(network: CheckedNetwork, path: Path) -> float:
     """Write the network for `torch.export.load`; return the largest difference of a probability.
 
     Raises:
@@ -46,7 +45,7 @@ def write_torch_program(network: FoundNetwork, path: Path) -> float:
     with _convert_errors("torch.export"):
         program = trace(network.standalone, _example(network))
         content = io.BytesIO()  # a path must end in .pt2, and this file has another name until it is complete
-        extra = {LABELS_FILE: json.dumps(network.data.classes), "written_by": MARK}
+        extra = {LABELS_FILE: json.dumps(network.labels), "written_by": MARK}
         torch.export.save(program, content, extra_files=extra)
         path.write_bytes(content.getvalue())
         content.seek(0)
@@ -59,7 +58,7 @@ def write_torch_program(network: FoundNetwork, path: Path) -> float:
     return compare(network, predict, "torch.export")
 
 
-def write_onnx_program(network: FoundNetwork, path: Path) -> float:
+def write_onnx_program(network: CheckedNetwork, path: Path) -> float:
     """Write the network in the ONNX format; return the largest difference of a probability in onnxruntime.
 
     Raises:
@@ -78,7 +77,7 @@ def write_onnx_program(network: FoundNetwork, path: Path) -> float:
             verbose=False,
         )
         assert program is not None
-        program.model.metadata_props.update({"written_by": MARK, "labels": json.dumps(network.data.classes)})
+        program.model.metadata_props.update({"written_by": MARK, "labels": json.dumps(network.labels)})
         program.save(path, external_data=False)
         options = runtime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
@@ -96,7 +95,7 @@ def trace(network: StandaloneNetwork, example: torch.Tensor) -> ExportedProgram:
     return torch.export.export(network, (example,), dynamic_shapes=({0: Dim("batch")},))
 
 
-def compare(network: FoundNetwork, predict: Predict, what: str) -> float:
+def compare(network: CheckedNetwork, predict: Predict, what: str) -> float:
     """Return the largest difference of a probability on validation images, in batches of several sizes.
 
     Raises:
@@ -134,7 +133,7 @@ def import_onnx() -> ModuleType:
         ) from None
 
 
-def _example(network: FoundNetwork) -> torch.Tensor:
+def _example(network: CheckedNetwork) -> torch.Tensor:
     """Return two images: torch.export would take one for the only possible size of a batch."""
     return torch.zeros(2, *network.images.shape[1:], dtype=torch.uint8)
 

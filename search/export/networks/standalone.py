@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from objectives.variants.copying import copy_for_prediction
@@ -41,3 +44,15 @@ class StandaloneNetwork(nn.Module):
         """Return images as the network itself takes them: normalized, float32 (B, C, H, W)."""
         x_BHWC = images_BHWC.to(torch.float32) * self.scale + self.shift
         return x_BHWC.permute(0, 3, 1, 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedNetwork:
+    """A network with its preprocessing in it, and what it must predict for some images."""
+
+    standalone: StandaloneNetwork
+    labels: tuple[str, ...]
+    images: NDArray[np.uint8] = field(repr=False)
+    """Of validation, (N, height, width, channels)."""
+    probabilities: NDArray[np.float32] = field(repr=False)
+    """What the study's own code predicts for them, (N, classes)."""
