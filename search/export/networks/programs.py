@@ -106,8 +106,8 @@ def compare(network: CheckedNetwork, predict: Predict, what: str) -> float:
         with _convert_errors(what):
             found = predict(np.ascontiguousarray(network.images[:size]))
         differences.append(float(np.abs(found - network.probabilities[:size]).max(initial=0.0)))
-    largest = max(differences)
-    if not largest <= TOLERANCE:  # NaN is above, too
+    largest = float(np.max(differences))  # NaN, if one is
+    if not largest <= TOLERANCE:
         raise SearchError(
             f"the {what} file's probabilities differ by up to {largest:.2g} from those of the study's network on "
             f"{len(network.images)} validation images, more than {TOLERANCE:g}; nothing was written, and another "
