@@ -67,7 +67,8 @@ def test_every_network_of_the_catalogue_is_a_program_for_torch_alone(model: str,
     assert write_torch_program(network, tmp_path / "m") < 1e-6
     assert MARK.encode() in (tmp_path / "m").read_bytes()
     extra = {"labels.json": ""}
-    torch.export.load((tmp_path / "m").open("rb"), extra_files=extra)
+    with (tmp_path / "m").open("rb") as file:
+        torch.export.load(file, extra_files=extra)
     assert extra["labels.json"] == '["cat", "<b>dog</b>", "\\u202eeel"]'
 
 
@@ -130,9 +131,7 @@ def test_a_program_that_predicts_something_else_is_not_left(tmp_path: Path) -> N
     for wrong in (network.probabilities + 2e-4, network.probabilities * math.nan):
         other = replace(network, probabilities=wrong.astype(np.float32))
         with (
-            pytest.raises(
-                SearchError, match=r"torch.export file's probabilities differ by up to .*5 validation images"
-            ),
+            pytest.raises(SearchError, match=r"torch.export file's probabilities differ .* 5 validation images"),
             write_export(tmp_path / "m.pt2", MARK.encode()) as partial,
         ):
             write_torch_program(other, partial)
@@ -168,8 +167,7 @@ def test_only_an_earlier_export_is_replaced(tmp_path: Path) -> None:
         raise AssertionError
     with pytest.raises(UsageError, match=r"is a folder"), write_export(path.parent, b"e"):
         raise AssertionError
-    with pytest.raises(SearchError, match=r"cannot be written \(Not a directory\); name another file"):
-        with write_export(path / "below", b"e"):
-            raise AssertionError
+    with pytest.raises(SearchError, match=r"cannot be written \(.*; name another file"), write_export(path / "x", b"e"):
+        raise AssertionError
     assert path.read_bytes() == b"my own"
     assert [each.name for each in path.parent.iterdir()] == [path.name]

@@ -56,7 +56,7 @@ TRIALS = [
         hardware="@SUM(1)\n\x1b[2J",
         peak_bytes=5,
         seed=7,
-        diagnosis=[{"kind": "x"}],
+        continued=["elsewhere"],
     ),
     make_trial(TrialState.PRUNED, {"depth": 4, "optimizer": "adamw"}, reason="pruner", traceback="long"),
 ]
