@@ -173,9 +173,9 @@ def _find_objective(document: Mapping[str, Any], reference: str | None) -> Found
     name = parse_name(document["objective"])
     try:
         found = find_named(name) if reference is None else find_objective(reference)
-    except ObjectiveError:
+    except ObjectiveError as error:
         if reference is not None:
-            raise
+            raise UsageError(str(error)) from None
         raise UsageError(
             f"the network is made by the `build_model` of objective {name!r}, which is not in the folder; name its "
             "file with --objective PATH, or use model.pt2, which needs PyTorch alone"
