@@ -19,8 +19,8 @@ from search.api.studies import Enqueued
 from search.evaluation.results.confirmation import ConfirmedCandidate, SelectionOptimism
 from search.evaluation.results.score import Score
 from search.evaluation.results.variants import MeasuredVariants
+from search.export.outputs.task import Exported
 from search.export.predict.predicting import Predictions
-from search.export.task import Exported
 from search.report.curves import StudyCurves
 from search.study.status_types import Status
 from tests.markdown import format_table

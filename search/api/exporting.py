@@ -9,8 +9,8 @@ from pathlib import Path
 from search.api.scoring_process import run_in_process
 from search.api.session import Session
 from search.errors import UsageError
+from search.export.outputs.task import Exported, ExportTask
 from search.export.registry import get_format
-from search.export.task import Exported, ExportTask
 
 
 def export(

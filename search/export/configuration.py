@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from search.errors import NothingToDo
-from search.export.task import MARK, Exported, ExportTask
-from search.export.writing import write_export
+from search.export.outputs.task import MARK, Exported, ExportTask
+from search.export.outputs.writing import write_export
 from search.study.status_types import BestTrial
 from spaces import Scalar
 from storage.errors import format_command

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from search.export.task import Exported, ExportTask
+    from search.export.outputs.task import Exported, ExportTask
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from search.display.output import say
+from search.export.outputs.task import Exported
 from search.export.registry import FORMATS
-from search.export.task import Exported
 
 
 def show_exported(done: Exported) -> None:

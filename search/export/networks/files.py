@@ -9,8 +9,8 @@ from search.export.networks.found import find_network
 from search.export.networks.notes import tell_of_network
 from search.export.networks.programs import import_onnx, write_onnx_program, write_torch_program
 from search.export.networks.standalone import CheckedNetwork
-from search.export.task import MARK, Exported, ExportTask
-from search.export.writing import check_file, write_export
+from search.export.outputs.task import MARK, Exported, ExportTask
+from search.export.outputs.writing import check_file, write_export
 
 
 def write_program(task: ExportTask) -> Exported:

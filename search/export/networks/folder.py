@@ -7,12 +7,13 @@ from pathlib import Path
 
 from search.evaluation.model_card import CARD_FILE, CONFIGURATION_FILE, WEIGHTS_FILE
 from search.export.networks.card import render_card
-from search.export.networks.description import FORMAT, describe_network
+from search.export.networks.description import describe_network
 from search.export.networks.found import FoundNetwork, find_network
 from search.export.networks.notes import tell_of_network
+from search.export.networks.preprocessing import FORMAT
 from search.export.networks.programs import CannotExport, write_torch_program
-from search.export.task import Exported, ExportTask
-from search.export.writing import check_folder, write_export_folder
+from search.export.outputs.task import Exported, ExportTask
+from search.export.outputs.writing import check_folder, write_export_folder
 
 PROGRAM_FILE = "model.pt2"
 ATTRIBUTES_FILE = ".gitattributes"

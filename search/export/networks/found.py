@@ -27,7 +27,7 @@ from search.evaluation.retraining import build_untrained, load_checkpoint
 from search.evaluation.selection import Winner, find_winner
 from search.evaluation.variant_args import format_variants, parse_variants
 from search.export.networks.standalone import CheckedNetwork, StandaloneNetwork
-from search.export.task import ExportTask
+from search.export.outputs.task import ExportTask
 from search.settings import change
 from spaces import Choice
 from storage.errors import format_command

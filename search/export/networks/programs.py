@@ -20,7 +20,7 @@ from torch.export import Dim, ExportedProgram
 from objectives.base.errors import first_line
 from search.errors import SearchError
 from search.export.networks.standalone import CheckedNetwork, StandaloneNetwork
-from search.export.task import MARK
+from search.export.outputs.task import MARK
 
 TOLERANCE = 1e-4
 """Largest difference of a probability that an exported network may have."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from objectives.data.files import image_files
 from objectives.data.files.errors import DataError, UnreadableData, one_line
 from objectives.data.files.layouts import IMAGE_SUFFIXES
-from search.export.networks.description import Preprocessing
+from search.export.networks.preprocessing import Preprocessing
 
 ARRAY_SUFFIXES = frozenset({".npy", ".npz"})
 TABLE_SUFFIXES = frozenset({".csv"})

@@ -25,7 +25,7 @@ from objectives.variants.dropout import McDropout
 from search.errors import SearchError, UsageError
 from search.evaluation.model_card import CONFIGURATION_FILE, WEIGHTS_FILE
 from search.evaluation.variant_args import parse_variants
-from search.export.networks.description import FORMAT, Preprocessing
+from search.export.networks.preprocessing import FORMAT, Preprocessing
 from search.export.networks.standalone import StandaloneNetwork
 from spaces import Choice, Configuration
 from spaces.errors import SpaceError

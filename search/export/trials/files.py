@@ -11,9 +11,9 @@ from types import ModuleType
 
 from objectives.base.printable import escape_controls
 from search.errors import SearchError
-from search.export.task import MARK, Exported, ExportTask
+from search.export.outputs.task import MARK, Exported, ExportTask
+from search.export.outputs.writing import write_export
 from search.export.trials.table import FIRST_COLUMNS, Cell, TrialTable, build_table
-from search.export.writing import write_export
 
 # What a spreadsheet takes for the beginning of a formula, also in full width.
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")

@@ -27,8 +27,8 @@ from PIL import Image
 
 from objectives.data.files import image_files
 from search import Study
-from search.export.networks.description import FORMAT
 from search.export.networks.folder import FILES
+from search.export.networks.preprocessing import FORMAT
 from search.export.registry import FORMATS
 from tests.conftest import copied, use_home
 from tests.docs import ROOT

@@ -21,8 +21,8 @@ from objectives.variants.catalogue import VARIANTS
 from search.errors import SearchError, UsageError
 from search.export.networks.programs import CannotExport, write_onnx_program, write_torch_program
 from search.export.networks.standalone import CheckedNetwork, StandaloneNetwork
-from search.export.task import MARK
-from search.export.writing import write_export
+from search.export.outputs.task import MARK
+from search.export.outputs.writing import write_export
 from spaces import Choice, Configuration
 
 SHAPE = (3, 12, 16)
