@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from objectives.data.cache import find_missing_test_folder
 from objectives.data.files.decoded import Progress
+from objectives.discovery import is_path, objective_names
 from search.errors import UsageError
 from search.settings import Settings
 from search.strategies import plan_warnings, policy
@@ -17,6 +19,7 @@ from search.study import prior_studies, source_networks
 from search.study.plan import ResolvedStudy, StudyRequest, resolve_new, resolve_stored
 from search.study.spec import StudySpec
 from search.study.status import read_budget
+from spaces.suggestions import find_close
 from storage.database import Database
 from storage.errors import StudyExists, UnknownStudy, format_command
 from storage.records import studies
@@ -47,7 +50,8 @@ def create_or_continue(
     """
     try:
         return resume_study(database, request, settings, progress)
-    except UnknownStudy:
+    except UnknownStudy as missing:
+        _check_name(request, missing.known)
         plan = attach_sources(database, resolve_new(request, settings, progress), settings)
         experience = prior_studies.choose_prior_studies(database.engine, plan.found.objective.space, request.experience)
         plan = replace(plan, spec=replace(plan.spec, experience=experience))
@@ -63,6 +67,20 @@ def create_or_continue(
             return resume_study(database, request, settings, progress)
         record = studies.get(database.engine, request.study)
         return record, replace(plan, notes=[*plan.notes, *warn_about_plan(plan, budget.expected, settings)])
+
+
+def _check_name(request: StudyRequest, studies_here: Sequence[str]) -> None:
+    """Refuse the name of a new study that is also to name its objective, if it rather is a stored study's, misspelt."""
+    name = request.study
+    if request.objective is not None or is_path(name) or name in objective_names():
+        return
+    if close := find_close(name, studies_here):
+        objectives = find_close(name, objective_names())
+        also = f", or the objective {' or '.join(objectives)}" if objectives else ""
+        raise UsageError(
+            f"neither a study nor an objective is called {name!r}; did you mean the study {' or '.join(close)}{also}? "
+            "A new study of that name needs --objective"
+        )
 
 
 def resume_study(

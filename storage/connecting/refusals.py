@@ -13,7 +13,7 @@ from storage.connecting import read_only
 SENTENCES = {
     read_only.CODE: "the storage has become read-only ({said}: a standby, or default_transaction_read_only is on); "
     "name the primary in the URL, or have it made writable",
-    "42501": "the database user {user!r} may not {right} there ({said}); let an owner of the database {grant}",
+    "42501": "the database user{user} may not {right} there ({said}); let an owner of the database {grant}",
     "53100": "the disk of the storage's server is full; free some space there, then run the same command again",
     "53200": "the storage's server is out of memory ({said}); give it more, then run the same command again",
     "55P03": "another session locks what is needed for longer than lock_timeout ({said}); try again later",
@@ -62,13 +62,14 @@ def _write(refusal: psycopg2.Error, statement: str) -> str | None:
         return str(notes[0])  # the connection knew why
     said = str(refusal.diag.message_primary or refusal).splitlines()[0]
     user = _find_user(refusal)
-    right, grant = _name_right(said, statement, user)
-    return sentence.format(said=said, user=user, right=right, grant=grant)
+    right, grant = _name_right(said, statement, user or "that user")
+    return sentence.format(said=said, user=f" {user!r}" if user else "", right=right, grant=grant)
 
 
 def _find_user(refusal: psycopg2.Error) -> str:
+    """Return whom the refused connection belongs to; empty if it is not known any more, as of one that is closed."""
     connection = getattr(refusal.cursor, "connection", None)
-    return str(connection.info.user) if connection is not None else "of the storage's URL"
+    return (connection.info.user or "") if connection is not None else ""
 
 
 def _name_right(said: str, statement: str, user: str) -> tuple[str, str]:
@@ -80,6 +81,8 @@ def _name_right(said: str, statement: str, user: str) -> tuple[str, str]:
     if found is None:
         return f"do this ({verb})", "do it, or GRANT that right"
     kind, name = found.groups()
+    if schema := re.search(rf"\b(\w+)\.{re.escape(name)}\b", statement):
+        name = schema.group()  # the server says no schema
     right = {"schema": "CREATE" if verb == "CREATE" else "USAGE", "sequence": "USAGE"}.get(kind, verb)
     grant = f"GRANT {right} ON {kind.upper()} {name} TO {user}"
     if right == "CREATE":  # tables are made once

@@ -21,6 +21,8 @@ from storage.records import networks
 from storage.records.networks import Network
 from storage.schema import scores
 
+MAY_READ = text("SELECT has_table_privilege('depthsearch.scores', 'SELECT')")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
@@ -57,7 +59,7 @@ class Opening:
     number: int
     """1 for the first opening of the test set for the study."""
     reason: str | None
-    """Why the test set is scored again; None for the first opening."""
+    """Why it is scored again; None for the first opening."""
     claim: Claim
     claimed_at: datetime
     look: int | None
@@ -85,13 +87,14 @@ def list_openings(engine: Engine, study_uuid: str, dataset: str) -> list[Opening
 
 
 def find_result(engine: Engine, study_uuid: str, dataset: str) -> dict[str, Any] | None:
-    """Return the newest stored result; None if this test set has not been scored for this study.
+    """Return the newest stored result; None if there is none, or for a role that may not read scores.
 
     Its `openings` holds a summary of each opening, its `looks` how often any study here has scored this test set.
     """
     with engine.begin() as connection:
-        found = _read_openings(connection, study_uuid, dataset)
-        counted = count_looks(connection, dataset)
+        may_read = connection.scalar(MAY_READ)
+        found = _read_openings(connection, study_uuid, dataset) if may_read else []
+        counted = count_looks(connection, dataset) if found else 0
     scored = [opening.result for opening in found if opening.result is not None]
     if not scored:
         return None

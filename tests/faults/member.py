@@ -28,12 +28,15 @@ class Machine:
 
     def start(self, arguments: list[str], environment: Mapping[str, str], output: IO[bytes]) -> Process:
         """Start a `search` command here."""
-        here = sorted(os.sched_getaffinity(0))
-        cores = sorted({here[core % len(here)] for core in self.cores})
         if client.can_start(environment):
+            cores = self._choose_cores()
             return client.start("search", arguments, environment, Place(cores=cores, host=self.host, output=output))
+        return self.start_cold(arguments, environment, output)
+
+    def start_cold(self, arguments: list[str], environment: Mapping[str, str], output: IO[bytes]) -> Process:
+        """Start it with an interpreter that has imported nothing yet."""
         return subprocess.Popen(
-            [*self._prefix(cores), sys.executable, "-P", "-m", "search", *arguments],
+            [*self._prefix(self._choose_cores()), sys.executable, "-P", "-m", "search", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -41,6 +44,10 @@ class Machine:
             env=environment,
             start_new_session=True,
         )
+
+    def _choose_cores(self) -> list[int]:
+        here = sorted(os.sched_getaffinity(0))
+        return sorted({here[core % len(here)] for core in self.cores})
 
     def _prefix(self, cores: list[int]) -> list[str]:
         rename = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"']

@@ -76,3 +76,14 @@ def test_a_study_whose_trials_all_diverged_names_a_command_that_trains_more(data
     assert "`search resume --study nan --trials 4`" in ended.err
     studies.raise_budget(database.engine, made.study_id, 2, 2)
     assert "`search resume --study nan --trials 4 --budget 2R`" in search("final", "--study", "nan").err
+
+
+def test_a_misspelt_study_is_told_from_an_unknown_objective(database: Database) -> None:
+    studies.create(database, "mine", {"objective": "made-up"}, 1)
+    told = {name: search("run", "--study", name) for name in ("mien", "fashion-dpeth")}
+    assert {name: ended.code for name, ended in told.items()} == dict.fromkeys(told, 2)
+    assert "neither a study nor an objective is called 'mien'; did you mean the study mine?" in told["mien"].err
+    assert "unknown objective 'fashion-dpeth'; did you mean fashion-depth" in told["fashion-dpeth"].err
+    studies.create(database, "fashion-deep", {"objective": "made-up"}, 1)
+    both = search("run", "--study", "fashion-dpeth").err
+    assert "did you mean the study fashion-deep, or the objective fashion-depth or" in both

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from objectives.base.plurals import count_noun
@@ -18,6 +18,9 @@ from storage.database import open_database
 from storage.embedded.server import EmbeddedServer
 from storage.errors import format_command
 from storage.records import studies
+from storage.records.retention import prune_epochs
+
+OLD_DAYS = 90
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,8 @@ class Action:
     """URL of another storage."""
     check: bool = False
     """Whether to do nothing and only tell what would be done."""
+    older_than: int | None = None
+    """In days."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +59,9 @@ def carry_out(
     study: str | None = None,
     to: str | None = None,
     check: bool = False,
+    older_than: int | None = None,
 ) -> Outcome:
-    """Show, start, stop, back up, restore, copy or upgrade.
+    """Show, start, stop, back up, restore, copy, prune or upgrade.
 
     Raises:
         UsageError: there is no such action, or it lacks an argument or has one that it does not need.
@@ -64,13 +70,13 @@ def carry_out(
     if action not in ACTIONS:
         raise UsageError(f"`search storage` knows {', '.join(ACTIONS)}, but got {action!r}")
     needed, optional, function = ACTIONS[action]
-    flags = {"file": file, "study": study, "to": to, "check": check or None}
+    flags = {"file": file, "study": study, "to": to, "check": check or None, "older-than": older_than}
     given = {name for name, value in flags.items() if value is not None}
     for name in sorted(set(needed) - given):
         raise UsageError(f"`{format_command('storage', action)}` needs --{name}")
     for name in sorted(given - {*needed, *optional}):
         raise UsageError(f"`{format_command('storage', action)}` has no use for --{name}; drop it")
-    return function(Action(settings=settings, file=file, study=study, to=to, check=check))
+    return function(Action(settings=settings, file=file, study=study, to=to, check=check, older_than=older_than))
 
 
 def _embedded(settings: Settings) -> EmbeddedServer:
@@ -178,6 +184,23 @@ def _describe_upgrade(upgrade: Upgrade, action: Action) -> str:
     return told if upgrade.obstacle is None else f"{told}; now it cannot be: {upgrade.obstacle}"
 
 
+def _prune(action: Action) -> Outcome:
+    days = OLD_DAYS if action.older_than is None else action.older_than
+    if days < 1:
+        raise UsageError(f"--older-than is a number of days from 1 on, but got {days}")
+    with open_storage(action.settings) as database:
+        if action.study is not None:
+            studies.get(database.engine, action.study)
+        pruned = prune_epochs(database.engine, days=days, study=action.study, check=action.check)
+    verb = "would keep" if action.check else "kept"
+    what = f"{count_noun(pruned.epochs, 'epoch')} of {count_noun(pruned.studies, 'study', 'studies')}"
+    return Outcome(
+        facts=asdict(pruned),
+        sentence=f"{verb} only accuracy and seconds of {what} that ended more than {count_noun(days, 'day')} ago "
+        f"({pruned.size_bytes:,} bytes before)",
+    )
+
+
 ACTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...], Callable[[Action], Outcome]]] = {
     "show": ((), (), _show),
     "start": ((), (), _start),
@@ -185,6 +208,7 @@ ACTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...], Callable[[Action], Ou
     "backup": (("file",), (), _backup),
     "restore": (("file",), (), _restore),
     "copy": (("study", "to"), (), _copy),
+    "prune": ((), ("study", "older-than", "check"), _prune),
     "upgrade": ((), ("file", "check"), _upgrade),
 }
 """Each action with the arguments that it needs, and those that it may have."""

@@ -14,11 +14,22 @@ def doctor(
     repair: Annotated[
         bool, typer.Option("--repair", help="Release trials that dead workers hold; anything in use stays.")
     ] = False,
+    grants: Annotated[
+        bool,
+        typer.Option("--grants", help="Print SQL that gives an owner, a worker and a reader role what each needs."),
+    ] = False,
     data: options.Data = None,
     storage: options.Storage = None,
     json: options.Json = False,
 ) -> None:
     """Check the installation, storage, data and devices; say what to do."""
+    if grants:
+        from search.display.output import say
+        from storage.connecting.grants import write_grants
+
+        for line in write_grants().splitlines():
+            say(line)
+        return
     from search.api.setup.doctor import check_all, check_none_failed
     from search.commands.settings import load_settings
     from search.display.doctor_report import show_findings

@@ -151,10 +151,18 @@ def _convert_errors(what: str) -> Iterator[None]:
     except (SearchError, OSError):
         raise
     except Exception as error:  # many types, of torch's compiler, onnx and onnxruntime
+        cause = _find_cause(error)
         raise CannotExport(
-            f"this network cannot be exported by {what} ({type(error).__name__}: {first_line(error)[:200]}); change "
+            f"this network cannot be exported by {what} ({type(cause).__name__}: {first_line(cause)[:200]}); change "
             "its forward to operations on tensors whose course does not depend on their values, or load "
             "model.safetensors into your own code"
         ) from None
     finally:
         logger.setLevel(before)
+
+
+def _find_cause(error: BaseException) -> BaseException:
+    """Return the error that the others were raised from: theirs tell of steps of the conversion."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error

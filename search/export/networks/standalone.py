@@ -26,7 +26,7 @@ class StandaloneNetwork(nn.Module):
         self, model: nn.Module, *, mean: Sequence[float], std: Sequence[float], shape: tuple[int, int, int]
     ) -> None:
         super().__init__()
-        self.model = copy_for_prediction(model)
+        self.model = _fix_slopes(copy_for_prediction(model))
         height, width, _ = shape
         scale = torch.tensor([1 / (255 * each) for each in std], dtype=torch.float64)
         shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)], dtype=torch.float64)
@@ -44,6 +44,15 @@ class StandaloneNetwork(nn.Module):
         """Return images as the network itself takes them: normalized, float32 (B, C, H, W)."""
         x_BHWC = images_BHWC.to(torch.float32) * self.scale + self.shift
         return x_BHWC.permute(0, 3, 1, 2)
+
+
+def _fix_slopes(model: nn.Module) -> nn.Module:
+    """Put leaky ReLUs in the place of randomized ones, which predict the same; ONNX has no randomized one."""
+    for parent in list(model.modules()):
+        for name, module in list(parent.named_children()):
+            if type(module) is nn.RReLU:
+                setattr(parent, name, nn.LeakyReLU((module.lower + module.upper) / 2))
+    return model
 
 
 @dataclass(frozen=True, kw_only=True)
