@@ -345,7 +345,6 @@ def test_a_changed_folder_is_refused_and_nothing_in_it_is_run(place: Place) -> N
 def test_exports_replace_earlier_ones_and_nothing_else(place: Place) -> None:
     for name in ("trials.csv", "config.toml", "trials.csv", "config.toml"):
         assert export(name).code == 0
-    assert export("model", "-o", "model").code == 0
     [table] = place.folder.glob("*-trials.csv")
     [row] = csv.DictReader(io.StringIO(table.read_text()))
     assert (row["number"], row["state"], row["epochs"]) == ("0", "complete", "2")
@@ -364,6 +363,7 @@ def test_exports_replace_earlier_ones_and_nothing_else(place: Place) -> None:
     assert not [each for each in place.folder.iterdir() if each.name.startswith(".")]
 
 
+@pytest.mark.long
 def test_a_program_exports_without_a_seal_on_itself(place: Place) -> None:
     with Study.open(NAME, objective=str(place["own.py"])) as study:
         assert study.export("trials.csv", "t.csv") == Path("t.csv")

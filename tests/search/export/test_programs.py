@@ -22,7 +22,7 @@ from search.errors import SearchError, UsageError
 from search.export.networks.programs import CannotExport, write_onnx_program, write_torch_program
 from search.export.networks.standalone import CheckedNetwork, StandaloneNetwork
 from search.export.outputs.task import MARK
-from search.export.outputs.writing import write_export
+from search.export.outputs.writing import write_export, write_export_folder
 from spaces import Choice, Configuration
 
 SHAPE = (3, 12, 16)
@@ -166,3 +166,15 @@ def test_only_an_earlier_export_is_replaced(tmp_path: Path) -> None:
         raise AssertionError
     assert path.read_bytes() == b"my own"
     assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+def test_a_folder_takes_the_place_of_an_earlier_one_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "model"
+    for content in ("one", "two"):
+        with write_export_folder(path) as folder:
+            (folder / content).write_text(content)
+        assert [each.name for each in path.iterdir()] == [content]
+    with pytest.raises(SearchError, match="cannot be written"), write_export_folder(path) as folder:
+        folder.mkdir()
+    assert [each.name for each in path.iterdir()] == ["two"]
+    assert [each.name for each in path.parent.iterdir()] == ["model"]
