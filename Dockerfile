@@ -12,7 +12,7 @@ COPY search search
 # torch comes from PyPI: on Linux x86-64 a build that runs on NVIDIA GPUs as well as on the CPU.
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
     && python -m venv /opt/search \
-    && /opt/search/bin/pip install --no-cache-dir /wheels/*.whl
+    && /opt/search/bin/pip install --no-cache-dir "$(echo /wheels/*.whl)[s3]"
 
 FROM ${PYTHON_IMAGE}
 COPY --from=builder /opt/search /opt/search

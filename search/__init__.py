@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from search.api.training import Progress
     from search.errors import NothingToDo, SearchError, UsageError
     from search.evaluation.results.score import Score
+    from search.export.trackers.tracker import TrackedStudy, Tracker
     from search.study.status_types import Status
     from search.study.trials import Curve, Trial, Trials
     from storage.errors import StorageError, UnknownStudy
@@ -29,6 +30,8 @@ _HOMES = {
     "Status": "search.study.status_types",
     "StorageError": "storage.errors",
     "Study": "search.api.study",
+    "TrackedStudy": "search.export.trackers.tracker",
+    "Tracker": "search.export.trackers.tracker",
     "Trial": "search.study.trials",
     "Trials": "search.study.trials",
     "UnknownStudy": "storage.errors",
@@ -45,6 +48,8 @@ __all__ = [
     "Status",
     "StorageError",
     "Study",
+    "TrackedStudy",
+    "Tracker",
     "Trial",
     "Trials",
     "UnknownStudy",

@@ -70,6 +70,10 @@ class Settings(BaseSettings):
     hung_seconds: float = Field(default=900.0, gt=0, le=86400)
     """Seconds without a batch after which a trial hangs: its worker is ended, and the trial released."""
 
+    track: str | None = None
+    """What follows the studies that `run` and `resume` train: mlflow, tensorboard, wandb, trackio, or several after
+    commas; `--track` replaces it."""
+
     @property
     def checkpoint_place(self) -> str:
         """`checkpoints`, or its default."""

@@ -1,4 +1,4 @@
-"""Signals: the first SIGINT or SIGTERM ends the process cleanly, the second one quickly.
+"""Signals: the first SIGINT, SIGTERM, SIGUSR1 or SIGUSR2 ends the process cleanly, the second one quickly.
 
 A process has one set of signal handlers, so this module holds one state for them.
 """
@@ -15,7 +15,9 @@ from typing import Any
 
 from search.errors import Exit, Interrupted
 
-ENDING = (signal.SIGINT, signal.SIGTERM)
+WARNINGS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+"""Sent before a machine is taken away: by service managers, and by Slurm and submitit, where a job may choose one."""
+ENDING = (signal.SIGINT, *WARNINGS)
 RAISE_AGAIN_SECONDS = 0.05
 
 
@@ -73,7 +75,7 @@ def end_block_on_first() -> Iterator[None]:
     """Within the block, handle signals as `end_on_first` does; then restore what handled them before.
 
     A signal that ended the block is passed on to its former handler. Python's own for SIGINT raises KeyboardInterrupt;
-    if a handler returns, so does the block. SIGTERM without a handler raises SystemExit(143). A signal that was
+    if a handler returns, so does the block. Any other without a handler raises SystemExit(143). A signal that was
     ignored stays ignored.
 
     The block is left as it is if the process handles signals by `end_on_first` already, or in any thread but the
@@ -112,7 +114,7 @@ def _pass_on(number: int) -> None:
 
 @contextmanager
 def ignore_signals() -> Iterator[None]:
-    """Ignore both signals within the block; a process that is started in it ignores them from the start.
+    """Ignore these signals within the block; a process that is started in it ignores them from the start.
 
     Has no effect in any thread but the main one, where Python can set no handler.
     """

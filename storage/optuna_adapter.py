@@ -17,6 +17,7 @@ from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages._rdb import models
+from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy import Connection, Engine, Enum, Table, event, inspect
 from sqlalchemy.orm import ORMExecuteState, Session, scoped_session, sessionmaker
@@ -48,6 +49,11 @@ def type_names() -> frozenset[str]:
 
 def get_study_id(study: Study) -> int:
     """Return the id of the study's row."""
+    return int(study._study_id)
+
+
+def get_frozen_study_id(study: FrozenStudy) -> int:
+    """Return the id of the row of a study as a storage lists it."""
     return int(study._study_id)
 
 
@@ -158,6 +164,14 @@ def with_reports(trial: FrozenTrial, reports: Mapping[int, float]) -> FrozenTria
     """Return a trial with further intermediate values; it shares all else with the one that is given."""
     copied = FrozenTrial.__new__(FrozenTrial)
     copied.__dict__.update(trial.__dict__, intermediate_values={**trial.intermediate_values, **reports})
+    return copied
+
+
+def for_display(trial: FrozenTrial, system_attributes: Mapping[str, Any], *, has_reports: bool) -> FrozenTrial:
+    """Return a copy of a trial with these system attributes, and without intermediate values unless it keeps them."""
+    copied = with_reports(trial, {})
+    copied._system_attrs = dict(system_attributes)
+    copied.intermediate_values = copied.intermediate_values if has_reports else {}
     return copied
 
 

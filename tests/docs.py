@@ -13,6 +13,7 @@ from objectives.discovery import find_objective, objective_names
 from search.api.setup.catalogue import list_techniques
 from search.cli.app import build_app
 from search.errors import Exit
+from search.export.trackers.registry import TRACKERS
 from search.settings import HARMLESS, Settings
 from search.strategies.registry import DEFAULT_PRUNER, DEFAULT_SAMPLER, PRUNERS, SAMPLERS
 from tests.json_documents import read_field_docs, write_page
@@ -27,7 +28,7 @@ EXIT_CODES = {
     Exit.USAGE: "a flag, a URL or a space override is wrong, or the study's name is misspelled",
     Exit.NOTHING: "there is nothing to do that for: no such study in the storage, or no completed trial",
     Exit.INTERRUPTED: "interrupted (Ctrl-C)",
-    Exit.TERMINATED: "terminated (SIGTERM)",
+    Exit.TERMINATED: "terminated (SIGTERM, SIGUSR1 or SIGUSR2)",
 }
 
 
@@ -150,6 +151,7 @@ def _settings() -> str:
         (f"`{name}`", f"`SEARCH_{name.upper()}`", _default(field), documented[name])
         for name, field in Settings.model_fields.items()
     )
+    trackers = ((f"`{name}`", it.variables, it.description) for name, it in TRACKERS.items())
     return "\n\n".join(
         [
             "# Settings",
@@ -160,6 +162,10 @@ def _settings() -> str:
             f"{', '.join(f'`{name}`' for name in HARMLESS)}; what says where things are is refused there and belongs "
             "into your own file, or one that you name with `--config`.",
             format_table(("in search.toml", "in the environment", "default", "what it is"), shown),
+            "## Trackers",
+            "What `track` and `--track` take; [trackers](../trackers.md) says more. Each has its own environment "
+            "variables, and its package is installed by the extra of its name (`pip install 'depthsearch[mlflow]'`).",
+            format_table(("name", "its environment variables", "what it makes of a study"), trackers),
         ]
     )
 

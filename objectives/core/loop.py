@@ -76,6 +76,7 @@ def fit(
         seed=seed,
         beat=callback.beat,
     )
+    callback.note_parameters(sum(parameter.numel() for parameter in model.parameters()))
     looks_for_dips = config.swa or on_dip is not None
     engine, steps = choose_engine(step_mode, training, callback.note_engine), training.steps
     watch, training_part = LayerWatch(step, data, steps, callback), choose_training_part(data)

@@ -26,6 +26,9 @@ class TrainingCallback(Protocol):
     def note_engine(self, description: str) -> None:
         """Take note of how steps run on a GPU: `graph`, or `eager: ` and the reason."""
 
+    def note_parameters(self, count: int) -> None:
+        """Take note of how many parameters the network has."""
+
     def wants_layers(self) -> bool:
         """Return whether the network's layers are to be measured."""
 
@@ -53,6 +56,9 @@ class NullCallback:
         """Do nothing."""
 
     def note_engine(self, description: str) -> None:
+        """Do nothing."""
+
+    def note_parameters(self, count: int) -> None:
         """Do nothing."""
 
     def wants_layers(self) -> bool:

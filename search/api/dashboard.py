@@ -5,24 +5,28 @@ from __future__ import annotations
 import logging
 import os
 import shlex
+import ssl
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Engine, text
-
 from search.connection import open_for_reading, open_storage
 from search.dashboard.access import Password, Secret, Token
+from search.dashboard.content.application import add_content
 from search.dashboard.guard import DashboardGuard
 from search.dashboard.routes import Routes
 from search.dashboard.server import DashboardServer
+from search.dashboard.stored import Stored
+from search.dashboard.tls import Termination, load_context
 from search.dashboard.wsgi import Application
 from search.errors import SearchError, UsageError
 from search.settings import Settings
+from storage.database import Database
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]")
 PASSWORD_VARIABLE = "SEARCH_DASHBOARD_PASSWORD"
 SECRETS_FOLDER = Path("/run/secrets")
 """Where containers get files with secrets: others who may read these are in the same container."""
@@ -55,6 +59,20 @@ class Access:
     """Whether to ask for a token if there is no password."""
     writable: bool
     """Whether notes may be changed."""
+    tls_cert: Path | None = None
+    """Serve https with this certificate; `tls_key` None looks for the key in the same file."""
+    tls_key: Path | None = None
+    trusted_proxy: str | None = None
+    """The address of a proxy whose X-Forwarded-For and X-Forwarded-Proto are believed."""
+    further_hosts: tuple[str, ...] = ()
+    """Names under which it answers, beside those of this machine; off loopback, none means every name."""
+
+    @property
+    def names(self) -> frozenset[str] | None:
+        """The names in a Host header that are answered; None for all."""
+        if self.host not in LOOPBACK and not self.further_hosts:
+            return None
+        return frozenset((*LOCAL_NAMES, *(name.lower() for name in self.further_hosts)))
 
 
 @contextmanager
@@ -64,18 +82,18 @@ def open_dashboard(settings: Settings, access: Access, announce: Callable[[str],
     announce: called with each further URL, when the one before has been used.
 
     Raises:
-        UsageError: the address is not a loopback one and no password is given, or the password file has none or may
-            be read by others.
+        UsageError: the address is not a loopback one and no password is given, the password file has none or may
+            be read by others, or the certificate and key cannot be used. Nothing has been opened then.
         SearchError: the port is taken.
         ReadOnlyStorage: notes may be changed, but the storage takes no writes.
     """
     password = _read_password(access.password_file)
-    is_local = access.host in LOOPBACK
-    if not is_local and password is None:
+    if access.host not in LOOPBACK and password is None:
         raise UsageError(
             f"listening on {access.host} lets other machines in and needs a password; "
             f"give --password-file FILE or {PASSWORD_VARIABLE}, or stay on 127.0.0.1"
         )
+    context = _load_context(access)
     urls: list[str] = []
 
     def announce_token(token: str) -> None:
@@ -87,38 +105,34 @@ def open_dashboard(settings: Settings, access: Access, announce: Callable[[str],
         secret = Password(password)
     open_database = open_storage if access.writable else open_for_reading
     with open_database(settings) as database:
-        from optuna_dashboard import wsgi
-
         if access.writable:
             database.check_writable()
-        logging.getLogger("optuna_dashboard._bottle_util").addFilter(_keep_first_line)
-        routes = Routes(catalogue=_Stored(database.engine), writable=access.writable)
-        guard = DashboardGuard(wsgi(database.optuna), routes, secret=secret, any_host=not is_local)
-        with _listen(access.host, access.port, guard) as server:
+        with _listen(access, _make_guard(database, access, secret), context) as server:
             shown = f"[{access.host}]" if ":" in access.host else access.host
-            urls.append(f"http://{shown}:{server.server_port}/")
+            urls.append(f"{'http' if context is None else 'https'}://{shown}:{server.server_port}/")
             query = f"?token={secret.text}" if isinstance(secret, Token) else ""
             yield Dashboard(url=urls[0] + query, is_open=secret is None, server=server)
 
 
-class _Stored:
-    """What the storage has, for the guard."""
+def _load_context(access: Access) -> ssl.SSLContext | None:
+    if access.tls_cert is not None:
+        return load_context(access.tls_cert, access.tls_key)
+    if access.tls_key is not None:
+        raise UsageError("--tls-key is the key of a certificate; give it with --tls-cert FILE")
+    return None
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
 
-    def has_study(self, study_id: int) -> bool:
-        return self._finds("SELECT 1 FROM studies WHERE study_id = :study", study=study_id)
-
-    def has_trial(self, study_id: int, trial_id: int) -> bool:
-        query = "SELECT 1 FROM trials WHERE study_id = :study AND trial_id = :trial"
-        return self._finds(query, study=study_id, trial=trial_id)
-
-    def _finds(self, query: str, **ids: int) -> bool:
-        if any(value >= 2**31 for value in ids.values()):  # beyond the column's range
-            return False
-        with self._engine.begin() as connection:
-            return connection.scalar(text(query), ids) is not None
+def _make_guard(database: Database, access: Access, secret: Secret | None) -> DashboardGuard:
+    """Return optuna-dashboard, with the content of this program, behind the guard."""
+    logging.getLogger("optuna_dashboard._bottle_util").addFilter(_keep_first_line)
+    stored = Stored(database.engine)
+    return DashboardGuard(
+        add_content(database),
+        Routes(catalogue=stored, writable=access.writable),
+        probed=stored,
+        secret=secret,
+        hosts=access.names,
+    )
 
 
 def _keep_first_line(record: logging.LogRecord) -> bool:
@@ -127,11 +141,15 @@ def _keep_first_line(record: logging.LogRecord) -> bool:
     return True
 
 
-def _listen(host: str, port: int, application: Application) -> DashboardServer:
+def _listen(access: Access, application: Application, context: ssl.SSLContext | None) -> DashboardServer:
+    tls = None if context is None else Termination(context)
     try:
-        return DashboardServer(host, port, application)
+        return DashboardServer(access.host, access.port, application, tls=tls, trusted_proxy=access.trusted_proxy)
     except OSError as error:
-        raise SearchError(f"cannot listen on {host}:{port} ({error.strerror}); choose another with --port") from None
+        if tls is not None:
+            tls.close()
+        place = f"{access.host}:{access.port}"
+        raise SearchError(f"cannot listen on {place} ({error.strerror}); choose another with --port") from None
 
 
 def _read_password(file: Path | None) -> str | None:

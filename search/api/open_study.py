@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from search.errors import UsageError
 
@@ -65,6 +65,25 @@ class OpenStudy:
 
         session = self._opened()
         return draw(kind, read_plot_data(session.database, session.view))
+
+    def report(self, out: str | Path | None = None, *, format: Literal["html", "md", "json"] = "html") -> Path:
+        """Write the study's report, as it is now, and return the file's path.
+
+        Args:
+            out: Folder for it. Default: `results/<study>`.
+            format: `html`, one page with plots; `md`, texts and tables; `json`, the numbers.
+
+        Raises:
+            UsageError: There is a file at the path that is no report.
+        """
+        from search.report.document import files
+        from search.report.document.reading import read_facts
+
+        files.check_format(format)
+        session = self._opened()
+        path = (Path("results") / self.name if out is None else Path(out)) / f"report.{format}"
+        files.write_report(read_facts(session.database, session.view), path)
+        return path
 
     def export(
         self, format: str, path: str | Path | None = None, *, progress: Callable[[str], object] | None = None

@@ -21,7 +21,7 @@ from search.errors.messages import user_message
 from search.evaluation.results.score import Score
 from search.logs import configure, send_prints_to_stderr
 from search.settings import Settings
-from search.signals import end_on_first
+from search.signals import WARNINGS, end_on_first
 from search.workers import processes
 
 Tell = Callable[[str], object]
@@ -109,7 +109,7 @@ def _main(job: SealedJob, sender: Connection) -> None:
     configure()
     send_prints_to_stderr()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this process
-    end_on_first((signal.SIGTERM,))
+    end_on_first(WARNINGS)
     threading.Thread(target=processes.end_with_parent, daemon=True).start()
     with contextlib.suppress(Interrupted, OSError):
         _send(sender, _work(job, sender))

@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # what methods return; each method imports what it needs
     from objectives.core.objective import Objective
     from search.api.training import Progress
     from search.evaluation.results.score import Score
+    from search.export.trackers.tracker import Tracker
     from search.study.status_types import Status
 
 
@@ -126,6 +127,7 @@ class Study(OpenStudy):
         timeout: float | None = None,
         device: str | None = None,
         progress: Callable[[Progress], object] | None = None,
+        trackers: Sequence[str | Tracker] = (),
     ) -> Status:
         """Train trials on this machine until the study's budget is spent; return the study's state.
 
@@ -139,20 +141,24 @@ class Study(OpenStudy):
             timeout: Seconds after which to end.
             device: `cpu`, `cuda`, `all` (the default), or a list such as `cuda:0,cuda:1`.
             progress: Called at the start, at the end, and after changes, at most once a second; may raise to end it.
+            trackers: What follows the study: names such as `mlflow`, and `Tracker`s of your own.
 
         Raises:
-            UsageError: The objective or the data have changed, or there is no such device.
+            UsageError: The objective or the data have changed, or there is no such device or tracker.
             SearchError: A worker failed, or a bug in the objective stopped the study.
         """
         from search.api import training
+        from search.export.trackers.registry import check_all
         from search.settings import change
         from search.study.plan import StudyRequest
 
+        check_all(trackers)
         session = self._opened()
         request = StudyRequest(
             study=self.name, objective=session.objective, trials=trials, budget=budget, timeout=timeout
         )
-        return training.run_here(session, request, change(session.settings, device=device, workers=workers), progress)
+        settings = change(session.settings, device=device, workers=workers)
+        return training.run_here(session, request, settings, progress, trackers)
 
     def try_(self, *configurations: Mapping[str, object]) -> tuple[int, ...]:
         """Let the study train these configurations next, within its budget; return the numbers of their trials.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 
@@ -14,6 +14,8 @@ from objectives.base.plurals import count_noun
 from objectives.data.files.decoded import Progress as Decoding
 from search.api.session import Session
 from search.errors import NothingToDo, SearchError
+from search.export.trackers.following import FollowedStudy, follow
+from search.export.trackers.tracker import Tracker
 from search.settings import Settings
 from search.signals import end_block_on_first
 from search.study import create, prior_studies
@@ -85,7 +87,13 @@ def prepare_machine(settings: Settings) -> Machine:
     return Machine(devices=found, workers=settings.workers, cores=devices.count_cores())
 
 
-def run_here(session: Session, request: StudyRequest, settings: Settings, progress: Callback | None) -> Status:
+def run_here(
+    session: Session,
+    request: StudyRequest,
+    settings: Settings,
+    progress: Callback | None,
+    trackers: Sequence[str | Tracker] = (),
+) -> Status:
     """Train a study that is open with this machine's devices, as requested; return its status.
 
     Raises:
@@ -95,23 +103,35 @@ def run_here(session: Session, request: StudyRequest, settings: Settings, progre
     with end_block_on_first():
         machine = prepare_machine(settings)
         session.resume(request)
-        train(session, machine.plan_jobs(session), seconds=request.seconds, progress=progress)
+        jobs = machine.plan_jobs(session)
+        train(session, jobs, seconds=request.seconds, progress=progress, trackers=trackers)
     status = session.view.status()  # also after a signal that the program's own handler has taken
     check_not_failed(status)
     return status
 
 
 def train(
-    session: Session, jobs: list[WorkerJob], *, seconds: float | None = None, progress: Callback | None = None
+    session: Session,
+    jobs: list[WorkerJob],
+    *,
+    seconds: float | None = None,
+    progress: Callback | None = None,
+    trackers: Sequence[str | Tracker] = (),
 ) -> Status:
     """Train until the budget is spent, the study is stopped or `seconds` have passed; return its status.
+
+    The trackers follow the study, which a budget that is spent already lets catch up.
 
     Raises:
         SearchError: a worker failed.
         Interrupted: a signal arrived; the workers have ended.
     """
     create.start_study(session.database, session.record.study_id, seconds)
-    supervise(session, jobs, progress)
+    followed = FollowedStudy(
+        name=session.record.name, uuid=session.record.uuid, address=session.address, home=session.settings.home
+    )
+    with follow(followed, trackers):
+        supervise(session, jobs, progress)
     return session.view.status()
 
 

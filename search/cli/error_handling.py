@@ -10,6 +10,7 @@ import traceback
 import typer
 
 from objectives.base.printable import escape_controls
+from search.display.wrapping import fit_to
 from search.errors import Exit, Interrupted, SearchError
 from search.signals import end_on_first
 
@@ -25,7 +26,7 @@ def run_guarded(app: typer.Typer) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return _print_error("interrupted", Exit.INTERRUPTED)
     except Interrupted as error:
-        terminated = error.args[:1] == (signal.SIGTERM,)
+        terminated = error.args[:1] != (signal.SIGINT,)
         return _print_error("terminated" if terminated else "interrupted", _signal_code(terminated))
     except BrokenPipeError:
         return _end_quietly()
@@ -77,5 +78,5 @@ def _signal_code(terminated: bool) -> Exit:
 
 def _print_error(text: str, code: Exit) -> Exit:
     # One line, even if the user typed several and the message quotes them.
-    print(escape_controls(" ".join(text.splitlines())), file=sys.stderr)
+    print(fit_to(sys.stderr, escape_controls(" ".join(text.splitlines()))), file=sys.stderr)
     return code

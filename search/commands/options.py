@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from search.export.trackers.registry import NONE, TRACKERS
+
 Study = Annotated[str, typer.Option("--study", help="Name of the study.", metavar="NAME")]
 AnyStudy = Annotated[
     str | None, typer.Option("--study", help="Name of the study (or of its objective).", metavar="NAME")
@@ -41,6 +43,24 @@ Workers = Annotated[
     typer.Option(help="Worker processes. Default: one per GPU or, without a GPU, one per core.", metavar="W"),
 ]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, all, or a list: cuda:0,cuda:1.", metavar="DEVICES")]
+Track = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--track",
+        help=f"Follow the study in {', '.join(TRACKERS)}, or a tracker of your own (file.py:Class); {NONE} for no "
+        "tracker. Repeatable. Default: SEARCH_TRACK.",
+        metavar="NAME",
+    ),
+]
+OnEnd = Annotated[
+    str | None,
+    typer.Option(
+        "--on-end",
+        help="Run this command, without a shell, when the run has ended: SEARCH_STUDY, SEARCH_OUTCOME, ... in its "
+        "environment and a JSON document on its stdin say how.",
+        metavar="CMD",
+    ),
+]
 Experience = Annotated[
     str | None,
     typer.Option(

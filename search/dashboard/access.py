@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import math
 import secrets
 import threading
 import time
 from collections.abc import Callable
-from typing import Literal, Protocol
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
 
 SESSION_SECONDS = 12 * 3600.0
 MOST_SESSIONS = 256
@@ -18,6 +20,9 @@ FREE_ATTEMPTS = 3
 LONGEST_DELAY = 30.0
 FORGOTTEN_SECONDS = 900.0
 MOST_ADDRESSES = 1024
+
+FREE_ATTEMPTS_IN_TOTAL = 30
+LONGEST_DELAY_IN_TOTAL = 5.0
 
 
 class Secret(Protocol):
@@ -111,6 +116,11 @@ class Sessions:
             self._ends[_digest(identity)] = time.monotonic() + SESSION_SECONDS
         return identity
 
+    def close(self, identity: str) -> None:
+        """End the session with that id, if there is one."""
+        with self._lock:
+            self._ends.pop(_digest(identity), None)
+
     def holds(self, identity: str) -> bool:
         """Return whether it is the id of a session that has not ended."""
         with self._lock:
@@ -121,34 +131,71 @@ def _digest(identity: str) -> bytes:
     return hashlib.sha256(identity.encode()).digest()
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Delay:
+    """How long one must wait after wrong passwords: nothing after some, then 1, 2, 4 seconds and so on."""
+
+    free: int
+    longest: float
+
+    def after(self, wrong: int) -> float:
+        """Return the seconds to wait after so many."""
+        return 0.0 if wrong < self.free else min(2.0 ** min(wrong - self.free, 10), self.longest)
+
+
+_OF_ONE = _Delay(free=FREE_ATTEMPTS, longest=LONGEST_DELAY)
+_OF_ALL = _Delay(free=FREE_ATTEMPTS_IN_TOTAL, longest=LONGEST_DELAY_IN_TOTAL)
+
+
+@dataclass(frozen=True)
+class _Wrong:
+    """Wrong passwords: how many, and when the last was given."""
+
+    count: int = 0
+    last: float = -math.inf
+
+    def wait(self, delay: _Delay, now: float) -> float:
+        """Return the seconds that are left until the next may be given."""
+        return self.last + delay.after(self.count) - now if self.count else 0.0
+
+    def more(self, now: float) -> _Wrong:
+        """Return them with one more; those of long ago are forgotten."""
+        return _Wrong(1 if now - self.last > FORGOTTEN_SECONDS else self.count + 1, now)
+
+
 class Throttle:
     """Delays guesses: after some wrong passwords, an address waits longer and longer before it may try again.
 
-    No thread waits meanwhile, other addresses and open sessions are not affected, and the oldest of too many addresses
-    is forgotten.
+    After more of them, wherever they come from, all addresses wait but those that have given the right one before:
+    many addresses guess little faster than one, and cannot keep out who has been in. No thread waits meanwhile, open
+    sessions are not affected, and the oldest of too many addresses is forgotten.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._wrong: dict[str, tuple[int, float]] = {}
+        self._wrong: dict[str, _Wrong] = {}
+        self._known: dict[str, None] = {}
+        self._total = _Wrong()
 
     def check(self, address: str, matches: Callable[[], bool]) -> tuple[bool, float]:
         """Return whether what an address has given matches, and the seconds that it must wait if nobody looked."""
         with self._lock:  # or many attempts at once would pass before the first counts
-            count, last = self._wrong.get(address, (0, 0.0))
-            age = time.monotonic() - last
-            wait = _delay(count) - age
+            now = time.monotonic()
+            wrong = self._wrong.get(address, _Wrong())
+            in_total = 0.0 if address in self._known else self._total.wait(_OF_ALL, now)
+            wait = max(wrong.wait(_OF_ONE, now), in_total)
             if wait > 0:
                 return False, wait
             if matches():
+                _keep_newest(self._known, address, None)
                 return True, 0.0
-            self._wrong.pop(address, None)
-            while len(self._wrong) >= MOST_ADDRESSES:
-                del self._wrong[next(iter(self._wrong))]
-            self._wrong[address] = (1 if age > FORGOTTEN_SECONDS else count + 1, time.monotonic())
+            _keep_newest(self._wrong, address, wrong.more(now))
+            self._total = self._total.more(now)
             return False, 0.0
 
 
-def _delay(wrong: int) -> float:
-    """Return the seconds that an address must wait after `wrong` wrong passwords: 0, 0, 0, 1, 2, 4 and so on."""
-    return 0.0 if wrong < FREE_ATTEMPTS else min(2.0 ** min(wrong - FREE_ATTEMPTS, 10), LONGEST_DELAY)
+def _keep_newest(entries: dict[str, Any], address: str, value: Any) -> None:
+    entries.pop(address, None)
+    while len(entries) >= MOST_ADDRESSES:
+        del entries[next(iter(entries))]
+    entries[address] = value

@@ -7,13 +7,19 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
+from search.dashboard.style import STYLE
 from search.dashboard.wsgi import Answer, Application, Environ, Headers, StartResponse
 
+HOME = "/dashboard"
+LOGIN_PATH = "/login"
+LOGOUT_PATH = "/logout"
 SCRIPT_PATH = "/search-reasons.js"
 LOGIN_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
+PAGE_POLICY = "; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+"""What optuna-dashboard's own policy leaves out."""
 QUESTIONS = {
     "password": "Password of this dashboard",
     "token": "Token: the part after token= in the newest URL that `search dashboard` shows",
@@ -22,6 +28,11 @@ QUESTIONS = {
 # Buttons for what is always refused: a command does it, or no study of this program has it.
 HIDDEN = """<style>[aria-label="rename study"], [aria-label="delete study"], [aria-label="skip trial"],
 [aria-label="delete artifact"] { display: none !important; }</style>"""
+
+# In the bar at the top, whose right end the page leaves empty.
+LOGOUT_LINK = f"""<a href="{LOGOUT_PATH}" style="position: fixed; z-index: 1202; right: 16px; top: 16px;
+padding: 1px 10px; border: 1px solid; border-radius: 4px; color: #fff; font: 13px/1.6 sans-serif;
+text-decoration: none">Log out</a>"""
 
 # The page itself shows the reason of some refusals only, and does not know that a session may end.
 SCRIPT = b"""(() => {
@@ -67,22 +78,46 @@ def script() -> Answer:
     return Answer(status=HTTPStatus.OK, content=SCRIPT, content_type="text/javascript; charset=utf-8")
 
 
-def login_page(kind: str, message: str = "", status: HTTPStatus = HTTPStatus.OK) -> Answer:
+def login_page(kind: str, message: str = "", status: HTTPStatus = HTTPStatus.OK, *headers: tuple[str, str]) -> Answer:
     """Return the page that asks for the password or token, with a message above the question."""
+    return _form_page(
+        f"""<form method="post" action="{LOGIN_PATH}"><p role="alert">{html.escape(message)}</p>
+<label>{html.escape(QUESTIONS[kind])}
+<input type="password" name="secret" autofocus required autocomplete="current-password"></label>
+<button>Open the dashboard</button></form>""",
+        status,
+        *headers,
+    )
+
+
+def logout_page() -> Answer:
+    """Return the page that asks whether to end the session."""
+    return _form_page(
+        f"""<form method="post" action="{LOGOUT_PATH}"><p>This browser may open the dashboard without the password.</p>
+<button>Log out</button><p><a href="{HOME}">Back to the dashboard</a></p></form>""",
+        HTTPStatus.OK,
+    )
+
+
+def _form_page(form: str, status: HTTPStatus, *headers: tuple[str, str]) -> Answer:
     page = f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Search dashboard</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
 <style>body {{ font: 16px/1.5 sans-serif; max-width: 28em; margin: 4em auto; padding: 0 1em }}
+h1 {{ font-size: 1.4em }}
 input, button {{ font: inherit; padding: .4em; box-sizing: border-box; width: 100%; margin-top: .5em }}</style>
-<form method="post" action="/login"><p role="alert">{html.escape(message)}</p>
-<label>{html.escape(QUESTIONS[kind])}
-<input type="password" name="secret" autofocus required autocomplete="current-password"></label>
-<button>Open the dashboard</button></form></html>"""
-    headers = (("Content-Security-Policy", LOGIN_POLICY),)
-    return Answer(status=status, content=page.encode(), content_type="text/html; charset=utf-8", headers=headers)
+<h1>Search dashboard</h1>{form}</html>"""
+    return Answer(
+        status=status,
+        content=page.encode(),
+        content_type="text/html; charset=utf-8",
+        headers=(("Content-Security-Policy", LOGIN_POLICY), *headers),
+    )
 
 
-def add_to_page(application: Application, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    """Answer with the application's page, to which the script and the hidden buttons are added."""
+def add_to_page(
+    application: Application, environ: Environ, start_response: StartResponse, *, logout: bool
+) -> Iterable[bytes]:
+    """Answer with the application's page, to which the script, the hidden buttons and a way out are added."""
     for name in ("HTTP_IF_MODIFIED_SINCE", "HTTP_IF_NONE_MATCH", "HTTP_RANGE"):
         environ.pop(name, None)  # they are about the page as it was
     started: list[tuple[str, Headers]] = []
@@ -96,10 +131,12 @@ def add_to_page(application: Application, environ: Environ, start_response: Star
     finally:
         getattr(answer, "close", lambda: None)()
     [(status, headers)] = started
-    added = f'<script src="{SCRIPT_PATH}"></script>{HIDDEN}</head>'.encode()
+    added = f'<script src="{SCRIPT_PATH}"></script>{HIDDEN}{STYLE}</head>'.encode()
     content = content.replace(b"</head>", added, 1)
+    if logout:
+        content = content.replace(b"</body>", f"{LOGOUT_LINK}</body>".encode(), 1)
     kept = [
-        (name, value)
+        (name, value + PAGE_POLICY if name.lower() == "content-security-policy" else value)
         for name, value in headers
         if name.lower() not in ("content-length", "etag", "last-modified", "accept-ranges")
     ]

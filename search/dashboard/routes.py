@@ -31,7 +31,7 @@ COMMANDS = (
 _NOTE = re.compile(r"PUT /api/studies/(?P<study>\d+)(/(?P<trial>\d+))?/note")
 _STUDY = re.compile(r"/(api/studies|csv)/(?P<study>-?\d+)(/.*)?")
 _DETAIL = re.compile(r"/api/studies/-?\d+")
-_EXPENSIVE = re.compile(r"/api/studies/-?\d+/(plot/.*|param_importances)|/csv/.*")
+_EXPENSIVE = re.compile(r"/api/studies/-?\d+/(plot/.*|param_importances)|/csv/.*|/metrics")
 _COUNT = re.compile(r"[0-9]{1,9}")
 
 

@@ -1,205 +1,162 @@
-"""An HTTP server that limits what a connection may take, before it is known who has opened it."""
+"""waitress, with limits on what a connection may take, before it is known who has opened it.
+
+waitress has threads, parses requests and limits their size. What it lacks is here and in `channel`: a limit on the
+time of a whole request (its own begins again with every byte), room for a new connection when others are silent,
+headers that no answer leaves out, and answers that do not name the program.
+"""
 
 from __future__ import annotations
 
-import io
-import json
 import logging
 import socket
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from http import HTTPStatus
-from socketserver import ThreadingMixIn
-from typing import Any
-from urllib.parse import quote
-from wsgiref.simple_server import ServerHandler, WSGIRequestHandler, WSGIServer
+from contextlib import suppress
+from typing import Self
 
-from search.dashboard.wsgi import NO_STORE, PROTECTION, Application, Environ, StartResponse, refuse
+from waitress import wasyncore
+from waitress.adjustments import Adjustments
+from waitress.server import TcpWSGIServer
 
-MOST_CONNECTIONS = 64
-REQUEST_SECONDS = 10.0
-"""Within which a whole request must have arrived."""
-RESPONSE_SECONDS = 120.0
-"""Within which a whole answer must have been taken; the largest file has 4 MB."""
-GOODBYE_SECONDS = 1.0
-LONGEST_LINE = 65536
+from search.dashboard.channel import Channel
+from search.dashboard.tls import Termination
+from search.dashboard.wsgi import Application
 
-_log = logging.getLogger(__name__)
+THREADS = 16
+MOST_CONNECTIONS = 128
+MOST_HEADER_BYTES = 65536
+MOST_BODY_BYTES = 2**21
+"""waitress keeps a body before the guard sees the request; the guard's own limits are lower."""
+STOP_SECONDS = 1.0
+
+PROXY_HEADERS = {"x-forwarded-for", "x-forwarded-proto"}
 
 
-class _Connections:
-    """The open connections. Where there are too many, the oldest of those that wait for the other side gives way."""
+class _Server(TcpWSGIServer):  # type: ignore[misc]
+    """Where there are too many connections, the oldest of those that wait for the other side gives way."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._lock = threading.Lock()
-        self._waiting: dict[socket.socket, bool] = {}
+    channel_class = Channel
+    tls: Termination | None = None
 
-    def admit(self, connection: socket.socket) -> bool:
-        """Add a connection; False if all others are at work."""
-        with self._lock:
-            if len(self._waiting) >= self._most:
-                oldest = next((each for each, waits in self._waiting.items() if waits), None)
-                if oldest is None:
-                    return False
-                del self._waiting[oldest]
-                with suppress(OSError):
-                    oldest.shutdown(socket.SHUT_RDWR)  # ends its thread, which closes it
-            self._waiting[connection] = True
+    def maintenance(self, now: float) -> None:
+        """End overdue connections; `now` is of another clock."""
+        for channel in list(self.active_channels.values()):
+            if channel.is_overdue(time.monotonic()):
+                channel.end()
+
+    def handle_accept(self) -> None:
+        """Take a further connection or, if all others are at work, close it."""
+        with suppress(OSError):  # the other side is gone
+            connection, address = self.accept() or (None, None)
+            if connection is None:
+                return
+            if not self._make_room():
+                connection.close()
+                return
+            self.set_socket_options(connection)
+            if self.tls is not None:
+                connection = self.tls.terminate(connection)
+            self.channel_class(self, connection, address, self.adj, map=self._map)
+
+    def _make_room(self) -> bool:
+        channels = self.active_channels.values()
+        if len(channels) < MOST_CONNECTIONS:
             return True
-
-    def remove(self, connection: socket.socket) -> None:
-        with self._lock:
-            self._waiting.pop(connection, None)
-
-    @contextmanager
-    def wait(self, connection: socket.socket) -> Iterator[None]:
-        """Count the connection as one that waits for the other side until the end of the block."""
-        self._set(connection, True)
-        try:
-            yield
-        finally:
-            self._set(connection, False)
-
-    def _set(self, connection: socket.socket, waits: bool) -> None:
-        with self._lock:
-            if connection in self._waiting:
-                self._waiting[connection] = waits
+        oldest = next((channel for channel in channels if channel.waits), None)
+        if oldest is not None:
+            oldest.end()
+        return oldest is not None
 
 
-class _Stream(io.RawIOBase):
-    """The bytes of a connection in one direction, all of which must have passed `seconds` after the first call.
+class DashboardServer:
+    """Answers requests from its construction to the end of its block; `server_port` is the real one if `port` is 0."""
 
-    A time limit of the socket alone would begin again with every byte.
-    """
-
-    def __init__(self, connection: socket.socket, connections: _Connections, seconds: float) -> None:
-        self._connection = connection
-        self._connections = connections
-        self._seconds = seconds
-        self._deadline: float | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        with self._limit():
-            return self._connection.recv_into(buffer)
-
-    def write(self, data: Any) -> int:
-        with self._limit():
-            self._connection.sendall(data)
-        return len(data)
-
-    @contextmanager
-    def _limit(self) -> Iterator[None]:
-        if self._deadline is None:
-            self._deadline = time.monotonic() + self._seconds
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self._connection.settimeout(left)
-        with self._connections.wait(self._connection):
-            yield
-
-
-class _Answering(ServerHandler):
-    """Runs the application for one request; what it does not catch becomes an answer without a traceback."""
-
-    server_software = ""  # no Server header
-    os_environ: dict[str, str] = {}  # noqa: RUF012 - a name of the base class; a request sees none of this process's
-    request_handler: WSGIRequestHandler
-
-    def log_exception(self, exc_info: Any) -> None:
-        """Log one line, unless the other side is gone or too slow."""
-        if not isinstance(exc_info[1], OSError):
-            method, path = self.request_handler.command, self.request_handler.path.partition("?")[0]
-            _log.error("%s %s failed: %r", method, quote(path[:100], safe="/%"), exc_info[1])
-
-    def error_output(self, environ: Environ, start_response: StartResponse) -> list[bytes]:
-        """Send an answer that tells nothing about the program."""
-        return list(refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "internal server error").send(start_response))
-
-
-class _Handler(WSGIRequestHandler):
-    server: DashboardServer
-
-    def setup(self) -> None:
-        self.connection = self.request
-        connections = self.server.connections
-        self.rfile = io.BufferedReader(_Stream(self.connection, connections, REQUEST_SECONDS))
-        self.wfile = _Stream(self.connection, connections, RESPONSE_SECONDS)  # type: ignore[assignment]
-
-    def handle(self) -> None:
-        self.raw_requestline = self.rfile.readline(LONGEST_LINE + 1)
-        if len(self.raw_requestline) > LONGEST_LINE:
-            self.requestline = self.request_version = self.command = ""
-            self.send_error(HTTPStatus.REQUEST_URI_TOO_LONG)
-        elif self.parse_request():
-            streams = (self.rfile, self.wfile, sys.stderr)
-            handler = _Answering(*streams, self.get_environ(), multithread=True)  # type: ignore[arg-type]
-            handler.request_handler = self
-            handler.run(self.server.get_app())  # type: ignore[arg-type]
-
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        self.request_version = self.protocol_version  # a line that is no request leaves that of 1991, without status
-        content = json.dumps({"reason": HTTPStatus(code).phrase}).encode()
-        self.send_response_only(code)
-        fixed = [("Content-Type", "application/json"), ("Content-Length", str(len(content))), NO_STORE]
-        for name, value in [*fixed, *PROTECTION]:
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Log nothing: the dashboard sends requests every few seconds."""
-
-
-class DashboardServer(ThreadingMixIn, WSGIServer):
-    """One thread for each of at most MOST_CONNECTIONS connections; `server_port` is the real one if `port` is 0."""
-
-    daemon_threads = True
-    # A browser opens half a dozen connections at once, and the default queue of 5 is too short for two browsers.
-    request_queue_size = 128
-
-    def __init__(self, host: str, port: int, application: Application) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        application: Application,
+        *,
+        tls: Termination | None = None,
+        trusted_proxy: str | None = None,
+    ) -> None:
         """Listen.
+
+        trusted_proxy: the address whose headers say who asks, and whether over TLS; None believes no such header.
 
         Raises:
             OSError: the address cannot be listened on.
         """
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.connections = _Connections(MOST_CONNECTIONS)
-        super().__init__((host, port), _Handler)
-        self.set_app(application)
+        _quieten()
+        listener = _listen(host, port)
+        self.server_port: int = listener.getsockname()[1]
+        self._tls = tls
+        self._server = _Server(
+            application,
+            adj=_adjust(tls is not None, trusted_proxy),
+            sockinfo=(listener.family, listener.type, listener.proto, listener.getsockname()),
+            _sock=listener,
+            bind_socket=False,
+        )
+        self._server.tls = tls
+        self._stop, self._stopped = threading.Event(), threading.Event()
+        # Not in the main thread: a signal would raise its exception in the midst of what waitress does.
+        threading.Thread(target=self._run, name="dashboard", daemon=True).start()
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Give the connection a thread or, if all are at work, close it."""
-        if self.connections.admit(request):
-            super().process_request(request, client_address)
-        else:
-            self.close_request(request)
+    def __enter__(self) -> Self:
+        return self
 
-    def shutdown_request(self, request: Any) -> None:
-        """Close the connection, but let the other side read the answer to what it is still sending."""
-        with suppress(OSError), self.connections.wait(request):
-            request.shutdown(socket.SHUT_WR)
-            deadline = time.monotonic() + GOODBYE_SECONDS
-            while (left := deadline - time.monotonic()) > 0:
-                request.settimeout(left)
-                if not request.recv(LONGEST_LINE):
-                    break
-        self.connections.remove(request)
-        self.close_request(request)
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._server.pull_trigger()
+        self._stopped.wait(STOP_SECONDS)
+        self._server.task_dispatcher.shutdown(timeout=STOP_SECONDS)
+        if self._tls is not None:
+            self._tls.close()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Log one line, unless the other side is gone or too slow."""
-        error = sys.exception() if sys.version_info >= (3, 12) else sys.exc_info()[1]
-        if not isinstance(error, OSError):
-            _log.error("a request of %s failed: %r", client_address[0], error)
+    def serve_forever(self) -> None:
+        """Wait until an exception ends it."""
+        self._stopped.wait()
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                wasyncore.loop(timeout=1.0, use_poll=True, map=self._server._map, count=1)
+        finally:
+            wasyncore.close_all(self._server._map, ignore_all=True)
+            self._stopped.set()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    dual = host == "::" and socket.has_dualstack_ipv6()
+    return socket.create_server((host, port), family=family, backlog=128, dualstack_ipv6=dual)
+
+
+def _adjust(tls: bool, trusted_proxy: str | None) -> Adjustments:
+    proxy = {"trusted_proxy": trusted_proxy, "trusted_proxy_headers": PROXY_HEADERS} if trusted_proxy else {}
+    return Adjustments(
+        threads=THREADS,
+        ident=None,  # no Server header
+        url_scheme="https" if tls else "http",
+        connection_limit=MOST_CONNECTIONS + THREADS,  # not reached: `_make_room` comes first
+        cleanup_interval=1,
+        max_request_header_size=MOST_HEADER_BYTES,
+        max_request_body_size=MOST_BODY_BYTES,
+        asyncore_use_poll=True,
+        **proxy,
+    )
+
+
+def _quieten() -> None:
+    """Let waitress log one printable line about what fails, and nothing about the rest."""
+    logger = logging.getLogger("waitress")
+    logger.setLevel(logging.ERROR)
+    logger.addFilter(_keep_one_line)
+
+
+def _keep_one_line(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    line = f"{record.getMessage()}: {error!r}" if error is not None else record.getMessage()
+    record.msg, record.args, record.exc_info = "".join(c if c.isprintable() else "?" for c in line), None, None
+    return True

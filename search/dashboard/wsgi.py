@@ -18,7 +18,13 @@ PROTECTION = [
     ("X-Frame-Options", "SAMEORIGIN"),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    # Of an answer that has no policy of its own: it runs nothing and loads nothing.
+    ("Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
 ]
+"""What every answer has, unless it says something else."""
+NEVER = ("server", "access-control-")
+"""How headers begin that no answer has: the program's version, and what lets pages of other sites read."""
 NO_STORE = ("Cache-Control", "no-store")
 """For all but the program's own files: what studies found stays in no cache, of the browser or on the way."""
 
@@ -34,9 +40,20 @@ class Answer:
 
     def send(self, start_response: StartResponse) -> Iterable[bytes]:
         """Send it as a WSGI application does."""
-        fixed = [("Content-Type", self.content_type), ("Content-Length", str(len(self.content))), NO_STORE]
-        start_response(status_line(self.status), [*fixed, *self.headers, *PROTECTION])
+        start_response(status_line(self.status), self.list_headers())
         return [self.content]
+
+    def list_headers(self) -> Headers:
+        """Return its headers, without those that every answer has."""
+        fixed = [("Content-Type", self.content_type), ("Content-Length", str(len(self.content))), NO_STORE]
+        return [*fixed, *self.headers]
+
+
+def protect(headers: Headers) -> Headers:
+    """Return the headers of an answer with PROTECTION and without NEVER."""
+    kept = [(name, value) for name, value in headers if not name.lower().startswith(NEVER)]
+    given = {name.lower() for name, _ in kept}
+    return [*kept, *(each for each in PROTECTION if each[0].lower() not in given)]
 
 
 def status_line(status: HTTPStatus) -> str:

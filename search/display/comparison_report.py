@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping
 
 from objectives.base.plurals import count_noun
-from search.display.log_lines import format_parameters
+from search.display.formats import format_parameters
 from search.display.output import print_table, say
 from search.strategies.repeated.comparison import LEVEL, ComparedConfiguration, Comparison, count_pairs
 from spaces import Scalar

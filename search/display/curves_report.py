@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from shutil import get_terminal_size
 
 from search.display.blocks import draw_area, find_bounds
-from search.display.output import print_table, say
+from search.display.output import measure_width, print_table, say
 from search.report.curves import StudyCurves, TrialCurve
 
 HEIGHT = 4
 MARGIN = 11
 """Characters left of a drawing, for its scale."""
 WIDEST = 100
+COLUMN = 12
+"""Columns of a trial in a table, with the space before it."""
 
 
 def show_curves(curves: StudyCurves) -> None:
-    """Print the metric as a table, epochs down and trials across."""
+    """Print the metric as a table, epochs down and trials across: as many beside each other as the width allows."""
     say(f"{curves.metric} of study {curves.study}")
-    headings = ("epoch", *(f"trial {each.trial}" for each in curves.trials))
-    print_table(headings, [(epoch + 1, *_row(curves, epoch)) for epoch in range(curves.longest)])
+    across = max(1, (measure_width() - len("epoch")) // COLUMN)
+    for first in range(0, len(curves.trials), across):
+        trials = curves.trials[first : first + across]
+        longest = max(len(each.values) for each in trials)
+        headings = ("epoch", *(f"trial {each.trial}" for each in trials))
+        print_table(headings, [(epoch + 1, *_row(trials, epoch)) for epoch in range(longest)])
 
 
 def show_drawing(curves: StudyCurves) -> None:
@@ -40,6 +47,6 @@ def draw_trial(each: TrialCurve, curves: StudyCurves, columns: int) -> list[str]
     return [title, *(f"{text:>{MARGIN - 1}} {row}".rstrip() for text, row in zip(scale, rows, strict=True))]
 
 
-def _row(curves: StudyCurves, epoch: int) -> list[str]:
-    values = [each.values[epoch] if epoch < len(each.values) else None for each in curves.trials]
+def _row(trials: Sequence[TrialCurve], epoch: int) -> list[str]:
+    values = [each.values[epoch] if epoch < len(each.values) else None for each in trials]
     return ["" if value is None else f"{value:.4g}" for value in values]

@@ -16,6 +16,11 @@ from rich.text import Text
 from objectives.base.printable import escape_controls
 from objectives.data.files.decoded import Progress as Report
 from search.display.documents import write_document
+from search.display.wrapping import fit_to
+
+UNBROKEN = 16
+"""Columns up to which a column of a table stays whole where the table is too wide: numbers, states, short names."""
+PIPE_COLUMNS = 200
 
 
 def out() -> Console:
@@ -81,12 +86,12 @@ def _replace_nonfinite(value: object) -> object:
 
 def say(text: str) -> None:
     """Print one line for people; whatever it quotes stays text."""
-    print(escape_controls(text), flush=True)
+    print(fit_to(sys.stdout, escape_controls(text)), flush=True)
 
 
 def note(text: str) -> None:
     """Print one line of progress or warning; whatever it quotes stays text."""
-    print(escape_controls(text), file=sys.stderr, flush=True)
+    print(fit_to(sys.stderr, escape_controls(text)), file=sys.stderr, flush=True)
 
 
 def as_cell(value: object, overflow: OverflowMethod = "fold") -> Text:
@@ -100,12 +105,21 @@ def as_cell(value: object, overflow: OverflowMethod = "fold") -> Text:
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table on stdout; nothing is cut off in a pipe."""
     shown = Table(box=None, pad_edge=False)
-    for heading in headings:
-        shown.add_column(heading, overflow="fold")
-    for row in rows:
-        shown.add_row(*map(as_cell, row))
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, markup=False)
-    console.print(shown)
+    cells = [[as_cell(value) for value in row] for row in rows]
+    longest = [max((row[place].cell_len for row in cells), default=0) for place in range(len(headings))]
+    widths = [max(cell, len(heading)) for cell, heading in zip(longest, headings, strict=True)]
+    for heading, cell, width in zip(headings, longest, widths, strict=True):
+        if sum(widths) + 2 * (len(widths) - 1) > measure_width():  # a long heading takes several lines
+            width = max(cell, *map(len, heading.split()), 0)
+        shown.add_column(heading, overflow="fold", width=width if width <= UNBROKEN else None)
+    for row in cells:
+        shown.add_row(*row)
+    Console(file=sys.stdout, width=measure_width(), markup=False).print(shown)
+
+
+def measure_width() -> int:
+    """Return how many columns a table on stdout may have: those of the terminal; many in a pipe."""
+    return out().width if sys.stdout.isatty() else PIPE_COLUMNS
 
 
 def format_configuration(params: Mapping[str, Any]) -> list[str]:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+
+from rich.cells import cell_len
 
 from objectives.base.plurals import count_noun
+from objectives.base.printable import escape_controls
 from search.api.studies import Enqueued
 from search.display.comparison_report import show_comparison
-from search.display.log_lines import format_counts, format_parameters
-from search.display.output import format_configuration, print_table, say
+from search.display.formats import format_counts, format_parameters, format_seconds, shorten
+from search.display.output import format_configuration, measure_width, print_table, say
 from search.strategies.pruners.audit import PruningAudit
 from search.study.spec import PolicyPeriod
 from search.study.status_types import Status, WorkerState
+
+HEADINGS = ("study", "objective", "state", "trials", "best", "test", "workers")
+SHORTEST_NAME = 12
+"""Columns that a name has at least where names are cut."""
 
 
 def show_status(status: Status) -> None:
@@ -31,25 +39,39 @@ def show_enqueued(found: Enqueued) -> None:
 
 
 def show_studies(found: Sequence[Status]) -> None:
-    """Print one line for each study."""
+    """Print one line for each study, the newest first; on a terminal, names that do not fit are cut."""
     if not found:
         say("no studies yet; start one with: search run --study digits-depth")
         return
-    print_table(
-        ("study", "objective", "state", "trials", "best", "test", "workers"), [_row(status) for status in found]
+    rows = [_row(status) for status in reversed(found)]
+    lasts = [
+        max(len(str(cell)) for cell in column) for column in zip(HEADINGS[2:], *(row[2:] for row in rows), strict=True)
+    ]
+    studies, objectives = fit_names(
+        [row[0] for row in rows], [row[1] for row in rows], measure_width() - sum(lasts) - 2 * (len(HEADINGS) - 1)
     )
+    print_table(HEADINGS, [(*names, *row[2:]) for *names, row in zip(studies, objectives, rows, strict=True)])
 
 
-def _row(status: Status) -> tuple[object, ...]:
+def fit_names(studies: Sequence[str], objectives: Sequence[str], columns: int) -> tuple[list[str], list[str]]:
+    """Return names cut so that the longest of both have so many columns: the objectives first, then the studies."""
+    longest = max(map(cell_len, [*studies, "study"]))
+    objective = max(SHORTEST_NAME, columns - longest)
+    needed = min(objective, max(map(cell_len, [*objectives, "objective"])))
+    study = max(SHORTEST_NAME, columns - needed)
+    return [shorten(name, study) for name in studies], [shorten(name, objective) for name in objectives]
+
+
+def _row(status: Status) -> tuple[str, ...]:
     best, final = status.best, status.final
     return (
-        status.study,
-        status.objective,
+        escape_controls(status.study),
+        escape_controls(Path(status.objective).name),
         describe_state(status),
-        status.states.finished if status.budget.trials is None else f"{status.states.finished}/{status.budget.trials}",
+        str(status.states.finished) + ("" if status.budget.trials is None else f"/{status.budget.trials}"),
         f"{best.value:.4f} (trial {best.trial})" if best else "",
         f"{final.test_accuracy:.4f}" if final else "",
-        len(status.workers) or "",
+        str(len(status.workers) or ""),
     )
 
 
@@ -124,7 +146,8 @@ def _format_worker(worker: WorkerState) -> str:
     elif worker.epoch is None:
         doing = f"trial {worker.trial}, in its first epoch"
     else:
-        doing = f"trial {worker.trial}, epoch {worker.epoch}"
+        pace = "" if worker.epoch_s is None else f", {format_seconds(worker.epoch_s)} s an epoch"
+        doing = f"trial {worker.trial}, epoch {worker.epoch + 1}{pace}"
     return f"worker on {worker.host} {worker.device}: {doing}, last seen {worker.beat_s:.0f} s ago"
 
 

@@ -1,1 +1,1 @@
-"""What leaves the program: tables of trials, the best configuration, the final network, and its predictions."""
+"""What leaves the service: models and tables as files, and studies followed in other programs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 
 import optuna
@@ -15,7 +16,7 @@ from search.statistics.curves import find_best_epoch
 from search.strategies.budgets import share_slots
 from search.strategies.pruners.audit import summarize_audit
 from search.strategies.repeated.comparison import compare_configurations
-from search.strategies.repeated.configurations import rank_configurations
+from search.strategies.repeated.configurations import Repeated, group_trials, rank_complete, rank_configurations
 from search.strategies.repeated.view import merge_all
 from search.study.spec import StudySpec
 from search.study.status_types import (
@@ -76,6 +77,8 @@ class StudyView:
         if trials is None:
             trials = self.trials()
         self.record = studies.get(engine, self._name)
+        configurations = group_trials(trials)
+        ranked = rank_complete(configurations)
         return Status(
             study=self.record.name,
             objective=self.spec.objective,
@@ -84,17 +87,17 @@ class StudyView:
             reasons=dict(Counter(t.user_attrs["reason"] for t in trials if "reason" in t.user_attrs)),
             budget=measure_budget(self.record, trials),
             epochs_trained=count_epochs(trials),
-            best=describe_best(trials),
+            best=describe_best(ranked),
             workers=self._workers(),
             final=read_score(engine, self.record.uuid, self.spec.dataset),
             control=self.record.control,
             stop_reason=self.record.reason,
             errors=recent_errors(trials),
-            pruning=summarize_audit(merge_all(trials)),
+            pruning=summarize_audit(merge_all(configurations)),
             comparison=compare_configurations(trials) if share_slots(self.spec).are_shared else None,
             policies=StudySpec.from_json(self.record.spec).policy_periods,
             faults=dict(Counter(fault.kind for trial in trials for fault in read_faults(trial))),
-            diagnoses=recent_diagnoses(trials),
+            diagnoses=recent_diagnoses(trials, ranked),
         )
 
     def _workers(self) -> tuple[WorkerState, ...]:
@@ -160,9 +163,8 @@ def best_epoch(trial: FrozenTrial) -> int | None:
     return find_best_epoch(trial.intermediate_values)
 
 
-def describe_best(trials: list[FrozenTrial]) -> BestTrial | None:
-    """Return the best trial; None if no trial has completed."""
-    ranked = rank_configurations(trials)
+def describe_best(ranked: Sequence[Repeated]) -> BestTrial | None:
+    """Return the best trial of configurations that are ranked; None if there are none."""
     if not ranked:
         return None
     best, mean = ranked[0].first, ranked[0].mean or 0.0
@@ -178,9 +180,13 @@ def recent_errors(trials: list[FrozenTrial]) -> tuple[TrialError, ...]:
     )
 
 
-def recent_diagnoses(trials: list[FrozenTrial]) -> tuple[TrialDiagnosis, ...]:
-    """Return what went wrong inside the networks of the last ten trials that did not learn, and of the best trial."""
-    best, faulty = best_trial(trials), [trial for trial in trials if read_faults(trial)]
+def recent_diagnoses(trials: list[FrozenTrial], ranked: Sequence[Repeated]) -> tuple[TrialDiagnosis, ...]:
+    """Return what went wrong inside the networks of the last ten trials that did not learn, and of the best trial.
+
+    ranked: the study's complete configurations, the best one first.
+    """
+    best = ranked[0].first if ranked else None
+    faulty = [trial for trial in trials if "diagnosis" in trial.user_attrs and read_faults(trial)]
     earlier, shown = faulty[:-SHOWN_ERRORS], faulty[-SHOWN_ERRORS:]
     shown = [trial for trial in earlier if trial is best] + shown
     return tuple(TrialDiagnosis(trial=trial.number, faults=read_faults(trial)) for trial in shown)

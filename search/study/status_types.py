@@ -66,6 +66,8 @@ class WorkerState:
     """The last epoch that it stored of its trial, counted from 0."""
     beat_s: float
     """Seconds since its last heartbeat."""
+    epoch_s: float | None = None
+    """Seconds of an epoch: the mean of its trial's last five; None if none is stored, or does not say."""
 
 
 @dataclass(frozen=True, kw_only=True)

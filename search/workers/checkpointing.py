@@ -110,6 +110,7 @@ class CheckpointCallback:
 
     restore_lost: makes sure that every epoch is stored. note_resumed: called with the place where the training resumed,
     if it did. note_engine: called with how its steps run on a GPU. note_layers: called with the epochs' measurements.
+    note_parameters: called with how many parameters the network has.
     """
 
     def __init__(
@@ -123,6 +124,7 @@ class CheckpointCallback:
         note_resumed: Callable[[str], None],
         note_engine: Callable[[str], None],
         note_layers: Callable[[int, NetworkRecord], None],
+        note_parameters: Callable[[int], None],
     ) -> None:
         self._checkpoint_manager = checkpoint_manager
         self._heartbeat = heartbeat
@@ -133,6 +135,7 @@ class CheckpointCallback:
         self._note = note_resumed
         self._note_engine = note_engine
         self._note_layers = note_layers
+        self._note_parameters = note_parameters
         self._asked_at = 0.0
         checkpoint_manager.interval.begin()
 
@@ -175,6 +178,10 @@ class CheckpointCallback:
         if description != "graph":
             _log.warning("trial %d trains step by step without a CUDA graph: %s", self._trial, description)
         self._note_engine(description)
+
+    def note_parameters(self, count: int) -> None:
+        """Note how many parameters the network has."""
+        self._note_parameters(count)
 
     def wants_layers(self) -> bool:
         """Return True: they are stored with the epochs."""

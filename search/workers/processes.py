@@ -21,7 +21,7 @@ from typing import Any
 
 from search.errors import Exit, Interrupted, SearchError, UsageError
 from search.logs import configure, send_prints_to_stderr
-from search.signals import end_on_first, ignore_signals
+from search.signals import WARNINGS, end_on_first, ignore_signals
 from search.workers.job import OUTAGE, WorkerJob
 from search.workers.machine.sockets import use_socket_folder
 from storage.connecting.retry import is_outage
@@ -43,7 +43,7 @@ def start_fork_server() -> ForkServerContext:
     safe_path = os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
     try:
-        # Started with both signals ignored: a signal to the whole group must not end the server before the workers,
+        # Started with these signals ignored: a signal to the whole group must not end the server before the workers,
         # because it alone learns when they end; and Ctrl-C would print a traceback while it imports torch.
         with ignore_signals(), use_socket_folder():
             ensure_running()
@@ -140,8 +140,8 @@ def _main(job: WorkerJob, sender: Connection) -> None:
     os.register_at_fork(after_in_child=_restore_termination)
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C also reaches the parent, which ends its workers
-        # A second SIGTERM is expected: a service manager sends one to every process, and so does the parent.
-        end_on_first((signal.SIGTERM,))
+        # A second signal is expected: a service manager sends one to every process, and so does the parent.
+        end_on_first(WARNINGS)
         threading.Thread(target=end_with_parent, daemon=True).start()
         _work(job, sender)
     except Interrupted:
@@ -157,8 +157,13 @@ def _hide_test_files(job: WorkerJob) -> None:
 
 
 def _restore_termination() -> None:
-    """Let SIGTERM end what an objective forks, such as a pool's processes; a worker itself defers it."""
+    """Let SIGTERM end what an objective forks, such as a pool's processes; a worker itself defers it.
+
+    A warning that Slurm sends to every process of a job is the worker's alone: its step still needs the others.
+    """
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _work(job: WorkerJob, sender: Connection) -> None:

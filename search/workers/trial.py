@@ -34,6 +34,7 @@ from search.workers.checkpointing import CheckpointCallback, CheckpointManager
 from search.workers.claims import ClaimedTrial
 from search.workers.heartbeat import Heartbeat
 from search.workers.pending_report import PendingReport, Pruned
+from search.workers.trial_measures import TrialMeasures
 from search.workers.trial_record import TrialRecord
 from spaces import Configuration
 from storage.connecting.retry import is_outage, is_refusal, with_retries
@@ -76,19 +77,14 @@ class TrialRun:
         self._trial = claimed.trial
         self._lease = claimed.lease
         self._seed = derive_trial_seed(context.seed, get_stored(claimed.trial), context.shared.repeats)
-        self._record = TrialRecord(
-            context.database.history,
-            study,
-            claimed.trial,
-            claimed.lease,
-            context.fence,
-            self._restore_lost,
-            self._diagnose,
-        )
         self._begun, self._news = False, claimed.news
         self._values = dict(get_stored(claimed.trial).intermediate_values)
         self._trained: dict[int, Mapping[str, float]] = {}
         self._layers: dict[int, Mapping[str, Any]] = {}
+        self._measures = TrialMeasures(context.data.device)
+        measure = partial(self._measures.collect, self._values, self._trained)
+        history, asks = context.database.history, (self._restore_lost, self._diagnose, measure)
+        self._record = TrialRecord(history, study, claimed.trial, claimed.lease, context.fence, *asks)
 
     def run(self) -> TrialState | None:
         """Train the trial to its end.
@@ -148,6 +144,7 @@ class TrialRun:
             self._record.note_resumed,
             self._record.note_engine,
             self._note_layers,
+            self._measures.note_parameters,
         )
         try:
             return train(
@@ -226,6 +223,7 @@ class TrialRun:
     def _complete(self, network: nn.Module) -> TrialState:
         if not self._values:
             return self._record.fail(RuntimeError("the objective's training ended without a report"))
+        self._measures.note_network(network)
         state = self._record.complete(best_value(self._values))
         if self._is_among_best():
             epochs = max(self._values) + 1

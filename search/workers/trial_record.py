@@ -3,9 +3,11 @@
 A trial's user attributes: `seed`, `hardware` (the device's model) and `threads` say how it was trained; `step`, on a
 GPU, whether a CUDA graph held a whole step; `configuration`, `repeat` and `repeats`, where trials share a
 configuration, which one and which of how many; `continued`, where interrupted training resumed, the last few times;
-`reason`, why it did not complete; `error`, in a sentence, what went wrong; `peak_bytes`, the memory that was allocated
-when it ran out; `traceback` and `kind` describe a bug in the objective; `diagnosis`, what was wrong inside a network
-that did not learn. Attributes are read by every sampler of every worker while a trial runs: they stay small.
+`reason`, why it did not complete; `error`, in a sentence, what went wrong; `traceback` and `kind` describe a bug in
+the objective; `diagnosis`, what was wrong inside a network that did not learn. For people who look for trials, its end
+stores `host` and `device` of its last holder, `epoch_seconds` (mean), `parameters` (their number), `peak_bytes` (memory
+of a GPU, or what was allocated when it ran out) and `best_epoch` (counted from 0). Attributes are read by every sampler
+of every worker while a trial runs: they stay small.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ class TrialRecord:
     """Writes about one trial. Every write is repeated while the storage is unreachable.
 
     restore_lost: makes sure, before the trial ends, that every epoch is stored. diagnose: returns what was wrong inside
-    its network, given whether training diverged.
+    its network, given whether training diverged. measure: returns the attributes for people who look for trials.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class TrialRecord:
         fence: LeaseFence,
         restore_lost: Callable[[], None],
         diagnose: Callable[[bool], Sequence[Fault]],
+        measure: Callable[[], Mapping[str, object]],
     ) -> None:
         self._history = history
         self._study = study
@@ -56,6 +59,7 @@ class TrialRecord:
         self._fence = fence
         self._restore_lost = restore_lost
         self._diagnose = diagnose
+        self._measure = measure
 
     def describe(self, *, seed: int, hardware: str, threads: int) -> None:
         """Set how the trial is trained; `hardware` and `threads` are those of its last holder."""
@@ -114,6 +118,7 @@ class TrialRecord:
     def _end(
         self, state: TrialState, told: Mapping[str, object], value: float | None = None, *, infeasible: bool = False
     ) -> TrialState:
+        told = {**self._measure(), **told}
         if faults := with_retries(self._diagnose, told.get("reason") == "diverged"):
             told = {**told, "diagnosis": [asdict(fault) for fault in faults]}
         with_retries(self._store_end, state, told, value, infeasible)

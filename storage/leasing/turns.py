@@ -1,4 +1,4 @@
-"""Turns: the right to score a test set for a study, which one process holds at a time, for a limited time.
+"""Turns: the right to score a test set for a study, or to feed a tracker, which one process holds at a time.
 
 A turn is a row with a fencing token, like the lease of a trial, and not a lock of the server: such a lock belongs to
 a server's session, which a connection pooler lends to others between two transactions.

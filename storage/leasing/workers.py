@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Engine, Float, func, literal_column, select, text
 from sqlalchemy import delete as delete_
 
 from storage.schema import workers
@@ -25,6 +25,17 @@ class WorkerRow:
     epoch: int | None
     beat_s: float
     """Seconds since its last heartbeat, by the database's clock."""
+    epoch_s: float | None
+    """Seconds of an epoch: the mean of its trial's last five; None if none is stored, or does not say."""
+
+
+# Over its lease: a study has far more trials than leases.
+_EPOCH_SECONDS = literal_column(
+    "(SELECT avg(seconds) FROM (SELECT CAST(metrics->>'seconds' AS double precision) AS seconds "
+    "FROM depthsearch.leases l JOIN depthsearch.epochs e USING (trial_id) WHERE l.study_id = workers.study_id "
+    "AND l.worker = workers.worker ORDER BY e.epoch DESC LIMIT 5) AS last)",
+    Float,
+)
 
 
 def new_worker_id() -> str:
@@ -74,7 +85,7 @@ def find_living(engine: Engine, study_id: int, within_seconds: float) -> list[Wo
     age = func.extract("epoch", func.now() - workers.c.beat_at)
     with engine.begin() as connection:
         rows = connection.execute(
-            select(workers, age.label("age"))
+            select(workers, age.label("age"), _EPOCH_SECONDS.label("epoch_s"))
             .where(workers.c.study_id == study_id, age < within_seconds)
             .order_by(workers.c.worker)
         ).all()
@@ -86,6 +97,7 @@ def find_living(engine: Engine, study_id: int, within_seconds: float) -> list[Wo
             trial=row.trial,
             epoch=row.epoch,
             beat_s=round(float(row.age), 1),
+            epoch_s=row.epoch_s,
         )
         for row in rows
         if not is_dead(row.worker)

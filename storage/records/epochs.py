@@ -100,6 +100,23 @@ def read_curve(engine: Engine, trial_id: int) -> list[dict[str, Any]]:
     return [{"epoch": row.epoch, **row.metrics} for row in rows]
 
 
+def read_newer(engine: Engine, first: Mapping[int, int]) -> dict[int, list[dict[str, Any]]]:
+    """Return the metrics of trials from a 0-based epoch on, as `read_curve` does, by the trials' ids.
+
+    first: that epoch, by the trial's id.
+    """
+    asked = text(
+        "SELECT e.trial_id, e.epoch, e.metrics FROM unnest(CAST(:ids AS integer[]), CAST(:firsts AS integer[])) "
+        "AS asked(trial_id, first) JOIN depthsearch.epochs e ON e.trial_id = asked.trial_id AND e.epoch >= first "
+        "ORDER BY e.trial_id, e.epoch"
+    )
+    found: dict[int, list[dict[str, Any]]] = {}
+    with engine.begin() as connection:
+        for row in connection.execute(asked, {"ids": list(first), "firsts": list(first.values())}):
+            found.setdefault(row.trial_id, []).append({"epoch": row.epoch, **row.metrics})
+    return found
+
+
 def read_layers(engine: Engine, trial_id: int) -> dict[int, dict[str, Any]]:
     """Return what was measured inside a trial's network, by the 0-based epochs for which it was."""
     measured = select(epochs.c.epoch, epochs.c.layers).where(epochs.c.trial_id == trial_id, epochs.c.layers.isnot(None))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.records import studies
@@ -68,3 +68,11 @@ def _read_weights(connection: Connection, sha256: str) -> bytes:
     parts = connection.scalars(select(network_parts.c.part).where(own).order_by(network_parts.c.part)).all()
     pieces = (select(network_parts.c.weights).where(own, network_parts.c.part == part) for part in parts)
     return b"".join(bytes(connection.execute(piece).scalar_one()) for piece in pieces)
+
+
+def measure(engine: Engine, sha256: str) -> int | None:
+    """Return how many bytes a network's weights have; None if they are not stored."""
+    own = network_parts.c.sha256 == sha256
+    with engine.begin() as connection:
+        size = connection.scalar(select(func.sum(func.octet_length(network_parts.c.weights))).where(own))
+    return None if size is None else int(size)

@@ -80,16 +80,25 @@ def test_a_refusal_shows_its_reason_and_buttons_that_never_work_are_hidden(
         assert not any(button.is_displayed() for button in buttons)
 
 
-def test_a_person_logs_in_with_the_password(browser: Chrome, database_url: str) -> None:
+def test_a_person_logs_in_with_the_password_and_out_again(browser: Chrome, database_url: str) -> None:
     make_study(database_url)
     wait = WebDriverWait(browser, PATIENCE_S)
     with serving(SEARCH_STORAGE=database_url, SEARCH_DASHBOARD_PASSWORD="geheim") as served:
         browser.get(served.url)
+        phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+        assert browser.execute_script("return document.documentElement.scrollWidth") == 390
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         for word in ("wrong", "geheim"):
             wait.until(element_to_be_clickable((By.NAME, "secret"))).send_keys(word, "\n")
             if word == "wrong":
                 wait.until(text_to_be_present_in_element((By.TAG_NAME, "body"), "That is not the password"))
         wait.until(element_to_be_clickable((By.PARTIAL_LINK_TEXT, STUDY)))
+        browser.find_element(By.LINK_TEXT, "Log out").click()
+        wait.until(element_to_be_clickable((By.TAG_NAME, "button"))).click()
+        wait.until(element_to_be_clickable((By.NAME, "secret")))
+        browser.get(f"{served.url}dashboard")
+        assert browser.current_url.endswith("/login")
 
 
 def points(browser: Chrome) -> int:

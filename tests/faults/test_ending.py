@@ -97,7 +97,13 @@ def rows(address: str, statement: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [pytest.param(signal.SIGINT, 130, marks=pytest.mark.long), (signal.SIGTERM, 143)]
+    ("number", "code"),
+    [
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.long),
+        (signal.SIGTERM, 143),
+        (signal.SIGUSR1, 143),
+        pytest.param(signal.SIGUSR2, 143, marks=pytest.mark.long),
+    ],
 )
 def test_the_step_is_finished_its_state_kept_and_the_trial_released(
     number: int, code: int, run: Run, tmp_path: Path, database_url: str
@@ -106,7 +112,7 @@ def test_the_step_is_finished_its_state_kept_and_the_trial_released(
     objective, times = waiting(tmp_path, "0.5", epochs=2)
     process = run(objective)
     until(lambda: steps(times) >= 3, "the third step")
-    kill_group(process, number)  # as a terminal and a service manager do: the workers receive it as well
+    kill_group(process, number)  # as a terminal, a service manager and Slurm do: the workers receive it as well
     _, err = process.communicate(timeout=30)
     assert process.returncode == code
     assert "Traceback" not in err

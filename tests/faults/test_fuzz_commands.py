@@ -19,6 +19,7 @@ from objectives.data.catalogue import DATASETS
 from objectives.discovery import objective_names
 from search.cli.app import main
 from search.display import documents
+from search.signals import ENDING
 from tests.faults.fuzz import FUZZ, NUMBERS, TEXTS
 
 pytestmark = pytest.mark.faults
@@ -113,7 +114,7 @@ def _run(line: list[str], folder: Path) -> Ended:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+    numbers = (*ENDING, signal.SIGALRM)
     before, hook = [signal.getsignal(number) for number in numbers], sys.unraisablehook
     try:
         yield

@@ -28,17 +28,17 @@ def take(folder: Path, *, trials: int, curves: int) -> None:
         lines = terminal.run_in_terminal(trials, home / "home")
         plot = learning_curves.draw(learning_curves.run_study(curves))
         with open_chromium(home / "profile", width=dashboard.WIDTH_PIXELS, scale=1.5) as browser:
-            save(folder / "terminal.png", terminal.photograph_terminal(browser, lines, home))
+            save(folder / "terminal.png", terminal.photograph_terminal(browser, lines, home), terminal.COLOURS)
             save(folder / "learning-curves.png", plot.photograph(browser, home))
             with serving() as shown:
                 browser.get(shown.opening)
                 save(folder / "dashboard.png", dashboard.photograph_dashboard(browser, shown.url))
 
 
-def save(path: Path, png: bytes) -> None:
+def save(path: Path, png: bytes, colours: int = COLOURS) -> None:
     """Write a picture with a palette: a third of the size, and nothing that one sees is lost."""
     method = Image.Quantize.MAXCOVERAGE  # others lose the few pixels of a colour that matters
-    picture = Image.open(io.BytesIO(png)).convert("RGB").quantize(COLOURS, method, dither=Image.Dither.NONE)
+    picture = Image.open(io.BytesIO(png)).convert("RGB").quantize(colours, method, dither=Image.Dither.NONE)
     picture.save(path, optimize=True)
     if path.stat().st_size > LARGEST_BYTES:
         raise RuntimeError(f"{path} has {path.stat().st_size} bytes, but at most {LARGEST_BYTES} are allowed")

@@ -10,14 +10,17 @@ import subprocess
 import sys
 import termios
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 import pyte
+from pyte.screens import Char
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
 STUDY = "digits-depth"
 COLUMNS, LINES = 124, 30
+COLOURS = 48
 SHOWN_HOME = b"/home/you/.local/share/depthsearch"
 
 STYLE = """
@@ -28,13 +31,15 @@ main { display: inline-block; padding: 12px; }
 #bar { height: 30px; background: #2a303b; padding-left: 14px; }
 #bar i { display: inline-block; width: 11px; height: 11px; margin: 10px 8px 0 0; border-radius: 50%; }
 pre { margin: 0; padding: 12px 16px 16px; color: #d6dbe4; font: 14px/1.35 "DejaVu Sans Mono", monospace; }
-b { color: white; }
+.bold { color: white; font-weight: bold; }
+.green { color: #8fd17f; }
+.red { color: #ec7a70; }
 """
 BUTTONS = "".join(f'<i style="background: {colour}"></i>' for colour in ("#ec6a5e", "#f4bf4f", "#61c554"))
 
 
-Line = list[tuple[str, bool]]
-"""The characters of a line of a terminal, and whether each is bold."""
+Line = list[tuple[str, str]]
+"""The characters of a line of a terminal, each with its style: `bold`, the name of a colour, or nothing."""
 
 
 def run_in_terminal(trials: int, home: Path) -> list[Line]:
@@ -46,7 +51,7 @@ def run_in_terminal(trials: int, home: Path) -> list[Line]:
     furthest, most = _lines(screen), 0
     for output in _outputs([sys.executable, "-P", "-m", *command, f"--trials={trials}", "--workers=2"]):
         stream.feed(output.replace(bytes(home), SHOWN_HOME))
-        bars = [line for line in screen.display if re.match(r"\d+ +\d+/\d+ +━", line)]
+        bars = [line for line in screen.display if re.match(r"\d+ +\d+/\d+ +━.* cpu ", line)]
         drawn = sum(line.count("━") for line in bars)
         if len(bars) == 2 and drawn >= most and any("best 0." in line for line in screen.display):
             furthest, most = _lines(screen), drawn
@@ -87,17 +92,20 @@ def _read(terminal: int) -> bytes:
 
 def _lines(screen: pyte.Screen) -> list[Line]:
     """Return the lines of a screen down to the last one that is not empty."""
-    lines = [[(screen.buffer[y][x].data, screen.buffer[y][x].bold) for x in range(COLUMNS)] for y in range(LINES)]
+    lines = [[(screen.buffer[y][x].data, _style(screen.buffer[y][x])) for x in range(COLUMNS)] for y in range(LINES)]
     while lines and not "".join(text for text, _ in lines[-1]).strip():
         lines.pop()
     return lines
 
 
+def _style(character: Char) -> str:
+    return "bold" if character.bold else character.fg if character.fg in ("green", "red") else ""
+
+
 def _text(lines: list[Line]) -> str:
     """Return lines as HTML."""
-    cells = (
-        f"<b>{html.escape(text)}</b>" if bold else html.escape(text)
-        for line in lines
-        for text, bold in [*line, ("\n", False)]
+    cells = [cell for line in lines for cell in (*line, ("\n", ""))]
+    return "".join(
+        f'<span class="{style}">{html.escape("".join(text for text, _ in group))}</span>'
+        for style, group in groupby(cells, key=lambda cell: cell[1])
     )
-    return "".join(cells).replace("</b><b>", "")

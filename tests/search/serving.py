@@ -3,6 +3,7 @@
 import http.client
 import json
 import signal
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -73,6 +74,13 @@ class Dashboard:
         """The token in the URL; empty if it has none."""
         return self.opening.partition("?token=")[2]
 
+    def connect(self, source: str = "127.0.0.1") -> http.client.HTTPConnection:
+        """Return a connection over loopback, from `source`; over TLS if the URL says so, with any certificate."""
+        kind, more = http.client.HTTPConnection, {}
+        if self.url.startswith("https:"):
+            kind, more = http.client.HTTPSConnection, {"context": ssl._create_unverified_context()}
+        return kind("127.0.0.1", self.port, timeout=30, source_address=(source, 0), **more)
+
     def ask(
         self, method: str, path: str, body: object = None, *, source: str = "127.0.0.1", **headers: str | None
     ) -> Answer:
@@ -85,7 +93,7 @@ class Dashboard:
         given = {name.replace("_", "-").title(): text for name, text in {**own, **headers}.items() if text is not None}
         if body is not None and not isinstance(body, str | bytes):
             body, given = json.dumps(body), {"Content-Type": "application/json", **given}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30, source_address=(source, 0))
+        connection = self.connect(source)
         try:
             connection.request(method, path, body=body, headers=given)
             response = connection.getresponse()
@@ -120,7 +128,7 @@ def serving(*flags: str, **environment: str) -> Iterator[Dashboard]:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
-            assert line.startswith("dashboard on http://"), (line, process.communicate())
+            assert line.startswith(("dashboard on http://", "dashboard on https://")), (line, process.communicate())
             yield Dashboard(process, line.split()[2])
         finally:
             if process.poll() is None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from search.dashboard.access import Throttle
 from storage import url
 from storage.database import open_database
 from storage.records import studies
@@ -178,6 +179,40 @@ def test_a_login_gives_a_session_that_ends_with_another_question(guarded: Dashbo
     ended = guarded.ask("GET", "/api/studies", cookie=f"{name}={'x' * 43}")
     assert ended.status == 401
     assert not ended.headers["Www-Authenticate"].startswith("Basic")  # a browser would open a window for it
+
+
+def test_logging_out_ends_the_session_and_no_other_page_does_it(guarded: Dashboard) -> None:
+    form = {"content_type": "application/x-www-form-urlencoded", "origin": "null"}
+    sessions = [cookie(guarded.ask("POST", "/login", "secret=correct+horse", **form)) for _ in range(2)]
+    page = guarded.ask("GET", "/logout", cookie=sessions[0])
+    assert 'method="post" action="/logout"' in str(page.body)
+    foreign = guarded.ask("POST", "/logout", "", cookie=sessions[0], origin="https://evil.example")
+    assert foreign.status == 403
+    assert guarded.study_names(cookie=sessions[0]) == [STUDY]
+    assert 'href="/logout"' in str(guarded.ask("GET", "/dashboard", cookie=sessions[0]).body)
+    ended = guarded.ask("POST", "/logout", "", cookie=sessions[0], origin="null")
+    assert (ended.status, ended.headers["Location"]) == (303, "/login")
+    assert "Max-Age=0" in ended.headers["Set-Cookie"]
+    assert guarded.ask("GET", "/api/studies", cookie=sessions[0]).status == 401
+    assert guarded.study_names(cookie=sessions[1]) == [STUDY]
+
+
+def test_many_addresses_together_guess_little_faster_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("search.dashboard.access.time.monotonic", lambda: now)
+    throttle = Throttle()
+    assert throttle.check("friend", lambda: True) == (True, 0.0)
+    asked = 0
+    for number in range(20 * 60):  # for a minute, each of twenty addresses tries once a second
+        now += 0.05
+        asked += throttle.check(f"address {number % 20}", lambda: False)[1] == 0
+    assert asked < 30 + 20
+    waiting, seconds = throttle.check("newcomer", lambda: True)
+    assert not waiting
+    assert 0 < seconds <= 5
+    assert throttle.check("friend", lambda: True) == (True, 0.0)
+    now += 5.001
+    assert throttle.check("newcomer", lambda: True) == (True, 0.0)
 
 
 def test_wrong_passwords_make_their_address_wait_and_nobody_else(study_url: str) -> None:

@@ -20,6 +20,7 @@ from storage.database import Database
 from storage.optuna_adapter import (
     add_trial,
     attach_trial,
+    for_display,
     get_engine,
     get_study_id,
     get_trial_id,
@@ -237,3 +238,10 @@ def test_an_unpromised_use_is_found(source: str, unpromised: set[str]) -> None:
 @pytest.mark.parametrize("source", ["self._trial_id", "import optuna", "from optuna.trial import Trial", "os._exit(1)"])
 def test_other_uses_are_allowed(source: str, unpromised: set[str]) -> None:
     assert find_unpromised_uses(source, unpromised) == []
+
+
+def test_a_copy_for_display_leaves_the_trial_as_it_is() -> None:
+    trial = optuna.trial.create_trial(value=0.5, intermediate_values={0: 0.5}, system_attrs={"a": 1})
+    copied = for_display(trial, {"b": 2}, has_reports=False)
+    assert (copied.system_attrs, copied.intermediate_values, copied.value) == ({"b": 2}, {}, 0.5)
+    assert (trial.system_attrs, trial.intermediate_values) == ({"a": 1}, {0: 0.5})

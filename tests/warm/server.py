@@ -34,6 +34,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 OURS = ("spaces", "objectives", "storage", "search")
+# They import packages that may not be installed, in processes of their own.
+OPTIONAL = tuple(f"search.export.trackers.{name}" for name in ("mlflow", "tensorboard", "trackio", "wandb"))
 # What functions import when they are called.
 LATE = (
     "alembic.command",
@@ -116,7 +118,7 @@ def _import_all() -> None:
     gc.disable()
     for package in map(importlib.import_module, OURS):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if not module.name.endswith("__main__"):
+            if not module.name.endswith("__main__") and module.name not in OPTIONAL:
                 importlib.import_module(module.name)
     for name in LATE:
         importlib.import_module(name)

@@ -20,6 +20,20 @@ def dashboard(
     token: Annotated[
         bool, typer.Option("--token/--no-token", help="Ask for the token in the URL if there is no password.")
     ] = True,
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Serve https with this certificate (PEM).")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The certificate's key. Default: the certificate's own file.")
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A name under which a proxy is reached; may be given several times."),
+    ] = None,
+    trusted_proxy: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Believe this proxy's X-Forwarded-For and X-Forwarded-Proto."),
+    ] = None,
     writable: Annotated[bool, typer.Option(help="Let the browser change notes.")] = False,
     storage: options.Storage = None,
 ) -> None:
@@ -28,7 +42,17 @@ def dashboard(
     from search.commands.settings import load_settings
     from search.display.output import note, say
 
-    access = Access(host=host, port=port, password_file=password_file, token=token, writable=writable)
+    access = Access(
+        host=host,
+        port=port,
+        password_file=password_file,
+        token=token,
+        writable=writable,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        trusted_proxy=trusted_proxy,
+        further_hosts=tuple(allow_host or ()),
+    )
     with open_dashboard(
         load_settings(storage=storage), access, lambda url: say(f"for another browser: {url}")
     ) as server:

@@ -29,7 +29,7 @@ def status(
     from search.display.status_report import show_status
 
     if watch:
-        from search.display.watch_report import watch_study
+        from search.display.live.watch_report import watch_study
 
         watch_study(study, load_settings(storage=storage), as_json=json)
         return

@@ -15,17 +15,28 @@ def resume(
     workers: options.Workers = None,
     device: options.Device = None,
     data: options.Data = None,
+    track: options.Track = None,
+    on_end: options.OnEnd = None,
     storage: options.Storage = None,
     json: options.Json = False,
 ) -> None:
     """Continue a study that exists; never create one."""
     from search.commands.settings import load_settings
-    from search.display.run_report import run_study
+    from search.display.live.run_report import run_study
+    from search.export.trackers.on_end import parse_command
+    from search.export.trackers.registry import read_names
     from search.study.plan import StudyRequest
 
     request = StudyRequest(study=study, objective=objective, trials=trials, budget=budget, timeout=timeout)
     settings = load_settings(storage=storage, data=data, workers=workers, device=device)
-    run_study(request, settings, create=False, as_json=json)
+    run_study(
+        request,
+        settings,
+        create=False,
+        as_json=json,
+        trackers=read_names(track, settings.track),
+        on_end=parse_command(on_end),
+    )
 
 
 COMMAND = Command(name="resume", order=20, run=resume)

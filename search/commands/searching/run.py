@@ -23,12 +23,16 @@ def run(
     workers: options.Workers = None,
     device: options.Device = None,
     data: options.Data = None,
+    track: options.Track = None,
+    on_end: options.OnEnd = None,
     storage: options.Storage = None,
     json: options.Json = False,
 ) -> None:
     """Create or continue a study; train pruned trials on every device here."""
     from search.commands.settings import load_settings
-    from search.display.run_report import run_study
+    from search.display.live.run_report import run_study
+    from search.export.trackers.on_end import parse_command
+    from search.export.trackers.registry import read_names
     from search.study.plan import StudyRequest
 
     request = StudyRequest(
@@ -43,7 +47,14 @@ def run(
         fork=fork,
     )
     settings = load_settings(storage=storage, data=data, workers=workers, device=device)
-    run_study(request, settings, create=True, as_json=json)
+    run_study(
+        request,
+        settings,
+        create=True,
+        as_json=json,
+        trackers=read_names(track, settings.track),
+        on_end=parse_command(on_end),
+    )
 
 
 def _name(study: str | None, objective: str | None) -> str:

@@ -16,7 +16,7 @@ def worker(
 ) -> None:
     """Add this machine to a study that runs elsewhere, within the budget that `run` or `resume` gave it."""
     from search.commands.settings import load_settings
-    from search.display.run_report import add_machine
+    from search.display.live.run_report import add_machine
     from search.study.plan import StudyRequest
 
     settings = load_settings(storage=storage, data=data, workers=workers, device=device)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +88,34 @@ def accuracies(trial: FrozenTrial) -> Array:
 def best_so_far(trial: FrozenTrial) -> Array:
     """Return a trial's best accuracy up to each epoch, shape (E,)."""
     return running_best(accuracies(trial))
+
+
+def trace_epochs(trials: Sequence[FrozenTrial]) -> list[tuple[int, FrozenTrial]]:
+    """Return the trials that have ended, by their ends, each with the epochs that they and all before had trained."""
+    ended = sorted(
+        (trial for trial in trials if trial.datetime_complete is not None),
+        key=lambda trial: (trial.datetime_complete, trial.number),
+    )
+    trained = accumulate(len(trial.intermediate_values) for trial in ended)
+    return list(zip(trained, ended, strict=True))
+
+
+def trace_rises(trials: Sequence[FrozenTrial]) -> list[tuple[int, float]]:
+    """Return the best completed trial's value whenever it rose, with the epochs that had been trained by then."""
+    found: list[tuple[int, float]] = []
+    for epochs, trial in trace_epochs(trials):
+        value = float(trial.value or 0.0) if trial.state == TrialState.COMPLETE else -math.inf
+        if value > (found[-1][1] if found else -math.inf):
+            found.append((epochs, value))
+    return found
+
+
+def sample_evenly(trials: Sequence[FrozenTrial], most: int) -> list[FrozenTrial]:
+    """Return at most `most` completed trials, from the worst to the best in equal steps of rank."""
+    if len(trials) <= most:
+        return list(trials)
+    ranked = sorted(trials, key=lambda trial: (float(trial.value or 0.0), trial.number))
+    return [ranked[round(place * (len(ranked) - 1) / (most - 1))] for place in range(most)]
 
 
 def audited_after(trial: FrozenTrial) -> int | None:

@@ -52,11 +52,20 @@ def write_figure(figure: go.Figure, path: Path) -> None:
         content = _write_page(figure).encode()
     else:
         content = figure.to_json().encode()
+    save(path, content)
+
+
+def save(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, and its folder if there is none.
+
+    Raises:
+        SearchError: it cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, content)
     except OSError as error:
-        raise SearchError(f"{path} cannot be written ({error.strerror}); name another file with -o") from None
+        raise SearchError(f"{path} cannot be written ({error.strerror}); name another place with -o") from None
 
 
 def _write_page(figure: go.Figure) -> str:
@@ -72,6 +81,12 @@ def _render(figure: go.Figure, form: str) -> bytes:
     except Exception as error:  # kaleido and the browser that it starts raise many types
         raise SearchError(
             f"a {form} picture needs kaleido and a Chrome or Chromium browser (`pip install kaleido`): "
-            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}; or write a .html file"
+            f"{_quote(error)}; or write a .html file"
         ) from None
     return content
+
+
+def _quote(error: Exception) -> str:
+    """Return the first line of an error that says anything, without its full stop."""
+    said = str(error).strip().partition("\n")[0].rstrip(". ")
+    return said or type(error).__name__

@@ -13,8 +13,8 @@ from optuna.trial import FrozenTrial
 from plotly.subplots import make_subplots
 
 from search.errors import NothingToDo
-from search.report.importances import collect, measure_importances, rank_parameters
-from search.report.plots.data import PlotData, ReportedEpoch
+from search.report.importances import Importance, collect, measure_importances, rank_parameters
+from search.report.plots.data import PlotData, ReportedEpoch, sample_evenly
 from search.report.plots.parallel import draw_lines
 from search.report.plots.shown import show_as_text
 from search.report.plots.style import ACCURACY, BLUE, DARK_GREY, NAVY, as_text, choose_log_ticks, shorten_shown, style
@@ -92,14 +92,6 @@ def _fill_diagonal(figure: go.Figure, study: Study, names: Sequence[str]) -> Non
         trace.update(x=values, y=values, mode="markers", opacity=0, hoverinfo="skip", showlegend=False)
 
 
-def sample_evenly(trials: Sequence[FrozenTrial], most: int) -> list[FrozenTrial]:
-    """Return at most `most` completed trials, from the worst to the best in equal steps of rank."""
-    if len(trials) <= most:
-        return list(trials)
-    ranked = sorted(trials, key=lambda trial: (float(trial.value or 0.0), trial.number))
-    return [ranked[round(place * (len(ranked) - 1) / (most - 1))] for place in range(most)]
-
-
 def draw_rank(data: PlotData) -> go.Figure:
     """Draw each pair of the most important parameters, coloured by the rank of the value."""
     study, names = _choose_pairs(data, data.require_completed(2))
@@ -117,7 +109,12 @@ def draw_parallel(data: PlotData) -> go.Figure:
 
 def draw_importances(data: PlotData) -> go.Figure:
     """Draw how much each parameter matters, with its spread over resampled studies."""
-    found = measure_importances(data.completed, data.name)[::-1]
+    return draw_shares(measure_importances(data.completed, data.name), data.name)
+
+
+def draw_shares(importances: Sequence[Importance], study: str) -> go.Figure:
+    """Draw importances that have been measured, the highest first."""
+    found = importances[::-1]
     figure = go.Figure()
     figure.add_bar(
         x=[each.share for each in found],
@@ -133,9 +130,10 @@ def draw_importances(data: PlotData) -> go.Figure:
         },
     )
     figure.update_xaxes(title="share of all importances")
-    figure.update_yaxes(automargin=True)
+    names = [as_text(each.name) for each in found]
+    figure.update_yaxes(automargin=True, tickvals=names, ticktext=[shorten_shown(name, 24) for name in names])
     spread = "PED-ANOVA; thin lines: the range in 8 of 10 resampled studies"
-    return style(figure, data.name, "importance of parameters", spread)
+    return style(figure, study, "importance of parameters", spread)
 
 
 def draw_edf(data: PlotData) -> go.Figure:

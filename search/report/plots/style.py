@@ -29,7 +29,7 @@ def style(figure: go.Figure, study: str, title: str, subtitle: str = "", *, pane
         margin={"l": 64, "r": 16, "t": 84, "b": 56},
         legend={"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0.0, "xanchor": "left", "x": 0.0},
         colorway=[BLUE, ORANGE, GREEN, NAVY, GREY],
-        meta={"least_width": WIDE if panels > 1 else 0},
+        meta={"least_width": WIDE if panels > 1 else 0, "title": title, "subtitle": subtitle},
     )
     figure.update_xaxes(exponentformat="power")
     figure.update_yaxes(exponentformat="power")

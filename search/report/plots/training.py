@@ -9,13 +9,17 @@ import plotly.graph_objects as go
 from optuna.trial import FrozenTrial, TrialState
 from scipy.stats import spearmanr
 
-from search.report.plots.data import Array, PlotData, accuracies, audited_after, best_so_far
+from search.report.plots.data import Array, PlotData, accuracies, audited_after, best_so_far, trace_epochs, trace_rises
 from search.report.plots.lines import Line, Lines
 from search.report.plots.runs import Run, assign_rows, split_runs
 from search.report.plots.style import ACCURACY, BLUE, GREEN, GREY, NAVY, ORANGE, style
 
 FEWEST_RANKED = 5
 """Completed trials below which a correlation of ranks says nothing."""
+MOST_POINTS = 2000
+"""Completed trials of a history; of more, every k-th is drawn, beside all that were the best."""
+MOST_SINGLE = 10
+"""Epochs up to which each has a tick."""
 STATES = {
     TrialState.COMPLETE: ("completed", BLUE),
     TrialState.PRUNED: ("stopped", GREY),
@@ -24,20 +28,22 @@ STATES = {
 }
 
 
+def choose_epoch_step(epochs: int) -> int | None:
+    """Return the distance of an axis's ticks; plotly's own choice, None, would halve the epochs of a short training."""
+    return 1 if epochs <= MOST_SINGLE else None
+
+
 def draw_history(data: PlotData) -> go.Figure:
     """Draw the value of every completed trial, and the best of them, over the epochs that the study had trained."""
     data.require_completed(1)
-    ended = sorted(
-        (trial for trial in data.trials if trial.datetime_complete is not None),
-        key=lambda trial: (trial.datetime_complete, trial.number),
-    )
-    trained = np.cumsum([len(trial.intermediate_values) for trial in ended]).tolist()
+    traced = trace_epochs(data.trials)
     points = [
         (epochs, float(trial.value or 0.0), trial.number)
-        for epochs, trial in zip(trained, ended, strict=True)
+        for epochs, trial in traced
         if trial.state == TrialState.COMPLETE
     ]
-    epochs, values, numbers = zip(*points, strict=True)
+    best = trace_rises(data.trials)
+    epochs, values, numbers = zip(*points[:: -(-len(points) // MOST_POINTS)], strict=True)
     figure = go.Figure()
     figure.add_scatter(
         x=epochs,
@@ -49,15 +55,16 @@ def draw_history(data: PlotData) -> go.Figure:
         hovertemplate="trial %{customdata}: %{y:.4f}<extra></extra>",
     )
     figure.add_scatter(
-        x=[*epochs, trained[-1]],
-        y=[*np.maximum.accumulate(values).tolist(), max(values)],
+        x=[*(epochs for epochs, _ in best), traced[-1][0]],
+        y=[*(value for _, value in best), best[-1][1]],
         mode="lines",
         name="best so far",
         line={"color": NAVY, "shape": "hv"},
     )
     figure.update_xaxes(title="epochs trained by all trials that had ended")
     figure.update_yaxes(title=ACCURACY)
-    return style(figure, data.name, "history", data.describe_left_out())
+    notes = [f"{len(values)} of {len(points)} completed trials" if len(values) < len(points) else ""]
+    return style(figure, data.name, "history", "; ".join(filter(None, (*notes, data.describe_left_out()))))
 
 
 def draw_curves(data: PlotData) -> go.Figure:
@@ -75,7 +82,7 @@ def draw_curves(data: PlotData) -> go.Figure:
     lines.draw(figure, "completed", {"color": BLUE, "width": 1})
     lines.draw(figure, "running", {"color": GREEN, "width": 2}, ends=True)
     lines.draw(figure, "the best", {"color": NAVY, "width": 3})
-    figure.update_xaxes(title="epoch", range=[0.5, data.epochs + 0.5])
+    figure.update_xaxes(title="epoch", range=[0.5, data.epochs + 0.5], dtick=choose_epoch_step(data.epochs))
     figure.update_yaxes(title=f"best {ACCURACY} so far")
     return style(figure, data.name, "learning curves", _count_curves(data))
 
@@ -142,7 +149,7 @@ def draw_budget_correlation(data: PlotData) -> go.Figure:
     figure.add_scatter(
         x=list(range(1, len(correlations) + 1)), y=correlations, mode="lines+markers", line={"color": BLUE}
     )
-    figure.update_xaxes(title="epoch", range=[0.5, data.epochs + 0.5])
+    figure.update_xaxes(title="epoch", range=[0.5, data.epochs + 0.5], dtick=choose_epoch_step(data.epochs))
     figure.update_yaxes(title="rank correlation with the value", range=[-1.05, 1.05])
     return style(figure, data.name, "do early epochs rank as late ones?", data.describe_left_out())
 

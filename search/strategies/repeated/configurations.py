@@ -103,7 +103,12 @@ def group_trials(trials: Sequence[FrozenTrial]) -> list[Repeated]:
 
 def rank_configurations(trials: Sequence[FrozenTrial]) -> list[Repeated]:
     """Return the configurations that are complete in all repeats, the highest mean first; of equals, the earlier."""
-    complete = [group for group in group_trials(trials) if group.state == TrialState.COMPLETE]
+    return rank_complete(group_trials(trials))
+
+
+def rank_complete(groups: Sequence[Repeated]) -> list[Repeated]:
+    """Return those of the configurations that are complete in all repeats, ranked as `rank_configurations` does."""
+    complete = [group for group in groups if group.state == TrialState.COMPLETE]
     return sorted(complete, key=lambda group: (-(group.mean or 0.0), group.number))
 
 

@@ -59,11 +59,11 @@ def merge_trials(group: Repeated, number: int, trial_id: int | None = None) -> F
     )
 
 
-def merge_all(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """Return a study's configurations as trials; elsewhere, where each trial has its own, the same trials."""
+def merge_all(groups: Sequence[Repeated]) -> list[FrozenTrial]:
+    """Return a study's configurations as trials: where a trial has one of its own, the same trial."""
     return [
         group.trials[0] if len(group.trials) == 1 and group.repeats == 1 else merge_trials(group, number)
-        for number, group in enumerate(group_trials(trials))
+        for number, group in enumerate(groups)
     ]
 
 

@@ -95,6 +95,9 @@ class StoppingCallback:
     def note_engine(self, description: str) -> None:
         """Do nothing."""
 
+    def note_parameters(self, count: int) -> None:
+        """Do nothing."""
+
     def wants_layers(self) -> bool:
         return False
 

@@ -46,7 +46,7 @@ Study.open("script", objective="slow.py").run(workers=2, device="cpu")
 """
 HANDLERS = """
 def handlers():
-    numbers = signal.SIGINT, signal.SIGTERM, signal.SIGALRM
+    numbers = signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM
     return [*map(signal.getsignal, numbers), sys.unraisablehook]
 
 

@@ -10,7 +10,8 @@ import pytest
 from optuna.distributions import FloatDistribution
 
 from search import settings
-from search.display import live_display, log_lines
+from search.display import formats
+from search.display.live import trial_table
 from search.errors import UsageError
 from search.statistics.intervals import wilson_interval
 from search.study.plan import StudyRequest, check_name
@@ -165,13 +166,13 @@ def test_a_finished_trial_in_one_line() -> None:
         user_attrs={"reason": "diverged"},
         state=optuna.trial.TrialState.PRUNED,
     )
-    assert log_lines.format_trial(describe_trial(trial)) == "trial  -1  0.7500  3 epochs, pruned: diverged  x=0.123"
+    assert formats.format_trial(describe_trial(trial)) == "trial  -1  0.7500  3 epochs, pruned: diverged  x=0.123"
 
 
 def test_bars_and_durations() -> None:
-    assert live_display.format_bar(3, 6, width=4) == "━━╌╌"
-    assert live_display.format_bar(9, 6, width=4) == "━━━━"
-    assert [log_lines.format_duration(seconds) for seconds in (5, 89, 120, 3600, 7200)] == [
+    assert trial_table.format_bar(3, 6, width=4) == "━━╌╌"
+    assert trial_table.format_bar(9, 6, width=4) == "━━━━"
+    assert [formats.format_duration(seconds) for seconds in (5, 89, 120, 3600, 7200)] == [
         "5 s",
         "89 s",
         "2 min",

@@ -43,6 +43,18 @@ def test_the_packages_in_the_wheel_are_typed(wheel: Path) -> None:
     assert typed == {f"{package}/py.typed" for package in MAY_IMPORT}
 
 
+def test_the_files_that_modules_read_are_in_the_wheel(wheel: Path) -> None:
+    files = [
+        str(path.relative_to(ROOT))
+        for package in MAY_IMPORT
+        for path in (ROOT / package).rglob("*")
+        if path.suffix in {".json", ".html", ".css", ".js", ".j2"}
+    ]
+    with zipfile.ZipFile(wheel) as archive:
+        assert set(files) <= set(archive.namelist())
+    assert {Path(name).suffix for name in files} == {".json", ".html", ".css", ".js", ".j2"}
+
+
 @pytest.fixture(scope="module")
 def site(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the wheel is installed."""

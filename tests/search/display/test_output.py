@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from search.display.output import Decoding, format_float
+from search.display.output import Decoding, format_float, print_table
 
 
 @pytest.mark.parametrize("decoded", [0, 1])
@@ -21,3 +21,14 @@ def test_the_progress_of_decoding_leaves_no_line_in_a_pipe(decoded: int, capsys:
 )
 def test_what_is_not_whole_does_not_look_whole(value: float, shown: str) -> None:
     assert format_float(value, 3) == shown
+
+
+def test_where_a_table_is_too_wide_numbers_stay_whole_and_long_headings_take_two_lines(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_table(("standard deviation", "configuration"), [("0.0100", "width=64 " * 30)])
+    first, second, row, *_ = capsys.readouterr().out.splitlines()
+    assert (first.split(), second.split()) == (["standard"], ["deviation", "configuration"])
+    assert row.split()[:2] == ["0.0100", "width=64"]
+    print_table(("standard deviation", "configuration"), [("0.0100", "width=64")])
+    assert capsys.readouterr().out.splitlines()[0].split() == ["standard", "deviation", "configuration"]

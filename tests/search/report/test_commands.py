@@ -17,8 +17,9 @@ import pyte
 import pytest
 
 from search import NothingToDo, Study
-from search.display import watch_report
-from search.display.keys import read_keys
+from search.display.live import run_report, watch_report
+from search.display.live.keys import hide_keys, read_keys
+from search.display.live.live_table import LiveTable
 from search.report.plots.registry import PLOTS
 from search.settings import load
 from storage import url
@@ -168,7 +169,7 @@ def test_a_study_that_others_run_is_watched_until_q(monkeypatch: pytest.MonkeyPa
         watching.start()
         terminal.read_until("cuda:7")
         [shown] = [line for line in terminal.screen.display if line.startswith("2  ")]
-        assert shown.split()[1:4] == ["1/2", "▁▁▁▁▁▁", "0.1250"]
+        assert shown.split()[1:4] == ["1/2", "▁▁▁▁▁▁······", "0.1250"]
         assert termios.tcgetattr(terminal.its)[3] & (termios.ICANON | termios.ECHO) == 0
         os.write(terminal.ours, b"xq")
         watching.join(30)
@@ -177,9 +178,26 @@ def test_a_study_that_others_run_is_watched_until_q(monkeypatch: pytest.MonkeyPa
         assert studies.get(database.engine, NAME) == before
 
 
+def test_run_and_worker_show_the_live_view_on_a_terminal_and_lines_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    def are_live() -> list[bool]:
+        found = (
+            run_report.choose_display(as_json=False),
+            run_report.choose_worker_display(),
+            watch_report.choose_view(as_json=False),
+            run_report.choose_display(as_json=True),
+        )
+        return [isinstance(display, LiveTable) for display in found]
+
+    assert are_live() == [False] * 4
+    with open_terminal(monkeypatch):
+        assert are_live() == [True, True, True, False]
+        monkeypatch.setenv("TERM", "dumb")
+        assert are_live() == [False] * 4
+
+
 def test_the_terminal_is_as_it_was_after_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt() -> None:
-        with read_keys() as keys:
+        with hide_keys(), read_keys() as keys:
             assert not keys.wait(0.01)
             raise KeyboardInterrupt
 

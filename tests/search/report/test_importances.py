@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from optuna.distributions import FloatDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, create_trial
 
 from search.errors import NothingToDo
@@ -36,3 +36,21 @@ def test_few_trials_say_nothing_about_importances() -> None:
         measure_importances(make_trials(19), "s")
     assert rank_parameters(make_trials(19)) == ["a", "b", "z"]
     assert rank_parameters(make_trials(1)) == []
+
+
+def test_a_choice_that_the_best_have_as_often_as_all_has_no_share() -> None:
+    """Of 60 trials the best 6 all have `a` = 1, as 24 of all do, and 3 of them `b` = 1, as 30 of all do."""
+    choices = CategoricalDistribution([0, 1])
+    trials = [
+        create_trial(
+            value=1.0 + number / 100 if number < 6 else number / 100,
+            params={"a": 1 if number < 6 or number % 4 == 0 or number % 12 == 6 else 0, "b": number % 2},
+            distributions={"a": choices, "b": choices},
+        )
+        for number in range(60)
+    ]
+    found = measure_importances(trials, "s")
+    assert [(each.name, each.share) for each in found] == [
+        ("a", pytest.approx(1.0)),
+        ("b", pytest.approx(0.0, abs=1e-9)),
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import optuna
@@ -81,6 +82,8 @@ def test_what_a_configuration_does_to_itself_costs_a_slot_and_has_a_reason(addre
         assert trial.constraints == ({"feasible": 1.0} if bad else {})
         assert (trial.state == optuna.trial.TrialState.PRUNED) == bad
         assert list(trial.intermediate_values.values()) == [0.5]
+        assert (trial.user_attrs["device"], trial.user_attrs["best_epoch"]) == ("cpu", 0)
+        assert trial.user_attrs["host"] == socket.gethostname()
 
 
 @pytest.mark.slow
@@ -96,4 +99,6 @@ def test_an_enqueued_trial_that_does_not_fit_fails_alone(address: str) -> None:
     assert states[1] == "FAIL"
     assert "depth" in study.get_trials()[1].user_attrs["error"]
     assert study.get_trials()[2].params["depth"] == 2
+    assert study.get_trials()[2].user_attrs["parameters"] > 100
+    assert study.get_trials()[2].user_attrs["epoch_seconds"] > 0
     assert len([state for state in states if state in ("COMPLETE", "PRUNED")]) == 3

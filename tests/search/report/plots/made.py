@@ -76,14 +76,14 @@ def make_varied(count: int) -> PlotData:
         choice = optimizers[number % 3]
         params: dict[str, object] = {
             "learning_rate": 10 ** -(1 + number % 4 * 0.7),
-            "width": 16 + 4 * number,
+            "width": 16 + 4 * (number % 60),
             "optimizer": choice,
             "norm": norms[number // 2 % 3],
             "batch_size": (32, 64, 128)[number // 3 % 3],
             HTML: own[number % 2],
         }
         if choice == "sgd":
-            params["momentum"] = 0.5 + number / 200
+            params["momentum"] = 0.5 + number % 60 / 200
         curve = [0.1 + 0.001 * number + 0.1 * epoch for epoch in range(4)]
         state = states[number % 5]
         trials.append(make_trial(number, curve if state == TrialState.COMPLETE else curve[:2], state, params=params))

@@ -71,6 +71,10 @@ def test_refusals_name_the_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "file").touch()
     with pytest.raises(SearchError, match="cannot be written"):
         write_figure(figure, tmp_path / "file" / "a.json")
-    monkeypatch.setattr(type(figure), "to_image", lambda *_, **__: 1 / 0)
-    with pytest.raises(SearchError, match="pip install kaleido"):
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ValueError("\nno such engine.\n\nInstall one.")
+
+    monkeypatch.setattr(type(figure), "to_image", refuse)
+    with pytest.raises(SearchError, match=r"pip install kaleido`\): no such engine; or write a .html file"):
         write_figure(figure, tmp_path / "a.png")

@@ -8,6 +8,7 @@ import pytest
 from optuna.trial import TrialState
 
 from search.report.plots import parameters
+from search.report.plots.data import sample_evenly
 from search.report.plots.parallel import ABSENT, scale_parameter
 from search.report.plots.parameters import (
     draw_contour,
@@ -16,7 +17,6 @@ from search.report.plots.parameters import (
     draw_pareto,
     draw_slice,
     find_front,
-    sample_evenly,
 )
 from search.report.plots.shown import show_as_text
 from search.report.plots.style import choose_log_ticks, shorten_shown

@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 from search.report.plots.data import PlotData
 from search.report.plots.reading import read_plot_data
 from search.report.plots.runs import Run, assign_rows, split_runs
-from search.report.plots.training import correlate_budgets, draw_curves, draw_history, draw_timeline
+from search.report.plots.training import MOST_POINTS, correlate_budgets, draw_curves, draw_history, draw_timeline
 from search.study.status import StudyView
 from storage.database import Database
 from storage.leasing import leases
@@ -42,6 +42,14 @@ def test_history_counts_the_epochs_of_every_trial_that_had_ended() -> None:
     assert (completed.x, completed.y, list(completed.customdata)) == ((4, 7), (0.65, 0.7), [2, 0])
     assert (best.x, best.y) == ((4, 7, 8), (0.65, 0.7, 0.7))
     assert "not shown: 2 stopped early, 1 running" in figure.layout.title.text
+
+
+def test_a_long_history_keeps_every_best_trial() -> None:
+    trials = [make_trial(number, (0.5 + number / 10_000,)) for number in range(2 * MOST_POINTS + 1)]
+    completed, best = draw_history(make_data(*trials)).data
+    assert (len(completed.x), len(best.x)) == (1334, len(trials) + 1)
+    assert (best.x[-1], best.y[-1]) == (len(trials), trials[-1].value)
+    assert "1334 of 4001 completed trials" in draw_history(make_data(*trials)).layout.title.text
 
 
 def test_curves_show_each_trial_as_what_it_is() -> None:

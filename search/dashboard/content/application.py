@@ -1,0 +1,82 @@
+"""optuna-dashboard's application with the content that this program adds to its pages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import BinaryIO
+
+from optuna.artifacts.exceptions import ArtifactNotFound
+
+from search.dashboard.content.artifacts import PNG, MadeFile
+from search.dashboard.content.storage import ContentStorage, asking
+from search.dashboard.wsgi import Answer, Application, Environ, StartResponse, refuse
+from storage.database import Database
+
+_DETAIL = re.compile(r"/api/studies/(\d+)")
+_FILE = re.compile(r"/artifacts/(?P<study>\d+)(/(?P<trial>\d+))?/(?P<place>[0-9a-f]{2})-[0-9a-f]+")
+_FILES = "/artifacts/"
+# A file acts on nothing: it is a picture, or it is downloaded.
+_INERT = ("Content-Security-Policy", "default-src 'none'; sandbox")
+_DOWNLOAD = ("Content-Disposition", "attachment")
+LARGEST_ID = 2**31 - 1
+"""Of a row of Optuna's tables."""
+
+
+def add_content(database: Database) -> Application:
+    """Return optuna-dashboard's application for a storage, with the content of this program's studies."""
+    from optuna_dashboard import wsgi
+
+    storage = ContentStorage(database)
+    return ContentApplication(wsgi(storage, artifact_store=_Nothing()), storage)
+
+
+class ContentApplication:
+    """Answers for files itself; the rest does optuna-dashboard, which reads our content with a study."""
+
+    def __init__(self, application: Application, storage: ContentStorage) -> None:
+        self._application = application
+        self._storage = storage
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path.startswith(_FILES):
+            content = self._answer_file(path).send(start_response)
+            return [] if environ["REQUEST_METHOD"] == "HEAD" else content
+        detail = _DETAIL.fullmatch(path) if environ["REQUEST_METHOD"] == "GET" else None
+        with asking(None if detail is None else int(detail[1])):
+            return self._application(environ, start_response)
+
+    def _answer_file(self, path: str) -> Answer:
+        asked = _FILE.fullmatch(path)
+        ids = () if asked is None else tuple(int(each) for each in (asked["study"], asked["trial"]) if each is not None)
+        file = None if asked is None or max(ids) > LARGEST_ID else self._make(ids, int(asked["place"], 16))
+        if file is None:
+            return refuse(HTTPStatus.NOT_FOUND, "there is no such file; reload the page")
+        headers = (_INERT,) if file.content_type == PNG else (_INERT, _DOWNLOAD)
+        return Answer(status=HTTPStatus.OK, content=file.content, content_type=file.content_type, headers=headers)
+
+    def _make(self, ids: tuple[int, ...], place: int) -> MadeFile | None:
+        """Make a file of a study, or of a trial of it; None if there is none."""
+        study_id, trials = ids[0], ids[1:]
+        try:
+            content = self._storage.find_content(study_id, self._storage.get_study_name_from_id(study_id))
+            if content is None:
+                return None
+            return content.make_trial_file(trials[0], place) if trials else content.make_final_file(place)
+        except KeyError:  # Optuna's word for a study or trial that is not there
+            return None
+
+
+class _Nothing:
+    """The store of files that optuna-dashboard asks for before it shows any; it is never read."""
+
+    def open_reader(self, artifact_id: str) -> BinaryIO:
+        raise ArtifactNotFound(artifact_id)
+
+    def write(self, artifact_id: str, content_body: BinaryIO) -> None:
+        raise PermissionError("this program makes the files of its dashboard itself")
+
+    def remove(self, artifact_id: str) -> None:
+        raise ArtifactNotFound(artifact_id)

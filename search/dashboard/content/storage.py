@@ -1,0 +1,114 @@
+"""A storage as optuna-dashboard reads it: Optuna's, with what is made for the page of the study that is asked for."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import threading
+from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from objectives.base.printable import escape_controls
+from search.dashboard.content.artifacts import PREFIX, list_trial_artifacts
+from search.dashboard.content.studies import StudyContent
+from search.errors import StoredValueRefused
+from storage.database import Database
+from storage.errors import UnknownStudy
+from storage.forwarding import ForwardingStorage
+from storage.optuna_adapter import for_display, get_frozen_study_id, get_trial_id
+
+_log = logging.getLogger(__name__)
+MOST_CURVES = 200
+
+_asked: ContextVar[int | None] = ContextVar("asked", default=None)
+
+
+@contextmanager
+def asking(study_id: int | None) -> Iterator[None]:
+    """Within the block, this thread answers a request for the page of one study, or for none."""
+    token = _asked.set(study_id)
+    try:
+        yield
+    finally:
+        _asked.reset(token)
+
+
+class ContentStorage(ForwardingStorage):
+    """Reads as Optuna's storage, and adds to what it reads; writes what is written, and nothing of what it adds.
+
+    optuna-dashboard keeps notes, plots and files in system attributes: it finds ours there, though none is stored.
+    """
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database.history)
+        self._database = database
+        self._lock = threading.Lock()
+        self._contents: dict[tuple[int, str], StudyContent | None] = {}
+        self._shown: dict[int, tuple[int, bool, FrozenTrial, FrozenTrial]] = {}
+        """By the trial's id: of which object, whether with its curve, as it is shown, and that object, which stays."""
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        """Create a trial as Optuna's storage does."""
+        return self.backend.create_new_trial(study_id, template_trial)
+
+    def get_all_studies(self) -> list[Any]:
+        """Return every study, with a name that is text; the one whose page is asked for with its content."""
+        found, asked = self.backend.get_all_studies(), _asked.get()
+        for study in found:
+            if get_frozen_study_id(study) == asked:
+                study.system_attrs = self._add(asked, study.study_name, study.system_attrs)
+            study.study_name = escape_controls(study.study_name)  # a mark from right to left would turn what follows
+        return found
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """Return a study's trials; for its page, with their files."""
+        trials = self.backend.get_all_trials(study_id, deepcopy, states)
+        if _asked.get() != study_id:
+            return trials
+        curved = choose_curved(trials)
+        return [self._show(trial, has_curve=curved is None or trial.number in curved) for trial in trials]
+
+    def find_content(self, study_id: int, name: str) -> StudyContent | None:
+        """Return what is shown of a study; None if another program made it."""
+        with self._lock:
+            if (study_id, name) not in self._contents:
+                try:
+                    self._contents[study_id, name] = StudyContent(self._database, name)
+                except (UnknownStudy, StoredValueRefused) as error:
+                    _log.debug("study %r is shown as Optuna keeps it: %s", name, error)
+                    self._contents[study_id, name] = None
+            return self._contents[study_id, name]
+
+    def _add(self, study_id: int, name: str, attributes: dict[str, Any]) -> dict[str, Any]:
+        own = {key: value for key, value in attributes.items() if not key.startswith(PREFIX)}
+        content = self.find_content(study_id, name)
+        return own if content is None else content.add_to(own)
+
+    def _show(self, trial: FrozenTrial, *, has_curve: bool) -> FrozenTrial:
+        """Return a copy of the trial that has its files; the same copy as long as it is the same trial."""
+        known = self._shown.get(get_trial_id(trial))
+        if known is None or known[:2] != (id(trial), has_curve):
+            own = {key: value for key, value in trial.system_attrs.items() if not key.startswith(PREFIX)}
+            shown = for_display(trial, {**own, **list_trial_artifacts(trial)}, has_reports=has_curve)
+            known = (id(trial), has_curve, shown, trial)
+            self._shown[get_trial_id(trial)] = known
+        return known[2]
+
+
+def choose_curved(trials: Sequence[FrozenTrial]) -> set[int] | None:
+    """Return the numbers of the trials whose curves the page draws line by line: running, best and newest ones.
+
+    None for all. A browser takes a second to draw a few hundred lines, and the page draws them every ten seconds.
+    """
+    if len(trials) <= MOST_CURVES:
+        return None
+    running = [trial for trial in trials if not trial.state.is_finished()]
+    completed = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    best = heapq.nlargest(MOST_CURVES // 2, completed, key=lambda trial: trial.value or 0.0)
+    return {trial.number for trial in (*running, *best, *trials[-MOST_CURVES // 2 :])}

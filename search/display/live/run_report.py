@@ -1,0 +1,165 @@
+"""How `run`, `resume` and `worker` train with a display."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+
+from objectives.base.plurals import count_noun
+from search.api import training
+from search.api.session import Session, create_session, open_session, resume_session
+from search.connection import describe_storage
+from search.display.comparison_report import show_comparison
+from search.display.formats import format_duration
+from search.display.live.live_table import LiveTable, is_live
+from search.display.live.log_lines import LogLines
+from search.display.output import Decoding, err, format_configuration, note, out, print_document, say
+from search.errors import Interrupted
+from search.export.trackers.on_end import command_at_end
+from search.settings import Settings
+from search.strategies.foresight import expect_trials
+from search.strategies.registry import find_pruner
+from search.study import prior_studies
+from search.study.plan import ResolvedStudy, StudyRequest
+from search.study.status_types import Budget, Status
+from search.workers.job import WorkerJob
+from storage.errors import format_command
+
+STARTING = "workers are starting"
+
+
+def run_study(
+    request: StudyRequest,
+    settings: Settings,
+    *,
+    create: bool,
+    as_json: bool,
+    trackers: Sequence[str] = (),
+    on_end: list[str] | None = None,
+) -> None:
+    """Create or continue a study and train until its budget is spent; print the best configuration.
+
+    Args:
+        create: Whether the study may be created if it does not exist.
+        trackers: Names of what follows the study.
+        on_end: The words of a command to run at the end.
+
+    Raises:
+        SearchError: a worker failed, or the study was stopped by an error on another machine.
+        Interrupted: a signal arrived; the workers have ended.
+    """
+    machine = training.prepare_machine(settings)  # first: a device that does not exist must not leave a study behind
+    note(f"note: the storage is {describe_storage(settings)}")
+    start = create_session if create else resume_session
+    with Decoding(f"decoding data for {request.study}") as decoding:
+        session = start(request, settings, decoding)
+    with closing(session):
+        plan = session.resume(StudyRequest(study=session.record.name))
+        for text in plan.notes:
+            note(f"note: {text}")
+        jobs = machine.plan_jobs(session)
+        before, epochs = session.view.status(), plan.spec.epochs
+        if before.budget.left != 0:
+            announce(session, plan, jobs, before, request.seconds)
+        try:
+            with command_at_end(on_end, session.view), choose_display(as_json=as_json) as display:
+                status = training.train(session, jobs, seconds=request.seconds, progress=display, trackers=trackers)
+        except Interrupted:
+            note(f"stopped; continue with: {format_command('resume', '--study', session.record.name)}")
+            raise
+    if as_json:
+        print_document(status)
+    training.check_not_failed(status)
+    if not as_json:
+        conclude(status, epochs)
+
+
+def add_machine(request: StudyRequest, settings: Settings) -> None:
+    """Train trials of a study that another command runs.
+
+    Raises:
+        NothingToDo: the study was stopped.
+        SearchError, Interrupted: as for `run_study`.
+    """
+    machine = training.prepare_machine(settings)
+    note(f"note: the storage is {describe_storage(settings)}")
+    with closing(open_session(request.study, settings, request.objective)) as session:
+        with Decoding("decoding") as decoding:
+            jobs = training.plan_joining(session, machine, decoding)
+        with choose_worker_display() as display:
+            training.supervise(session, jobs, display)
+
+
+def announce(
+    session: Session, plan: ResolvedStudy, jobs: list[WorkerJob], status: Status, seconds: float | None
+) -> None:
+    """Print what is about to be trained, on stderr; `status` is the study's state now."""
+    devices = ", ".join(dict.fromkeys(job.device for job in jobs))
+    begun = f"; so far {status.progress}" if status.states.finished else ""
+    end = "" if seconds is None else f"; ends after {format_duration(seconds)}"
+    planned = describe_plan(plan.spec.pruner, status.budget, plan.spec.epochs, plan.spec.repeats)
+    note(f"study {status.study}: {planned}{begun}{end}")
+    note(
+        f"training on {len(plan.split.train)} + {len(plan.split.validation)} images of {plan.prepared.name}; starting "
+        f"{count_noun(len(jobs), 'worker')} on {devices}"
+    )
+    earlier = prior_studies.list_names(session.database.engine, plan.spec)
+    if earlier:
+        note(f"learning from {count_noun(len(earlier), 'earlier study', 'earlier studies')}: {', '.join(earlier)}")
+
+
+def describe_plan(pruner: str, budget: Budget, epochs: int, repeats: int = 1) -> str:
+    """Return what a study will do with its budget, as far as that can be told before it has begun.
+
+    epochs: of a full training. repeats: trials of each configuration.
+    """
+    foresee = find_pruner(pruner).choose_foresight(budget.trials, repeats)
+    trials = expect_trials(foresee, budget.trials, budget.epochs, epochs)
+    expected = foresee(trials, epochs)
+    shared = f" ({count_noun(-(-trials // repeats), 'configuration')} x {repeats} repeats)" if repeats > 1 else ""
+    each = f"{count_noun(trials, 'trial')}{shared} of up to {count_noun(epochs, 'epoch')}"
+    if trials == budget.trials or budget.epochs is None:
+        about = expected.full_trainings
+        plan = f"{each}: about {_count_trainings(round(about) if about >= 2 else about)}"
+    else:
+        worth = _count_trainings(budget.epochs / epochs)
+        plan = worth + ("'" if worth.endswith("s") else "'s") + f" worth of epochs: about {each}"
+    return f"{plan}; about {max(1, round(expected.complete))} will complete"
+
+
+def choose_display(*, as_json: bool) -> LogLines:
+    """Return the display that suits the output: a live view, or lines, on stderr if stdout is for a JSON document."""
+    if as_json:
+        return LogLines(err())
+    return LiveTable(out(), STARTING) if is_live(out()) else LogLines(out())
+
+
+def choose_worker_display() -> LogLines:
+    """Return the display of a command without a result: as for `run`, but lines go to stderr."""
+    return LiveTable(out(), STARTING) if is_live(out()) else LogLines(err())
+
+
+def conclude(status: Status, epochs: int) -> None:
+    """Print what was done, the best configuration and the next command; `epochs` are those of a full training."""
+    best, trained = status.best, "" if status.budget.epochs else f", {count_noun(status.epochs_trained, 'epoch')}"
+    say(
+        f"study {status.study}: {status.progress}{trained}: {_count_trainings(status.epochs_trained / epochs)}; "
+        f"{status.states.complete} completed"
+    )
+    if best is None:
+        say("no trial has completed yet")
+        return
+    when = "" if best.epoch is None else f", epoch {best.epoch + 1}"
+    if status.comparison is not None:
+        show_comparison(status.comparison)
+    repeated = status.comparison is not None and status.comparison.repeats > 1
+    which = f"mean of the repeats of trial {best.trial}" if repeated else f"trial {best.trial}{when}"
+    say(f"best validation accuracy {best.value:.4f} ({which})")
+    for line in format_configuration(best.params):
+        say(line)
+    say(f"next: {format_command('final', '--study', status.study)}")
+
+
+def _count_trainings(number: float) -> str:
+    shown = f"{number:.1f}".removesuffix(".0")
+    return f"{shown} full {'training' if shown == '1' else 'trainings'}"

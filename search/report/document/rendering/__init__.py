@@ -1,0 +1,1 @@
+"""A report's blocks as HTML, as Markdown and as JSON."""

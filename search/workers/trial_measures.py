@@ -1,0 +1,57 @@
+"""What people look for trials by, measured where one was trained: its place, its speed, its size, its best epoch."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from search.statistics.curves import find_best_epoch
+
+DIGITS = 4
+
+
+class TrialMeasures:
+    """Collects them while a trial trains. Its last holder's are stored, with the trial's end."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._parameters: int | None = None
+
+    def note_parameters(self, count: int) -> None:
+        """Take note of how many parameters the network has."""
+        self._parameters = count
+
+    def note_network(self, network: nn.Module) -> None:
+        """Take note of a trained network, whose parameters nobody may have counted before."""
+        self._parameters = sum(each.numel() for each in network.parameters() if not is_lazy(each))
+
+    def collect(self, values: Mapping[int, float], trained: Mapping[int, Mapping[str, float]]) -> dict[str, object]:
+        """Return the attributes that can be told.
+
+        Args:
+            values: The validation accuracy of each epoch of the trial, by its 0-based number.
+            trained: The metrics of the epochs that this process trained.
+        """
+        seconds = [metrics["seconds"] for metrics in trained.values() if "seconds" in metrics]
+        told = {
+            "host": socket.gethostname(),
+            "device": str(self._device),
+            "epoch_seconds": float(f"{sum(seconds) / len(seconds):.{DIGITS}g}") if seconds else None,
+            "parameters": self._parameters,
+            "peak_bytes": self._read_peak(),
+            "best_epoch": find_best_epoch(values),
+        }
+        return {name: value for name, value in told.items() if value is not None}
+
+    def _read_peak(self) -> int | None:
+        """Return the most bytes that the trial's tensors have had on a GPU at once; None on a CPU."""
+        if self._device.type != "cuda":
+            return None
+        try:
+            return int(torch.cuda.max_memory_allocated(self._device))
+        except RuntimeError:  # a GPU that is broken
+            return None

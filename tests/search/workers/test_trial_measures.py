@@ -1,0 +1,22 @@
+"""What people look for trials by, as it is stored with a trial's end."""
+
+from __future__ import annotations
+
+import socket
+
+import torch
+from torch import nn
+
+from search.workers.trial_measures import TrialMeasures
+
+
+def test_every_measure_that_can_be_told_is_told() -> None:
+    measures = TrialMeasures(torch.device("cpu"))
+    place = {"host": socket.gethostname(), "device": "cpu"}
+    assert measures.collect({}, {}) == place
+    measures.note_parameters(7)
+    trained = {1: {"accuracy": 0.7, "seconds": 1.0}, 2: {"accuracy": 0.6, "seconds": 2.00004}, 3: {"accuracy": 0.5}}
+    told = {**place, "epoch_seconds": 1.5, "parameters": 7, "best_epoch": 1}
+    assert measures.collect({0: 0.5, 1: 0.7, 2: 0.6, 3: 0.5}, trained) == told
+    measures.note_network(nn.Sequential(nn.Linear(2, 3), nn.LazyLinear(1)))
+    assert measures.collect({}, {})["parameters"] == 9, "parameters that were never made do not count"
