@@ -19,6 +19,8 @@ from search.api.studies import Enqueued
 from search.evaluation.results.confirmation import ConfirmedCandidate, SelectionOptimism
 from search.evaluation.results.score import Score
 from search.evaluation.results.variants import MeasuredVariants
+from search.export.outputs.task import Exported
+from search.export.predict.predicting import Predictions
 from search.report.curves import StudyCurves
 from search.study.status_types import Status
 from tests.markdown import format_table
@@ -34,6 +36,8 @@ DOCUMENTS: dict[str, Any] = {
     "search try": Enqueued,
     "search final": Score,
     "search final --measure": MeasuredVariants,
+    "search export": Exported,
+    "search predict": Predictions,
     "search space --study NAME": SpaceDescription,
     "search space": tuple[ObjectiveRow, ...],
     "search space --catalogue": tuple[TechniqueRow, ...],

@@ -23,12 +23,14 @@ class VariantEntry(Technique):
     keeps_weights: whether it only changes how the network predicts; a variant of the weights may not follow.
     needs_snapshots: whether it is built from networks of the same training, `build(snapshots, <options>)`, each taken
     at a dip of the learning rate; it must be the first variant.
+    is_random: whether its predictions are drawn at random, so that the network is no fixed function of the images.
     """
 
     kind: ClassVar[str] = "variant"
     build: Callable[..., Module]
     keeps_weights: bool = False
     needs_snapshots: bool = False
+    is_random: bool = False
 
 
 def _mc_dropout(model: Module, *, samples: int = 50) -> Module:
@@ -75,6 +77,7 @@ VARIANTS: dict[str, VariantEntry] = {
         space=Space(samples=Fixed(50, domain=Int(10, 100, at_least=1, at_most=10_000))),
         description="mean probabilities of `samples` predictions with dropout (Gal & Ghahramani 2016)",
         keeps_weights=True,
+        is_random=True,
     ),
     "snapshot_ensemble": VariantEntry(
         build=_snapshot_ensemble,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -83,6 +84,25 @@ class OpenStudy:
         path = (Path("results") / self.name if out is None else Path(out)) / f"report.{format}"
         files.write_report(read_facts(session.database, session.view), path)
         return path
+
+    def export(
+        self, format: str, path: str | Path | None = None, *, progress: Callable[[str], object] | None = None
+    ) -> Path:
+        """Export the study as it is now; return the file or folder.
+
+        Args:
+            format: As `search export` has it: `trials.csv`, `trials.parquet`, `config.toml`, `model`, `onnx`, ...
+            path: What to write. Default: the study's name with the format's ending, in the working folder.
+            progress: Called with one line of text at a time.
+
+        Raises:
+            ObjectiveError: There is no such format.
+            NothingToDo: No trial has completed, or no network is kept.
+            SearchError: It failed, or something else is at the path.
+        """
+        from search.api.exporting import export_for_program
+
+        return export_for_program(self._opened(), format, None if path is None else Path(path), progress)
 
     @property
     def optuna(self) -> optuna.Study:

@@ -68,7 +68,7 @@ def train_as_in_trial(final_step: FinalStep, winner: Winner, snapshots: int = 0)
         SearchError: the training failed.
     """
     data = final_step.load_data(merge_validation=False)
-    model = None if snapshots else _load_checkpoint(final_step, winner)
+    model = None if snapshots else load_checkpoint(final_step, winner)
     if model is not None:
         return TrialNetwork(model=model, data=data)
     collector = SnapshotCollector(snapshots) if snapshots else None
@@ -194,7 +194,7 @@ def _is_claimed(network: RetrainedNetwork, claim: Claim) -> bool:
     return (network.sha256, network.snapshots_sha256) == (claim.weights_sha256, snapshots_sha256)
 
 
-def _load_checkpoint(final_step: FinalStep, winner: Winner) -> nn.Module | None:
+def load_checkpoint(final_step: FinalStep, winner: Winner) -> nn.Module | None:
     """Load the network that the winner's trial ended with; return None if it has no checkpoint to load."""
     found = checkpoints.find(final_step.engine, get_trial_id(winner.trial))
     if found is None or final_step.objective.train is not None:

@@ -1,0 +1,1 @@
+"""How the commands that take results elsewhere show what they did."""

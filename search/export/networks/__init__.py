@@ -1,0 +1,1 @@
+"""The final network, for other programs."""
