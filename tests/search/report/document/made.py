@@ -13,6 +13,7 @@ from search.evaluation.results.score import Score
 from search.report.document.content.facts import StudyFacts
 from search.report.plots.data import ReportedEpoch
 from search.strategies.pruners.audit import summarize_audit
+from search.strategies.repeated.configurations import rank_configurations
 from search.study.spec import StudySpec
 from search.study.status import count_epochs, count_states, describe_best, recent_diagnoses
 from search.study.status_types import Budget, Status
@@ -76,7 +77,7 @@ def make_facts(
             reasons=dict(Counter(trial.user_attrs["reason"] for trial in trials if "reason" in trial.user_attrs)),
             budget=Budget(trials=30, left=30 - len(trials), epochs=None),
             epochs_trained=count_epochs(listed),
-            best=describe_best(listed),
+            best=describe_best(rank_configurations(listed)),
             workers=(),
             final=final,
             control="run",
