@@ -163,7 +163,7 @@ def test_help_and_docs_show_what_was_added(copy: Path) -> None:
 
 def test_a_command_that_was_added_is_in_the_help_and_the_docs_and_runs(copy: Path) -> None:
     listed = [
-        line.split()[0] for line in run_copy(copy, "-m", "search", "--help").out.splitlines() if line[:4] == "  pr"
+        line.split()[0] for line in run_copy(copy, "-m", "search", "--help").out.splitlines() if line[:5] == "  pra"
     ]
     assert listed == ["praise"]
     assert run_copy(copy, "-m", "search", "praise", "--study", "s", "--times", "2").out == "s is very very good\n"

@@ -87,7 +87,8 @@ def as_printed_now(status: dict[str, Any], pruner: str) -> dict[str, Any]:
     """What the program of version 3 printed of a study, with what has been added since."""
     policies = [{"policy": f"curves/1+{pruner}/1", "first_trial": 0}]
     budget = {**status["budget"], "epochs": None}
-    return {**status, "budget": budget, "policies": policies, "comparison": None, "faults": {}, "diagnoses": []}
+    added = {"comparison": None, "faults": {}, "diagnoses": [], "priority": 0, "voided": []}
+    return {**status, "budget": budget, "policies": policies, **added}
 
 
 def is_same_machine(trial: dict[str, Any], expected: dict[str, Any]) -> bool:

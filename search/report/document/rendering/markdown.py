@@ -49,7 +49,7 @@ def _render_code(block: Code) -> str:
     lines = [escape_controls(line) for line in block.lines]
     longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
     fence = "`" * max(3, longest + 1)
-    return "\n".join((f"{fence}sh", *lines, fence))
+    return "\n".join((f"{fence}shell", *lines, fence))
 
 
 def _render_table(table: Table) -> str:

@@ -86,7 +86,7 @@ def make_facts(
             pruning=summarize_audit(trials),
             policies=spec.policy_periods,
             faults=dict(Counter(fault.kind for trial in trials for fault in read_faults(trial))),
-            diagnoses=recent_diagnoses(listed),
+            diagnoses=recent_diagnoses(listed, rank_configurations(listed)),
         ),
     )
 
