@@ -37,13 +37,17 @@ def test_objectives_are_cut_before_studies(columns: int, study: str, objective: 
 
 
 def test_a_worker_is_described_with_its_epoch_counted_from_one_and_its_pace() -> None:
-    worker = replace(STATUS.workers[0], id="a7/1/2-3/0badf00d", host="a7", device="cuda:0", trial=3, epoch=4, epoch_s=1.25)
+    worker = replace(
+        STATUS.workers[0], id="a7/1/2-3/0badf00d", host="a7", device="cuda:0", trial=3, epoch=4, epoch_s=1.25
+    )
     lines = format_status(replace(STATUS, workers=(worker,)))
     assert "worker 0badf00d on a7 cuda:0: trial 3, epoch 5, 1.25 s an epoch, last seen 1 s ago" in lines
 
 
 def test_curves_that_do_not_fit_beside_each_other_stand_below(capsys: pytest.CaptureFixture[str]) -> None:
-    trials = tuple(TrialCurve(trial=100 + number, state="complete", reason=None, values=(0.5, 0.25)) for number in range(20))
+    trials = tuple(
+        TrialCurve(trial=100 + number, state="complete", reason=None, values=(0.5, 0.25)) for number in range(20)
+    )
     show_curves(StudyCurves(study="s", metric="accuracy", epochs=2, trials=trials))
     title, *lines = capsys.readouterr().out.splitlines()
     assert title == "accuracy of study s"
