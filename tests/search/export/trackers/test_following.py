@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from search import Study, Trial
-from search.export.trackers import following, on_end
+from search.export.trackers import feed, following, on_end
 from search.study.status_types import Status
 from storage.leasing import workers
 from storage.leasing.turns import hold_turn
@@ -23,7 +23,7 @@ from tests.search.command import done, kill_group, search, start, until
 from tests.search.export.trackers.recorder import Recorder
 
 NAME = "digits-small"
-EPOCHS = 4
+EPOCHS = 12
 OWN = """
 import json, os
 from search import Tracker
@@ -66,7 +66,7 @@ def home(shared_home: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 
 class Killer(Recorder):
-    """Kills the worker at its second epoch, with kill -9."""
+    """Kills the worker with kill -9 once it hears of an epoch."""
 
     def __init__(self, study: Study) -> None:
         super().__init__({})
@@ -75,7 +75,7 @@ class Killer(Recorder):
 
     def epoch(self, trial: Trial, epoch: int, metrics: Mapping[str, float]) -> None:
         super().epoch(trial, epoch, metrics)
-        if epoch == 1 and not self.killed:
+        if not self.killed:
             [worker] = workers.find_living(self._session.database.engine, self._session.record.study_id, 60.0)
             self.killed.append(int(worker.id.split("/")[2].partition("-")[0]))
             os.kill(self.killed[0], signal.SIGKILL)
@@ -101,6 +101,7 @@ def test_a_killed_worker_a_tracker_that_fails_and_one_that_hangs_change_nothing(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(following, "SILENT_SECONDS", 0.5)
+    monkeypatch.setattr(feed, "LOOK_SECONDS", 0.02)  # the worker is still at it when its first epochs are heard of
     options: dict[str, Any] = {"overrides": {"width": "64", "optimizer": "adamw"}, "experience": "none"}
     with Study.create(NAME, "digits-depth", trials=1, epochs=EPOCHS, pruner="none", **options) as study:
         killer = Killer(study)
