@@ -108,13 +108,15 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> No
     cells = [[as_cell(value) for value in row] for row in rows]
     longest = [max((row[place].cell_len for row in cells), default=0) for place in range(len(headings))]
     widths = [max(cell, len(heading)) for cell, heading in zip(longest, headings, strict=True)]
+    whole = sum(widths) + 2 * (len(widths) - 1)
+    columns = measure_width() if sys.stdout.isatty() else max(whole, measure_width())
     for heading, cell, width in zip(headings, longest, widths, strict=True):
-        if sum(widths) + 2 * (len(widths) - 1) > measure_width():  # a long heading takes several lines
+        if whole > columns:  # a long heading takes several lines
             width = max(cell, *map(len, heading.split()), 0)
-        shown.add_column(heading, overflow="fold", width=width if width <= UNBROKEN else None)
+        shown.add_column(heading, overflow="fold", width=width if width <= UNBROKEN or whole <= columns else None)
     for row in cells:
         shown.add_row(*row)
-    Console(file=sys.stdout, width=measure_width(), markup=False).print(shown)
+    Console(file=sys.stdout, width=columns, markup=False).print(shown)
 
 
 def measure_width() -> int:

@@ -71,8 +71,12 @@ class ContentStorage(ForwardingStorage):
         trials = self.backend.get_all_trials(study_id, deepcopy, states)
         if _asked.get() != study_id:
             return trials
+        has_files = self.find_content(study_id, self.backend.get_study_name_from_id(study_id)) is not None
         curved = choose_curved(trials)
-        return [self._show(trial, has_curve=curved is None or trial.number in curved) for trial in trials]
+        return [
+            self._show(trial, has_files=has_files, has_curve=curved is None or trial.number in curved)
+            for trial in trials
+        ]
 
     def find_content(self, study_id: int, name: str) -> StudyContent | None:
         """Return what is shown of a study; None if another program made it."""
@@ -90,12 +94,13 @@ class ContentStorage(ForwardingStorage):
         content = self.find_content(study_id, name)
         return own if content is None else content.add_to(own)
 
-    def _show(self, trial: FrozenTrial, *, has_curve: bool) -> FrozenTrial:
-        """Return a copy of the trial that has its files; the same copy as long as it is the same trial."""
+    def _show(self, trial: FrozenTrial, *, has_files: bool, has_curve: bool) -> FrozenTrial:
+        """Return a copy of the trial, with its files if it has any; the same copy as long as it is the same trial."""
         known = self._shown.get(get_trial_id(trial))
         if known is None or known[:2] != (id(trial), has_curve):
             own = {key: value for key, value in trial.system_attrs.items() if not key.startswith(PREFIX)}
-            shown = for_display(trial, {**own, **list_trial_artifacts(trial)}, has_reports=has_curve)
+            files = list_trial_artifacts(trial) if has_files else {}
+            shown = for_display(trial, {**own, **files}, has_reports=has_curve)
             known = (id(trial), has_curve, shown, trial)
             self._shown[get_trial_id(trial)] = known
         return known[2]

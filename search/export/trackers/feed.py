@@ -82,11 +82,17 @@ class Feed:
                 self._tell(trial, first[trial.number], rows)
 
     def _has_news(self, trial: FrozenTrial) -> bool:
-        """Return whether a trial has begun, stored epochs or ended since the last look."""
-        if trial.number in self._ended or (trial.state == TrialState.WAITING and not trial.intermediate_values):
+        """Return whether a trial has begun, stored epochs or ended since the last look.
+
+        It has begun once its parameters are stored: a tracker is told of them once.
+        """
+        if trial.number in self._ended:
             return False
-        if trial.number not in self._next or trial.state.is_finished():
+        if trial.state.is_finished():
             return True
+        if trial.number not in self._next:
+            running = trial.state == TrialState.RUNNING and bool(trial.params)
+            return running or bool(trial.intermediate_values)
         return _count_epochs(trial) > self._next[trial.number]
 
     def _tell(self, found: FrozenTrial, first: int, rows: list[dict[str, float]]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from search.display.output import Decoding, format_float, print_table
@@ -24,11 +26,21 @@ def test_what_is_not_whole_does_not_look_whole(value: float, shown: str) -> None
 
 
 def test_where_a_table_is_too_wide_numbers_stay_whole_and_long_headings_take_two_lines(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr("search.display.output.measure_width", lambda: 200)
     print_table(("standard deviation", "configuration"), [("0.0100", "width=64 " * 30)])
-    first, second, row, *_ = capsys.readouterr().out.splitlines()
+    first, second, row, *_ = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out).splitlines()
     assert (first.split(), second.split()) == (["standard"], ["deviation", "configuration"])
     assert row.split()[:2] == ["0.0100", "width=64"]
     print_table(("standard deviation", "configuration"), [("0.0100", "width=64")])
-    assert capsys.readouterr().out.splitlines()[0].split() == ["standard", "deviation", "configuration"]
+    heading, *_ = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out).splitlines()
+    assert heading.split() == ["standard", "deviation", "configuration"]
+
+
+def test_in_a_pipe_a_row_is_a_line_however_wide(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("standard deviation", "configuration"), [("0.0100", "width=64 " * 60)])
+    heading, row = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["standard", "deviation", "configuration"]
+    assert row.split() == ["0.0100", *["width=64"] * 60]

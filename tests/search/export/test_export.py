@@ -363,7 +363,6 @@ def test_exports_replace_earlier_ones_and_nothing_else(place: Place) -> None:
     assert not [each for each in place.folder.iterdir() if each.name.startswith(".")]
 
 
-@pytest.mark.long
 def test_a_program_exports_without_a_seal_on_itself(place: Place) -> None:
     with Study.open(NAME, objective=str(place["own.py"])) as study:
         assert study.export("trials.csv", "t.csv") == Path("t.csv")

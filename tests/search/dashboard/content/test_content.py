@@ -135,6 +135,7 @@ def test_a_file_that_is_not_there_is_not_found(dashboard: Dashboard, path: str) 
 
 def test_a_study_of_another_program_is_shown_as_optuna_keeps_it(dashboard: Dashboard) -> None:
     shown = read(dashboard, 2)
+    assert [file for trial in shown["trials"] for file in trial["artifacts"]] == []
     assert (shown["note"], shown["artifacts"], shown["plotly_graph_objects"]) == ({"version": 0, "body": ""}, [], [])
 
 

@@ -31,6 +31,7 @@ PAST = [
     Past(parameters=PARAMETERS, curve=[], state=TrialState.FAIL, attributes={"error": "password=hunter22 <b>\x1b[2J"}),
     Past(parameters=PARAMETERS, curve=[0.4, 0.5], state=TrialState.RUNNING),
     Past(parameters={}, curve=[], state=TrialState.WAITING),
+    Past(parameters={}, curve=[], state=TrialState.RUNNING),  # its worker is drawing its parameters
 ]
 ALL = [
     *[("started", 0), ("epoch", 0, 0, 0.5), ("epoch", 0, 1, 0.6), ("epoch", 0, 2, 0.7), ("ended", 0, "complete")],

@@ -171,7 +171,6 @@ def test_a_tracker_that_is_not_known_is_refused_before_a_study_is_made() -> None
     assert [each["study"] for each in done("list", "--json").document] == [NAME]
 
 
-@pytest.mark.long
 def test_two_runs_do_not_feed_one_tracker_at_once(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     environment = {"TENSORBOARD_LOGGING_DIR": str(tmp_path)}
