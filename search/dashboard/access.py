@@ -139,7 +139,7 @@ class _Delay:
     longest: float
 
     def after(self, wrong: int) -> float:
-        """Return the seconds to wait after so many."""
+        """Return the seconds to wait after a number of wrong passwords."""
         return 0.0 if wrong < self.free else min(2.0 ** min(wrong - self.free, 10), self.longest)
 
 

@@ -50,7 +50,7 @@ def format_duration(seconds: float) -> str:
 
 
 def shorten(text: str, columns: int) -> str:
-    """Return text in which nothing acts, cut to so many columns with an ellipsis."""
+    """Return text in which nothing acts, with an ellipsis in place of what does not fit into the columns."""
     text = escape_controls(text)
     return text if cell_len(text) <= columns else set_cell_size(text, columns - 1) + "…"
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from search.errors import NothingToDo
 from search.export.outputs.task import MARK, Exported, ExportTask
+from search.export.outputs.toml import quote, write_value
 from search.export.outputs.writing import write_export
 from search.study.status_types import BestTrial
 from spaces import Scalar
@@ -34,14 +33,16 @@ def write_configuration(task: ExportTask) -> Exported:
 def format_configuration_file(study: str, objective: str, best: BestTrial) -> str:
     """Return the file's text; each entry of `set` is a value for `--set`, each of `parameters` the value itself."""
     values = [f"{name}={format_text(value)}" for name, value in best.params.items()]
-    listed = "\n".join(f"    {_quote(value)}," for value in values)
-    parameters = "\n".join(f"{_quote(name)} = {_format_value(value)}" for name, value in best.params.items())
+    listed = "\n".join(f"    {quote(value)}," for value in values)
+    parameters = "\n".join(
+        f"{quote(name)} = {write_value('none' if value is None else value)}" for name, value in best.params.items()
+    )
     return f"""# {MARK}: the best configuration of a study.
 # Each entry of `set` is a value for --set, of `search try` (train it in a study of this space)
 # and of `search run` (fix it in the space of a new study).
 
-study = {_quote(study)}
-objective = {_quote(objective)}
+study = {quote(study)}
+objective = {quote(objective)}
 trial = {best.trial}
 validation_accuracy = {best.value!r}
 set = [
@@ -58,16 +59,3 @@ def format_text(value: Scalar) -> str:
     if value is None:
         return "none"
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _format_value(value: Scalar) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return repr(value) if isinstance(value, int | float) else _quote(format_text(value))
-
-
-def _quote(text: str) -> str:
-    """Return a TOML basic string: JSON's escapes are TOML's, which also needs one where nothing would be seen."""
-    return "".join(
-        char if char.isprintable() else f"\\U{ord(char):08x}" for char in json.dumps(text, ensure_ascii=False)
-    )

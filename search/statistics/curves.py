@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,3 +27,8 @@ def running_best(values_E: Array) -> Array:
     """Return the best value up to each epoch, shape (E,); minus infinity before the first value."""
     best: Array = np.maximum.accumulate(np.where(np.isnan(values_E), -np.inf, values_E))
     return best
+
+
+def count_spared(lengths: Iterable[int], epochs: int) -> int:
+    """Return how many epochs curves of these lengths lack of full ones."""
+    return sum(max(0, epochs - length) for length in lengths)

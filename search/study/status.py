@@ -171,10 +171,15 @@ def best_epoch(trial: FrozenTrial) -> int | None:
 
 def describe_best(ranked: Sequence[Repeated]) -> BestTrial | None:
     """Return the best trial of configurations that are ranked; None if there are none."""
-    if not ranked:
-        return None
-    best, mean = ranked[0].first, ranked[0].mean or 0.0
-    return BestTrial(trial=best.number, value=mean, epoch=best_epoch(best), params=dict(best.params))
+    return describe_ranked(ranked[0]) if ranked else None
+
+
+def describe_ranked(configuration: Repeated) -> BestTrial:
+    """Return a completed configuration, by its first trial."""
+    first = configuration.first
+    return BestTrial(
+        trial=first.number, value=configuration.mean or 0.0, epoch=best_epoch(first), params=dict(first.params)
+    )
 
 
 def recent_errors(trials: list[FrozenTrial]) -> tuple[TrialError, ...]:

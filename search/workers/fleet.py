@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,7 +13,7 @@ from search.errors import Exit, SearchError
 from search.study.serving import Served, choose_study
 from search.workers import processes
 from search.workers.job import DRAINED, HUNG, NOTHING_CLAIMED, OUTAGE, WorkerJob
-from search.workers.machine.gpu_sharing import share_gpus
+from search.workers.machine.gpu_sharing import share_where_several
 from search.workers.processes import WorkerProcess, end_workers
 from search.workers.supervisor import DEATHS_THAT_STOP, POLL_SECONDS, release_dead, was_drained
 from storage.database import Database
@@ -77,7 +76,8 @@ class Fleet:
             SearchError: nothing is left but studies that cannot be served here.
             Interrupted: a signal came; the workers have ended.
         """
-        with self._share_gpus() as environment:
+        devices = [job.device for job in self._jobs.values()]
+        with share_where_several(devices, self._context, processes.start_process) as environment:
             self._jobs = {index: replace(job, environment=environment) for index, job in self._jobs.items()}
             try:
                 while self._jobs and not (self._once and self._is_done()):
@@ -88,12 +88,6 @@ class Fleet:
                 if end_workers([serving.worker for serving in self._running.values()]):
                     self._release_dead({serving.study.study_id for serving in self._running.values()})
         self._raise_reasons()
-
-    def _share_gpus(self) -> AbstractContextManager[dict[str, str]]:
-        devices = [job.device for job in self._jobs.values() if job.device != "cpu"]
-        return (
-            share_gpus(self._context, processes.start_process) if len(set(devices)) < len(devices) else nullcontext({})
-        )
 
     def _look(self) -> None:
         """Give studies to workers without one."""

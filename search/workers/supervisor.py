@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Engine
@@ -16,7 +15,7 @@ from search.workers import processes
 from search.workers.devices import count_cores
 from search.workers.job import HUNG, OUTAGE, WorkerJob
 from search.workers.machine.gpu_memory import MemoryBudget
-from search.workers.machine.gpu_sharing import share_gpus
+from search.workers.machine.gpu_sharing import share_where_several
 from search.workers.machine.growth import Growth
 from search.workers.processes import WorkerProcess, end_workers
 from storage.database import Database
@@ -64,7 +63,9 @@ class Supervisor:
             Interrupted: a signal came; the workers have ended.
         """
         jobs = self._pool.jobs
-        with self._share_gpus() as environment:
+        devices = [job.device for job in jobs]
+        grows = self._growth is not None
+        with share_where_several(devices, self._context, processes.start_process, may_grow=grows) as environment:
             jobs[:] = [replace(job, environment=environment) for job in jobs]
             try:
                 self._release_dead()
@@ -77,13 +78,6 @@ class Supervisor:
                     time.sleep(POLL_SECONDS)
             finally:
                 self._end()
-
-    def _share_gpus(self) -> AbstractContextManager[dict[str, str]]:
-        """Return a context that gives the workers' environment, if several use one GPU or may do so later."""
-        devices = [job.device for job in self._pool.jobs if job.device != "cpu"]
-        if devices and (self._growth is not None or len(set(devices)) < len(devices)):
-            return share_gpus(self._context, processes.start_process)
-        return nullcontext({})
 
     def _start(self, index: int) -> None:
         self._running[index] = processes.start_worker(self._context, self._pool.jobs[index])

@@ -10,7 +10,7 @@ import pytest
 from search.study import portfolio
 from storage import url
 from storage.database import Database, open_database
-from tests.conftest import copied
+from tests.conftest import copied, use_home
 from tests.search.serving import make_study
 
 
@@ -20,6 +20,21 @@ def study_url(server: str, template: str) -> Iterator[str]:
     with copied(server, template) as address:
         make_study(address)
         yield address
+
+
+@pytest.fixture(scope="module")
+def address(server: str, template: str) -> Iterator[str]:
+    """A storage without studies for a whole file, whose tests build on one another."""
+    with copied(server, template) as address:
+        yield address
+
+
+@pytest.fixture
+def kept_home(shared_home: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One home for a whole file, and `address` as its storage."""
+    use_home(monkeypatch, shared_home)
+    monkeypatch.setenv("SEARCH_STORAGE", address)
+    return shared_home
 
 
 @pytest.fixture

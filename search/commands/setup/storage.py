@@ -20,7 +20,8 @@ def storage(
     to: Annotated[str | None, typer.Option(help="URL to copy the study to.", metavar="URL")] = None,
     check: Annotated[bool, typer.Option("--check", help="Only say what an upgrade or prune would do.")] = False,
     older_than: Annotated[
-        int | None, typer.Option(help="Prune studies that ended more than so many days ago; 90 by default.")
+        int | None,
+        typer.Option(metavar="DAYS", help="Prune studies that ended more than this many days ago; 90 by default."),
     ] = None,
     storage: options.Storage = None,
     json: options.Json = False,

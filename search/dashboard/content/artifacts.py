@@ -10,11 +10,11 @@ from optuna.trial import FrozenTrial
 from sqlalchemy import Engine
 
 from search.dashboard.content.pictures import Panel, Series, draw_bars, draw_panels
-from search.dashboard.content.toml import write_toml
 from search.evaluation.model_card import ModelCard
 from search.evaluation.results.claimed import ClaimedWinner
 from search.evaluation.results.score import Score
 from search.evaluation.results.stored import read_score
+from search.export.outputs.toml import write_toml
 from search.report.document.files import format_report
 from search.report.document.reading import read_facts
 from search.report.plots.style import BLUE, ORANGE

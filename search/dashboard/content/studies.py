@@ -44,7 +44,7 @@ class Kept(Generic[T]):
     def get(self, of: object, make: Callable[[], T]) -> T:
         """Return what `make` makes, or what was made of the same thing or a moment ago.
 
-        The first to ask waits; whoever asks while it is made again does not.
+        Only the first caller ever waits for it: while it is made again, others get the old one.
         """
         if not self._lock.acquire(blocking=self._of is None):
             return self._value

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import deque
 
 from search.api.training import Progress
+from search.statistics.curves import count_spared
 from search.study.status_types import Status
 
 WINDOW_SECONDS = 120.0
 """How far back a pace is measured."""
 FEW_EPOCHS = 5
-"""Below so many observed epochs, the seconds that workers measured tell more."""
+"""With fewer observed epochs, the seconds that workers measured tell more."""
 FEW_TRIALS = 3
-"""Below so many finished trials, each of the others is taken to need a full training."""
+"""With fewer finished trials, each of the others is taken to need a full training."""
 
 
 class Pace:
@@ -38,7 +39,7 @@ class Pace:
 def count_saved(progress: Progress) -> int:
     """Return the epochs that the trials which the pruner stopped did not train."""
     stopped = (trial for trial in progress.trials if trial.state == "pruned" and trial.reason == "pruner")
-    return sum(max(0, progress.epochs - len(trial.accuracies)) for trial in stopped)
+    return count_spared((len(trial.accuracies) for trial in stopped), progress.epochs)
 
 
 def estimate_epochs_left(progress: Progress) -> float | None:

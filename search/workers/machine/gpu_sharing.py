@@ -15,8 +15,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
@@ -45,6 +45,23 @@ def find_obstacle(environment: Mapping[str, str] = os.environ) -> str | None:
 def is_running(environment: Mapping[str, str] = os.environ) -> bool:
     """Return whether the user or the system runs MPS for this process."""
     return bool(environment.get(PIPES)) or Path(USUAL_PIPES, "control").exists()
+
+
+def share_where_several(
+    devices: Sequence[str],
+    context: ForkServerContext,
+    start: Callable[[BaseProcess], None],
+    *,
+    may_grow: bool = False,
+) -> AbstractContextManager[dict[str, str]]:
+    """Share GPUs as `share_gpus` does if several workers use one or, as `may_grow` says, may do so later.
+
+    devices: each worker's.
+    """
+    gpus = [device for device in devices if device != "cpu"]
+    if gpus and (may_grow or len(set(gpus)) < len(gpus)):
+        return share_gpus(context, start)
+    return nullcontext({})
 
 
 @contextmanager

@@ -19,17 +19,11 @@ from search.api.arguments import find_reference
 from storage.embedded.server import EmbeddedServer
 from storage.leasing import beats, workers
 from storage.leasing.beats import Beat
-from tests.conftest import copied, use_home
+from tests.conftest import use_home
 from tests.search.cli.test_own_objectives import OWN_MODEL, write
 from tests.search.command import done
 
 NAME = "digits-small"
-
-
-@pytest.fixture(scope="module")
-def address(server: str, template: str) -> Iterator[str]:
-    with copied(server, template) as address:
-        yield address
 
 
 @pytest.fixture(autouse=True)

@@ -28,24 +28,10 @@ from storage.leasing import leases, workers
 from storage.leasing.beats import Beat
 from storage.optuna_adapter import get_trial_id
 from storage.records import epochs, studies
-from tests.conftest import copied, use_home
 from tests.search.command import done, search
 
 NAME = "digits-small"
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def address(server: str, template: str) -> Iterator[str]:
-    with copied(server, template) as address:
-        yield address
-
-
-@pytest.fixture(autouse=True)
-def home(shared_home: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> Path:
-    use_home(monkeypatch, shared_home)
-    monkeypatch.setenv("SEARCH_STORAGE", address)
-    return shared_home
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_home")]
 
 
 def test_a_study_without_trials_has_nothing_to_show() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,23 +16,11 @@ from search.report.document.content.optimism import (
 )
 from search.statistics.intervals import wilson_interval
 from search.strategies.repeated.configurations import Repeated, rank_configurations
-from search.study.status import best_epoch
-from spaces import Scalar
+from search.study.status import describe_ranked
+from search.study.status_types import BestTrial
 
 Method = Literal["fresh seeds", "repeats", "binomial"]
 SHOWN = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class RankedTrial:
-    """One of the best completed trials; with repeats, the first one of its configuration."""
-
-    trial: int
-    value: float
-    """Validation accuracy; with repeats, their mean."""
-    epoch: int | None
-    """Of that accuracy, counted from 0."""
-    params: Mapping[str, Scalar]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +49,7 @@ class Estimate:
 class Answer:
     """What the study was run for."""
 
-    best: tuple[RankedTrial, ...]
+    best: tuple[BestTrial, ...]
     """The best completed trials, the best one first; empty if none has completed."""
     estimate: Estimate | None
     """None if no trial has completed."""
@@ -73,18 +60,9 @@ class Answer:
 def build_answer(facts: StudyFacts) -> Answer:
     """Return the study's answer; nothing is scored for it."""
     ranked = rank_configurations(facts.trials)
-    best = [
-        RankedTrial(
-            trial=group.first.number,
-            value=group.mean or 0.0,
-            epoch=best_epoch(group.first),
-            params=dict(group.first.params),
-        )
-        for group in ranked[:SHOWN]
-    ]
     confirmation = _find_confirmation(facts)
     return Answer(
-        best=tuple(best),
+        best=tuple(map(describe_ranked, ranked[:SHOWN])),
         estimate=_estimate(facts, ranked, confirmation) if ranked else None,
         test=facts.status.final,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from search.report.document.content.facts import StudyFacts
+from search.statistics.curves import count_spared
 from search.strategies.pruners.audit import PruningAudit
 
 
@@ -44,6 +45,6 @@ def measure_pruning(facts: StudyFacts) -> PruningCost:
         trained=facts.status.epochs_trained,
         stopped=len(lengths),
         stopped_epochs=sum(lengths),
-        spared=sum(max(0, full - length) for length in lengths),
+        spared=count_spared(lengths, full),
         audit=facts.status.pruning,
     )

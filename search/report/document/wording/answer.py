@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from objectives.base.plurals import count_noun
 from search.evaluation.results.score import Score
-from search.report.document.content.answer import Answer, Estimate, RankedTrial
+from search.report.document.content.answer import Answer, Estimate
 from search.report.document.content.bounds import BoundWarning
 from search.report.document.content.study_report import StudyReport
 from search.report.document.wording.blocks import Alert, Block, Card, Cards, Code, Section, Text, tabulate
+from search.study.status_types import BestTrial
 from storage.errors import format_command
 
 
@@ -48,7 +49,7 @@ def _build_cards(answer: Answer, estimate: Estimate) -> tuple[Card, ...]:
     return tuple(cards)
 
 
-def _describe_epoch(best: RankedTrial) -> str:
+def _describe_epoch(best: BestTrial) -> str:
     return "" if best.epoch is None else f", epoch {best.epoch + 1}"
 
 
@@ -123,11 +124,11 @@ def _announce_bounds(bounds: tuple[BoundWarning, ...]) -> str:
     return f"Better values may lie outside the space: the best ones sit at a bound of {names}; see Space."
 
 
-def _tabulate_best(best: RankedTrial) -> Block:
+def _tabulate_best(best: BestTrial) -> Block:
     return tabulate(("parameter", f"value in trial {best.trial}"), list(best.params.items()))
 
 
-def _tabulate_runners_up(best: tuple[RankedTrial, ...]) -> Block:
+def _tabulate_runners_up(best: tuple[BestTrial, ...]) -> Block:
     names = [name for name in best[0].params if any(each.params.get(name) != best[0].params[name] for each in best)]
     rows = [(each.trial, f"{each.value:.4f}", *(each.params.get(name, "") for name in names)) for each in best]
     return tabulate(("trial", "value", *names), rows)

@@ -18,7 +18,7 @@ from search.dashboard.content.notes import BEGIN, END, join_notes, read_note, wi
 from search.dashboard.content.pictures import Panel, Series, choose_ticks, draw_bars, draw_panels
 from search.dashboard.content.storage import MOST_CURVES, choose_curved
 from search.dashboard.content.studies import Kept
-from search.dashboard.content.toml import write_toml
+from search.export.outputs.toml import write_toml
 from tests.search.report.plots.made import make_data, make_trial
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))

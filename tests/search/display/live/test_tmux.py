@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import optuna
 import pytest
@@ -16,7 +14,6 @@ from storage.leasing import leases, workers
 from storage.leasing.beats import Beat
 from storage.optuna_adapter import get_trial_id
 from storage.records import epochs, studies
-from tests.conftest import copied, use_home
 from tests.search.command import done
 from tests.search.display.live.tmux import PROMPT, SEARCH, Pane, open_pane
 
@@ -24,20 +21,7 @@ NAME = "digits-watched"
 HOSTILE, SHOWN = "\x1b]0;P\x07\u202e", r"\x1b]0;P"
 SIZES = [(80, 24), (200, 50)]
 COLOURS = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])[;m]")
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def address(server: str, template: str) -> Iterator[str]:
-    with copied(server, template) as address:
-        yield address
-
-
-@pytest.fixture(autouse=True)
-def home(shared_home: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> Path:
-    use_home(monkeypatch, shared_home)
-    monkeypatch.setenv("SEARCH_STORAGE", address)
-    return shared_home
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_home")]
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from search.export.trackers import feed, following, on_end
 from search.study.status_types import Status
 from storage.leasing import workers
 from storage.leasing.turns import hold_turn
-from tests.conftest import copied, use_home
 from tests.search.command import done, kill_group, search, start, until
 from tests.search.export.trackers.recorder import Recorder
 
@@ -49,20 +48,7 @@ json.dump([sys.argv[2:], said, json.load(sys.stdin)], open(sys.argv[1], "w"))
 print("printed by the command")
 sys.exit(7)
 """
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def address(server: str, template: str) -> Iterator[str]:
-    with copied(server, template) as address:
-        yield address
-
-
-@pytest.fixture(autouse=True)
-def home(shared_home: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> Path:
-    use_home(monkeypatch, shared_home)
-    monkeypatch.setenv("SEARCH_STORAGE", address)
-    return shared_home
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_home")]
 
 
 class Killer(Recorder):

@@ -1,4 +1,4 @@
-"""A configuration as TOML, which the standard library reads but does not write."""
+"""TOML, which the standard library reads but does not write."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _write_table(path: tuple[str, ...], rows: Mapping[str, object]) -> str:
     inner = {name: value for name, value in rows.items() if isinstance(value, Mapping)}
     lines = [f"[{'.'.join(map(_write_key, path))}]"]
     lines += [
-        f"{_write_key(name)} = {_write_value(value)}"
+        f"{_write_key(name)} = {write_value(value)}"
         for name, value in rows.items()
         if name not in inner and value is not None
     ]
@@ -34,10 +34,11 @@ def _write_table(path: tuple[str, ...], rows: Mapping[str, object]) -> str:
 
 
 def _write_key(name: str) -> str:
-    return name if _BARE.fullmatch(name) else _write_text(name)
+    return name if _BARE.fullmatch(name) else quote(name)
 
 
-def _write_value(value: object) -> str:
+def write_value(value: object) -> str:
+    """Return a scalar or a list of scalars as TOML; what is neither is written as text."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
@@ -45,10 +46,12 @@ def _write_value(value: object) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, list | tuple):
-        return f"[{', '.join(_write_value(each) for each in value if each is not None)}]"
-    return _write_text(str(value))
+        return f"[{', '.join(write_value(each) for each in value if each is not None)}]"
+    return quote(str(value))
 
 
-def _write_text(text: str) -> str:
-    # As JSON, but a character beyond the first plane as itself, and DEL escaped.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+def quote(text: str) -> str:
+    """Return a TOML basic string: JSON's escapes are TOML's, which also needs one where nothing would be seen."""
+    return "".join(
+        char if char.isprintable() else f"\\U{ord(char):08x}" for char in json.dumps(text, ensure_ascii=False)
+    )
