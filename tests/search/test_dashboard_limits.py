@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
+import psutil
 import pytest
 
 from search.dashboard import channel as channels
@@ -152,17 +153,26 @@ def test_who_is_still_sending_too_much_reads_why_it_is_refused(monkeypatch: pyte
     assert (status, headers["connection"]) == (413, "close")
 
 
+def has_connection(port: int, client: socket.socket) -> bool:
+    """Return whether the server of this process has its end of a client's connection still open."""
+    return any(
+        found.laddr.port == port and found.raddr and tuple(found.raddr) == client.getsockname()
+        for found in psutil.Process().net_connections("tcp")
+    )
+
+
 def test_an_answer_that_nobody_takes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channels, "RESPONSE_SECONDS", 0.5)
-    content = b"x" * 2**25  # more than the buffers of both sides hold
+    content, asked = b"x" * 2**25, threading.Event()  # more than the buffers of both sides hold
 
     def answer(_: Any, start_response: Any) -> Iterable[bytes]:
+        asked.set()
         start_response("200 OK", [("Content-Length", str(len(content)))])
         return [content]
 
     with listening(answer) as port, socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        time.sleep(2.5)
+        until(lambda: asked.is_set() and not has_connection(port, connection), "the server to give it up")
         taken = 0
         with suppress(ConnectionResetError):
             while block := connection.recv(2**20):
