@@ -1,21 +1,19 @@
-"""How `lr-range` shows its curves: on a terminal, and as a file."""
+"""How `lr-range` shows its curves: on a terminal, and as a plot."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from importlib.util import find_spec
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from search.api.rate_range import OptimizerRange, RatePoint, RateRanges
 from search.display.output import print_table, say
-from search.errors import SearchError, UsageError
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 ROWS_A_DECADE = 4
 WIDTH = 50
-
-PAGES = (".html",)
-PICTURES = (".png", ".svg")
 
 
 def show_rate_ranges(found: RateRanges) -> None:
@@ -26,25 +24,8 @@ def show_rate_ranges(found: RateRanges) -> None:
         _show_range(each)
 
 
-def check_plot(path: Path) -> None:
-    """Raise `UsageError` unless a plot of this name can be written here."""
-    if path.suffix not in PAGES + PICTURES:
-        raise UsageError(f"--plot writes {', '.join(PAGES + PICTURES)}, but got {path.name!r}")
-    if not path.parent.is_dir():
-        raise UsageError(f"--plot {path}: there is no folder {str(path.parent)!r}; create it")
-    if path.suffix in PICTURES and find_spec("kaleido") is None:
-        raise UsageError(
-            f"--plot {path.name}: plotly writes pictures with kaleido, which is not installed; "
-            f"pip install kaleido, or write a page: --plot {path.with_suffix('.html').name}"
-        )
-
-
-def write_plot(found: RateRanges, path: Path) -> None:
-    """Write loss against learning rate, a curve for each optimizer, with its steepest point and its blow-up.
-
-    Raises:
-        SearchError: the file cannot be written.
-    """
+def draw_rate_ranges(found: RateRanges) -> go.Figure:
+    """Draw loss against learning rate, a curve for each optimizer, with its steepest point and its blow-up."""
     from plotly import graph_objects
 
     figure = graph_objects.Figure()
@@ -66,12 +47,7 @@ def write_plot(found: RateRanges, path: Path) -> None:
     figure.update_xaxes(type="log", title="learning rate")
     figure.update_yaxes(title="smoothed training loss")
     figure.update_layout(title=f"Learning-rate range test of {found.objective}")
-    try:
-        figure.write_html(path) if path.suffix in PAGES else figure.write_image(path)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise SearchError(
-            f"the plot {str(path)!r} cannot be written: {error}; write another file, or a .html"
-        ) from None
+    return figure
 
 
 def _show_range(found: OptimizerRange) -> None:

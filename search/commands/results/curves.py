@@ -41,10 +41,10 @@ def curves(
     from search.display.curves_report import show_curves, show_drawing
     from search.display.output import present, say
     from search.report.curves import read_curves
-    from search.report.plots.files import check_suffix, write_figure
+    from search.report.plots.files import check_file, write_figure
 
     if out is not None:
-        check_suffix(out)
+        check_file(out)
     with closing(open_session(study, load_settings(storage=storage))) as session:
         found = read_curves(session.database, session.view, trial or (), metric)
     if out is not None:

@@ -31,13 +31,13 @@ def plot(kind: Kind, study: options.Study, out: File = None, storage: options.St
     from search.api.session import open_session
     from search.commands.settings import load_settings
     from search.display.output import say
-    from search.report.plots.files import check_suffix, write_figure
+    from search.report.plots.files import check_file, write_figure
     from search.report.plots.reading import read_plot_data
     from search.report.plots.registry import draw
 
     entry = look_up(PLOTS, kind, "plot")
     path = out or Path(f"{study}-{kind}.html")
-    check_suffix(path)
+    check_file(path)
     with closing(open_session(study, load_settings(storage=storage))) as session:
         figure = draw(kind, read_plot_data(session.database, session.view))
     write_figure(figure, path)

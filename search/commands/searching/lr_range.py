@@ -21,7 +21,7 @@ def lr_range(
     seed: Annotated[int, typer.Option(help="Seed of the split, the weights and the order.", metavar="S")] = 0,
     plot: Annotated[
         Path | None,
-        typer.Option(help="Write the curves to this file: .html, or .png or .svg with kaleido.", metavar="FILE"),
+        typer.Option(help="Write the curves to this file: .html, or .png, .svg or .pdf with kaleido.", metavar="FILE"),
     ] = None,
     data: options.Data = None,
     device: options.Device = None,
@@ -31,16 +31,17 @@ def lr_range(
     from search.api.rate_range import RateRangeRequest, measure_rate_ranges
     from search.commands.settings import load_settings
     from search.display.output import Decoding, note, present
-    from search.display.rate_range_report import check_plot, show_rate_ranges, write_plot
+    from search.display.rate_range_report import draw_rate_ranges, show_rate_ranges
+    from search.report.plots.files import check_file, write_figure
 
     overrides = tuple(set_ or ())
     request = RateRangeRequest(objective=objective, overrides=overrides, low=low, high=high, steps=steps, seed=seed)
     if plot is not None:
-        check_plot(plot)
+        check_file(plot)
     with Decoding("decoding") as decoding:
         found = measure_rate_ranges(request, load_settings(data=data, device=device), note, decoding)
     if plot is not None:
-        write_plot(found, plot)
+        write_figure(draw_rate_ranges(found), plot)
         note(f"wrote {plot}")
     present(found, show_rate_ranges, as_json=json)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,20 +32,26 @@ main > div {{ height: 100%; }}
 """
 
 
-def check_suffix(path: Path) -> None:
-    """Raise `UsageError` unless a figure can be written to a file of this name."""
-    if path.suffix.lower() not in SUFFIXES:
+def check_file(path: Path) -> None:
+    """Raise `UsageError` unless figures are written to files of this name, with what is installed."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
         raise UsageError(f"a plot is written to a file that ends in {', '.join(SUFFIXES)}, but got {path}")
+    if suffix in PICTURES and find_spec("kaleido") is None:
+        raise UsageError(
+            f"a {suffix} picture needs kaleido, which is not installed: `pip install kaleido`, "
+            f"or write {path.with_suffix('.html')}"
+        )
 
 
 def write_figure(figure: go.Figure, path: Path) -> None:
     """Write a figure; the file's ending says how.
 
     Raises:
-        UsageError: the ending is none of those known.
-        SearchError: the file cannot be written, or a picture needs what is not installed.
+        UsageError: the ending is none of those known, or pictures need what is not installed.
+        SearchError: the file cannot be written, or a picture not drawn.
     """
-    check_suffix(path)
+    check_file(path)
     suffix = path.suffix.lower()
     if suffix in PICTURES:
         content = _render(figure, suffix.removeprefix("."))
@@ -80,8 +87,7 @@ def _render(figure: go.Figure, form: str) -> bytes:
         content: bytes = figure.to_image(format=form, width=1000, height=600, scale=2)
     except Exception as error:  # kaleido and the browser that it starts raise many types
         raise SearchError(
-            f"a {form} picture needs kaleido and a Chrome or Chromium browser (`pip install kaleido`): "
-            f"{_quote(error)}; or write a .html file"
+            f"a {form} picture needs kaleido and a Chrome or Chromium browser: {_quote(error)}; or write a .html file"
         ) from None
     return content
 

@@ -9,6 +9,7 @@ from optuna.trial import TrialState
 
 from objectives.base.errors import ObjectiveError
 from search.errors import NothingToDo, SearchError, UsageError
+from search.report.plots import files
 from search.report.plots.files import write_figure
 from search.report.plots.registry import PLOTS, draw
 from tests.search.report.plots.made import UNREACHED, make_data, make_trial, make_varied, report
@@ -75,6 +76,10 @@ def test_refusals_name_the_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     def refuse(*_: object, **__: object) -> None:
         raise ValueError("\nno such engine.\n\nInstall one.")
 
+    monkeypatch.setattr(files, "find_spec", lambda _: None)
+    with pytest.raises(UsageError, match=r"needs kaleido, which is not installed: .* or write .*/a\.html"):
+        write_figure(figure, tmp_path / "a.png")
+    monkeypatch.setattr(files, "find_spec", lambda name: name)
     monkeypatch.setattr(type(figure), "to_image", refuse)
-    with pytest.raises(SearchError, match=r"pip install kaleido`\): no such engine; or write a .html file"):
+    with pytest.raises(SearchError, match=r"kaleido and a .* browser: no such engine; or write a \.html file"):
         write_figure(figure, tmp_path / "a.png")
