@@ -115,16 +115,6 @@ def test_a_finished_run_is_kept_and_one_of_other_settings_refused(tmp_path: Path
 
 
 @pytest.mark.long
-def test_a_run_that_has_had_its_time_is_not_repeated(tmp_path: Path, home: Path) -> None:
-    line = command(*METHODS, "--at-once", "2", "--minutes", "0.05", "--home", home, "--out", tmp_path)
-    first, second = (subprocess.run(line, capture_output=True, text=True, check=True, timeout=240) for _ in range(2))
-    assert first.stderr.splitlines()[0].startswith("default-0: done, best seen ")
-    assert (second.stdout, second.stderr) == (first.stdout, "")
-    assert first.stdout == (tmp_path / "table.md").read_text() + "\n"
-    assert len(done("list", "--json").document) == 2
-
-
-@pytest.mark.long
 def test_an_interrupt_ends_all_runs_and_what_they_came_to_is_what_the_studies_say(tmp_path: Path, home: Path) -> None:
     line = command(*METHODS, "--at-once", "2", "--minutes", "9", "--epochs", "2", "--home", home, "--out", tmp_path)
     running = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -70,7 +70,7 @@ def test_a_network_that_learns_is_not_accused(name: str) -> None:
 def test_networks_of_the_shipped_spaces_that_learn_are_not_accused() -> None:
     names = [module.name for module in pkgutil.iter_modules(objectives.studies.__path__)]
     learned, accused = 0, []
-    for number in range(90):
+    for number in range(60):
         name = names[number % len(names)]
         shipped: Objective = importlib.import_module(f"objectives.studies.{name}").OBJECTIVE
         if shipped.model not in ("mlp", "rnn") or "transfer" in name:  # slow ones, and one that needs another network
@@ -84,7 +84,7 @@ def test_networks_of_the_shipped_spaces_that_learn_are_not_accused() -> None:
         if max(curve.of("accuracy"), default=0.0) > 0.8:
             learned += 1
             accused += [(name, number, str(fault)) for fault in faults]
-    assert learned >= 20
+    assert learned >= 12
     assert accused == []
 
 
