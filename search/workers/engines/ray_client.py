@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -20,10 +21,8 @@ from search.workers.engines.orders import Closed, Connected, End, Refused, Start
 from search.workers.engines.placement import FIND, ClusterRequest, check_reach
 
 POLL_SECONDS = 0.2
-PROBE_SECONDS = 60.0
-OPEN, CLOSED = 0, 3
-"""Exit codes of the probe: the cluster obeys anybody, or only those who have its token."""
-# Ray reads the mode once, when it is imported; without a token, a cluster that insists on one refuses.
+OBEYS, REFUSES = 0, 3
+"""Exit codes of the probe."""
 PROBE = f"""
 import sys
 from ray._raylet import GcsClient
@@ -31,7 +30,7 @@ from ray.exceptions import AuthenticationError
 try:
     GcsClient(address=sys.argv[1]).internal_kv_get(b"depthsearch", namespace=b"depthsearch", timeout=5)
 except AuthenticationError:
-    sys.exit({CLOSED})
+    sys.exit({REFUSES})
 """
 ENABLE = (
     "start it with RAY_AUTH_MODE=token on every machine (Ray 2.52 or newer, "
@@ -90,20 +89,12 @@ def connect(request: ClusterRequest, pipe: Connection) -> Any:
         UsageError: one of its machines cannot reach the storage.
     """
     os.environ["RAY_AUTH_MODE"] = "token"
+    import ray
+
     address = find_address(request.address)
     check_guarded(address)
-    import ray
-    from ray._raylet import GcsClient
-    from ray.exceptions import AuthenticationError
-
     try:
-        GcsClient(address=address)  # with another token, `init` would try for 20 seconds
         ray.init(address=address, log_to_driver=False, configure_logging=False, namespace="depthsearch")
-    except AuthenticationError:
-        raise SearchError(
-            f"the Ray cluster at {address} refuses this machine's token; put the cluster's into ~/.ray/auth_token, or "
-            "name its file in RAY_AUTH_TOKEN_PATH"
-        ) from None
     except Exception as error:
         raise SearchError(f"the Ray cluster at {address} cannot be used: {first_sentence(error)}") from None
     for number in ENDING:
@@ -133,24 +124,31 @@ def find_address(address: str) -> str:
 
 
 def check_guarded(address: str) -> None:
-    """Raise `SearchError` unless a cluster refuses those who have no token."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH_TOKEN")}
-    try:
-        code = subprocess.run(
-            [sys.executable, "-P", "-c", PROBE, address],
-            env={**kept, "RAY_AUTH_MODE": "disabled"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=PROBE_SECONDS,
-            check=False,
-        ).returncode
-    except subprocess.TimeoutExpired:
-        code = None
-    if code == OPEN:
+    """Raise `SearchError` unless a cluster refuses those who have no token, and takes this machine's."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH_")}
+    stranger = start_probe(address, {**kept, "RAY_AUTH_MODE": "disabled"})
+    own = start_probe(address, {**os.environ, "RAY_AUTH_MODE": "token"})
+    codes = [probe.wait() for probe in (stranger, own)]
+    if codes[0] == OBEYS:
         raise SearchError(f"the Ray cluster at {address} obeys everybody who reaches it; {ENABLE}")
-    if code != CLOSED:
+    if codes[0] != REFUSES:
         raise SearchError(f"no Ray cluster answers at {address}, or it is of a release without tokens; {ENABLE}")
+    if codes[1] != OBEYS:  # without any token, Ray aborts
+        raise SearchError(
+            f"the Ray cluster at {address} refuses this machine's token, or there is none; put the cluster's into "
+            "~/.ray/auth_token, or name its file in RAY_AUTH_TOKEN_PATH"
+        )
+
+
+def start_probe(address: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Ask a cluster for something, in a process, because Ray reads the environment once, when it is imported."""
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", PROBE, address],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def first_sentence(error: BaseException) -> str:
