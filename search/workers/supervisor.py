@@ -161,7 +161,7 @@ class Supervisor:
         self._deaths = 1 if self._has_moved() else self._deaths + 1
         if self._deaths >= DEATHS_THAT_STOP * len(self._pool.jobs):
             raise SearchError(
-                f"{self._deaths} workers died one after another without finishing an epoch (the last with {how}); "
+                f"{self._deaths} workers died one after another without finishing an epoch (the last: {how}); "
                 f"the machine may lack memory or have a broken GPU: try fewer --workers, or read its log"
             )
 

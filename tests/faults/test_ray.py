@@ -28,26 +28,57 @@ SIZE = Size(trials=4, epochs=40, width=64, depth=3)
 pytestmark = [pytest.mark.faults, pytest.mark.long, pytest.mark.slow]
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    need(reason="needs Ray", there=importlib.util.find_spec("ray") is not None)
+@pytest.fixture(scope="module")
+def cluster(server: str) -> Iterator[RayCluster]:
+    """A cluster of two machines with a token, on which workers find the password of the storage."""
+    need_ray()
     with open_folder() as folder:
-        yield folder
+        password_file = folder / "pgpass"
+        password_file.write_text(find_password_file(server).read_text())
+        password_file.chmod(0o600)
+        guard = ray_cluster.make_guard()
+        with ray_cluster.running(folder / "ray", {**guard, "PGPASSFILE": str(password_file)}) as cluster:
+            cluster.start(2, 2)
+            yield cluster
+
+
+def need_ray() -> None:
+    """Skip a test where Ray is not installed."""
+    need(reason="needs Ray", there=importlib.util.find_spec("ray") is not None)
+
+
+def test_a_cluster_that_obeys_everybody_is_refused(database_url: str) -> None:
+    need_ray()
+    with open_folder() as folder, ray_cluster.running(folder, ray_cluster.OPEN) as unguarded:
+        unguarded.start(1)
+        refused = ask(unguarded, database_url, ray_cluster.make_guard())
+    assert refused.code == 1
+    assert "obeys everybody who reaches it; start it with RAY_AUTH_MODE=token" in refused.err
+    assert len(refused.err.splitlines()) == 1, refused.err
+
+
+def test_a_study_is_trained_for_those_who_have_the_token(
+    cluster: RayCluster, database_url: str, tmp_path: Path
+) -> None:
+    stranger = ask(cluster, database_url, ray_cluster.make_guard())
+    nobody = ask(cluster, database_url, {"HOME": str(tmp_path), "RAY_AUTH_TOKEN": ""})
+    plan = ("--trials", "3", "--epochs", "2", "--experience", "none", "--json")
+    # Two workers have a place, the others wait for one until nothing is left for them.
+    trained = ask(cluster, database_url, {}, *plan, "--cpus-per-worker", "2", "--workers", "4")
+    assert (stranger.code, nobody.code, trained.code) == (1, 1, 0), trained.err
+    assert all("refuses this machine's token, or there is none" in one.err for one in (stranger, nobody))
+    assert all(len(one.err.splitlines()) == 1 for one in (stranger, nobody)), (stranger, nobody)
+    assert (finished(trained.document), trained.document["workers"]) == (3, [])
 
 
 def test_a_study_outlasts_the_deaths_of_a_machine_a_worker_and_an_actor_and_a_signal(
-    database_url: str, folder: Path, tmp_path: Path
+    cluster: RayCluster, database_url: str, tmp_path: Path
 ) -> None:
-    password, plain = take_password(database_url, folder / "pgpass")
-    guard = ray_cluster.make_guard()
-    with (
-        ray_cluster.running(folder / "ray", {**guard, "PGPASSFILE": str(folder / "pgpass")}) as cluster,
-        pool(database_url, tmp_path, SIZE, open_ended=True) as team,
-    ):
-        cluster.start(2, 2)
-        storage = plain.replace("search@", f"search:{password}@")
+    password, storage = reveal_password(database_url)
+    with pool(database_url, tmp_path, SIZE, open_ended=True) as team:
         kept = {"SEARCH_CHECKPOINTS": str(tmp_path / "checkpoints"), "SEARCH_CHECKPOINT_SHARE": "1"}
-        command = join(team, cluster, {**kept, "SEARCH_STORAGE": storage, "SEARCH_LEASE_SECONDS": "3"})
+        environment = {**os.environ, **cluster.environment, **kept, "SEARCH_STORAGE": storage}
+        command = join(team, cluster, {**environment, "SEARCH_LEASE_SECONDS": "3"}, tmp_path / "command.log")
         wait_for_two(team)
         [worker] = find_workers(cluster.nodes[1])
         cluster.nodes.pop().kill()
@@ -72,46 +103,23 @@ def test_a_study_outlasts_the_deaths_of_a_machine_a_worker_and_an_actor_and_a_si
     assert command.said.count("its actor was lost on ") == 2
     assert "--workers 2 --device cpu --engine ray" in command.said
     assert sum(len(json.loads(value)) for (value,) in resumed) >= 5
-    assert STUDY in known[0]
     assert not any(password in text for text in known)
 
 
-def test_a_cluster_that_insists_on_its_token_trains_a_study_and_others_are_refused(
-    database_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SEARCH_STORAGE", database_url)
-    with ray_cluster.running(folder, ray_cluster.OPEN) as cluster:
-        cluster.start(1)
-        unguarded = ask(cluster, ray_cluster.make_guard())
-    with ray_cluster.running(folder, ray_cluster.make_guard()) as cluster:
-        cluster.start(1)
-        stranger = ask(cluster, ray_cluster.make_guard())
-        nobody = ask(cluster, {"HOME": str(folder), "RAY_AUTH_TOKEN": ""})
-        trained = ask(cluster, {}, "--trials", "2", "--epochs", "2", "--experience", "none", "--json")
-    assert (unguarded.code, stranger.code, nobody.code, trained.code) == (1, 1, 1, 0)
-    assert "obeys everybody who reaches it; start it with RAY_AUTH_MODE=token" in unguarded.err
-    assert "refuses this machine's token" in stranger.err
-    assert "refuses this machine's token, or there is none" in nobody.err
-    assert all(len(one.err.splitlines()) == 1 for one in (unguarded, stranger, nobody)), (unguarded, stranger, nobody)
-    # The second worker waits for a place that the first one has; nothing is left for it at the end.
-    assert (finished(trained.document), trained.document["workers"]) == (2, [])
+def ask(cluster: RayCluster, storage: str, guard: Mapping[str, str], *more: str) -> Ended:
+    """Run a study on the cluster."""
+    return search(*make_words(cluster), *more, env={**cluster.environment, **guard, "SEARCH_STORAGE": storage})
 
 
-def ask(cluster: RayCluster, guard: Mapping[str, str], *more: str) -> Ended:
-    """Run a study on the cluster, by two workers."""
-    return search(*make_words(cluster), *more, env={**cluster.environment, **guard})
-
-
-def join(team: Team, cluster: RayCluster, environment: Mapping[str, str]) -> Member:
+def join(team: Team, cluster: RayCluster, environment: Mapping[str, str], log: Path) -> Member:
     """Start `search run` on the cluster, as a member of the team."""
-    log = cluster.folder.parent / "command.log"
     with log.open("wb") as output:
-        process = Machine().start(make_words(cluster), {**os.environ, **cluster.environment, **environment}, output)
-    team.members.append(Member(process, log))
+        team.members.append(Member(Machine().start(make_words(cluster), environment, output), log))
     return team.members[-1]
 
 
 def make_words(cluster: RayCluster) -> list[str]:
+    """Return the words of a command with two workers on the cluster."""
     words = ["--engine", "ray", "--address", cluster.address, "--workers", "2", "--device", "cpu"]
     return ["run", "--study", STUDY, *words]
 
@@ -146,15 +154,18 @@ def is_actor(process: psutil.Process) -> bool:
     return any("ray::RayWorker" in word for word in process.cmdline())
 
 
-def take_password(address: str, file: Path) -> tuple[str, str]:
-    """Return the storage's password and a URL without it; write a password file for others."""
+def find_password_file(address: str) -> Path:
+    """Return the password file that a storage's URL names."""
+    return Path(str(make_url(address).query["passfile"]))
+
+
+def reveal_password(address: str) -> tuple[str, str]:
+    """Return a storage's password, and its URL with it in place of the password file."""
     location = make_url(address)
-    kept = Path(str(location.query["passfile"])).read_text()
-    file.write_text(kept)
-    file.chmod(0o600)
-    [password] = {line.rpartition(":")[2] for line in kept.splitlines() if f":{location.username}:" in line}
-    plain = location.set(query={name: value for name, value in location.query.items() if name != "passfile"})
-    return password, plain.render_as_string(hide_password=False)
+    lines = [line.split(":") for line in find_password_file(address).read_text().splitlines()]
+    [password] = {line[4] for line in lines if line[3] == location.username}
+    query = {name: value for name, value in location.query.items() if name != "passfile"}
+    return password, location.set(query=query, password=password).render_as_string(hide_password=False)
 
 
 def read_jobs(cluster: RayCluster) -> str:
