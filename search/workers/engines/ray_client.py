@@ -52,7 +52,7 @@ def serve(request: ClusterRequest, pipe: Connection) -> None:
     except OSError:
         pass  # the command is gone: the cluster ends the actors with this process, and their workers leave in order
     except Exception as error:
-        pipe.send(Refused(reason=f"the Ray cluster cannot be used: {first_sentence(error)}"))
+        pipe.send(Refused(reason=f"the Ray cluster cannot be used: {shorten(error)}"))
     finally:
         os._exit(0)  # Ray's own clean-up waits for threads that wait for the cluster
 
@@ -94,9 +94,9 @@ def connect(request: ClusterRequest, pipe: Connection) -> Any:
     address = find_address(request.address)
     check_guarded(address)
     try:
-        ray.init(address=address, log_to_driver=False, configure_logging=False, namespace="depthsearch")
+        ray.init(address=address, log_to_driver=False, configure_logging=False)
     except Exception as error:
-        raise SearchError(f"the Ray cluster at {address} cannot be used: {first_sentence(error)}") from None
+        raise SearchError(f"the Ray cluster at {address} cannot be used: {shorten(error)}") from None
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)  # `init` has set a handler of its own
     hosts = tuple(sorted({str(node["NodeManagerHostname"]) for node in ray.nodes() if node["Alive"]}))
@@ -151,7 +151,6 @@ def start_probe(address: str, environment: Mapping[str, str]) -> subprocess.Pope
     )
 
 
-def first_sentence(error: BaseException) -> str:
-    """Return the beginning of one of Ray's messages, which have many lines."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].strip().rstrip(".")[:300]
+def shorten(error: BaseException) -> str:
+    """Return the beginning of one of Ray's messages, which have many lines, as one line."""
+    return (" ".join(str(error).split()) or type(error).__name__)[:300].rstrip(".")

@@ -86,6 +86,7 @@ class RayEngine:
         try:
             self._connected = self._wait_for_cluster()
         except BaseException:
+            self._process.kill()  # it may wait for the cluster
             self.close()
             raise
 
