@@ -47,7 +47,11 @@ class Share:
 
     def __str__(self) -> str:
         """Return it for people, such as `1 CPU and 0.5 GPU`."""
-        return f"{_count(self.cpus, 'CPU')} and {_count(self.gpus, 'GPU')}" if self.gpus else _count(self.cpus, "CPU")
+        return (
+            f"{count_units(self.cpus, 'CPU')} and {count_units(self.gpus, 'GPU')}"
+            if self.gpus
+            else count_units(self.cpus, "CPU")
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,5 +165,6 @@ def _plan_share(placement: Placement, device: str) -> Share:
     return Share(cpus=cpus, gpus=gpus)
 
 
-def _count(number: float, unit: str) -> str:
-    return f"{number:g} {unit}{'' if number <= 1 else 's'}"
+def count_units(number: float, unit: str) -> str:
+    """Return a number of CPUs or GPUs for people, such as `0.5 GPU` or `no GPUs`."""
+    return f"{number:g} {unit}{'' if number <= 1 else 's'}" if number else f"no {unit}s"

@@ -27,7 +27,7 @@ from search.workers.engines.orders import (
     Withdraw,
     describe_task,
 )
-from search.workers.engines.placement import ClusterRequest, check_answers, check_installed
+from search.workers.engines.placement import ClusterRequest, check_answers, check_installed, count_units
 from search.workers.job import LOST, WorkerJob
 from search.workers.processes import safe_path, start_process
 
@@ -180,8 +180,9 @@ class RayEngine:
 
     def _tell_waiting(self, event: Waiting) -> None:
         _log.warning(
-            "%d of %d workers wait for a place on the cluster, which has %g CPUs and %g GPUs now; each takes %s",
-            *(event.count, len(self._workers), event.cpus, event.gpus, self._request.share),
+            "%d of %d workers wait for a place on the cluster, which has %s and %s now; each takes %s",
+            *(event.count, len(self._workers), count_units(event.cpus, "CPU"), count_units(event.gpus, "GPU")),
+            self._request.share,
         )
 
 
