@@ -52,7 +52,6 @@ class Connected:
     """The client has reached a cluster."""
 
     address: str
-    hosts: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -99,9 +99,8 @@ def connect(request: ClusterRequest, pipe: Connection) -> Any:
         raise SearchError(f"the Ray cluster at {address} cannot be used: {shorten(error)}") from None
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)  # `init` has set a handler of its own
-    hosts = tuple(sorted({str(node["NodeManagerHostname"]) for node in ray.nodes() if node["Alive"]}))
-    check_reach(request.storage, hosts)
-    pipe.send(Connected(address=address, hosts=hosts))
+    check_reach(request.storage, [str(node["NodeManagerHostname"]) for node in ray.nodes() if node["Alive"]])
+    pipe.send(Connected(address=address))
     return ray
 
 

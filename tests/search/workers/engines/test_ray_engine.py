@@ -53,7 +53,7 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
 
 def connect(client: Client) -> RayEngine:
     """Return an engine whose cluster has answered, with two workers."""
-    client.pipe.send(Connected(address="10.0.0.1:6379", hosts=("gpu-1",)))
+    client.pipe.send(Connected(address="10.0.0.1:6379"))
     engine = RayEngine(REQUEST)
     job = WorkerJob(
         storage=STORAGE, study="s", objective=None, settings=load(storage=STORAGE), device="cuda:0", threads=1
