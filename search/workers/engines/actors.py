@@ -116,12 +116,15 @@ class Actors:
         slot.ended = slot.actor.run.remote(slot.task)
 
     def _get_outcome(self, slot: Slot) -> Outcome:
+        errors = self._ray.exceptions
         try:
             outcome: Outcome = self._ray.get(slot.ended)
-        except self._ray.exceptions.RayActorError as error:
-            return Outcome(code=LOST, place=f"{slot.host}: {summarize(error)}")
-        except self._ray.exceptions.RayError as error:
+        except errors.RayTaskError as error:  # one of `run` itself
             return Outcome(code=Exit.FAILED, reason=f"a worker on {slot.host} failed: {summarize(error)}")
+        except errors.ActorUnavailableError:  # which has no more to say
+            return Outcome(code=LOST, place=slot.host)
+        except errors.RayError as error:
+            return Outcome(code=LOST, place=f"{slot.host}: {summarize(error)}")
         return outcome
 
     def _is_done(self, reference: Any) -> bool:

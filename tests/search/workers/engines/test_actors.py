@@ -24,8 +24,16 @@ class RayError(Exception):
     """As Ray's own: the first of all its errors."""
 
 
+class RayTaskError(RayError):
+    """As Ray's own: the code of an actor has failed."""
+
+
 class RayActorError(RayError):
     """As Ray's own: an actor is gone."""
+
+
+class ActorUnavailableError(RayActorError):
+    """As Ray's own: it may come back."""
 
 
 @dataclass
@@ -69,7 +77,7 @@ class Ray:
 
     def __init__(self) -> None:
         self.exceptions = self
-        self.RayError, self.RayActorError = RayError, RayActorError
+        self.RayError, self.RayTaskError, self.ActorUnavailableError = RayError, RayTaskError, ActorUnavailableError
         self.options: dict[str, Any] = {}
         self.actors: list[Actor] = []
 
@@ -164,6 +172,10 @@ def test_a_worker_that_died_starts_again_in_the_same_actor_wherever_that_is_then
     assert ended.outcome.place.endswith(": The node gpu-1 was terminated")
     crew.actors.start(0, TASK)
     answer(crew, 0, "describe", (HERE[0], "gpu-2"))
+    answer(crew, 0, "run", ActorUnavailableError("The actor is temporarily unavailable: rpc_code: 14"))
+    assert crew.reports[-1] == Ended(index=0, outcome=Outcome(code=LOST, place="gpu-2"))
+    crew.actors.start(0, TASK)
+    answer(crew, 0, "describe", (HERE[0], "gpu-2"))
     answer(crew, 0, "run", Outcome(code=-9, place="gpu-2"))
     assert crew.reports[-1] == Ended(index=0, outcome=Outcome(code=-9, place="gpu-2"))
     assert len(crew.ray.actors) == 2
@@ -171,7 +183,7 @@ def test_a_worker_that_died_starts_again_in_the_same_actor_wherever_that_is_then
 
 def test_an_error_of_the_worker_s_own_start_is_its_reason(crew: Crew) -> None:
     answer(crew, 1, "describe", HERE)
-    answer(crew, 1, "run", RayError("Traceback:\nOSError: no space left\n"))
+    answer(crew, 1, "run", RayTaskError("Traceback:\nOSError: no space left\n"))
     [ended] = crew.reports
     assert isinstance(ended, Ended)
     assert ended.outcome.code == Exit.FAILED
