@@ -5,17 +5,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy import URL
+
+from search.errors import UsageError
 from search.settings import Settings
 from storage import url
+from storage.connecting.parameters import find_parameters, is_local
 from storage.copying import upgrades
 from storage.copying.upgrades import Upgrade
 from storage.database import Database, open_database
 from storage.embedded.cluster import READER
 from storage.embedded.server import EmbeddedServer
 from storage.schema import VERSION
+from storage.url import SECRET
 
 _log = logging.getLogger(__name__)
 
@@ -107,3 +113,41 @@ def open_storage(settings: Settings) -> Iterator[Database]:
     """
     with storage_url(settings) as address, open_database(url.parse(address)) as database:
         yield database
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """Where workers find the studies."""
+
+    text: str
+    """The URL without any password."""
+    had_password: bool
+    local: bool
+    """Whether it means this machine, on whichever machine it is read."""
+
+
+def find_address(text: str | None) -> Address:
+    """Return the storage's address, for a file or a machine that others may read.
+
+    Raises:
+        UsageError: studies are in the embedded server, which other machines cannot reach.
+        BadURL: it is no URL of a storage.
+    """
+    if text is None:
+        raise UsageError(
+            "workers elsewhere cannot reach the embedded server of this machine; name a Postgres that they reach with "
+            "--storage or SEARCH_STORAGE (`search storage copy` takes a study there)"
+        )
+    address = url.parse(text)
+    shown = _strip(address, text.partition("://")[0])
+    return Address(
+        text=shown,
+        had_password=url.has_password(text),
+        local=is_local(find_parameters(address)),
+    )
+
+
+def _strip(address: URL, scheme: str) -> str:
+    query = {name: value for name, value in address.query.items() if not SECRET.search(name)}
+    plain = URL.create(scheme, address.username, None, address.host, address.port, address.database, query)
+    return plain.render_as_string(hide_password=False)

@@ -106,8 +106,18 @@ def load(
     Raises:
         UsageError: a value breaks its rule, or the file of the working folder says where things are.
     """
+    return load_given(
+        {"storage": storage, "data": data, "device": device, "workers": workers, "home": home, "cache": cache}
+    )
+
+
+def load_given(given: Mapping[str, Any]) -> Settings:
+    """Return the settings; values by name that are not None override the environment and the files.
+
+    Raises:
+        UsageError: as `load`.
+    """
     Settings.files = _read_files(os.environ)
-    given = {"storage": storage, "data": data, "device": device, "workers": workers, "home": home, "cache": cache}
     settings = _build(given)
     if settings.storage is None:
         return settings.model_copy(update={"storage": url.resolve_url(None, os.environ)})

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from search.api.machines import prepare_machine
 from search.api.session import Session
-from search.api.training import prepare_machine
 from search.connection import storage_url
 from search.errors import NothingToDo
 from search.settings import Settings

@@ -1,9 +1,10 @@
-"""Training a study's trials on this machine, in worker processes, with reports of progress."""
+"""Training a study's trials, on this machine or a cluster, with reports of progress."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from types import TracebackType
 
@@ -12,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from objectives.base.plurals import count_noun
 from objectives.data.files.decoded import Progress as Decoding
+from search.api.machines import Machine, prepare_machine
 from search.api.session import Session
 from search.errors import NothingToDo, SearchError
 from search.export.trackers.following import FollowedStudy, follow
@@ -23,11 +25,9 @@ from search.study import plan as plans
 from search.study.plan import StudyRequest
 from search.study.status_types import Status
 from search.study.trials import Trials
-from search.workers import devices, processes
 from search.workers.job import WorkerJob
-from search.workers.supervisor import Supervisor, WorkerPool, plan_jobs
+from search.workers.supervisor import Supervisor, WorkerPool
 from storage.errors import format_command
-from storage.records.blob_stores import open_store
 
 REPORT_SECONDS = 1.0
 AWAY = (SQLAlchemyError, StorageInternalError)
@@ -51,42 +51,6 @@ class Progress:
 Callback = Callable[[Progress], object]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Machine:
-    """What this machine trains with."""
-
-    devices: list[str]
-    workers: int | None
-    """The number of workers; None for one per GPU or, without a GPU, one per core."""
-    cores: int
-
-    def plan_jobs(self, session: Session) -> list[WorkerJob]:
-        """Return one job for each worker."""
-        job = WorkerJob(
-            storage=session.address,
-            study=session.record.name,
-            objective=session.objective,
-            settings=session.settings,
-            device="cpu",
-            threads=1,
-            checked=None if session.plan is None else session.plan.prepared.stamp,
-        )
-        return plan_jobs(job, self.devices, self.workers, self.cores)
-
-
-def prepare_machine(settings: Settings) -> Machine:
-    """Check the devices and the place for checkpoints, and start the server that workers are forked from.
-
-    Raises:
-        UsageError: a device does not exist.
-        BadURL: checkpoints cannot be kept at that place.
-    """
-    found = devices.list_devices(settings.device)
-    open_store(settings.checkpoint_place)
-    processes.start_fork_server()  # it takes seconds to import torch, so let it begin now
-    return Machine(devices=found, workers=settings.workers, cores=devices.count_cores())
-
-
 def run_here(
     session: Session,
     request: StudyRequest,
@@ -100,11 +64,10 @@ def run_here(
         UsageError: the study cannot continue as requested, or there is no such device.
         SearchError: a worker failed, or a bug in the objective stopped the study.
     """
-    with end_block_on_first():
-        machine = prepare_machine(settings)
+    with end_block_on_first(), closing(prepare_machine(settings)) as machine:
         session.resume(request)
         jobs = machine.plan_jobs(session)
-        train(session, jobs, seconds=request.seconds, progress=progress, trackers=trackers)
+        train(session, machine, jobs, seconds=request.seconds, progress=progress, trackers=trackers)
     status = session.view.status()  # also after a signal that the program's own handler has taken
     check_not_failed(status)
     return status
@@ -112,6 +75,7 @@ def run_here(
 
 def train(
     session: Session,
+    machine: Machine,
     jobs: list[WorkerJob],
     *,
     seconds: float | None = None,
@@ -133,7 +97,7 @@ def train(
         name=session.record.name, uuid=session.record.uuid, address=session.address, home=session.settings.home
     )
     with follow(followed, trackers):
-        supervise(session, jobs, progress)
+        supervise(session, machine, jobs, progress)
     return session.view.status()
 
 
@@ -164,7 +128,7 @@ def plan_joining(session: Session, machine: Machine, decoding: Decoding | None =
     return machine.plan_jobs(session)
 
 
-def supervise(session: Session, jobs: list[WorkerJob], progress: Callback | None) -> None:
+def supervise(session: Session, machine: Machine, jobs: list[WorkerJob], progress: Callback | None) -> None:
     """Run the workers until they find nothing more to do, leaving the study's settings as they are.
 
     Where nothing is left to do, none is started.
@@ -174,12 +138,24 @@ def supervise(session: Session, jobs: list[WorkerJob], progress: Callback | None
     """
     if session.view.status().budget.left == 0:
         return
-    supervisor = Supervisor(WorkerPool(database=session.database, study_id=session.record.study_id, jobs=jobs))
+    pool = WorkerPool(
+        database=session.database, study_id=session.record.study_id, jobs=jobs, is_over=lambda: is_over(session)
+    )
+    supervisor = Supervisor(pool, machine.engine)
     if progress is None:
         supervisor.run(lambda: None)
         return
     with Reporter(session, progress) as reporter:
         supervisor.run(reporter)
+
+
+def is_over(session: Session) -> bool:
+    """Return whether no trial is left for another worker; False if the storage cannot be reached."""
+    try:
+        status = session.view.status()
+    except AWAY:
+        return False
+    return status.budget.left == 0 or status.control not in ("run", "pause") or session.record.overdue
 
 
 class Reporter:

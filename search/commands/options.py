@@ -45,9 +45,24 @@ Timeout = Annotated[
 ]
 Workers = Annotated[
     int | None,
-    typer.Option(help="Worker processes. Default: one per GPU or, without a GPU, one per core.", metavar="W"),
+    typer.Option(
+        help="Worker processes. Default: one per GPU or, without a GPU, one per core; with ray, say how many.",
+        metavar="W",
+    ),
 ]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, all, or a list: cuda:0,cuda:1.", metavar="DEVICES")]
+Engine = Annotated[
+    str, typer.Option(help="What starts the workers: local, or ray for a Ray cluster.", metavar="local|ray")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(help="Ray: the cluster, auto or HOST:PORT. Default: RAY_ADDRESS.", metavar="ADDRESS"),
+]
+GpusPerWorker = Annotated[
+    float | None,
+    typer.Option(help="Ray: each worker's share of a GPU, 0 to 1. Default: 1, or 0 with --device cpu.", metavar="G"),
+]
+CpusPerWorker = Annotated[int | None, typer.Option(help="Ray: each worker's CPUs. Default: 1.", metavar="C")]
 Track = Annotated[
     list[str] | None,
     typer.Option(

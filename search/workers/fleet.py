@@ -15,7 +15,7 @@ from search.workers import processes
 from search.workers.job import DRAINED, HUNG, NOTHING_CLAIMED, OUTAGE, WorkerJob
 from search.workers.machine.gpu_sharing import share_where_several
 from search.workers.processes import WorkerProcess, end_workers
-from search.workers.supervisor import DEATHS_THAT_STOP, POLL_SECONDS, release_dead, was_drained
+from search.workers.supervisor import DEATHS_THAT_STOP, POLL_SECONDS, release_dead
 from storage.database import Database
 from storage.records import queue
 from storage.records.queue import OpenStudy
@@ -150,7 +150,7 @@ class Fleet:
         else:
             _log.warning("a worker of study %r died (code %d); another one resumes its trial", study.name, code)
             self._release_dead({study.study_id})
-            if was_drained(self._database.engine, serving.worker):
+            if serving.worker.was_drained(self._database.engine):
                 del self._jobs[index]
             self._deaths[study.study_id] += code not in (HUNG, OUTAGE)
             if self._deaths[study.study_id] >= DEATHS_THAT_STOP:

@@ -18,6 +18,9 @@ NOTHING_CLAIMED = 77
 DRAINED = 78
 """A worker that serves every study was asked to leave."""
 
+LOST = 79
+"""Of a worker on a cluster: what ran it is gone, with its machine perhaps."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerJob:

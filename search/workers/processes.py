@@ -19,12 +19,16 @@ from multiprocessing.process import BaseProcess
 from types import ModuleType
 from typing import Any
 
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
 from search.errors import Exit, Interrupted, SearchError, UsageError
 from search.logs import configure, send_prints_to_stderr
 from search.signals import WARNINGS, end_on_first, hurry_on_second, ignore_signals
 from search.workers.job import OUTAGE, WorkerJob
 from search.workers.machine.sockets import use_socket_folder
 from storage.connecting.retry import is_outage
+from storage.leasing import workers
 
 # The time that a worker which is asked to end has to finish its step and write its state.
 GRACE_SECONDS = 3.0
@@ -34,23 +38,26 @@ _starting = threading.Lock()
 
 
 def start_fork_server() -> ForkServerContext:
-    """Start the fork server unless it runs, and return its context.
-
-    `PYTHONSAFEPATH` keeps a folder called `search` in the user's working folder from being imported instead of ours.
-    """
+    """Start the fork server unless it runs, and return its context."""
     chosen = multiprocessing.get_context("forkserver")
     chosen.set_forkserver_preload(["search.workers.preload"])
-    safe_path = os.environ.get("PYTHONSAFEPATH")
+    # Started with these signals ignored: a signal to the whole group must not end the server before the workers,
+    # because it alone learns when they end; and Ctrl-C would print a traceback while it imports torch.
+    with safe_path(), ignore_signals(), use_socket_folder():
+        ensure_running()
+    return chosen
+
+
+@contextlib.contextmanager
+def safe_path() -> Iterator[None]:
+    """Keep an interpreter that is started in the block from importing a `search` of the user's working folder."""
+    before = os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
     try:
-        # Started with these signals ignored: a signal to the whole group must not end the server before the workers,
-        # because it alone learns when they end; and Ctrl-C would print a traceback while it imports torch.
-        with ignore_signals(), use_socket_folder():
-            ensure_running()
+        yield
     finally:
-        if safe_path is None:
+        if before is None:
             del os.environ["PYTHONSAFEPATH"]
-    return chosen
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,23 @@ class WorkerProcess:
 
     process: BaseProcess
     messages: Connection
+
+    @property
+    def exitcode(self) -> int | None:
+        """The code with which the worker has ended; None while it runs."""
+        return self.process.exitcode
+
+    def describe_end(self) -> str:
+        """Return how the worker has ended, for a line of the log."""
+        return f"code {self.exitcode}"
+
+    def was_drained(self, engine: Engine) -> bool:
+        """Return whether somebody had asked the worker to leave that has died: then nobody takes its place."""
+        pid = self.process.pid
+        try:
+            return pid is not None and workers.was_asked_to_leave(engine, pid)
+        except SQLAlchemyError:
+            return False
 
     def read_message(self) -> str | None:
         """Return why the worker failed, in one sentence; None if it did not tell."""
@@ -174,7 +198,7 @@ def _main(job: WorkerJob, sender: Connection) -> None:
 
 def _hide_test_files(job: WorkerJob) -> None:
     """Do it first of all, as long as the process has one thread; where it is not possible, the seal alone must do."""
-    from search.workers.hidden_files import hide_test_files
+    from search.workers.machine.hidden_files import hide_test_files
 
     if obstacle := hide_test_files(job.settings, job.storage):
         _log.info("test files are not hidden from trials: %s", obstacle)

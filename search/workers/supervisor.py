@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from typing import Protocol
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine as DatabaseEngine
 from sqlalchemy.exc import SQLAlchemyError
 
 from search.errors import Exit, SearchError
-from search.workers import processes
 from search.workers.devices import count_cores
 from search.workers.job import HUNG, OUTAGE, WorkerJob
 from search.workers.machine.gpu_memory import MemoryBudget
-from search.workers.machine.gpu_sharing import share_where_several
 from search.workers.machine.growth import Growth
-from search.workers.processes import WorkerProcess, end_workers
 from storage.database import Database
 from storage.leasing import leases, workers
 from storage.records import epochs
@@ -38,15 +37,53 @@ class WorkerPool:
     database: Database
     study_id: int
     jobs: list[WorkerJob]
+    is_over: Callable[[], bool]
+    """Whether no trial is left, not even for a worker that has not begun."""
+
+
+class RunningWorker(Protocol):
+    """A worker that was started, wherever it runs."""
+
+    @property
+    def exitcode(self) -> int | None:
+        """The code with which the worker has ended; None while it runs."""
+
+    def describe_end(self) -> str:
+        """Return how the worker has ended, for a line of the log."""
+
+    def read_message(self) -> str | None:
+        """Return why the worker failed, in one sentence; None if it did not tell."""
+
+    def was_drained(self, engine: DatabaseEngine) -> bool:
+        """Return whether somebody had asked the worker to leave that has died: then nobody takes its place."""
+
+
+class Engine(Protocol):
+    """What starts a supervisor's workers: processes of this machine, or of a cluster's machines."""
+
+    def share(self, devices: Sequence[str], *, may_grow: bool) -> AbstractContextManager[Mapping[str, str]]:
+        """Let workers share devices within the block; yield variables for their environment."""
+
+    def start(self, index: int, job: WorkerJob) -> RunningWorker:
+        """Start a worker; its index is that of the worker whose place it takes, if any."""
+
+    def collect(self) -> None:
+        """Learn which workers have ended since the last call."""
+
+    def withdraw(self) -> None:
+        """Give up workers that have not begun, for which nothing is left."""
+
+    def end(self) -> bool:
+        """Let the workers that run finish their step; return whether one of them did not end by itself."""
 
 
 class Supervisor:
     """Starts the workers of a pool, replaces those that die without a message, and passes signals on."""
 
-    def __init__(self, pool: WorkerPool) -> None:
+    def __init__(self, pool: WorkerPool, engine: Engine) -> None:
         self._pool = pool
-        self._context = processes.start_fork_server()
-        self._running: dict[int, WorkerProcess] = {}
+        self._engine = engine
+        self._running: dict[int, RunningWorker] = {}
         self._deaths = 0
         self._epochs = 0
         self._growth = plan_growth(pool.jobs, count_cores())
@@ -65,7 +102,7 @@ class Supervisor:
         jobs = self._pool.jobs
         devices = [job.device for job in jobs]
         grows = self._growth is not None
-        with share_where_several(devices, self._context, processes.start_process, may_grow=grows) as environment:
+        with self._engine.share(devices, may_grow=grows) as environment:
             jobs[:] = [replace(job, environment=environment) for job in jobs]
             try:
                 self._release_dead()
@@ -80,26 +117,29 @@ class Supervisor:
                 self._end()
 
     def _start(self, index: int) -> None:
-        self._running[index] = processes.start_worker(self._context, self._pool.jobs[index])
+        self._running[index] = self._engine.start(index, self._pool.jobs[index])
 
     def _collect(self) -> None:
+        self._engine.collect()
         for index, worker in list(self._running.items()):
-            code = worker.process.exitcode
+            code = worker.exitcode
             if code is None:
                 continue
             del self._running[index]
             if code == Exit.DONE:
                 self._growth = None  # the study has no trial left for another worker
+                if self._pool.is_over():
+                    self._engine.withdraw()
                 continue
             reason = worker.read_message()
             if reason is not None and code != OUTAGE:
                 raise SearchError(reason)
             if code != HUNG:  # a trial that hangs with every worker fails in the end
-                self._count_death(code)
+                self._count_death(worker.describe_end())
             self._release_dead()
-            if was_drained(self._pool.database.engine, worker):
+            if worker.was_drained(self._pool.database.engine):
                 continue
-            _log.warning("a worker died (code %d); a new one resumes its trial", code)
+            _log.warning("a worker died (%s); a new one resumes its trial", worker.describe_end())
             self._start(index)
 
     def _grow(self) -> None:
@@ -117,12 +157,12 @@ class Supervisor:
             jobs.append(job)
             self._start(len(jobs) - 1)
 
-    def _count_death(self, code: int) -> None:
+    def _count_death(self, how: str) -> None:
         self._deaths = 1 if self._has_moved() else self._deaths + 1
         if self._deaths >= DEATHS_THAT_STOP * len(self._pool.jobs):
             raise SearchError(
-                f"{self._deaths} workers died one after another without finishing an epoch (the last with code "
-                f"{code}); the machine may lack memory or have a broken GPU: try fewer --workers, or read its log"
+                f"{self._deaths} workers died one after another without finishing an epoch (the last: {how}); "
+                f"the machine may lack memory or have a broken GPU: try fewer --workers, or read its log"
             )
 
     def _has_moved(self) -> bool:
@@ -140,22 +180,13 @@ class Supervisor:
         release_dead(self._pool.database.engine, self._pool.study_id)
 
     def _end(self) -> None:
-        killed = end_workers([*self._running.values()])
+        killed = self._engine.end()
         self._running.clear()
         if killed:
             self._release_dead()
 
 
-def was_drained(engine: Engine, worker: WorkerProcess) -> bool:
-    """Return whether somebody had asked a worker to leave that has died: then nobody takes its place."""
-    pid = worker.process.pid
-    try:
-        return pid is not None and workers.was_asked_to_leave(engine, pid)
-    except SQLAlchemyError:
-        return False
-
-
-def release_dead(engine: Engine, study_id: int) -> None:
+def release_dead(engine: DatabaseEngine, study_id: int) -> None:
     """Release at once what dead workers of this machine hold, instead of waiting until their leases expire."""
     try:
         dead = workers.find_dead(engine, study_id)

@@ -107,7 +107,7 @@ class Team:
 
     def wait_until_finished(self, count: int) -> None:
         """Wait for `count` finished trials while every command runs."""
-        until(lambda: self._all_run() and self.finished() >= count, f"{count} finished trials")
+        until(lambda: self.all_run() and self.finished() >= count, f"{count} finished trials")
 
     def wait_until_in_the_middle(self, host: str | None = None, count: int = 1) -> list[tuple[int, int]]:
         """Wait until workers of a host are in the middle of `count` trials, and return these."""
@@ -115,7 +115,7 @@ class Team:
 
         def look() -> bool:
             found[:] = self.in_the_middle(host)
-            return self._all_run() and len(found) >= count
+            return self.all_run() and len(found) >= count
 
         until(look, f"{count} trials in the middle")
         return found
@@ -170,7 +170,8 @@ class Team:
         with open_database(url.parse(self.address)) as database:
             create_or_continue(database, request, settings)
 
-    def _all_run(self) -> bool:
+    def all_run(self) -> bool:
+        """Fail if a command has ended that nobody killed."""
         for member in self.members:
             assert member.process.poll() in (None, -signal.SIGKILL), member.said
         return True

@@ -15,6 +15,10 @@ def resume(
     priority: options.Priority = None,
     workers: options.Workers = None,
     device: options.Device = None,
+    engine: options.Engine = "local",
+    address: options.Address = None,
+    gpus_per_worker: options.GpusPerWorker = None,
+    cpus_per_worker: options.CpusPerWorker = None,
     data: options.Data = None,
     track: options.Track = None,
     on_end: options.OnEnd = None,
@@ -27,6 +31,7 @@ def resume(
     from search.export.trackers.on_end import parse_command
     from search.export.trackers.registry import read_names
     from search.study.plan import StudyRequest
+    from search.workers.engines.placement import Placement
 
     request = StudyRequest(
         study=study, objective=objective, trials=trials, budget=budget, timeout=timeout, priority=priority
@@ -37,6 +42,9 @@ def resume(
         settings,
         create=False,
         as_json=json,
+        placement=Placement(
+            engine=engine, address=address, gpus_per_worker=gpus_per_worker, cpus_per_worker=cpus_per_worker
+        ),
         trackers=read_names(track, settings.track),
         on_end=parse_command(on_end),
     )

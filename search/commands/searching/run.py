@@ -23,6 +23,10 @@ def run(
     priority: options.Priority = None,
     workers: options.Workers = None,
     device: options.Device = None,
+    engine: options.Engine = "local",
+    address: options.Address = None,
+    gpus_per_worker: options.GpusPerWorker = None,
+    cpus_per_worker: options.CpusPerWorker = None,
     data: options.Data = None,
     track: options.Track = None,
     on_end: options.OnEnd = None,
@@ -35,6 +39,7 @@ def run(
     from search.export.trackers.on_end import parse_command
     from search.export.trackers.registry import read_names
     from search.study.plan import StudyRequest
+    from search.workers.engines.placement import Placement
 
     request = StudyRequest(
         **vars(kept),
@@ -54,6 +59,9 @@ def run(
         settings,
         create=True,
         as_json=json,
+        placement=Placement(
+            engine=engine, address=address, gpus_per_worker=gpus_per_worker, cpus_per_worker=cpus_per_worker
+        ),
         trackers=read_names(track, settings.track),
         on_end=parse_command(on_end),
     )

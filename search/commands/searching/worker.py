@@ -30,6 +30,10 @@ def worker(
     ] = False,
     workers: options.Workers = None,
     device: options.Device = None,
+    engine: options.Engine = "local",
+    address: options.Address = None,
+    gpus_per_worker: options.GpusPerWorker = None,
+    cpus_per_worker: options.CpusPerWorker = None,
     data: options.Data = None,
     storage: options.Storage = None,
 ) -> None:
@@ -38,18 +42,25 @@ def worker(
     from search.display.live.run_report import add_machine, serve
     from search.errors import UsageError
     from search.study.plan import StudyRequest
+    from search.workers.engines.placement import Placement, check_local
 
     settings = load_settings(storage=storage, data=data, workers=workers, device=device)
+    placement = Placement(
+        engine=engine, address=address, gpus_per_worker=gpus_per_worker, cpus_per_worker=cpus_per_worker
+    )
     if study is None:
         if objective is not None:
             raise UsageError(
                 "--objective goes with --study; files that may be run for any study are given with --allow"
             )
+        if engine == "ray":
+            raise UsageError("--engine ray goes with --study; a worker that serves every study runs on this machine")
+        check_local(placement)
         serve(settings, allow or [], once=once)
         return
     if allow or once:
         raise UsageError("--allow and --once are for a worker that serves every study; leave them or --study out")
-    add_machine(StudyRequest(study=study, objective=objective), settings)
+    add_machine(StudyRequest(study=study, objective=objective), settings, placement)
 
 
 COMMAND = Command(name="worker", order=30, run=worker)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from objectives.base.plurals import count_noun
 from search.api import training
+from search.api.machines import HERE, Machine, prepare_machine
 from search.api.service import queue_study, serve_studies
 from search.api.session import Session, create_session, open_session, resume_session
 from search.connection import describe_storage
@@ -24,6 +25,7 @@ from search.strategies.registry import find_pruner
 from search.study import prior_studies
 from search.study.plan import ResolvedStudy, StudyRequest
 from search.study.status_types import Budget, Status
+from search.workers.engines.placement import Placement
 from search.workers.job import WorkerJob
 from storage.errors import format_command
 
@@ -36,6 +38,7 @@ def run_study(
     *,
     create: bool,
     as_json: bool,
+    placement: Placement = HERE,
     trackers: Sequence[str] = (),
     on_end: list[str] | None = None,
 ) -> None:
@@ -43,6 +46,7 @@ def run_study(
 
     Args:
         create: Whether the study may be created if it does not exist.
+        placement: Where workers are started.
         trackers: Names of what follows the study.
         on_end: The words of a command to run at the end.
 
@@ -50,23 +54,25 @@ def run_study(
         SearchError: a worker failed, or the study was stopped by an error on another machine.
         Interrupted: a signal arrived; the workers have ended.
     """
-    machine = training.prepare_machine(settings)  # first: a device that does not exist must not leave a study behind
-    note(f"note: the storage is {describe_storage(settings)}")
-    start = create_session if create else resume_session
-    with Decoding(f"decoding data for {request.study}") as decoding:
-        session = start(request, settings, decoding)
-    with closing(session):
+    with ExitStack() as opened:
+        # First: a device or a cluster that does not exist must not leave a study behind.
+        machine = opened.enter_context(closing(prepare_machine(settings, placement)))
+        tell_notes(settings, machine)
+        start = create_session if create else resume_session
+        with Decoding(f"decoding data for {request.study}") as decoding:
+            session = opened.enter_context(closing(start(request, settings, decoding)))
         plan = session.resume(StudyRequest(study=session.record.name))
         for text in plan.notes:
             note(f"note: {text}")
         jobs = machine.plan_jobs(session)
         before, epochs = session.view.status(), plan.spec.epochs
         if before.budget.left != 0:
-            announce(session, plan, jobs, before, request.seconds)
+            announce(session, plan, machine, jobs, before, request.seconds)
         try:
             with command_at_end(on_end, session.view), choose_display(as_json=as_json) as display:
                 status = training.train(
                     session,
+                    machine,
                     jobs,
                     seconds=request.seconds,
                     priority=request.priority,
@@ -74,7 +80,8 @@ def run_study(
                     trackers=trackers,
                 )
         except Interrupted:
-            note(f"stopped; continue with: {format_command('resume', '--study', session.record.name)}")
+            again = format_command("resume", "--study", session.record.name, *machine.flags)
+            note(f"stopped; continue with: {again}")
             raise
     if as_json:
         print_document(status)
@@ -83,20 +90,21 @@ def run_study(
         conclude(status, epochs)
 
 
-def add_machine(request: StudyRequest, settings: Settings) -> None:
-    """Train trials of a study that another command runs.
+def add_machine(request: StudyRequest, settings: Settings, placement: Placement = HERE) -> None:
+    """Train trials of a study that another command runs, on this machine or a cluster.
 
     Raises:
         NothingToDo: the study was stopped.
         SearchError, Interrupted: as for `run_study`.
     """
-    machine = training.prepare_machine(settings)
-    note(f"note: the storage is {describe_storage(settings)}")
-    with closing(open_session(request.study, settings, request.objective)) as session:
+    with ExitStack() as opened:
+        machine = opened.enter_context(closing(prepare_machine(settings, placement)))
+        tell_notes(settings, machine)
+        session = opened.enter_context(closing(open_session(request.study, settings, request.objective)))
         with Decoding("decoding") as decoding:
             jobs = training.plan_joining(session, machine, decoding)
         with choose_worker_display() as display:
-            training.supervise(session, jobs, display)
+            training.supervise(session, machine, jobs, display)
 
 
 def submit_study(request: StudyRequest, settings: Settings, *, as_json: bool) -> None:
@@ -136,18 +144,28 @@ def serve(settings: Settings, allow: Sequence[Path], *, once: bool) -> None:
     )
 
 
+def tell_notes(settings: Settings, machine: Machine) -> None:
+    """Print where the studies are, and what to know of the machines, on stderr."""
+    for text in (f"the storage is {describe_storage(settings)}", *machine.notes):
+        note(f"note: {text}")
+
+
 def announce(
-    session: Session, plan: ResolvedStudy, jobs: list[WorkerJob], status: Status, seconds: float | None
+    session: Session,
+    plan: ResolvedStudy,
+    machine: Machine,
+    jobs: list[WorkerJob],
+    status: Status,
+    seconds: float | None,
 ) -> None:
     """Print what is about to be trained, on stderr; `status` is the study's state now."""
-    devices = ", ".join(dict.fromkeys(job.device for job in jobs))
     begun = f"; so far {status.progress}" if status.states.finished else ""
     end = "" if seconds is None else f"; ends after {format_duration(seconds)}"
     planned = describe_plan(plan.spec.pruner, status.budget, plan.spec.epochs, plan.spec.repeats)
     note(f"study {status.study}: {planned}{begun}{end}")
     note(
         f"training on {len(plan.split.train)} + {len(plan.split.validation)} images of {plan.prepared.name}; starting "
-        f"{count_noun(len(jobs), 'worker')} on {devices}"
+        f"{count_noun(len(jobs), 'worker')} on {machine.describe(jobs)}"
     )
     earlier = prior_studies.list_names(session.database.engine, plan.spec)
     if earlier:

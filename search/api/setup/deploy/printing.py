@@ -12,8 +12,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from search.api.setup.deploy.quoting import make_name, quote_expanded, quote_shell, quote_yaml
-from search.api.setup.deploy.request import PLAIN, DeployRequest, check_request, find_address
+from search.api.setup.deploy.request import PLAIN, DeployRequest, check_request
 from search.api.setup.deploy.targets import COMMON, TARGETS, Target
+from search.connection import find_address
 from search.errors import UsageError
 from spaces.suggestions import suggest_and_list
 

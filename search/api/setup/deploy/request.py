@@ -5,13 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields
 
-from sqlalchemy import URL
-
 from search.errors import UsageError
 from search.study.plan import check_name
-from storage import url
-from storage.connecting.parameters import find_parameters, is_local
-from storage.url import SECRET
 
 # What may be written without quotes, as into the lines that Slurm reads.
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.,:@+=/-]*")
@@ -76,41 +71,3 @@ def _is_text(value: str) -> bool:
         return b"\0" not in value.encode()
     except UnicodeEncodeError:
         return False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Address:
-    """Where workers find the studies."""
-
-    text: str
-    """The URL without any password."""
-    had_password: bool
-    local: bool
-    """Whether it means this machine, on whichever machine it is read."""
-
-
-def find_address(text: str | None) -> Address:
-    """Return the storage's address, for a file that others may read.
-
-    Raises:
-        UsageError: studies are in the embedded server, which other machines cannot reach.
-        BadURL: it is no URL of a storage.
-    """
-    if text is None:
-        raise UsageError(
-            "workers elsewhere cannot reach the embedded server of this machine; name a Postgres that they reach with "
-            "--storage or SEARCH_STORAGE (`search storage copy` takes a study there)"
-        )
-    address = url.parse(text)
-    shown = _strip(address, text.partition("://")[0])
-    return Address(
-        text=shown,
-        had_password=url.has_password(text),
-        local=is_local(find_parameters(address)),
-    )
-
-
-def _strip(address: URL, scheme: str) -> str:
-    query = {name: value for name, value in address.query.items() if not SECRET.search(name)}
-    plain = URL.create(scheme, address.username, None, address.host, address.port, address.database, query)
-    return plain.render_as_string(hide_password=False)
