@@ -65,14 +65,7 @@ def run_study(
             announce(session, plan, jobs, before, request.seconds)
         try:
             with command_at_end(on_end, session.view), choose_display(as_json=as_json) as display:
-                status = training.train(
-                    session,
-                    jobs,
-                    seconds=request.seconds,
-                    priority=request.priority,
-                    progress=display,
-                    trackers=trackers,
-                )
+                status = training.train(session, jobs, seconds=request.seconds, progress=display, trackers=trackers)
         except Interrupted:
             note(f"stopped; continue with: {format_command('resume', '--study', session.record.name)}")
             raise

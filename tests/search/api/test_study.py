@@ -32,7 +32,7 @@ def home(shared_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return shared_home
 
 
-def create(address: str, trials: int | None = None, epochs: int = 2) -> Study:
+def create(address: str, trials: int | None = None, epochs: int = 2, priority: int | None = None) -> Study:
     return Study.create(
         NAME,
         "digits-depth",
@@ -40,6 +40,7 @@ def create(address: str, trials: int | None = None, epochs: int = 2) -> Study:
         epochs=epochs,
         overrides={"width": "16:32", "optimizer": "adamw"},
         experience="none",
+        priority=priority,
         storage=address,
     )
 
@@ -154,6 +155,20 @@ def test_other_values_are_refused_with_the_difference(address: str) -> None:
         create(address, epochs=3)
     with pytest.raises(UsageError, match="may be raised but not lowered to 1"):
         create(address, trials=1)
+
+
+def test_the_priority_is_the_last_one_given(address: str, study: Study) -> None:
+    with pytest.raises(UsageError, match="from -1000 to 1000, but got 1001"):
+        create(address, priority=1001)
+    with pytest.raises(UsageError, match="from -1000 to 1000, but got -1001"):
+        study.run(priority=-1001)
+    with Study.create("urgent", "digits-depth", epochs=2, trials=1, priority=7, storage=address) as new:
+        assert new.status().priority == 7
+    create(address, priority=3).close()
+    assert study.status().priority == 3
+    assert study.run(workers=1, device="cpu", priority=-2).priority == -2
+    create(address).close()
+    assert study.run(workers=1, device="cpu").priority == -2
 
 
 def test_unknown_names_have_close_matches(address: str) -> None:
