@@ -108,6 +108,7 @@ def format_status(status: Status) -> list[str]:
         lines += format_configuration(best.params)
     if final is not None:
         lines.append(f"test accuracy {final.test_accuracy:.4f}, scored {final.scored_at}")
+        lines += [] if final.doubt is None else [f"note: {final.doubt}"]
     return lines
 
 

@@ -93,7 +93,7 @@ class StudyView:
             epochs_trained=count_epochs(trials),
             best=describe_best(ranked),
             workers=self._workers(),
-            final=read_score(engine, self.record.uuid, self.spec.dataset),
+            final=read_score(engine, self.record.uuid, self.spec.dataset, find_void_reasons(trials)),
             control=self.record.control,
             stop_reason=self.record.reason,
             errors=recent_errors(trials),
@@ -189,6 +189,11 @@ def recent_errors(trials: list[FrozenTrial]) -> tuple[TrialError, ...]:
         TrialError(trial=trial.number, error=trial.user_attrs.get("error"), traceback=trial.user_attrs.get("traceback"))
         for trial in failed[-SHOWN_ERRORS:]
     )
+
+
+def find_void_reasons(trials: Sequence[FrozenTrial]) -> dict[int, str]:
+    """Return why trials were voided, by their numbers."""
+    return {trial.number: str(trial.user_attrs[VOID]) for trial in trials if is_void(trial)}
 
 
 def list_voided(trials: list[FrozenTrial]) -> tuple[VoidedTrial, ...]:

@@ -70,6 +70,7 @@ def _describe_score(score: Score) -> str:
         f"**Final score: test accuracy {score.test_accuracy:.4f}** (95% interval {low:.4f} to {high:.4f}) on "
         f"{count_noun(score.test_examples, 'image')}, by trial {score.trial} retrained for "
         f"{count_noun(score.epochs, 'epoch')}; look {score.look} at this test set"
+        + ("" if score.doubt is None else f". {escape_markdown(score.doubt)}")
     )
 
 

@@ -210,7 +210,7 @@ def test_an_exception_in_the_callback_ends_the_run(study: Study) -> None:
 def test_the_final_score_is_made_once_and_leaves_this_process_unsealed(study: Study, tmp_path: Path) -> None:
     lines: list[str] = []
     first = study.final(out=tmp_path / "out", device="cpu", progress=lines.append)
-    assert any("have not finished yet" in line for line in lines)
+    assert any("budget is not spent yet" in line for line in lines)
     assert (tmp_path / "out" / "model.safetensors").exists()
     again = study.final(out=tmp_path / "out")
     assert (first.first_time, again.first_time) == (True, False)
