@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -26,11 +27,13 @@ from search.study.trials import Trials
 from search.workers import devices, processes
 from search.workers.job import WorkerJob
 from search.workers.supervisor import Supervisor, WorkerPool, plan_jobs
-from storage.errors import format_command
+from storage.errors import StoreFailed, format_command
 from storage.records.blob_stores import open_store
 
 REPORT_SECONDS = 1.0
 AWAY = (SQLAlchemyError, StorageInternalError)
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +82,15 @@ def prepare_machine(settings: Settings) -> Machine:
 
     Raises:
         UsageError: a device does not exist.
-        BadURL: checkpoints cannot be kept at that place.
+        BadURL: checkpoints cannot be kept at that place, and that does not pass by itself.
     """
     found = devices.list_devices(settings.device)
-    open_store(settings.checkpoint_place)
+    store = open_store(settings.checkpoint_place)
     processes.start_fork_server()  # it takes seconds to import torch, so let it begin now
+    try:
+        store.check()
+    except StoreFailed as error:
+        _log.warning("no checkpoint can be kept at present; interrupted trials begin again: %s", error)
     return Machine(devices=found, workers=settings.workers, cores=devices.count_cores())
 
 
