@@ -29,7 +29,7 @@ from search.study.status_types import (
     VoidedTrial,
     WorkerState,
 )
-from search.study.trials import read_faults
+from search.study.trials import read_faults, read_machines
 from storage.database import Database
 from storage.leasing import workers
 from storage.leasing.repeats import VOID
@@ -178,7 +178,11 @@ def describe_ranked(configuration: Repeated) -> BestTrial:
     """Return a completed configuration, by its first trial."""
     first = configuration.first
     return BestTrial(
-        trial=first.number, value=configuration.mean or 0.0, epoch=best_epoch(first), params=dict(first.params)
+        trial=first.number,
+        value=configuration.mean or 0.0,
+        epoch=best_epoch(first),
+        params=dict(first.params),
+        machines=read_machines(first),
     )
 
 

@@ -170,7 +170,13 @@ class TrialRun:
         space, hardware = self._context.objective.space, describe_device(self._context.data.device)
         history = self._context.database.history
         with history.holding(get_study_id(self._study), news=not self._news), history.gathering(self._lease):
-            self._record.describe(seed=self._seed, hardware=hardware, threads=torch.get_num_threads())
+            self._record.describe(
+                seed=self._seed,
+                hardware=hardware,
+                threads=torch.get_num_threads(),
+                torch=str(torch.__version__),
+                on_gpu=self._context.data.device.type != "cpu",
+            )
             if self._context.shared.are_shared:
                 self._record.describe_repeat(self._context.shared.repeats)
             space.sample(self._trial)
