@@ -188,8 +188,8 @@ class Fleet:
         seconds = FIRST_SKIP_SECONDS if before is None else min(2 * before.seconds, LONGEST_SKIP_SECONDS)
         seconds = seconds if reason is not None else FIRST_SKIP_SECONDS
         self._skips[study.study_id] = Skip(until=time.monotonic() + seconds, seconds=seconds, reason=reason)
-        if reason is not None:
-            _log.warning("study %r is left out for %.0f s: %s", study.name, seconds, reason)
+        if reason is not None and (before is None or before.reason != reason):
+            _log.warning("study %r is left out, and tried again from time to time: %s", study.name, reason)
 
     def _release_dead(self, studies: set[int]) -> None:
         for study_id in studies:

@@ -21,6 +21,7 @@ from search.study import create
 from search.study.plan import StudyRequest
 from search.study.serving import Served, choose_study
 from search.study.status import StudyView
+from search.workers.fleet import Fleet
 from storage.database import Database
 from storage.leasing import services, workers
 from storage.records import queue, studies
@@ -131,6 +132,13 @@ def test_a_study_is_open_until_its_budget_is_spent_and_has_work_while_a_slot_is_
     for control in ("pause", "stop", "failed", "moved"):
         studies.set_control(database.engine, record.study_id, control)  # type: ignore[arg-type]
         assert queue.list_open(database.engine, 30) == []
+
+
+def test_a_reason_to_leave_out_a_study_is_said_once(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    fleet, study = Fleet(database, [], Served(), once=True), open_study(1)
+    for reason in ("other data", "other data", "no data", "no data"):
+        fleet._skip(study, reason)
+    assert [record.message.rpartition(": ")[2] for record in caplog.records] == ["other data", "no data"]
 
 
 def test_allowed_files_must_exist_and_go_without_a_study(database: Database) -> None:
