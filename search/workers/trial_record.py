@@ -20,8 +20,10 @@ from dataclasses import asdict
 from typing import Any
 
 import optuna
+import torch
 from optuna.trial import FrozenTrial, TrialState
 
+from objectives.base.device import describe_device
 from objectives.diagnosis.faults import Fault
 from search.study.trials import MachinePart
 from storage.connecting.retry import with_retries
@@ -40,6 +42,8 @@ BUGS_THAT_STOP = 3
 """Failures of one kind that stop a study."""
 CONSTRAINT = "feasible"
 """Optuna's constraint of a trial whose configuration cannot be trained; samplers avoid configurations like it."""
+
+_OTHER_MACHINE = "trial %d is resumed %s, another kind of machine: from there its curve is not bit for bit the same"
 
 _log = logging.getLogger(__name__)
 
@@ -71,29 +75,20 @@ class TrialRecord:
         self._diagnose = diagnose
         self._measure = measure
 
-    def describe(self, *, seed: int, hardware: str, threads: int, torch: str, on_gpu: bool) -> None:
-        """Set how the trial is trained: the kind of machine is its last holder's, and the change of kind is noted.
-
-        on_gpu: whether threads of the CPU do not matter for its numbers.
-        """
-        known = get_stored(self._trial)
-        told: dict[str, object] = {"seed": known.user_attrs.get("seed", seed)}
-        told |= {"hardware": hardware, "threads": threads, "torch": torch}
+    def describe(self, seed: int, device: torch.device) -> None:
+        """Set how the trial is trained: its seed, the kind of machine of its last holder, and a change of that kind."""
+        known, machine = get_stored(self._trial), describe_machine(device)
+        told: dict[str, object] = {"seed": known.user_attrs.get("seed", seed), **machine}
         if values := known.intermediate_values:
-            now = MachinePart(
-                epoch=max(values) + 1, hardware=hardware, threads=None if on_gpu else threads, torch=torch
-            )
+            threads = machine["threads"] if device.type == "cpu" else None  # for a GPU's numbers, they do not matter
+            now = MachinePart(**{**machine, "epoch": max(values) + 1, "threads": threads})
             if parts := note_machine(known.user_attrs, now):
                 told["machines"] = [asdict(part) for part in parts]
+            if told.get("machines") != known.user_attrs.get("machines"):
+                _log.warning(_OTHER_MACHINE, self._trial.number, now)
         for name, value in told.items():
             if known.user_attrs.get(name) != value:
                 self._trial.set_user_attr(name, value)
-                if name == "machines":
-                    _log.warning(
-                        "trial %d is resumed %s, another kind of machine: from there its curve is not bit for bit the "
-                        "same",
-                        *(self._trial.number, now),
-                    )
 
     def describe_repeat(self, repeats: int) -> None:
         """Set which repeat of which configuration the trial is: the first of its own, unless that is stored.
@@ -161,6 +156,11 @@ class TrialRecord:
             if infeasible and CONSTRAINT not in known.constraints:
                 self._trial.set_constraint(CONSTRAINT, 1.0)
             self._study.tell(self._trial, value, state=state, skip_if_finished=True)
+
+
+def describe_machine(device: torch.device) -> dict[str, Any]:
+    """Return what a curve depends on beside the trial's seed: the device's model, the threads, torch's version."""
+    return {"hardware": describe_device(device), "threads": torch.get_num_threads(), "torch": str(torch.__version__)}
 
 
 def note_machine(stored: Mapping[str, Any], now: MachinePart) -> tuple[MachinePart, ...]:
