@@ -116,6 +116,7 @@ def read_database(team: Team) -> str:
     return "\n".join(text for (text,) in rows)
 
 
+@pytest.mark.long
 def test_a_bucket_that_cannot_be_used_is_said_before_a_trial_begins(
     tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from tests.faults.needs import need
 from tests.faults.pool import STUDY, Size, on_linux, pool
 from tests.search.command import done, until
 
-pytestmark = [pytest.mark.faults, on_linux]
+pytestmark = [pytest.mark.faults, on_linux, pytest.mark.long]
 
 SIZE = Size(trials=1, epochs=8, width=256, depth=3)
 BEGUN = "SELECT 1 FROM depthsearch.checkpoints WHERE epoch BETWEEN 2 AND 5"

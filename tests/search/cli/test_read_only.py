@@ -136,6 +136,7 @@ def test_a_standby_shows_everything(standby: str, tmp_path: Path) -> None:
     assert OF_STANDBY in restored.err
 
 
+@pytest.mark.long
 def test_a_standby_draws_and_reports(standby: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEARCH_STORAGE", standby)
     [curve] = done("curves", "--study", STUDY, "--json").document["trials"]

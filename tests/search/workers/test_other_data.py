@@ -101,6 +101,7 @@ def test_a_machine_with_other_data_is_told_so_and_takes_no_trial(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_worker_takes_no_further_trial_once_its_copy_of_the_data_is_changed(
     database: Database, gates: Path, tmp_path: Path
 ) -> None:
