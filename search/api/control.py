@@ -116,6 +116,8 @@ def void_trial(session: Session, number: int, reason: str) -> WithdrawnTrial:
 def drain_workers(database: Database, name: str, *, at_once: bool) -> list[str]:
     """Ask a worker, or all of a host, to leave after their trials, or at once; return their full names.
 
+    A service is named like a worker, and passes the request on to its workers.
+
     Args:
         name: A worker's name, the last part of it, or a host.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,9 +13,12 @@ from search.workers.engines.local import LocalEngine
 from search.workers.engines.placement import Placement, check_local, plan_cluster
 from search.workers.job import WorkerJob
 from search.workers.supervisor import Engine, plan_jobs
+from storage.errors import StoreFailed
 from storage.records.blob_stores import open_store
 
 HERE = Placement()
+
+_log = logging.getLogger(__name__)
 
 
 class ClosingEngine(Engine, Protocol):
@@ -69,15 +73,19 @@ def prepare_machine(settings: Settings, placement: Placement = HERE) -> Machine:
 
     Raises:
         UsageError: a device does not exist, a flag breaks a rule, or other machines cannot reach the storage.
-        BadURL: checkpoints cannot be kept at that place.
+        BadURL: checkpoints cannot be kept at that place, and that does not pass by itself.
         SearchError: the cluster cannot be used.
     """
     if placement.engine == "ray":
         return _prepare_cluster(settings, placement)
     check_local(placement)
     found = devices.list_devices(settings.device)
-    open_store(settings.checkpoint_place)
-    return Machine(engine=LocalEngine(), devices=found, workers=settings.workers, cores=devices.count_cores())
+    store, engine = open_store(settings.checkpoint_place), LocalEngine()
+    try:
+        store.check()
+    except StoreFailed as error:
+        _log.warning("no checkpoint can be kept at present; interrupted trials begin again: %s", error)
+    return Machine(engine=engine, devices=found, workers=settings.workers, cores=devices.count_cores())
 
 
 def _prepare_cluster(settings: Settings, placement: Placement) -> Machine:

@@ -1,4 +1,4 @@
-"""A study of an open storage, as a Python program reads it. Importing this module loads neither torch nor Optuna."""
+"""A study of an open storage, as a Python program reads and controls it; torch and Optuna are imported when needed."""
 
 from __future__ import annotations
 
@@ -103,6 +103,30 @@ class OpenStudy:
         from search.api.exporting import export_for_program
 
         return export_for_program(self._opened(), format, None if path is None else Path(path), progress)
+
+    def stop(self) -> None:
+        """Tell the study's workers, on every machine, to end after their present step."""
+        from search.api.control import stop_study
+
+        stop_study(self._opened())
+
+    def pause(self) -> None:
+        """Let the study's workers release their trials after their present step, and wait for `search resume`."""
+        from search.api.control import pause_study
+
+        pause_study(self._opened())
+
+    def cancel(self, trial: int) -> None:
+        """End a trial that runs, or remove one that waits."""
+        from search.api.control import cancel_trial
+
+        cancel_trial(self._opened(), trial)
+
+    def void(self, trial: int, reason: str) -> None:
+        """Keep a trial, but let nothing count it or learn from it; its slot of the budget is free again."""
+        from search.api.control import void_trial
+
+        void_trial(self._opened(), trial, reason)
 
     @property
     def optuna(self) -> optuna.Study:

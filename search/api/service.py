@@ -38,7 +38,7 @@ class QueuedStudy:
 
 
 def queue_study(session: Session, request: StudyRequest) -> QueuedStudy:
-    """Let workers train a study that has just been created or opened, with the request's priority.
+    """Let workers train a study that has just been created or opened.
 
     Raises:
         NothingToDo: its budget is spent.
@@ -48,7 +48,7 @@ def queue_study(session: Session, request: StudyRequest) -> QueuedStudy:
     if session.view.status().budget.left == 0:
         more = format_command("submit", "--study", record.name, "--trials", "N")
         raise NothingToDo(f"the budget of study {record.name!r} is spent; raise it, for instance with `{more}`")
-    create.start_study(database, record.study_id, request.seconds, request.priority)
+    create.start_study(database, record.study_id, request.seconds)
     status = session.view.status()
     found = queue.list_open(database.engine, session.settings.lease_seconds)
     return QueuedStudy(

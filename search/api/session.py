@@ -62,7 +62,7 @@ class Session:
         self._resources.close()
 
     def resume(self, request: StudyRequest, decoding: Decoding | None = None) -> ResolvedStudy:
-        """Check that the study can continue as requested, and raise its budget.
+        """Check that the study can continue as requested, and change its budget and priority.
 
         Raises:
             UsageError: it was created with other values, has a larger budget, or was moved to another storage.
@@ -73,7 +73,7 @@ class Session:
             record = studies.get(self.database.engine, self.record.name)
             create.check_not_moved(record)
             create.check_policy(self.database, record, request, self.plan)
-            create.raise_budget(self.database, record, request, self.plan)
+            create.change_study(self.database, record, request, self.plan)
         return self.plan
 
     def trials(self) -> Trials:
@@ -129,7 +129,7 @@ def create_session(request: StudyRequest, settings: Settings, decoding: Decoding
 
 
 def resume_session(request: StudyRequest, settings: Settings, decoding: Decoding | None = None) -> Session:
-    """Open a study that exists, check that it can continue as requested, and raise its budget.
+    """Open a study that exists, check that it can continue as requested, and change its budget and priority.
 
     Raises:
         UnknownStudy: there is no such study.

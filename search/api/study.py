@@ -42,6 +42,7 @@ class Study(OpenStudy):
         audit: float | None = None,
         experience: str | None = None,
         overrides: Mapping[str, object] | Sequence[str] | None = None,
+        priority: int | None = None,
         storage: str | None = None,
         data: str | Path | None = None,
     ) -> Self:
@@ -62,6 +63,7 @@ class Study(OpenStudy):
             audit: Share of the stopped trials that are trained to the end, from 0 to 1.
             experience: Earlier studies to learn from: `all` (the default), `shipped`, `none`, or `NAME,NAME`.
             overrides: Changes of the space: `{"width": "16:512", "optimizer": "nesterov,adamw", "dropout": 0.1}`.
+            priority: Workers without a study serve higher ones first; -1000 to 1000. Default: 0, or what it was.
             storage: Postgres URL. Default: SEARCH_STORAGE, OPTUNA_STORAGE, or the embedded server.
             data: Folder of data sets. Default: SEARCH_DATA.
 
@@ -91,6 +93,7 @@ class Study(OpenStudy):
             audit=audit,
             experience=experience,
             overrides=list_overrides(overrides),
+            priority=priority,
         )
         return cls(create_session(request, load_settings(storage, data)))
 
@@ -125,6 +128,7 @@ class Study(OpenStudy):
         budget: str | None = None,
         workers: int | None = None,
         timeout: float | None = None,
+        priority: int | None = None,
         device: str | None = None,
         progress: Callable[[Progress], object] | None = None,
         trackers: Sequence[str | Tracker] = (),
@@ -139,6 +143,7 @@ class Study(OpenStudy):
             budget: A larger budget of epochs, `40R`, or the time after which to end, `2h`.
             workers: Worker processes. Default: one per GPU or, without a GPU, one per core.
             timeout: Seconds after which to end.
+            priority: The study's from now on, for workers without a study. Default: as it is.
             device: `cpu`, `cuda`, `all` (the default), or a list such as `cuda:0,cuda:1`.
             progress: Called at the start, at the end, and after changes, at most once a second; may raise to end it.
             trackers: What follows the study: names such as `mlflow`, and `Tracker`s of your own.
@@ -155,7 +160,12 @@ class Study(OpenStudy):
         check_all(trackers)
         session = self._opened()
         request = StudyRequest(
-            study=self.name, objective=session.objective, trials=trials, budget=budget, timeout=timeout
+            study=self.name,
+            objective=session.objective,
+            trials=trials,
+            budget=budget,
+            timeout=timeout,
+            priority=priority,
         )
         settings = change(session.settings, device=device, workers=workers)
         return training.run_here(session, request, settings, progress, trackers)
@@ -175,30 +185,6 @@ class Study(OpenStudy):
 
         given = [{name: str(value) for name, value in each.items()} for each in configurations]
         return tuple(one.trial for one in enqueue(self._opened(), given).trials)
-
-    def stop(self) -> None:
-        """Tell the study's workers, on every machine, to end after their present step."""
-        from search.api.control import stop_study
-
-        stop_study(self._opened())
-
-    def pause(self) -> None:
-        """Let the study's workers release their trials after their present step, and wait for `search resume`."""
-        from search.api.control import pause_study
-
-        pause_study(self._opened())
-
-    def cancel(self, trial: int) -> None:
-        """End a trial that runs, or remove one that waits."""
-        from search.api.control import cancel_trial
-
-        cancel_trial(self._opened(), trial)
-
-    def void(self, trial: int, reason: str) -> None:
-        """Keep a trial, but let nothing count it or learn from it; its slot of the budget is free again."""
-        from search.api.control import void_trial
-
-        void_trial(self._opened(), trial, reason)
 
     def final(
         self,

@@ -79,20 +79,18 @@ def train(
     jobs: list[WorkerJob],
     *,
     seconds: float | None = None,
-    priority: int | None = None,
     progress: Callback | None = None,
     trackers: Sequence[str | Tracker] = (),
 ) -> Status:
     """Train until the budget is spent, the study is stopped or `seconds` have passed; return its status.
 
-    The trackers follow the study, which a budget that is spent already lets catch up. priority: the study's from now
-    on; None to leave it as it is.
+    The trackers follow the study, which a budget that is spent already lets catch up.
 
     Raises:
         SearchError: a worker failed.
         Interrupted: a signal arrived; the workers have ended.
     """
-    create.start_study(session.database, session.record.study_id, seconds, priority)
+    create.start_study(session.database, session.record.study_id, seconds)
     followed = FollowedStudy(
         name=session.record.name, uuid=session.record.uuid, address=session.address, home=session.settings.home
     )

@@ -8,6 +8,7 @@ from shutil import get_terminal_size
 from search.display.blocks import draw_area, find_bounds
 from search.display.output import measure_width, print_table, say
 from search.report.curves import StudyCurves, TrialCurve
+from search.study.trials import describe_machines
 
 HEIGHT = 4
 MARGIN = 11
@@ -23,6 +24,8 @@ def show_curves(curves: StudyCurves) -> None:
     for each in curves.trials:
         if each.reason is not None:
             say(f"trial {each.trial} is void: {each.reason}")
+        if each.machines:
+            say(f"trial {each.trial} was {describe_machines(each.machines)}")
     across = max(1, (measure_width() - len("epoch")) // COLUMN)
     for first in range(0, len(curves.trials), across):
         trials = curves.trials[first : first + across]

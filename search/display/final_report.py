@@ -43,6 +43,8 @@ def show_score(score: Score, out: Path, *, as_json: bool) -> None:
     _show_variants(score)
     _show_accuracies(score)
     _show_looks(score)
+    if score.doubt is not None:
+        say(f"note: {score.doubt}")
     if score.first_time:
         say(f"weights, configuration and model card are in {out}")
     else:

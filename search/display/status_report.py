@@ -16,6 +16,7 @@ from search.display.output import format_configuration, measure_width, print_tab
 from search.strategies.pruners.audit import PruningAudit
 from search.study.spec import PolicyPeriod
 from search.study.status_types import Status, WorkerState
+from search.study.trials import describe_machines
 from storage.leasing.workers import abbreviate
 
 HEADINGS = ("study", "objective", "state", "trials", "best", "test", "workers")
@@ -106,8 +107,10 @@ def format_status(status: Status) -> list[str]:
     if best is not None:
         lines.append(f"best validation accuracy {best.value:.4f} (trial {best.trial})")
         lines += format_configuration(best.params)
+        lines += [f"the best trial was {describe_machines(best.machines)}"] if best.machines else []
     if final is not None:
         lines.append(f"test accuracy {final.test_accuracy:.4f}, scored {final.scored_at}")
+        lines += [] if final.doubt is None else [f"note: {final.doubt}"]
     return lines
 
 

@@ -19,6 +19,7 @@ from search.evaluation.results.stored import read_score
 from search.evaluation.results.variants import MeasuredVariants
 from search.evaluation.variant_args import format_variants, join_variants
 from search.study.plan import check_scored_here
+from search.study.status import find_void_reasons
 from storage.records import ledger, networks
 from storage.records.ledger import Opening
 
@@ -77,7 +78,8 @@ def _check_request(task: FinalTask, openings: Sequence[Opening]) -> Reopening | 
 
 def _read_stored(task: FinalTask) -> Score:
     view = task.view
-    score = read_score(task.database.engine, view.record.uuid, view.spec.dataset)
+    voided = find_void_reasons(view.trials())
+    score = read_score(task.database.engine, view.record.uuid, view.spec.dataset, voided)
     assert score is not None
     _complete_folder(task, score)
     return replace(score, first_time=False)

@@ -149,10 +149,8 @@ def prepare_final_step(task: FinalTask, reopening: Reopening | None) -> FinalSte
     plan = resolve_stored(record, own, settings, task.decoding, searches=False)
     make_importable(plan.found)
     status = task.view.status()
-    if status.budget.left is None:
+    if status.budget.left != 0:
         task.tell(f"note: the study's budget is not spent yet: {status.progress}")
-    elif status.budget.left:
-        task.tell(f"note: {status.budget.left} trials of the study's budget have not finished yet")
     return FinalStep(
         database=task.database,
         record=record,

@@ -140,7 +140,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 def _weak_points(score: Score) -> str:
     """Return the card's rows on test images that say little or are missing; empty if there are none."""
-    rows = ""
+    rows = "" if score.void_reason is None else f"| voided since | {escape_markdown(score.void_reason)} |\n"
     if score.test_examples_in_training:
         rows += f"| test images that equal a training image | {score.test_examples_in_training} |\n"
     if missing := score.classes_without_examples:

@@ -34,7 +34,7 @@ from search.evaluation.variant_args import format_variants
 from search.evaluation.variant_effects import measure_effects
 from search.statistics.intervals import wilson_interval
 from search.study.plan import check_scored_here
-from search.study.status import count_finished
+from search.study.status import count_finished, find_void_reasons
 from spaces import Choice
 from storage.errors import ScoreRefused
 from storage.leasing.turns import Turn, hold_turn
@@ -65,7 +65,7 @@ def score_once(final_step: FinalStep) -> Score:
         if attempt is not None:
             check_scored_here(studies.get(engine, record.name))  # it may have moved while this process waited
             _score_attempt(final_step, attempt, turn)
-        score = read_score(engine, record.uuid, dataset)
+        score = read_score(engine, record.uuid, dataset, find_void_reasons(final_step.trials))
     assert score is not None
     return replace(score, first_time=attempt is not None)
 

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial
 from search.errors import NothingToDo, UsageError
 from search.statistics.curves import best_value
 from search.study.status import StudyView, rank_completed
-from search.study.trials import State, describe_trial
+from search.study.trials import MachinePart, State, describe_trial, read_machines
 from spaces.suggestions import suggest_and_list
 from storage.database import Database
 from storage.leasing.repeats import VOID
@@ -32,6 +32,8 @@ class TrialCurve:
     """Why it is void; None for any other trial."""
     values: tuple[float | None, ...]
     """After each epoch, from the first on; None where the trial did not report it."""
+    machines: tuple[MachinePart, ...] = ()
+    """What trained it, if another kind of machine resumed it; empty otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +77,7 @@ def read_curves(database: Database, view: StudyView, numbers: Sequence[int], met
             state=describe_trial(trial).state,
             reason=trial.user_attrs.get(VOID),
             values=_order(stored[trial.number], metric),
+            machines=read_machines(trial),
         )
         for trial in trials
     ]

@@ -91,7 +91,7 @@ def _check_name(request: StudyRequest, studies_here: Sequence[str]) -> None:
 def resume_study(
     database: Database, request: StudyRequest, settings: Settings, progress: Progress | None = None
 ) -> tuple[StudyRecord, ResolvedStudy]:
-    """Open the study that the request names and raise its budget if the request asks for more.
+    """Open the study that the request names; raise its budget and change its priority if the request asks for it.
 
     Raises:
         UnknownStudy: there is no such study.
@@ -104,7 +104,7 @@ def resume_study(
     check_policy(database, record, request, plan)
     prior_studies.check_unchanged(database.engine, record, request.experience)
     source_networks.fetch_sources(database.engine, record.name, plan.spec, plan.found.objective, settings.data)
-    raise_budget(database, record, request, plan)
+    change_study(database, record, request, plan)
     return studies.get(database.engine, record.name), plan
 
 
@@ -137,8 +137,8 @@ def check_policy(database: Database, record: StudyRecord, request: StudyRequest,
         stored.check_policy(record.name, plan.spec.policy)
 
 
-def raise_budget(database: Database, record: StudyRecord, request: StudyRequest, plan: ResolvedStudy) -> None:
-    """Let the study have the request's trials or epochs; what the request leaves open stays.
+def change_study(database: Database, record: StudyRecord, request: StudyRequest, plan: ResolvedStudy) -> None:
+    """Let the study have the request's trials or epochs, and its priority; what the request leaves open stays.
 
     Raises:
         UsageError: it has a larger budget already, or cannot have such a number of trials.
@@ -157,15 +157,12 @@ def raise_budget(database: Database, record: StudyRecord, request: StudyRequest,
             )
     if request.trials is not None or epoch_budget is not None:
         studies.raise_budget(database.engine, record.study_id, request.trials, epoch_budget)
+    if request.priority is not None:
+        studies.set_priority(database.engine, record.study_id, request.priority)
 
 
-def start_study(database: Database, study_id: int, seconds: float | None, priority: int | None = None) -> None:
-    """Let workers train the study's trials: lift a stop or pause, and end them after `seconds` unless it is None.
-
-    priority: the study's from now on; None to leave it as it is.
-    """
-    if priority is not None:
-        studies.set_priority(database.engine, study_id, priority)
+def start_study(database: Database, study_id: int, seconds: float | None) -> None:
+    """Let workers train the study's trials: lift a stop or pause, and end them after `seconds` unless it is None."""
     studies.set_deadline(database.engine, study_id, seconds)
     studies.set_control(database.engine, study_id, "run")
 

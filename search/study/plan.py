@@ -26,6 +26,8 @@ from search.study.provenance import find_git_commit, find_package_versions
 from search.study.spec import StudySpec
 from storage.records.studies import StudyRecord
 
+LARGEST_PRIORITY = 1000
+
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRequest(StudyOptions[None]):
@@ -54,6 +56,11 @@ class StudyRequest(StudyOptions[None]):
             check_positive("--trials", self.trials)
         if self.timeout is not None:
             check_positive("--timeout", self.timeout)
+        if self.priority is not None and not abs(self.priority) <= LARGEST_PRIORITY:
+            raise UsageError(
+                f"a priority is a whole number from -{LARGEST_PRIORITY} to {LARGEST_PRIORITY}, but got "
+                f"{self.priority}; correct it"
+            )
         if self._effort.seconds is not None and self.timeout is not None:
             raise UsageError(f"--budget {self.budget} and --timeout both limit the time; give one of them")
         self.check_options()

@@ -29,7 +29,7 @@ from search.study.status_types import (
     VoidedTrial,
     WorkerState,
 )
-from search.study.trials import read_faults
+from search.study.trials import read_faults, read_machines
 from storage.database import Database
 from storage.leasing import workers
 from storage.leasing.repeats import VOID
@@ -93,7 +93,7 @@ class StudyView:
             epochs_trained=count_epochs(trials),
             best=describe_best(ranked),
             workers=self._workers(),
-            final=read_score(engine, self.record.uuid, self.spec.dataset),
+            final=read_score(engine, self.record.uuid, self.spec.dataset, find_void_reasons(trials)),
             control=self.record.control,
             stop_reason=self.record.reason,
             errors=recent_errors(trials),
@@ -178,7 +178,11 @@ def describe_ranked(configuration: Repeated) -> BestTrial:
     """Return a completed configuration, by its first trial."""
     first = configuration.first
     return BestTrial(
-        trial=first.number, value=configuration.mean or 0.0, epoch=best_epoch(first), params=dict(first.params)
+        trial=first.number,
+        value=configuration.mean or 0.0,
+        epoch=best_epoch(first),
+        params=dict(first.params),
+        machines=read_machines(first),
     )
 
 
@@ -189,6 +193,11 @@ def recent_errors(trials: list[FrozenTrial]) -> tuple[TrialError, ...]:
         TrialError(trial=trial.number, error=trial.user_attrs.get("error"), traceback=trial.user_attrs.get("traceback"))
         for trial in failed[-SHOWN_ERRORS:]
     )
+
+
+def find_void_reasons(trials: Sequence[FrozenTrial]) -> dict[int, str]:
+    """Return why trials were voided, by their numbers."""
+    return {trial.number: str(trial.user_attrs[VOID]) for trial in trials if is_void(trial)}
 
 
 def list_voided(trials: list[FrozenTrial]) -> tuple[VoidedTrial, ...]:

@@ -11,6 +11,7 @@ from search.evaluation.results.score import Score
 from search.strategies.pruners.audit import PruningAudit
 from search.strategies.repeated.comparison import Comparison
 from search.study.spec import PolicyPeriod
+from search.study.trials import MachinePart
 from spaces import Scalar
 
 
@@ -52,6 +53,8 @@ class BestTrial:
     epoch: int | None
     """That epoch, counted from 0; None if the trial has no curve."""
     params: Mapping[str, Scalar]
+    machines: tuple[MachinePart, ...] = ()
+    """What trained it, if another kind of machine resumed it; empty otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,25 @@ State = Literal["complete", "pruned", "running", "waiting", "fail"]
 
 
 @dataclass(frozen=True, kw_only=True)
+class MachinePart:
+    """The epochs of a trial from one on, until the next part, and the kind of machine that reported them."""
+
+    epoch: int
+    """The first of them, counted from 0."""
+    hardware: str | None = None
+    """The model of its CPU or GPU."""
+    threads: int | None = None
+    """Of a CPU; None for a GPU."""
+    torch: str | None = None
+    """The version; None if an earlier program did not store it."""
+
+    def __str__(self) -> str:
+        threads = None if self.threads is None else count_noun(self.threads, "thread")
+        known = (self.hardware, threads, None if self.torch is None else f"torch {self.torch}")
+        return f"from epoch {self.epoch + 1} on {', '.join(word for word in known if word is not None)}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Trial:
     """One trial of a study."""
 
@@ -52,6 +71,8 @@ class Trial:
     ended: datetime | None
     diagnosis: tuple[Fault, ...] = ()
     """What went wrong inside its network, if it did not learn; empty while it runs."""
+    machines: tuple[MachinePart, ...] = ()
+    """What trained it, if another kind of machine resumed it: then its curve is not bit for bit that of one machine."""
 
     @property
     def is_finished(self) -> bool:
@@ -92,7 +113,19 @@ def describe_trial(trial: FrozenTrial) -> Trial:
         started=trial.datetime_start,
         ended=trial.datetime_complete,
         diagnosis=read_faults(trial),
+        machines=read_machines(trial),
     )
+
+
+def describe_machines(machines: Sequence[MachinePart]) -> str:
+    """Return which kinds of machines trained a trial, in words."""
+    return f"trained on more than one kind of machine ({'; '.join(map(str, machines))}), so not bit for bit as on one"
+
+
+def read_machines(trial: FrozenTrial) -> tuple[MachinePart, ...]:
+    """Return the kinds of machines that trained a trial, as its workers stored them; empty if it was one kind."""
+    parts = tuple(MachinePart(**stored) for stored in trial.user_attrs.get("machines", ()))
+    return parts if len(parts) > 1 else ()
 
 
 def read_faults(trial: FrozenTrial) -> tuple[Fault, ...]:

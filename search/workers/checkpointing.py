@@ -23,7 +23,7 @@ from storage.database import Database
 from storage.errors import StoreFailed
 from storage.leasing.leases import Lease
 from storage.records import checkpoints
-from storage.records.blob_stores import BlobStore
+from storage.records.blobs import BlobStore
 from storage.records.studies import StudyRecord
 
 FIRST_COST_SECONDS = 0.05

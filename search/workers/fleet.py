@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,11 +18,12 @@ from search.workers.machine.gpu_sharing import share_where_several
 from search.workers.processes import WorkerProcess, end_workers
 from search.workers.supervisor import DEATHS_THAT_STOP, POLL_SECONDS, release_dead
 from storage.database import Database
+from storage.leasing import services, workers
 from storage.records import queue
 from storage.records.queue import OpenStudy
 
 LOOK_SECONDS = 3.0
-"""Time between two looks for work while there is none."""
+"""Time between two looks for work while there is none, and between two at whether this service was sent away."""
 FIRST_SKIP_SECONDS, LONGEST_SKIP_SECONDS = 5.0, 600.0
 """How long a study is left out after it could not be served here; twice as long each time."""
 
@@ -68,6 +70,9 @@ class Fleet:
         self._left_out: set[str] = set()
         self._next_look = 0.0
         self._found: list[OpenStudy] | None = None
+        self._name = services.new_service_id()
+        self._next_beat = 0.0
+        self._leaves = False
 
     def run(self) -> None:
         """Serve until every worker was asked to leave; with `once`, until there is nothing left.
@@ -80,14 +85,32 @@ class Fleet:
         with share_where_several(devices, self._context, processes.start_process) as environment:
             self._jobs = {index: replace(job, environment=environment) for index, job in self._jobs.items()}
             try:
+                services.remove_dead(self._database.engine)
                 while self._jobs and not (self._once and self._is_done()):
                     self._collect()
+                    if time.monotonic() >= self._next_beat:
+                        self._beat()
                     self._look()
                     time.sleep(POLL_SECONDS)
             finally:
+                self._sign_off()
                 if end_workers([serving.worker for serving in self._running.values()]):
                     self._release_dead({serving.study.study_id for serving in self._running.values()})
         self._raise_reasons()
+
+    def _beat(self) -> None:
+        """Show this service, and pass on to its workers that it was asked to leave: one may not have been there."""
+        self._next_beat = time.monotonic() + LOOK_SECONDS
+        with suppress(SQLAlchemyError):  # the storage is unreachable: the next beat tries again
+            asked = services.show(self._database.engine, self._name)
+            if asked is not None:
+                self._leaves = True
+                pids = [serving.worker.process.pid for serving in self._running.values()]
+                services.ask_workers_to_leave(self._database.engine, [pid for pid in pids if pid is not None], asked)
+
+    def _sign_off(self) -> None:
+        with suppress(SQLAlchemyError):
+            workers.leave(self._database.engine, self._name)
 
     def _look(self) -> None:
         """Give studies to workers without one."""
@@ -102,7 +125,11 @@ class Fleet:
             return
         self._tell_left_out(found)
         self._found = self._served_now().select(found)
+        self._beat()
         for index in free:
+            if self._leaves:
+                del self._jobs[index]
+                continue
             study = choose_study(self._found, Counter(one.study.study_id for one in self._running.values()))
             if study is not None:
                 self._start(index, study)
@@ -161,8 +188,8 @@ class Fleet:
         seconds = FIRST_SKIP_SECONDS if before is None else min(2 * before.seconds, LONGEST_SKIP_SECONDS)
         seconds = seconds if reason is not None else FIRST_SKIP_SECONDS
         self._skips[study.study_id] = Skip(until=time.monotonic() + seconds, seconds=seconds, reason=reason)
-        if reason is not None:
-            _log.warning("study %r is left out for %.0f s: %s", study.name, seconds, reason)
+        if reason is not None and (before is None or before.reason != reason):
+            _log.warning("study %r is left out, and tried again from time to time: %s", study.name, reason)
 
     def _release_dead(self, studies: set[int]) -> None:
         for study_id in studies:

@@ -9,13 +9,12 @@ from functools import partial
 from typing import Any
 
 import optuna
-import torch
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 from sqlalchemy import Row
 from torch import nn
 
-from objectives.base.device import describe_device, is_broken
+from objectives.base.device import is_broken
 from objectives.base.errors import Diverged, OutOfMemory, StopTraining
 from objectives.core.objective import Objective
 from objectives.core.reports import read_metrics
@@ -167,10 +166,9 @@ class TrialRun:
         if self._begun:  # after an outage, they may be stored without this process knowing
             self._trial, self._news = attach_trial(self._study, self._lease.trial_id), False
         self._begun = True
-        space, hardware = self._context.objective.space, describe_device(self._context.data.device)
-        history = self._context.database.history
+        space, history = self._context.objective.space, self._context.database.history
         with history.holding(get_study_id(self._study), news=not self._news), history.gathering(self._lease):
-            self._record.describe(seed=self._seed, hardware=hardware, threads=torch.get_num_threads())
+            self._record.describe(self._seed, self._context.data.device)
             if self._context.shared.are_shared:
                 self._record.describe_repeat(self._context.shared.repeats)
             space.sample(self._trial)

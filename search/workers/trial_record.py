@@ -1,7 +1,8 @@
 """What a worker stores about a trial beside its epochs: attributes for programs and people, and how it ended.
 
-A trial's user attributes: `seed`, `hardware` (the device's model) and `threads` say how it was trained; `step`, on a
-GPU, whether a CUDA graph held a whole step; `configuration`, `repeat` and `repeats`, where trials share a
+A trial's user attributes: `seed`, `hardware` (the device's model), `threads` and `torch` (the version) say how it was
+trained; `machines`, if another kind of machine resumed it, which kind reported which epochs; `step`, on a GPU, whether
+a CUDA graph held a whole step; `configuration`, `repeat` and `repeats`, where trials share a
 configuration, which one and which of how many; `continued`, where interrupted training resumed, the last few times;
 `reason`, why it did not complete; `error`, in a sentence, what went wrong; `traceback` and `kind` describe a bug in
 the objective; `diagnosis`, what was wrong inside a network that did not learn. For people who look for trials, its end
@@ -12,14 +13,19 @@ of every worker while a trial runs: they stay small.
 
 from __future__ import annotations
 
+import logging
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import optuna
+import torch
 from optuna.trial import FrozenTrial, TrialState
 
+from objectives.base.device import describe_device
 from objectives.diagnosis.faults import Fault
+from search.study.trials import MachinePart
 from storage.connecting.retry import with_retries
 from storage.history.storage import HistoryStorage
 from storage.leasing.fencing import LeaseFence
@@ -31,10 +37,15 @@ from storage.optuna_adapter import get_stored, read_trial
 LONGEST_TEXT_CHARACTERS = 2000
 LONGEST_SENTENCE_CHARACTERS = 300
 RESUMES_KEPT = 5
+MACHINES_KEPT = 5
 BUGS_THAT_STOP = 3
 """Failures of one kind that stop a study."""
 CONSTRAINT = "feasible"
 """Optuna's constraint of a trial whose configuration cannot be trained; samplers avoid configurations like it."""
+
+_OTHER_MACHINE = "trial %d is resumed %s, another kind of machine: from there its curve is not bit for bit the same"
+
+_log = logging.getLogger(__name__)
 
 
 class TrialRecord:
@@ -64,11 +75,19 @@ class TrialRecord:
         self._diagnose = diagnose
         self._measure = measure
 
-    def describe(self, *, seed: int, hardware: str, threads: int) -> None:
-        """Set how the trial is trained; `hardware` and `threads` are those of its last holder."""
-        stored = get_stored(self._trial).user_attrs
-        for name, value in {"seed": stored.get("seed", seed), "hardware": hardware, "threads": threads}.items():
-            if stored.get(name) != value:
+    def describe(self, seed: int, device: torch.device) -> None:
+        """Set how the trial is trained: its seed, the kind of machine of its last holder, and a change of that kind."""
+        known, machine = get_stored(self._trial), describe_machine(device)
+        told: dict[str, object] = {"seed": known.user_attrs.get("seed", seed), **machine}
+        if values := known.intermediate_values:
+            threads = machine["threads"] if device.type == "cpu" else None  # for a GPU's numbers, they do not matter
+            now = MachinePart(**{**machine, "epoch": max(values) + 1, "threads": threads})
+            if parts := note_machine(known.user_attrs, now):
+                told["machines"] = [asdict(part) for part in parts]
+            if told.get("machines") != known.user_attrs.get("machines"):
+                _log.warning(_OTHER_MACHINE, self._trial.number, now)
+        for name, value in told.items():
+            if known.user_attrs.get(name) != value:
                 self._trial.set_user_attr(name, value)
 
     def describe_repeat(self, repeats: int) -> None:
@@ -137,6 +156,32 @@ class TrialRecord:
             if infeasible and CONSTRAINT not in known.constraints:
                 self._trial.set_constraint(CONSTRAINT, 1.0)
             self._study.tell(self._trial, value, state=state, skip_if_finished=True)
+
+
+def describe_machine(device: torch.device) -> dict[str, Any]:
+    """Return what a curve depends on beside the trial's seed: the device's model, the threads, torch's version."""
+    return {"hardware": describe_device(device), "threads": torch.get_num_threads(), "torch": str(torch.__version__)}
+
+
+def note_machine(stored: Mapping[str, Any], now: MachinePart) -> tuple[MachinePart, ...]:
+    """Return which kinds of machines trained a trial, whose next epoch is that of `now`; empty if it is one kind.
+
+    A kind that reported no epoch is left out; of many changes, the first and the last ones stay.
+
+    stored: the trial's attributes, of its last holder.
+    """
+    first = MachinePart(epoch=0, **{name: stored.get(name) for name in ("hardware", "threads", "torch")})
+    before = [MachinePart(**part) for part in stored.get("machines", ())] or [first]
+    parts = [part for part in before if part.epoch < now.epoch]
+    if not _is_same_kind(parts[-1], now):
+        parts.append(now)
+    return (parts[0], *parts[1:][-MACHINES_KEPT:]) if len(parts) > 1 or "machines" in stored else ()
+
+
+def _is_same_kind(one: MachinePart, other: MachinePart) -> bool:
+    """Return whether nothing is known to differ: neither the version of an old program, nor the threads of a GPU."""
+    pairs = ((one.hardware, other.hardware), (one.threads, other.threads), (one.torch, other.torch))
+    return all(here == there for here, there in pairs if None not in (here, there))
 
 
 def find_repeated_bug(failed: Sequence[FrozenTrial]) -> FrozenTrial | None:

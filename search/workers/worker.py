@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 from objectives.data import seal
 from objectives.data.batches.examples import load
 from objectives.data.files.errors import DataError
+from objectives.data.files.mapped import MappedCopy
 from objectives.discovery import make_importable
 from search import signals
 from search.errors import Exit, SearchError
@@ -57,7 +58,7 @@ def run_worker(job: WorkerJob) -> int:
         The exit code: DONE, or, if it serves every study, NOTHING_CLAIMED or DRAINED.
 
     Raises:
-        SearchError: the study cannot continue; the reason is stored, too.
+        SearchError, DataError: the study cannot continue; the reason is stored, too, unless it is this machine's.
     """
     torch.set_num_threads(job.threads)
     with closing(with_retries(connect, url.parse(job.storage))) as database:
@@ -134,6 +135,7 @@ class Worker:
         self._context = context
         self._record = record
         self._name = worker
+        self._copy = MappedCopy(plan.prepared)
         self._study = with_retries(_load_study, context.database, record, plan)
         self._claims = TrialClaimer(
             context.database,
@@ -156,6 +158,7 @@ class Worker:
                 if self._orders.pauses and self._served is None:
                     time.sleep(IDLE_SECONDS)
                     continue
+                self._copy.check()
                 claimed = with_retries(self._claims.claim)
                 if claimed is not None:
                     with signals.defer_signals():

@@ -49,7 +49,12 @@ def new_worker_id() -> str:
 
     By the middle parts another process on the same machine can tell whether this one is still alive.
     """
-    return f"{socket.gethostname()}/{_read_namespace()}/{os.getpid()}-{_read_start(os.getpid())}/{uuid.uuid4().hex[:8]}"
+    return f"{name_process(os.getpid())}{_read_start(os.getpid())}/{uuid.uuid4().hex[:8]}"
+
+
+def name_process(pid: int) -> str:
+    """Return what the names of workers begin with that had this process id on this machine."""
+    return f"{socket.gethostname()}/{_read_namespace()}/{pid}-"
 
 
 def abbreviate(worker: str) -> str:
@@ -91,7 +96,7 @@ def find_dead(engine: Engine, study_id: int) -> list[str]:
 
 
 def list_living(engine: Engine, within_seconds: float) -> list[str]:
-    """Return the names of all studies' workers that are not known to be dead and were heard from lately."""
+    """Return the names of all workers and services that are not known to be dead and were heard from lately."""
     age = func.extract("epoch", func.now() - workers.c.beat_at)
     with engine.begin() as connection:
         found = connection.scalars(select(workers.c.worker).where(age < within_seconds).order_by(workers.c.worker))
@@ -108,9 +113,8 @@ def ask_to_leave(engine: Engine, names: Sequence[str], *, at_once: bool) -> list
 
 def was_asked_to_leave(engine: Engine, pid: int) -> bool:
     """Return whether the worker that had this process id on this machine died after it had been asked to leave."""
-    prefix = f"{socket.gethostname()}/{_read_namespace()}/{pid}-"
     asked = select(workers.c.worker).where(
-        workers.c.worker.startswith(prefix, autoescape=True), workers.c.leaves.isnot(None)
+        workers.c.worker.startswith(name_process(pid), autoescape=True), workers.c.leaves.isnot(None)
     )
     with engine.begin() as connection:
         return connection.scalar(asked) is not None

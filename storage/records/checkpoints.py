@@ -19,7 +19,7 @@ from storage.connecting.statements import Statement, execute_at_once
 from storage.errors import StoreFailed
 from storage.leasing import leases
 from storage.leasing.leases import Lease
-from storage.records.blob_stores import BlobStore
+from storage.records.blobs import BlobStore
 from storage.schema import checkpoints
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

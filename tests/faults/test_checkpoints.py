@@ -10,8 +10,9 @@ import pytest
 from tests.conftest import small_disk
 from tests.faults.kept import keeping, notes
 from tests.faults.member import Machine
-from tests.faults.pool import Size, Team, on_linux, pool, undisturbed
-from tests.search.command import until
+from tests.faults.needs import need_root_and
+from tests.faults.pool import STUDY, Size, Team, on_linux, pool, undisturbed
+from tests.search.command import search, until
 from tests.storage import s3
 
 pytestmark = [pytest.mark.faults, on_linux]
@@ -21,6 +22,7 @@ CHECKPOINT_IN_THE_MIDDLE = """
     SELECT 1 FROM depthsearch.checkpoints JOIN trials USING (trial_id)
     WHERE state = 'RUNNING' AND epoch BETWEEN 2 AND 5
 """
+HOSTS = "SELECT DISTINCT value_json FROM trial_user_attributes WHERE key = 'host'"
 
 
 def truncate(path: Path) -> None:
@@ -77,32 +79,79 @@ def test_a_bad_checkpoint_costs_only_its_epochs(
         team.check(reference)
 
 
+def on(host: str, service: s3.Service, keys: s3.Keys | None = None) -> Machine:
+    """Return a machine that keeps a checkpoint after every epoch in a bucket."""
+    places = {"SEARCH_CHECKPOINT_SHARE": "1", "SEARCH_CHECKPOINTS": "s3://bucket/team"}
+    return Machine(host=host, environment={**service.describe(keys), **places})
+
+
 @pytest.mark.long
-def test_machines_that_share_a_bucket_share_checkpoints(
+def test_a_machine_resumes_from_a_bucket_what_another_one_left(
     tmp_path: Path, database_url: str, empty_database_url: str
 ) -> None:
+    need_root_and("unshare")
     reference = undisturbed(SIZE, empty_database_url, tmp_path / "calm")
     with s3.served() as service, pool(database_url, tmp_path, SIZE) as team:
-        at = Machine(
-            environment={
-                **s3.ENVIRONMENT,
-                "AWS_ENDPOINT_URL": service.url,
-                "SEARCH_CHECKPOINT_SHARE": "1",
-                "SEARCH_CHECKPOINTS": "s3://bucket/team",
-            }
-        )
-        member = team.worker(machine=at)
+        member = team.worker(machine=on("left", service))
         until(lambda: bool(team.rows(CHECKPOINT_IN_THE_MIDDLE)), "a checkpoint in the middle of a trial")
         member.kill()
-        team.worker(machine=at)
+        heir = team.worker(machine=on("right", service))
         team.end_well()
         team.check(reference)
         said = "\n".join(notes(team))
         assert "epoch 0" not in said
         assert "epoch " in said
+        assert '"right"' in {row.value_json for row in team.rows(HOSTS)}
         [(kept,)] = team.rows("SELECT key FROM depthsearch.checkpoints")  # the best trial's network
-        killed_while_writing = service.objects.keys() - {f"/bucket/team/{kept}"}
-        assert len(killed_while_writing) == len(service.objects) - 1 <= 1
+        stored = service.read_all()
+        killed_while_writing = stored.keys() - {f"team/{kept}"}
+        assert len(killed_while_writing) == len(stored) - 1 <= 1
+        assert service.owner.secret not in member.said + heir.said + read_database(team)
+
+
+def read_database(team: Team) -> str:
+    """Return every row of every table as text."""
+    tables = "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE schemaname !~ '^(pg_|info)'"
+    rows = [row for table in team.rows(tables) for row in team.rows(f"SELECT t::text FROM {table.name} AS t")]
+    return "\n".join(text for (text,) in rows)
+
+
+@pytest.mark.long
+def test_a_bucket_that_cannot_be_used_is_said_before_a_trial_begins(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with s3.served() as service, pool(database_url, tmp_path, SIZE) as team:
+        wrong = s3.Keys(name=service.owner.name, secret="not-its-secret")
+        for keys, bucket, reason in (
+            (service.owner, "nowhere", "NoSuchBucket"),
+            (wrong, "bucket", "SignatureDoesNotMatch"),
+            (service.guest, "bucket", "AccessDenied"),
+        ):
+            for name, value in {**service.describe(keys), "SEARCH_CHECKPOINTS": f"s3://{bucket}/team"}.items():
+                monkeypatch.setenv(name, value)
+            for command in ("run", "worker"):
+                ended = search(command, "--study", STUDY, "--storage", database_url, "--device", "cpu")
+                assert ended.code == 2, ended.err
+                [line] = [line for line in ended.err.splitlines() if not line.startswith("note: the storage is")]
+                assert line.startswith(f"error: checkpoints cannot be kept at s3://{bucket}/team: ")
+                assert reason in line
+                assert not any(secret in ended.err for secret in (keys.name, keys.secret))
+        assert team.rows("SELECT * FROM trials") == []
+        assert not any(secret in read_database(team) for secret in (wrong.name, wrong.secret, service.guest.secret))
+
+
+@pytest.mark.long
+def test_a_service_that_fails_costs_only_the_checkpoints(
+    tmp_path: Path, database_url: str, empty_database_url: str
+) -> None:
+    reference = undisturbed(SIZE, empty_database_url, tmp_path / "calm")
+    with s3.failing(503) as url, pool(database_url, tmp_path, SIZE) as team:
+        reached = {**s3.ALONE, **s3.ALL_KEYS, "AWS_ENDPOINT_URL_S3": url, "SEARCH_CHECKPOINTS": "s3://bucket"}
+        member = team.worker(machine=Machine(environment=reached))
+        team.end_well()
+        team.check(reference)
+        assert member.said.count("no checkpoint can be kept at present") == 1
+        assert "503" in member.said
 
 
 def test_a_full_disk_costs_only_the_checkpoints(tmp_path: Path, database_url: str, empty_database_url: str) -> None:

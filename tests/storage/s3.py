@@ -1,76 +1,140 @@
-"""As much of an S3 service as checkpoints need, over real HTTP: objects are put, got and deleted."""
+"""S3 services over real HTTP: moto's server, which checks keys, signatures and rights; and services that fail."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.request import Request, urlopen
 
-# What boto3 needs to talk to it; the keys are checked by nobody.
-ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "key",
-    "AWS_SECRET_ACCESS_KEY": "secret",
+import boto3
+
+SERVER = """
+import sys
+from moto.server import ThreadedMotoServer
+
+server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+server.start()
+print(server.get_host_and_port()[1], flush=True)
+sys.stdin.read()
+"""
+# Nothing of whoever runs the tests is read.
+ALONE = {
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
     "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
-    "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
 }
-MISSING = b"<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>"
+ALL_KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 
 
-class Service(ThreadingHTTPServer):
-    """Keeps objects in memory, by /bucket/key. `broken` makes every answer an error of the service."""
+@dataclass(frozen=True, kw_only=True)
+class Keys:
+    """The keys of a user of a service."""
 
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.objects: dict[str, bytes] = {}
-        self.broken = False
+    name: str
+    secret: str = field(repr=False)
 
     @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
+    def environment(self) -> Mapping[str, str]:
+        """What boto3 reads them from."""
+        return {"AWS_ACCESS_KEY_ID": self.name, "AWS_SECRET_ACCESS_KEY": self.secret}
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: Service
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """A running service with the bucket `bucket`, its owner, and a guest who may only list what is there."""
 
-    def do_PUT(self) -> None:
-        content = self.rfile.read(int(self.headers["Content-Length"]))
-        if not self.server.broken:
-            self.server.objects[self.path] = content
-        self._answer(200, b"")
+    url: str
+    owner: Keys
+    guest: Keys
 
-    def do_GET(self) -> None:
-        found = self.server.objects.get(self.path)
-        self._answer(404, MISSING) if found is None else self._answer(200, found)
+    def describe(self, keys: Keys | None = None) -> dict[str, str]:
+        """Return the environment of a command that talks to the service, by default as the owner."""
+        return {**ALONE, "AWS_ENDPOINT_URL_S3": self.url, **(keys or self.owner).environment}
 
-    def do_DELETE(self) -> None:
-        self.server.objects.pop(self.path, None)
-        self._answer(204, b"")
-
-    def _answer(self, code: int, body: bytes) -> None:
-        if self.server.broken:
-            code, body = 500, b""
-        self.send_response(code)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+    def read_all(self, bucket: str = "bucket") -> dict[str, bytes]:
+        """Return every object of a bucket, by its key."""
+        client = _connect("s3", self.url, self.owner)
+        found = client.list_objects_v2(Bucket=bucket).get("Contents", ())
+        return {each["Key"]: client.get_object(Bucket=bucket, Key=each["Key"])["Body"].read() for each in found}
 
 
 @contextmanager
 def served() -> Iterator[Service]:
-    """A running service."""
-    with Service() as service:
-        thread = threading.Thread(target=service.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    """Yield a running service, which a process of its own keeps in memory."""
+    environment = {**os.environ, **ALONE, **ALL_KEYS}
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", SERVER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+    ) as process:
+        assert process.stdout is not None
+        url = f"http://127.0.0.1:{int(process.stdout.readline())}"
+        anybody = Keys(name="key", secret="secret")
+        _connect("s3", url, anybody).create_bucket(Bucket="bucket")
+        users = {name: _make_user(url, anybody, name, may) for name, may in (("owner", "*"), ("guest", "ListBucket"))}
+        # From now on, every request needs a user's signature and a right.
+        urlopen(Request(f"{url}/moto-api/reset-auth", data=b"0", headers={"Content-Type": "text/plain"})).close()
+        try:
+            yield Service(url=url, **users)
+        finally:
+            process.kill()
+
+
+def _make_user(url: str, maker: Keys, name: str, action: str) -> Keys:
+    iam = _connect("iam", url, maker)
+    policy = {"Effect": "Allow", "Action": f"s3:{action}", "Resource": "*"}
+    iam.create_user(UserName=name)
+    iam.put_user_policy(
+        UserName=name, PolicyName="all", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [policy]})
+    )
+    made = iam.create_access_key(UserName=name)["AccessKey"]
+    return Keys(name=made["AccessKeyId"], secret=made["SecretAccessKey"])
+
+
+def _connect(kind: str, url: str, keys: Keys) -> Any:
+    return boto3.client(
+        kind,
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id=keys.name,
+        aws_secret_access_key=keys.secret,
+    )
+
+
+@contextmanager
+def failing(code: int, *, promised: int = 0) -> Iterator[str]:
+    """Yield the URL of a service that answers everything with this status; of `promised` bytes, it sends none."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(code)
+            self.send_header("Content-Length", str(promised))
+            self.end_headers()
+            self.close_connection = True
+
+        do_PUT = do_GET = do_DELETE = answer
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:
-            yield service
+            yield f"http://127.0.0.1:{server.server_address[1]}"
         finally:
-            service.shutdown()
+            server.shutdown()
             thread.join()

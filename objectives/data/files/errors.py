@@ -5,7 +5,7 @@ DataError
 ├── MissingData       the data set is known, but its files are missing and could not be downloaded
 ├── UnreadableData    a file exists, but is not what its layout says
 │   └── UnreadableImage   one of many image files
-├── CacheError        the decoded copy could not be written
+├── CacheError        the decoded copy could not be written, or was changed while it was used
 ├── ImpossibleSplit   the examples cannot be divided as asked (also a ValueError)
 ├── ImpossibleClasses the classes asked for are unknown, named twice or too few (also a ValueError)
 └── SealedTestSet     a held-out file was about to be opened (also a PermissionError)
@@ -41,7 +41,7 @@ class UnreadableImage(UnreadableData):
 
 
 class CacheError(DataError):
-    """The decoded copy of a data set could not be written."""
+    """The decoded copy of a data set could not be written, or was changed while it was used."""
 
 
 class ImpossibleSplit(DataError, ValueError):

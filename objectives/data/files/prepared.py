@@ -126,7 +126,7 @@ def write(folder: Path, name: str, decoded: Decoded, progress: Progress | None) 
 def read(folder: Path) -> Prepared | None:
     """Return the data set in `folder`, or None if a file is missing, truncated or has not the declared shape."""
     try:
-        stamp = _read_stamp(folder)
+        stamp = read_stamp(folder)
         meta = json.loads((folder / META_FILE).read_text(encoding="utf-8"))
         examples, height, width, channels = meta["shape"]
         prepared = Prepared(
@@ -151,7 +151,8 @@ def read(folder: Path) -> Prepared | None:
     return prepared if whole else None
 
 
-def _read_stamp(folder: Path) -> Stamp:
+def read_stamp(folder: Path) -> Stamp:
+    """Return the present state of the files in `folder`."""
     names = [*FILES, GROUPS_FILE] if (folder / GROUPS_FILE).exists() else FILES
     found = [(folder / name).stat() for name in names]
     return tuple((each.st_ino, each.st_size, each.st_mtime_ns, each.st_ctime_ns) for each in found)

@@ -6,7 +6,6 @@ import os
 import shutil
 import sys
 import tempfile
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -30,6 +29,7 @@ from storage import url
 from storage.database import Database
 from storage.records import studies
 from storage.records.blob_stores import open_store
+from storage.records.blobs import check_store
 
 LOW_DISK_BYTES = 2 * 2**30
 
@@ -134,12 +134,7 @@ def _temporary_files() -> str:
 
 
 def _checkpoints(place: str) -> str:
-    store, key, content = open_store(place), f"doctor/{uuid.uuid4()}", os.urandom(16)
-    store.write(key, content)
-    same = store.read(key) == content
-    store.remove(key)
-    if not same:
-        raise SearchError(f"{place} returns other bytes than were written; set SEARCH_CHECKPOINTS to another place")
+    check_store(open_store(place))
     return place
 
 

@@ -20,7 +20,7 @@ from search.report.document.reading import read_facts
 from search.report.plots.style import BLUE, ORANGE
 from search.statistics.curves import find_best_epoch
 from search.study.spec import StudySpec
-from search.study.status import StudyView
+from search.study.status import StudyView, find_void_reasons
 from spaces import SpaceError
 from storage.database import Database
 from storage.optuna_adapter import get_trial_id
@@ -193,7 +193,7 @@ def make_final_file(database: Database, view: StudyView, place: int) -> MadeFile
 def read_final(database: Database, view: StudyView) -> Final | None:
     """Return a study's newest score with its claim; None if it has not been scored."""
     engine = database.engine
-    score = read_score(engine, view.record.uuid, view.spec.dataset)
+    score = read_score(engine, view.record.uuid, view.spec.dataset, find_void_reasons(view.trials()))
     if score is None:
         return None
     openings = ledger.list_openings(engine, view.record.uuid, view.spec.dataset)

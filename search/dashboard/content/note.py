@@ -10,6 +10,7 @@ from objectives.base.printable import escape_controls, escape_markdown, format_c
 from search.evaluation.results.score import Score
 from search.study.spec import StudySpec
 from search.study.status_types import BestTrial, Status
+from search.study.trials import describe_machines
 from storage.errors import format_command
 
 MOST_ROWS = 60
@@ -61,7 +62,8 @@ def _describe_left(status: Status) -> str:
 
 def _describe_best(best: BestTrial) -> str:
     epoch = "" if best.epoch is None else f" at epoch {best.epoch + 1}"
-    return f"**Best: trial {best.trial}**, validation accuracy {best.value:.4f}{epoch}"
+    machines = f", {escape_markdown(describe_machines(best.machines))}" if best.machines else ""
+    return f"**Best: trial {best.trial}**, validation accuracy {best.value:.4f}{epoch}{machines}"
 
 
 def _describe_score(score: Score) -> str:
@@ -70,6 +72,7 @@ def _describe_score(score: Score) -> str:
         f"**Final score: test accuracy {score.test_accuracy:.4f}** (95% interval {low:.4f} to {high:.4f}) on "
         f"{count_noun(score.test_examples, 'image')}, by trial {score.trial} retrained for "
         f"{count_noun(score.epochs, 'epoch')}; look {score.look} at this test set"
+        + ("" if score.doubt is None else f". {escape_markdown(score.doubt)}")
     )
 
 

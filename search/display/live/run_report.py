@@ -75,7 +75,6 @@ def run_study(
                     machine,
                     jobs,
                     seconds=request.seconds,
-                    priority=request.priority,
                     progress=display,
                     trackers=trackers,
                 )

@@ -149,6 +149,8 @@ class Score(Outcome):
     """Every claim of the test set for this study, oldest first."""
     looks: int
     """How often any study in the storage has scored this test set."""
+    void_reason: str | None = None
+    """Why the trial was voided after it had been scored; None if it counts."""
     first_time: bool | None = None
     """Whether this call opened the test set; None if it only asked for a stored score, as a status does."""
 
@@ -160,8 +162,19 @@ class Score(Outcome):
             "scored_at": self.scored_at,
             "openings": [opening.to_json() for opening in self.openings],
             "looks": self.looks,
+            **({} if self.void_reason is None else {"void_reason": self.void_reason}),
         }
         return document if self.first_time is None else {**document, "first_time": self.first_time}
+
+    @property
+    def doubt(self) -> str | None:
+        """What is to be said with the score of a trial that was voided since, in a sentence; None if it counts."""
+        if self.void_reason is None:
+            return None
+        return (
+            f"trial {self.trial}, whose score this is, was voided since ({self.void_reason}); the score stays in the "
+            "ledger, and `search final` with --reopen REASON scores the best of the others"
+        )
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Score:

@@ -29,6 +29,7 @@ from search.evaluation.variant_args import format_variants, parse_variants
 from search.export.networks.standalone import CheckedNetwork, StandaloneNetwork
 from search.export.outputs.task import ExportTask
 from search.settings import change
+from search.study.status import find_void_reasons
 from spaces import Choice
 from storage.errors import format_command
 from storage.records import networks
@@ -88,7 +89,8 @@ def find_network(task: ExportTask) -> FoundNetwork:
             f"the networks of study {name!r} are made by its objective's own `train` and cannot be built without "
             "training; give the objective a `build_model`, or save the network in `train`"
         )
-    score = read_score(final_step.engine, final_step.record.uuid, final_step.spec.dataset)
+    voided = find_void_reasons(final_step.trials)
+    score = read_score(final_step.engine, final_step.record.uuid, final_step.spec.dataset, voided)
     with torch.random.fork_rng([]):
         return _find_best(final_step) if score is None else _find_scored(final_step, score)
 

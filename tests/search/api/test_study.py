@@ -32,7 +32,7 @@ def home(shared_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return shared_home
 
 
-def create(address: str, trials: int | None = None, epochs: int = 2) -> Study:
+def create(address: str, trials: int | None = None, epochs: int = 2, priority: int | None = None) -> Study:
     return Study.create(
         NAME,
         "digits-depth",
@@ -40,6 +40,7 @@ def create(address: str, trials: int | None = None, epochs: int = 2) -> Study:
         epochs=epochs,
         overrides={"width": "16:32", "optimizer": "adamw"},
         experience="none",
+        priority=priority,
         storage=address,
     )
 
@@ -156,6 +157,20 @@ def test_other_values_are_refused_with_the_difference(address: str) -> None:
         create(address, trials=1)
 
 
+def test_the_priority_is_the_last_one_given(address: str, study: Study) -> None:
+    with pytest.raises(UsageError, match="from -1000 to 1000, but got 1001"):
+        create(address, priority=1001)
+    with pytest.raises(UsageError, match="from -1000 to 1000, but got -1001"):
+        study.run(priority=-1001)
+    with Study.create("urgent", "digits-depth", epochs=2, trials=1, priority=7, storage=address) as new:
+        assert new.status().priority == 7
+    create(address, priority=3).close()
+    assert study.status().priority == 3
+    assert study.run(workers=1, device="cpu", priority=-2).priority == -2
+    create(address).close()
+    assert study.run(workers=1, device="cpu").priority == -2
+
+
 def test_unknown_names_have_close_matches(address: str) -> None:
     with pytest.raises(UnknownStudy, match=f"did you mean {NAME}"):
         Study.open("digit-small", storage=address)
@@ -195,7 +210,7 @@ def test_an_exception_in_the_callback_ends_the_run(study: Study) -> None:
 def test_the_final_score_is_made_once_and_leaves_this_process_unsealed(study: Study, tmp_path: Path) -> None:
     lines: list[str] = []
     first = study.final(out=tmp_path / "out", device="cpu", progress=lines.append)
-    assert any("have not finished yet" in line for line in lines)
+    assert any("budget is not spent yet" in line for line in lines)
     assert (tmp_path / "out" / "model.safetensors").exists()
     again = study.final(out=tmp_path / "out")
     assert (first.first_time, again.first_time) == (True, False)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,9 @@ from storage import url
 from storage.database import open_database
 from tests.conftest import copied, execute, open_folder
 from tests.search import system_postgres
-from tests.search.command import done, search
+from tests.search.command import done, search, until
+from tests.search.serving import serving
+from tests.search.test_dashboard_role import READING as PAGES
 
 pytestmark = pytest.mark.slow
 
@@ -38,10 +42,32 @@ WRITING = [
             ("study", "rename", "--study", STUDY, "--to", "other"),
             ("study", "delete", "--study", STUDY, "--yes"),
             ("dashboard", "--port=0", "--writable"),
+            ("submit", "--study", STUDY),
+            ("pause", "--study", STUDY),
+            ("try", "--study", STUDY, "--set", "optimizer=adamw"),
+            ("cancel", "--study", STUDY, "--trial", "0"),
+            ("void", "--study", STUDY, "--trial", "0", "--reason", "no reason"),
+            ("drain", "--worker", "anybody"),
+            ("worker", "--workers=1", "--device=cpu"),
+            ("storage", "prune", "--older-than", "1"),
         )
     ),
 ]
 READING = (("list", "--json"), ("status", "--study", STUDY, "--json"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """The URLs of a server and of a hot standby, which repeats what the server writes as it comes."""
+
+    primary: str
+    standby: str
+
+    def catch_up(self) -> None:
+        """Wait until the standby has repeated what is written by now."""
+        [(end,)] = execute(self.primary, "SELECT pg_current_wal_lsn()")
+        behind = f"SELECT pg_last_wal_replay_lsn() < '{end}'"
+        until(lambda: execute(self.standby, behind) == [(False,)], "the standby to repeat everything", seconds=20)
 
 
 def make_study(address: str) -> None:
@@ -58,20 +84,25 @@ def owner(server: str, template: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def standby() -> Iterator[str]:
-    """A server that repeats what another one writes: a study, and nothing after it."""
+def pair() -> Iterator[Pair]:
+    """A server with a study that has a trained trial and one left to train, and its standby."""
     with open_folder() as folder, pytest.MonkeyPatch.context() as patch:
         programs = system_postgres.bundled(folder)
         with system_postgres.running(programs, folder) as primary:
             patch.setenv("PGPASSFILE", str(primary.password_file))
             with system_postgres.standby(programs, primary) as address:
-                make_study(primary.url)
-                [(end,)] = execute(primary.url, "SELECT pg_current_wal_lsn()")
-                deadline = time.monotonic() + 20
-                while execute(address, f"SELECT pg_last_wal_replay_lsn() < '{end}'") == [(True,)]:
-                    assert time.monotonic() < deadline, "the standby is behind"
-                    time.sleep(0.02)
-                yield address
+                small = ("--epochs=1", "--set=width=8", "--set=depth=1", "--experience=none")
+                one = ("--trials=1", "--workers=1", "--device=cpu")
+                done("run", "--study", STUDY, *small, *one, env={"SEARCH_STORAGE": primary.url})
+                done("submit", "--study", STUDY, "--trials=2", env={"SEARCH_STORAGE": primary.url})
+                found = Pair(primary=primary.url, standby=address)
+                found.catch_up()
+                yield found
+
+
+@pytest.fixture
+def standby(pair: Pair) -> str:
+    return pair.standby
 
 
 def as_reader(address: str) -> str:
@@ -103,6 +134,29 @@ def test_a_standby_shows_everything(standby: str, tmp_path: Path) -> None:
     done("storage", "backup", "--file", tmp_path / "studies.dump", env={"SEARCH_STORAGE": standby})
     restored = search("storage", "restore", "--file", tmp_path / "studies.dump", env={"SEARCH_STORAGE": standby})
     assert OF_STANDBY in restored.err
+
+
+@pytest.mark.long
+def test_a_standby_draws_and_reports(standby: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEARCH_STORAGE", standby)
+    [curve] = done("curves", "--study", STUDY, "--json").document["trials"]
+    assert len(curve["values"]) == 1
+    done("plot", "history", "--study", STUDY, "--out", tmp_path / "history.html")
+    done("report", "--study", STUDY, "--out", tmp_path, "--format", "json")
+    assert json.loads((tmp_path / "report.json").read_text())["study"] == STUDY
+    done("export", "--format", "trials.csv", "--study", STUDY, "--out", tmp_path / "trials.csv")
+    assert all((tmp_path / name).stat().st_size > 100 for name in ("history.html", "trials.csv"))
+
+
+def test_the_dashboard_of_a_standby_shows_what_the_primary_writes_meanwhile(pair: Pair) -> None:
+    with serving(SEARCH_STORAGE=pair.standby) as dashboard:
+        assert dashboard.study_names() == [STUDY]
+        answers = {path: dashboard.ask("GET", path).status for path in (*PAGES, "/healthz", "/metrics")}
+        assert answers == dict.fromkeys(answers, 200)
+        done("try", "--study", STUDY, "--set", "optimizer=adamw", env={"SEARCH_STORAGE": pair.primary})
+        pair.catch_up()
+        until(lambda: "Waiting" in str(dashboard.ask("GET", "/api/studies/1").body), "the new trial", seconds=20)
+        assert dashboard.ask("PUT", "/api/studies/1/note", {"body": "mine", "version": 1}).status in (403, 405)
 
 
 @pytest.mark.parametrize("arguments", WRITING, ids=lambda arguments: " ".join(arguments[:3]))

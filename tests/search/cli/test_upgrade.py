@@ -88,7 +88,8 @@ def as_printed_now(status: dict[str, Any], pruner: str) -> dict[str, Any]:
     policies = [{"policy": f"curves/1+{pruner}/1", "first_trial": 0}]
     budget = {**status["budget"], "epochs": None}
     added = {"comparison": None, "faults": {}, "diagnoses": [], "priority": 0, "voided": []}
-    return {**status, "budget": budget, "policies": policies, **added}
+    best = {**status["best"], "machines": []}
+    return {**status, "best": best, "budget": budget, "policies": policies, **added}
 
 
 def is_same_machine(trial: dict[str, Any], expected: dict[str, Any]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -20,8 +21,9 @@ from search.study import create
 from search.study.plan import StudyRequest
 from search.study.serving import Served, choose_study
 from search.study.status import StudyView
+from search.workers.fleet import Fleet
 from storage.database import Database
-from storage.leasing import workers
+from storage.leasing import services, workers
 from storage.records import queue, studies
 from storage.records.queue import OpenStudy
 from tests.search.command import Process, done, kill_group, search, start, until
@@ -132,6 +134,13 @@ def test_a_study_is_open_until_its_budget_is_spent_and_has_work_while_a_slot_is_
         assert queue.list_open(database.engine, 30) == []
 
 
+def test_a_reason_to_leave_out_a_study_is_said_once(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    fleet, study = Fleet(database, [], Served(), once=True), open_study(1)
+    for reason in ("other data", "other data", "no data", "no data"):
+        fleet._skip(study, reason)
+    assert [record.message.rpartition(": ")[2] for record in caplog.records] == ["other data", "no data"]
+
+
 def test_allowed_files_must_exist_and_go_without_a_study(database: Database) -> None:
     ended = search("worker", "--allow", "missing.py")
     assert (ended.code, "is not a file" in ended.err) == (2, True)
@@ -159,6 +168,30 @@ def test_a_service_serves_by_priority_survives_a_kill_and_ends_when_nothing_is_l
         assert [trial.number for trial in found] == [0, 1, 2]
     assert trials_of(database, "foreign") == []
     assert max(begun(trials_of(database, "high"))) <= min(begun(trials_of(database, "low")))
+
+
+@pytest.mark.slow
+def test_a_drained_host_misses_no_worker_that_has_no_study_at_that_moment(
+    database: Database, tmp_path: Path, serve: Callable[..., Process]
+) -> None:
+    mine, gate = write(tmp_path, "mine", 0), tmp_path / "gate"
+    mine.write_text(
+        mine.read_text().replace("time.sleep(0)", f"while not os.path.exists({str(gate)!r}): time.sleep(0.05)")
+    )
+    mine.write_text(mine.read_text().replace("import time", "import os, time"))
+    add(database, "first", mine, 1)
+    service = serve(mine, 2)
+    until(lambda: count_running(database, "first") == len(find_workers(database)) == 1, "a worker without a study")
+    said = done("drain", "--worker", socket.gethostname()).out
+    assert "leaves after its trial" in said
+    assert "gives its workers no other study, and ends" in said
+    add(database, "second", mine, 1)
+    gate.touch()
+    _, err = service.communicate(timeout=60)
+    assert service.returncode == 0, err
+    assert [trial.state for trial in trials_of(database, "first")] == [TrialState.COMPLETE]
+    assert trials_of(database, "second") == []
+    assert workers.list_living(database.engine, 60) == []
 
 
 @pytest.mark.long
@@ -215,6 +248,10 @@ def kill_worker(database: Database) -> None:
     os.kill(int(find_workers(database)[0].split("/")[2].partition("-")[0]), signal.SIGKILL)
 
 
+def count_running(database: Database, name: str) -> int:
+    return StudyView(database, name).status().states.running
+
+
 def count_finished(database: Database, name: str) -> int:
     return StudyView(database, name).status().states.finished
 
@@ -240,4 +277,4 @@ def withdraw_running(database: Database, name: str, command: str, *flags: str) -
 
 def find_workers(database: Database) -> list[str]:
     """Return the workers that live."""
-    return workers.list_living(database.engine, 60)
+    return [name for name in workers.list_living(database.engine, 60) if not services.is_service(name)]

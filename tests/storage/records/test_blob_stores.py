@@ -1,28 +1,39 @@
-"""Where the bytes of checkpoints are: a real folder, and a service that speaks S3 over HTTP."""
+"""Where the bytes of checkpoints are: a real folder, and a real bucket over HTTP."""
 
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import boto3
 import pytest
 
 from storage.errors import BadURL, StoreFailed
-from storage.records.blob_stores import ORPHAN_SECONDS, BlobStore, FolderStore, open_store
+from storage.records.blob_stores import ORPHAN_SECONDS, FolderStore, open_store
+from storage.records.blobs import BlobStore
 from tests.conftest import small_disk
 from tests.storage import s3
 
 CONTENT = bytes(range(256)) * 1000
 
 
-@pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[s3.Service]:
+@pytest.fixture(scope="module")
+def running() -> Iterator[s3.Service]:
     with s3.served() as service:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", service.url)
-        for name, value in s3.ENVIRONMENT.items():
-            monkeypatch.setenv(name, value)
         yield service
+
+
+def use(monkeypatch: pytest.MonkeyPatch, environment: Mapping[str, str]) -> None:
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # which keeps the keys that it has read
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def service(running: s3.Service, monkeypatch: pytest.MonkeyPatch) -> s3.Service:
+    use(monkeypatch, running.describe())
+    return running
 
 
 @pytest.fixture(params=["folder", "bucket"])
@@ -30,7 +41,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
     if request.param == "folder":
         return open_store(str(tmp_path / "new" / "folder"))
     request.getfixturevalue("service")
-    return open_store("s3://checkpoints/team")
+    return open_store("s3://bucket/team")
 
 
 def test_what_is_written_is_read_until_it_is_removed(store: BlobStore) -> None:
@@ -48,18 +59,75 @@ def test_what_is_written_is_read_until_it_is_removed(store: BlobStore) -> None:
 
 
 def test_a_bucket_keeps_under_its_prefix(service: s3.Service) -> None:
-    open_store("s3://checkpoints/team/a").write("k", b"x")
-    open_store("s3://checkpoints").write("k", b"y")
-    assert service.objects == {"/checkpoints/team/a/k": b"x", "/checkpoints/k": b"y"}
+    before = service.read_all()
+    for place, content in (("s3://bucket/own/a", b"x"), ("s3://bucket", b"y")):
+        store = open_store(place)
+        store.check()
+        store.write("k", content)
+    assert service.read_all() == {**before, "own/a/k": b"x", "k": b"y"}
 
 
-def test_a_service_that_fails_is_said_in_one_line(service: s3.Service) -> None:
-    store = open_store("s3://checkpoints")
-    service.broken = True
-    for act in (lambda: store.write("k", b"x"), lambda: store.read("k"), lambda: store.remove("k")):
-        with pytest.raises(StoreFailed, match=r"cannot (write|read|remove) k: .*500") as error:
-            act()
+def test_a_service_that_fails_is_said_in_one_line_and_is_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    with s3.failing(500) as url:
+        use(monkeypatch, {**s3.ALONE, **s3.ALL_KEYS, "AWS_ENDPOINT_URL_S3": url})
+        store = open_store("s3://bucket")
+        acts = (store.check, lambda: store.read("k"), lambda: store.remove("k"))  # the check begins with a write
+        for act in acts:
+            with pytest.raises(StoreFailed, match=r"^cannot (write|read|remove) [\w/-]+: .*500") as error:
+                act()
+            assert "\n" not in str(error.value)
+
+
+def test_an_answer_that_breaks_off_is_no_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    with s3.failing(200, promised=1000) as url:
+        use(monkeypatch, {**s3.ALONE, **s3.ALL_KEYS, "AWS_ENDPOINT_URL_S3": url})
+        with pytest.raises(StoreFailed, match="cannot read k: "):
+            open_store("s3://bucket").read("k")
+
+
+def test_what_a_person_has_to_correct_is_found_before_anything_is_kept(
+    service: s3.Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, guest = service.owner, service.guest
+    cases = [
+        ("missing", owner, "NoSuchBucket"),
+        ("bucket", s3.Keys(name=owner.name, secret="wrong-secret"), "SignatureDoesNotMatch"),
+        ("bucket", s3.Keys(name="wrong-key", secret=owner.secret), "InvalidAccessKeyId"),
+        ("bucket", guest, "AccessDenied"),
+        ("Bad_Bucket!", owner, "Invalid bucket name"),
+    ]
+    before = service.read_all()
+    for bucket, keys, reason in cases:
+        use(monkeypatch, service.describe(keys))
+        with pytest.raises(
+            BadURL, match=f"cannot be kept at s3://{bucket}/team: .*{reason}.*SEARCH_CHECKPOINTS"
+        ) as error:
+            open_store(f"s3://{bucket}/team").check()
         assert "\n" not in str(error.value)
+        assert not any(secret in str(error.value) for secret in (keys.name, keys.secret))
+    use(monkeypatch, {})
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    with pytest.raises(BadURL, match=r"cannot be kept at s3://bucket: .*credentials"):
+        open_store("s3://bucket").check()
+    assert service.read_all() == before
+
+
+@pytest.mark.parametrize(
+    ("place", "endpoint"),
+    [
+        ("s3://key:hidden@bucket", None),
+        ("gs://key:hidden@bucket", None),
+        ("s3://bucket", "http://key:hidden@127.0.0.1:1"),
+        ("s3://bucket", "key:hidden@nowhere"),
+    ],
+)
+def test_no_password_of_a_url_is_shown(place: str, endpoint: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, {**s3.ALONE, **s3.ALL_KEYS})
+    if endpoint is not None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+    with pytest.raises((BadURL, StoreFailed)) as error:
+        open_store(place).check()
+    assert "hidden" not in str(error.value)
 
 
 def test_an_emptied_folder_goes(tmp_path: Path) -> None:

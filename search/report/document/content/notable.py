@@ -11,10 +11,13 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.report.document.content.facts import StudyFacts
 from search.report.plots.data import best_so_far
+from search.study.trials import describe_machines, read_machines
 from storage.leasing.repeats import VOID
 from storage.leasing.withdrawal import is_void, is_withdrawn
 
-Kind = Literal["best", "diverged", "out of memory", "failed", "void", "longest", "resumed most", "late bloomer"]
+Kind = Literal[
+    "best", "diverged", "out of memory", "failed", "void", "longest", "resumed most", "other machine", "late bloomer"
+]
 SHOWN = 3
 """Trials of one kind that are named; the others are counted."""
 FEWEST_RANKED = 10
@@ -43,6 +46,7 @@ def find_notable(facts: StudyFacts) -> list[NotableTrial]:
         *_find_ended(facts, "void", is_void),
         *_find_longest(facts),
         *_find_resumed(facts),
+        *_find_on_other_machines(facts),
         *_find_late_bloomers(facts),
     ]
 
@@ -92,6 +96,15 @@ def _find_resumed(facts: StudyFacts) -> Iterator[NotableTrial]:
         others = sum(count > 1 for count in leases.values()) - 1
         detail = f"interrupted and resumed {'once' if times == 1 else f'{times} times'}"
         yield NotableTrial(kind="resumed most", trial=most, detail=detail, more=others)
+
+
+def _find_on_other_machines(facts: StudyFacts) -> Iterator[NotableTrial]:
+    """Find trials that another kind of machine resumed."""
+    found = [trial for trial in facts.trials if read_machines(trial) and not is_void(trial)]
+    for trial in found[-SHOWN:]:
+        more = len(found) - SHOWN if trial is found[-1] else 0
+        detail = describe_machines(read_machines(trial))
+        yield NotableTrial(kind="other machine", trial=trial.number, detail=detail, more=max(0, more))
 
 
 def _find_late_bloomers(facts: StudyFacts) -> Iterator[NotableTrial]:

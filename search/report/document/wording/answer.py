@@ -16,7 +16,10 @@ def describe_answer(report: StudyReport) -> Section:
     """Return the first section: the best configuration, what to expect of it, its test score."""
     answer = report.answer
     if answer.estimate is None:
-        return Section(title="Answer", blocks=(Text("No trial has completed yet: there is no best configuration."),))
+        scored = [] if answer.test is None else _explain_test(answer)
+        none = "No trial has completed yet" if answer.test is None else "No completed trial counts any more"
+        texts = (f"{none}: there is no best configuration.", *scored)
+        return Section(title="Answer", blocks=tuple(map(Text, texts)))
     blocks: list[Block] = [Cards(_build_cards(answer, answer.estimate)), Text(explain_estimate(answer.estimate))]
     blocks += [Text(text) for text in _explain_test(answer)]
     if answer.test is None:
@@ -96,8 +99,9 @@ def _explain_test(answer: Answer) -> list[str]:
         f"The test accuracy is that of trial {test.trial}, {trained}, scored {test.scored_at} as look number "
         f"{test.look} at this test set ({test.looks} in this storage by now); the interval is Wilson's."
     ]
-    if answer.best[0].trial != test.trial:
+    if answer.best and answer.best[0].trial != test.trial:
         texts.append(f"Trial {answer.best[0].trial} has the highest value; the scored one was {_how_chosen(test)}.")
+    texts += [] if test.doubt is None else [f"Note: {test.doubt}."]
     known = [(accuracy, name) for name, accuracy in test.class_accuracy.items() if accuracy is not None]
     if known:
         lowest, worst = min(known)
