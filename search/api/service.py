@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from search.api.machine import prepare_machine
 from search.api.session import Session
-from search.api.training import prepare_machine
 from search.connection import storage_url
 from search.errors import NothingToDo
 from search.settings import Settings
@@ -17,7 +17,6 @@ from search.study.serving import Served, parse_allowed
 from search.study.status_types import Status
 from search.workers.fleet import Fleet
 from search.workers.job import WorkerJob
-from search.workers.supervisor import plan_jobs
 from storage import url
 from storage.database import open_database
 from storage.errors import format_command
@@ -76,6 +75,6 @@ def serve_studies(settings: Settings, allow: Sequence[Path], *, once: bool, tell
     with storage_url(settings) as address, open_database(url.parse(address)) as database:
         database.check_writable()
         job = WorkerJob(storage=address, study="", objective=None, settings=settings, device="cpu", threads=1)
-        jobs = plan_jobs(job, machine.devices, machine.workers, machine.cores)
+        jobs = machine.place(job)
         tell(len(jobs))
         Fleet(database, jobs, Served(allowed=allowed), once=once).run()

@@ -12,9 +12,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from objectives.base.plurals import count_noun
 from objectives.data.files.decoded import Progress as Decoding
+from search.api.machine import Machine, prepare_machine
 from search.api.session import Session
 from search.errors import NothingToDo, SearchError
 from search.export.trackers.following import FollowedStudy, follow
+from search.export.trackers.registry import check_all
 from search.export.trackers.tracker import Tracker
 from search.settings import Settings
 from search.signals import end_block_on_first
@@ -23,11 +25,9 @@ from search.study import plan as plans
 from search.study.plan import StudyRequest
 from search.study.status_types import Status
 from search.study.trials import Trials
-from search.workers import devices, processes
 from search.workers.job import WorkerJob
-from search.workers.supervisor import Supervisor, WorkerPool, plan_jobs
+from search.workers.supervisor import Supervisor, WorkerPool
 from storage.errors import format_command
-from storage.records.blob_stores import open_store
 
 REPORT_SECONDS = 1.0
 AWAY = (SQLAlchemyError, StorageInternalError)
@@ -51,42 +51,6 @@ class Progress:
 Callback = Callable[[Progress], object]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Machine:
-    """What this machine trains with."""
-
-    devices: list[str]
-    workers: int | None
-    """The number of workers; None for one per GPU or, without a GPU, one per core."""
-    cores: int
-
-    def plan_jobs(self, session: Session) -> list[WorkerJob]:
-        """Return one job for each worker."""
-        job = WorkerJob(
-            storage=session.address,
-            study=session.record.name,
-            objective=session.objective,
-            settings=session.settings,
-            device="cpu",
-            threads=1,
-            checked=None if session.plan is None else session.plan.prepared.stamp,
-        )
-        return plan_jobs(job, self.devices, self.workers, self.cores)
-
-
-def prepare_machine(settings: Settings) -> Machine:
-    """Check the devices and the place for checkpoints, and start the server that workers are forked from.
-
-    Raises:
-        UsageError: a device does not exist.
-        BadURL: checkpoints cannot be kept at that place.
-    """
-    found = devices.list_devices(settings.device)
-    open_store(settings.checkpoint_place)
-    processes.start_fork_server()  # it takes seconds to import torch, so let it begin now
-    return Machine(devices=found, workers=settings.workers, cores=devices.count_cores())
-
-
 def run_here(
     session: Session,
     request: StudyRequest,
@@ -97,9 +61,10 @@ def run_here(
     """Train a study that is open with this machine's devices, as requested; return its status.
 
     Raises:
-        UsageError: the study cannot continue as requested, or there is no such device.
+        UsageError: the study cannot continue as requested, or there is no such device or tracker.
         SearchError: a worker failed, or a bug in the objective stopped the study.
     """
+    check_all(trackers)
     with end_block_on_first():
         machine = prepare_machine(settings)
         session.resume(request)

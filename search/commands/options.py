@@ -47,7 +47,14 @@ Workers = Annotated[
     int | None,
     typer.Option(help="Worker processes. Default: one per GPU or, without a GPU, one per core.", metavar="W"),
 ]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, all, or a list: cuda:0,cuda:1.", metavar="DEVICES")]
+WorkersPerDevice = Annotated[
+    int | None,
+    typer.Option("--workers-per-device", help="Worker processes on each device, instead of --workers.", metavar="K"),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(help="cpu, cuda, all, or a list: cuda:0,cuda:1, or UUIDs: GPU-..., MIG-....", metavar="DEVICES"),
+]
 Track = Annotated[
     list[str] | None,
     typer.Option(

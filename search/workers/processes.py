@@ -17,17 +17,21 @@ from multiprocessing.context import ForkServerContext
 from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 from types import ModuleType
-from typing import Any
+from typing import TypeVar, cast
 
 from search.errors import Exit, Interrupted, SearchError, UsageError
 from search.logs import configure, send_prints_to_stderr
 from search.signals import WARNINGS, end_on_first, hurry_on_second, ignore_signals
 from search.workers.job import OUTAGE, WorkerJob
+from search.workers.machine.accelerators import VISIBLE
 from search.workers.machine.sockets import use_socket_folder
 from storage.connecting.retry import is_outage
 
 # The time that a worker which is asked to end has to finish its step and write its state.
 GRACE_SECONDS = 3.0
+
+A = TypeVar("A")
+R = TypeVar("R")
 
 _log = logging.getLogger(__name__)
 _starting = threading.Lock()
@@ -122,7 +126,7 @@ def hidden_main() -> Iterator[None]:
             sys.modules["__main__"] = main
 
 
-def call_in_process(chosen: ForkServerContext, function: Callable[[str], Any], argument: str) -> Any:
+def call_in_process(chosen: ForkServerContext, function: Callable[[A], R], argument: A) -> R:
     """Call a function that needs torch in a new process, and return what it returns.
 
     Raises:
@@ -142,12 +146,13 @@ def call_in_process(chosen: ForkServerContext, function: Callable[[str], Any], a
         receiver.close()
     if not succeeded:
         raise UsageError(answer)
-    return answer
+    return cast(R, answer)
 
 
-def _send_answer(function: Callable[[str], Any], argument: str, sender: Connection) -> None:
+def _send_answer(function: Callable[[A], object], argument: A, sender: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    answer: tuple[bool, object]
     try:
         answer = (True, function(argument))
     except Exception as error:
@@ -158,6 +163,7 @@ def _send_answer(function: Callable[[str], Any], argument: str, sender: Connecti
 
 def _main(job: WorkerJob, sender: Connection) -> None:
     os.environ.update(job.environment)
+    hide_other_gpus(job)
     configure()
     send_prints_to_stderr()
     _hide_test_files(job)
@@ -170,6 +176,12 @@ def _main(job: WorkerJob, sender: Connection) -> None:
         _work(job, sender)
     except Interrupted:
         sys.exit(Exit.TERMINATED)
+
+
+def hide_other_gpus(job: WorkerJob) -> None:
+    """Let CUDA see the job's own devices alone, before anything starts it in this process."""
+    if job.visible:
+        os.environ[VISIBLE] = ",".join(job.visible)
 
 
 def _hide_test_files(job: WorkerJob) -> None:

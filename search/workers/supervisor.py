@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Engine
@@ -12,11 +12,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from search.errors import Exit, SearchError
 from search.workers import processes
-from search.workers.devices import count_cores
 from search.workers.job import HUNG, OUTAGE, WorkerJob
 from search.workers.machine.gpu_memory import MemoryBudget
 from search.workers.machine.gpu_sharing import share_where_several
 from search.workers.machine.growth import Growth
+from search.workers.machine.placement import Place
+from search.workers.machine.resources import count_cores
+from search.workers.machine.restarts import Backoff, Restarts
 from search.workers.processes import WorkerProcess, end_workers
 from storage.database import Database
 from storage.leasing import leases, workers
@@ -24,9 +26,7 @@ from storage.records import epochs
 
 POLL_SECONDS = 0.25
 LOOK_SECONDS = 1.0
-"""Time between two looks at whether a GPU gains by more workers."""
-DEATHS_THAT_STOP = 5
-"""This number of deaths per worker, without a new epoch of the study between them, ends the run."""
+"""Time between two looks at whether a GPU gains by more workers, or whether one whose workers died trains again."""
 
 _log = logging.getLogger(__name__)
 
@@ -43,14 +43,14 @@ class WorkerPool:
 class Supervisor:
     """Starts the workers of a pool, replaces those that die without a message, and passes signals on."""
 
-    def __init__(self, pool: WorkerPool) -> None:
+    def __init__(self, pool: WorkerPool, backoff: Backoff | None = None) -> None:
+        """Plan to run a pool; `backoff` says how long a worker that died waits."""
         self._pool = pool
         self._context = processes.start_fork_server()
         self._running: dict[int, WorkerProcess] = {}
-        self._deaths = 0
-        self._epochs = 0
+        self._restarts = Restarts([job.place for job in pool.jobs], backoff)
         self._growth = plan_growth(pool.jobs, count_cores())
-        self._memory = MemoryBudget(pool.jobs[0].device) if self._growth else None
+        self._memory = MemoryBudget([name for job in pool.jobs for name in job.visible]) if self._growth else None
         self._next_look = 0.0
 
     def run(self, watch: Callable[[], None]) -> None:
@@ -59,21 +59,22 @@ class Supervisor:
         Several workers of one GPU share it by MPS where that is installed.
 
         Raises:
-            SearchError: a worker failed with a message, or workers kept dying.
+            SearchError: a worker failed with a message, or workers kept dying on every device.
             Interrupted: a signal came; the workers have ended.
         """
         jobs = self._pool.jobs
-        devices = [job.device for job in jobs]
         grows = self._growth is not None
-        with share_where_several(devices, self._context, processes.start_process, may_grow=grows) as environment:
-            jobs[:] = [replace(job, environment=environment) for job in jobs]
+        with share_where_several(jobs, self._context, processes.start_process, may_grow=grows) as environment:
+            jobs[:] = [replace(job, environment={**job.environment, **environment}) for job in jobs]
             try:
                 self._release_dead()
                 for index in range(len(jobs)):
                     self._start(index)
-                while self._running:
+                while self._running or self._restarts.waiting:
                     self._collect()
-                    self._grow()
+                    self._look()
+                    for index in self._restarts.take_due():
+                        self._start(index)
                     watch()
                     time.sleep(POLL_SECONDS)
             finally:
@@ -87,54 +88,67 @@ class Supervisor:
             code = worker.process.exitcode
             if code is None:
                 continue
+            self._note_epochs()  # also those of this worker, before its death counts
             del self._running[index]
             if code == Exit.DONE:
                 self._growth = None  # the study has no trial left for another worker
+                self._restarts.hurry()  # nor, it seems, for those that wait, which see to that themselves
                 continue
             reason = worker.read_message()
             if reason is not None and code != OUTAGE:
                 raise SearchError(reason)
-            if code != HUNG:  # a trial that hangs with every worker fails in the end
-                self._count_death(code)
             self._release_dead()
-            if was_drained(self._pool.database.engine, worker):
-                continue
-            _log.warning("a worker died (code %d); a new one resumes its trial", code)
-            self._start(index)
+            if not was_drained(self._pool.database.engine, worker):
+                self._replace(index, code)
 
-    def _grow(self) -> None:
-        """Add workers to GPUs that gain by them."""
-        growth = self._growth
-        if growth is None or growth.ended or self._memory is None or time.monotonic() < self._next_look:
+    def _replace(self, index: int, code: int) -> None:
+        """Let a new worker take the place of one that has died, unless they keep dying there."""
+        # A trial that hangs with every worker fails in the end.
+        if not self._restarts.note_death(index, counts=code != HUNG):
+            _log.warning("a worker died (code %d); a new one resumes its trial", code)
+            return
+        place, self._growth = self._pool.jobs[index].place, None
+        died = (
+            f"{self._restarts.given_up[place]} workers died one after another without finishing an epoch (the last "
+            f"with code {code}); the machine may lack memory or have a broken GPU"
+        )
+        if not self._restarts.places:
+            raise SearchError(f"{died}: try fewer --workers, or read its log")
+        _log.warning("%s is given up, and %s goes on: there, %s", place, ", ".join(self._restarts.places), died)
+
+    def _look(self) -> None:
+        """Once a second, see to what has been trained."""
+        if time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + LOOK_SECONDS
+        if self._restarts.failing:
+            self._note_epochs()
+        if self._growth is not None and not self._growth.ended and self._memory is not None:
+            self._grow(self._growth, self._memory)
+
+    def _grow(self, growth: Growth, memory: MemoryBudget) -> None:
+        """Add workers to GPUs, the same number to each, while that pays."""
         try:
             trained = epochs.count_epochs(self._pool.database.engine, self._pool.study_id)
         except SQLAlchemyError:
             return
         jobs = self._pool.jobs
-        for job in jobs[: growth.observe(time.monotonic(), trained, self._memory.count_fitting)]:
-            jobs.append(job)
-            self._start(len(jobs) - 1)
+        first = {job.place: job for job in reversed(jobs)}
+        for _ in range(growth.observe(time.monotonic(), trained, memory.count_fitting)):
+            for job in reversed(first.values()):
+                jobs.append(job)
+                self._restarts.add(job.place)
+                self._start(len(jobs) - 1)
 
-    def _count_death(self, code: int) -> None:
-        self._deaths = 1 if self._has_moved() else self._deaths + 1
-        if self._deaths >= DEATHS_THAT_STOP * len(self._pool.jobs):
-            raise SearchError(
-                f"{self._deaths} workers died one after another without finishing an epoch (the last with code "
-                f"{code}); the machine may lack memory or have a broken GPU: try fewer --workers, or read its log"
-            )
-
-    def _has_moved(self) -> bool:
-        """Return whether an epoch of the study, trained here or elsewhere, was stored since the last call."""
+    def _note_epochs(self) -> None:
+        """Take note of the workers that have trained an epoch of the trial that they are in."""
         try:
-            before, self._epochs = (
-                self._epochs,
-                epochs.count_epochs(self._pool.database.engine, self._pool.study_id),
-            )
+            trained = workers.find_trained(self._pool.database.engine, self._pool.study_id)
         except SQLAlchemyError:
-            return False
-        return self._epochs > before
+            return
+        for index, worker in self._running.items():
+            if worker.process.pid in trained:
+                self._restarts.note_epoch(index)
 
     def _release_dead(self) -> None:
         release_dead(self._pool.database.engine, self._pool.study_id)
@@ -166,20 +180,27 @@ def release_dead(engine: Engine, study_id: int) -> None:
 
 
 def plan_growth(jobs: list[WorkerJob], cores: int) -> Growth | None:
-    """Return how the number of workers grows, one a core at most; None if it was given, or for a CPU."""
-    if any(job.device == "cpu" or job.settings.workers is not None for job in jobs):
-        return None
-    return Growth(limit=cores, workers=len(jobs))
+    """Return how the number of workers on each GPU grows, one a core at most.
 
-
-def plan_jobs(job: WorkerJob, devices: list[str], count: int | None, cores: int) -> list[WorkerJob]:
-    """Return one job for each worker: the devices in turn, the cores divided into threads.
-
-    Without a count there is one worker per GPU, to begin with, or, on the CPU, one per core (eight at most).
+    Returns:
+        None if their number was given, for a CPU, or where a trial trains on several devices, which it fills.
     """
-    if count is None:
-        count = len(devices) if devices != ["cpu"] else min(cores, 8)
-        threads = max(1, cores // count) if devices == ["cpu"] else 1
-    else:
-        threads = max(1, cores // count)
-    return [replace(job, device=devices[index % len(devices)], threads=threads) for index in range(count)]
+    given = any(job.settings.workers is not None or job.settings.workers_per_device is not None for job in jobs)
+    if given or any(job.device == "cpu" or job.peers for job in jobs):
+        return None
+    devices = len({job.place for job in jobs})
+    return Growth(limit=max(1, cores // devices), workers=1, devices=devices)
+
+
+def plan_jobs(job: WorkerJob, places: Sequence[Place]) -> list[WorkerJob]:
+    """Return a job like `job` for each place."""
+    return [
+        replace(
+            job,
+            device=place.devices[0].name,
+            peers=tuple(device.name for device in place.devices[1:]),
+            visible=place.visible,
+            threads=place.threads,
+        )
+        for place in places
+    ]

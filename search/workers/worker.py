@@ -79,7 +79,7 @@ def _prepare(
 ) -> WorkerContext:
     """Load the data onto the worker's device, and build what all its trials share."""
     settings, objective = job.settings, plan.found.objective
-    device = torch.device(job.device)
+    device = torch.device(job.local_devices[0])
     if device.type == "cuda":
         torch.cuda.set_device(device)
     shared = share_slots(plan.spec)
@@ -112,6 +112,7 @@ def _prepare(
         seed=plan.spec.seed,
         shared=shared,
         step_mode=settings.step,
+        job=job,
     )
 
 

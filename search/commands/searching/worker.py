@@ -29,6 +29,7 @@ def worker(
         bool, typer.Option("--once", help="Without --study: end when no study is left, and wait for none.")
     ] = False,
     workers: options.Workers = None,
+    workers_per_device: options.WorkersPerDevice = None,
     device: options.Device = None,
     data: options.Data = None,
     storage: options.Storage = None,
@@ -39,7 +40,9 @@ def worker(
     from search.errors import UsageError
     from search.study.plan import StudyRequest
 
-    settings = load_settings(storage=storage, data=data, workers=workers, device=device)
+    settings = load_settings(
+        storage=storage, data=data, workers=workers, workers_per_device=workers_per_device, device=device
+    )
     if study is None:
         if objective is not None:
             raise UsageError(

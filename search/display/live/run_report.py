@@ -8,6 +8,7 @@ from pathlib import Path
 
 from objectives.base.plurals import count_noun
 from search.api import training
+from search.api.machine import prepare_machine
 from search.api.service import queue_study, serve_studies
 from search.api.session import Session, create_session, open_session, resume_session
 from search.connection import describe_storage
@@ -50,7 +51,7 @@ def run_study(
         SearchError: a worker failed, or the study was stopped by an error on another machine.
         Interrupted: a signal arrived; the workers have ended.
     """
-    machine = training.prepare_machine(settings)  # first: a device that does not exist must not leave a study behind
+    machine = prepare_machine(settings)  # first: a device that does not exist must not leave a study behind
     note(f"note: the storage is {describe_storage(settings)}")
     start = create_session if create else resume_session
     with Decoding(f"decoding data for {request.study}") as decoding:
@@ -90,7 +91,7 @@ def add_machine(request: StudyRequest, settings: Settings) -> None:
         NothingToDo: the study was stopped.
         SearchError, Interrupted: as for `run_study`.
     """
-    machine = training.prepare_machine(settings)
+    machine = prepare_machine(settings)
     note(f"note: the storage is {describe_storage(settings)}")
     with closing(open_session(request.study, settings, request.objective)) as session:
         with Decoding("decoding") as decoding:
@@ -140,7 +141,7 @@ def announce(
     session: Session, plan: ResolvedStudy, jobs: list[WorkerJob], status: Status, seconds: float | None
 ) -> None:
     """Print what is about to be trained, on stderr; `status` is the study's state now."""
-    devices = ", ".join(dict.fromkeys(job.device for job in jobs))
+    devices = ", ".join(dict.fromkeys(job.place for job in jobs))
     begun = f"; so far {status.progress}" if status.states.finished else ""
     end = "" if seconds is None else f"; ends after {format_duration(seconds)}"
     planned = describe_plan(plan.spec.pruner, status.budget, plan.spec.epochs, plan.spec.repeats)

@@ -17,8 +17,7 @@ from search.statistics.intervals import wilson_interval
 from search.study.plan import StudyRequest, check_name
 from search.study.trials import describe_trial
 from search.workers import devices
-from search.workers.job import WorkerJob
-from search.workers.supervisor import plan_jobs
+from search.workers.machine.accelerators import Device
 
 
 @pytest.mark.parametrize(
@@ -117,33 +116,9 @@ def test_a_request_refuses_what_is_not_above_zero() -> None:
         StudyRequest(study="s", train_examples=0)
 
 
-def job() -> WorkerJob:
-    return WorkerJob(
-        storage="postgresql://x/d", study="s", objective=None, settings=settings.load(), device="?", threads=0
-    )
-
-
-@pytest.mark.parametrize(
-    ("found", "workers", "cores", "expected"),
-    [
-        (["cuda:0", "cuda:1"], None, 16, [("cuda:0", 1), ("cuda:1", 1)]),
-        (["cuda:0", "cuda:1"], 3, 16, [("cuda:0", 5), ("cuda:1", 5), ("cuda:0", 5)]),
-        (["cpu"], None, 2, [("cpu", 1), ("cpu", 1)]),
-        (["cpu"], None, 64, [("cpu", 8)] * 8),
-        (["cpu"], 1, 2, [("cpu", 2)]),
-        (["cpu"], 4, 2, [("cpu", 1)] * 4),
-    ],
-)
-def test_one_worker_a_gpu_or_a_core(
-    found: list[str], workers: int | None, cores: int, expected: list[tuple[str, int]]
-) -> None:
-    jobs = plan_jobs(job(), found, workers, cores)
-    assert [(one.device, one.threads) for one in jobs] == expected
-
-
 def test_without_a_driver_torch_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "NODES", ("/nowhere",))
-    assert devices.list_devices("all") == ["cpu"]
+    assert devices.list_devices("all") == [Device(name="cpu")]
     with pytest.raises(UsageError, match="no device 'cuda' here"):
         devices.list_devices("cuda")
 
@@ -153,7 +128,7 @@ def test_with_a_driver_torch_answers_in_a_process_of_its_own(monkeypatch: pytest
 
     monkeypatch.setattr(devices, "NODES", ("/proc/self/stat",))
     there = [f"cuda:{index}" for index in range(torch.cuda.device_count())] or ["cpu"]
-    assert devices.list_devices("all") == there
+    assert [device.name for device in devices.list_devices("all")] == there
     with pytest.raises(UsageError, match="no device 'cuda:99'"):
         devices.list_devices("cuda:99")
 

@@ -1,0 +1,167 @@
+"""What a supervisor does with workers that die, on two places of which one may be bad. Its workers are real."""
+
+from __future__ import annotations
+
+import json
+import signal
+import textwrap
+import time
+from pathlib import Path
+
+import optuna
+import psutil
+import pytest
+
+from search import settings
+from search.errors import SearchError
+from search.settings import load
+from search.signals import end_block_on_first
+from search.study import create
+from search.study.plan import StudyRequest
+from search.workers.job import WorkerJob
+from search.workers.machine.placement import WorkerCount, place_workers
+from search.workers.machine.restarts import DEATHS_THAT_STOP, Backoff
+from search.workers.supervisor import Supervisor, WorkerPool, plan_growth, plan_jobs
+from storage.database import Database
+from tests.search.workers.machine.eight_gpus import EightGpus, gpu_uuid
+
+pytestmark = pytest.mark.slow
+
+QUICK = Backoff(seconds=0.2, longest=0.4)
+# Told by its environment, it kills its worker, as a broken GPU's driver or the kernel may; it notes when.
+OWN = """
+    import json, os, signal, time
+
+    import torch
+    from torch import nn
+
+    from objectives.core.objective import Objective
+    from spaces import Float, Space
+
+    seen = {"visible": os.environ.get("CUDA_VISIBLE_DEVICES"), "started": torch.cuda.is_initialized()}
+    with open(os.path.join("NOTES", f"{os.getpid()}.json"), "w") as file:
+        json.dump(seen, file)
+
+
+    def train(config, data, report):
+        with open(os.path.join("NOTES", "trainings"), "a") as file:
+            file.write(f"{os.environ.get('BROKEN')} {time.time()}\\n")
+        if os.environ.get("BROKEN") == "yes":
+            os.kill(os.getpid(), signal.SIGKILL)
+        for epoch in range(2):
+            time.sleep(0.3)
+            report(epoch, {"accuracy": config.x})
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+
+
+    OBJECTIVE = Objective(data="digits", train=train, epochs=2, trials=30, space=Space(x=Float(0, 1)))
+"""
+
+
+def make_pool(database: Database, address: str, folder: Path, trials: int, **broken: str) -> WorkerPool:
+    """Return a pool with a worker on each place; by the place's name, whether it is broken."""
+    path = folder / "dying.py"
+    path.write_text(textwrap.dedent(OWN).replace("NOTES", str(folder)))
+    request = StudyRequest(study="s", objective=str(path), trials=trials, experience="none", sampler="random")
+    record, _ = create.create_or_continue(database, request, load())
+    job = WorkerJob(
+        storage=address, study="s", objective=str(path), settings=load(workers=len(broken)), device="", threads=1
+    )
+    jobs = [
+        WorkerJob(**{**vars(job), "device": place.replace("_", ":"), "environment": {"BROKEN": word}})
+        for place, word in broken.items()
+    ]
+    return WorkerPool(database=database, study_id=record.study_id, jobs=jobs)
+
+
+def read_deaths(folder: Path) -> list[float]:
+    """Return when trainings killed their workers."""
+    lines = (folder / "trainings").read_text().splitlines()
+    return [float(moment) for broken, moment in map(str.split, lines) if broken == "yes"]
+
+
+def test_a_device_whose_workers_keep_dying_is_given_up_and_the_others_finish_the_study(
+    database: Database, database_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool = make_pool(database, database_url, tmp_path, 8, cpu="no", cpu_0="yes")
+    Supervisor(pool, QUICK).run(lambda: None)
+    trials = optuna.load_study(study_name="s", storage=database.history).get_trials()
+    assert [trial.state.is_finished() for trial in trials] == [True] * 8
+    deaths = read_deaths(tmp_path)
+    assert len(deaths) == DEATHS_THAT_STOP
+    gaps = [later - earlier for earlier, later in zip(deaths, deaths[1:], strict=False)]
+    assert all(gap > wait for gap, wait in zip(gaps, (0, 0.2, 0.4, 0.4), strict=True))
+    told = [line for line in caplog.messages if "given up" in line]
+    assert len(told) == 1
+    assert told[0].startswith("cpu:0 is given up, and cpu goes on: there, 5 workers died one after another without")
+    assert "(the last with code -9)" in told[0]
+
+
+def test_where_workers_die_on_every_device_the_run_ends_with_the_reason(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    pool = make_pool(database, database_url, tmp_path, 8, cpu="yes", cpu_0="yes")
+    with pytest.raises(SearchError, match=r"^5 workers died one after another .* code -9\); .* try fewer --workers"):
+        Supervisor(pool, QUICK).run(lambda: None)
+    assert len(read_deaths(tmp_path)) in range(2 * DEATHS_THAT_STOP - 1, 2 * DEATHS_THAT_STOP + 1)
+
+
+def test_a_signal_ends_a_run_at_once_whose_workers_wait(database: Database, database_url: str, tmp_path: Path) -> None:
+    supervisor = Supervisor(make_pool(database, database_url, tmp_path, 8, cpu="yes"), Backoff(seconds=3600))
+    process, told = psutil.Process(), []
+
+    def drain() -> None:
+        if (
+            not told
+            and (tmp_path / "trainings").exists()
+            and len(read_deaths(tmp_path)) == 2
+            and not supervisor._running
+        ):
+            told.append(time.monotonic())
+            process.send_signal(signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as ended, end_block_on_first():
+        supervisor.run(drain)
+    assert (ended.value.code, len(told)) == (143, 1)
+    assert time.monotonic() - told[0] < 20
+
+
+def test_workers_see_their_own_gpus_alone_before_cuda_starts(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    pool = make_pool(database, database_url, tmp_path, 8, cpu="no")
+    placement = place_workers(EightGpus().list_devices(), WorkerCount(workers=3), devices_per_trial=2, cores=8)
+    jobs = plan_jobs(pool.jobs[0], placement.places)
+    for job in jobs:
+        with pytest.raises(SearchError):  # whose first GPU is not here
+            Supervisor(WorkerPool(database=database, study_id=pool.study_id, jobs=[job]), QUICK).run(lambda: None)
+    seen = [json.loads(path.read_text()) for path in tmp_path.glob("*.json")]
+    pairs = [f"{gpu_uuid(index)},{gpu_uuid(index + 1)}" for index in (0, 2, 4)]
+    assert sorted(one["visible"] for one in seen if one["visible"] is not None) == pairs
+    assert not any(one["started"] for one in seen)
+
+
+def make_job(**values: object) -> WorkerJob:
+    """Return a job that is not run."""
+    given = {"settings": settings.load(), "device": "?", "threads": 0, **values}
+    return WorkerJob(storage="postgresql://x/d", study="s", objective=None, **given)  # type: ignore[arg-type]
+
+
+def test_a_job_knows_its_devices_by_the_machines_names_and_by_its_own() -> None:
+    placement = place_workers(EightGpus().list_devices("5,6,7,1"), WorkerCount(), devices_per_trial=2, cores=8)
+    first, second = plan_jobs(make_job(), placement.places)
+    assert (first.device, first.peers, second.device, second.peers) == ("cuda:0", ("cuda:1",), "cuda:2", ("cuda:3",))
+    assert second.visible == (gpu_uuid(7), gpu_uuid(1))
+    assert (second.place, second.local_devices) == ("cuda:2, cuda:3", ("cuda:0", "cuda:1"))
+    unmasked = make_job(device="cuda:1")
+    assert (unmasked.place, unmasked.local_devices) == ("cuda:1", ("cuda:1",))
+
+
+def test_the_number_of_workers_grows_on_gpus_where_none_was_given() -> None:
+    growth = plan_growth([make_job(device=f"cuda:{index}") for index in range(4)], 18)
+    assert growth is not None
+    assert (growth.limit, growth.workers, growth.devices) == (4, 1, 4)
+    assert plan_growth([make_job(device="cpu")], 18) is None
+    assert plan_growth([make_job(device="cuda:0", peers=("cuda:1",))], 18) is None
+    for given in (settings.load(workers=1), settings.load(workers_per_device=1)):
+        assert plan_growth([make_job(device="cuda:0", settings=given)], 18) is None
