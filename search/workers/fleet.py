@@ -14,7 +14,7 @@ from search.study.serving import Served, choose_study
 from search.workers import processes
 from search.workers.job import DRAINED, HUNG, NOTHING_CLAIMED, OUTAGE, WorkerJob
 from search.workers.machine.gpu_sharing import share_where_several
-from search.workers.machine.restarts import DEATHS_THAT_STOP, Backoff
+from search.workers.machine.restarts import DEATHS_THAT_STOP, Patience
 from search.workers.processes import WorkerProcess, end_workers
 from search.workers.supervisor import POLL_SECONDS, release_dead, was_drained
 from storage.database import Database
@@ -174,7 +174,7 @@ class Fleet:
         if code in (HUNG, OUTAGE):
             return
         self._in_a_row[index] += 1
-        self._rests[index] = time.monotonic() + Backoff().wait_after(self._in_a_row[index])
+        self._rests[index] = time.monotonic() + Patience().wait_after(self._in_a_row[index])
         self._deaths[study.study_id, place] += 1
         if self._deaths[study.study_id, place] >= DEATHS_THAT_STOP:
             reason = f"{DEATHS_THAT_STOP} workers died one after another (the last with code {code})"

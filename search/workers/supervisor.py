@@ -18,7 +18,7 @@ from search.workers.machine.gpu_sharing import share_where_several
 from search.workers.machine.growth import Growth
 from search.workers.machine.placement import Place
 from search.workers.machine.resources import count_cores
-from search.workers.machine.restarts import Backoff, Restarts
+from search.workers.machine.restarts import Patience, Restarts
 from search.workers.processes import WorkerProcess, end_workers
 from storage.database import Database
 from storage.leasing import leases, workers
@@ -43,15 +43,20 @@ class WorkerPool:
 class Supervisor:
     """Starts the workers of a pool, replaces those that die without a message, and passes signals on."""
 
-    def __init__(self, pool: WorkerPool, backoff: Backoff | None = None) -> None:
-        """Plan to run a pool; `backoff` says how long a worker that died waits."""
+    def __init__(self, pool: WorkerPool, patience: Patience | None = None) -> None:
+        """Plan to run a pool, with this patience with workers that die."""
         self._pool = pool
         self._context = processes.start_fork_server()
         self._running: dict[int, WorkerProcess] = {}
-        self._restarts = Restarts([job.place for job in pool.jobs], backoff)
+        self._restarts = Restarts([job.place for job in pool.jobs], patience)
         self._growth = plan_growth(pool.jobs, count_cores())
         self._memory = MemoryBudget([name for job in pool.jobs for name in job.visible]) if self._growth else None
         self._next_look = 0.0
+
+    @property
+    def waiting(self) -> bool:
+        """Whether no worker runs because all wait to be started again."""
+        return not self._running and self._restarts.waiting
 
     def run(self, watch: Callable[[], None]) -> None:
         """Run until every worker has ended, calling `watch` four times a second.

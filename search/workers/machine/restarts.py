@@ -8,16 +8,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 DEATHS_THAT_STOP = 5
-"""This number of deaths per worker of a device, without an epoch trained on it between them, gives the device up."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Backoff:
-    """How long a worker that has died waits: not at all at first, then twice as long each time."""
+class Patience:
+    """How long a worker that has died waits, and how many deaths are too many."""
 
     seconds: float = 1.0
-    """The wait after the second death in a row."""
+    """The wait after the second death in a row; none after the first, and twice as long with each further one."""
     longest: float = 60.0
+    """The longest wait, in seconds."""
+    deaths: int = DEATHS_THAT_STOP
+    """This number of deaths per worker of a device, without an epoch trained on it between them, gives it up."""
 
     def wait_after(self, deaths: int) -> float:
         """Return the seconds to wait after this number of deaths in a row, 1 or more."""
@@ -28,17 +30,17 @@ class Restarts:
     """Keeps count of workers' deaths, by worker and by place: the device, or devices, that it shares with others."""
 
     def __init__(
-        self, places: Sequence[str], backoff: Backoff | None = None, clock: Callable[[], float] = time.monotonic
+        self, places: Sequence[str], patience: Patience | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """Begin without a death.
 
         Args:
             places: Each worker's place.
-            backoff: How long to wait.
+            patience: How long to wait, and when to give up.
             clock: Seconds that never go back.
         """
         self._places = [*places]
-        self._backoff = backoff or Backoff()
+        self._patience = patience or Patience()
         self._clock = clock
         self._deaths: Counter[int] = Counter()
         self._deaths_at: Counter[str] = Counter()
@@ -89,8 +91,8 @@ class Restarts:
             return False
         self._deaths[worker] += 1
         self._deaths_at[place] += 1
-        self._due[worker] += self._backoff.wait_after(self._deaths[worker])
-        if self._deaths_at[place] < DEATHS_THAT_STOP * self._places.count(place):
+        self._due[worker] += self._patience.wait_after(self._deaths[worker])
+        if self._deaths_at[place] < self._patience.deaths * self._places.count(place):
             return False
         self._given_up[place] = self._deaths_at[place]
         self._due = {index: due for index, due in self._due.items() if self._places[index] != place}

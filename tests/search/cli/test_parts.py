@@ -16,8 +16,6 @@ from search.errors import UsageError
 from search.statistics.intervals import wilson_interval
 from search.study.plan import StudyRequest, check_name
 from search.study.trials import describe_trial
-from search.workers import devices
-from search.workers.machine.accelerators import Device
 
 
 @pytest.mark.parametrize(
@@ -114,23 +112,6 @@ def test_bad_names(name: str) -> None:
 def test_a_request_refuses_what_is_not_above_zero() -> None:
     with pytest.raises(UsageError, match=r"--train-examples must be above 0 .*, but got 0"):
         StudyRequest(study="s", train_examples=0)
-
-
-def test_without_a_driver_torch_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "NODES", ("/nowhere",))
-    assert devices.list_devices("all") == [Device(name="cpu")]
-    with pytest.raises(UsageError, match="no device 'cuda' here"):
-        devices.list_devices("cuda")
-
-
-def test_with_a_driver_torch_answers_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    monkeypatch.setattr(devices, "NODES", ("/proc/self/stat",))
-    there = [f"cuda:{index}" for index in range(torch.cuda.device_count())] or ["cpu"]
-    assert [device.name for device in devices.list_devices("all")] == there
-    with pytest.raises(UsageError, match="no device 'cuda:99'"):
-        devices.list_devices("cuda:99")
 
 
 def test_a_finished_trial_in_one_line() -> None:

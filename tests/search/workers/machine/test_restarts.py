@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from search.workers.machine.restarts import DEATHS_THAT_STOP, Backoff, Restarts
+from search.workers.machine.restarts import DEATHS_THAT_STOP, Patience, Restarts
 
 
 class Clock:
@@ -25,7 +25,7 @@ def clock() -> Clock:
 
 
 def test_waits_double_up_to_a_minute() -> None:
-    waits = [Backoff().wait_after(deaths) for deaths in (1, 2, 3, 4, 5, 6, 7, 8, 9, 5000)]
+    waits = [Patience().wait_after(deaths) for deaths in (1, 2, 3, 4, 5, 6, 7, 8, 9, 5000)]
     assert waits == [0, 1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
