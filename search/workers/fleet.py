@@ -14,7 +14,7 @@ from search.study.serving import Served, choose_study
 from search.workers import processes
 from search.workers.job import DRAINED, HUNG, NOTHING_CLAIMED, OUTAGE, WorkerJob
 from search.workers.machine.gpu_sharing import share_where_several
-from search.workers.machine.restarts import DEATHS_THAT_STOP, Patience
+from search.workers.machine.restarts import Patience
 from search.workers.processes import WorkerProcess, end_workers
 from search.workers.supervisor import POLL_SECONDS, release_dead, was_drained
 from storage.database import Database
@@ -50,18 +50,28 @@ class Skip:
 class Fleet:
     """Gives each worker of a machine a study, and another one when that has no more work for it."""
 
-    def __init__(self, database: Database, jobs: list[WorkerJob], served: Served, *, once: bool) -> None:
+    def __init__(
+        self,
+        database: Database,
+        jobs: list[WorkerJob],
+        served: Served,
+        *,
+        once: bool,
+        patience: Patience | None = None,
+    ) -> None:
         """Plan workers.
 
         Args:
             jobs: One for each worker; whoever starts it fills in its study.
             served: What this machine may run.
             once: Whether to end when no study is left.
+            patience: With workers that die.
         """
         self._database = database
         self._jobs = dict(enumerate(jobs))
         self._served = served
         self._once = once
+        self._patience = patience or Patience()
         self._context = processes.start_fork_server()
         self._running: dict[int, Serving] = {}
         self._skips: dict[tuple[int, str | None], Skip] = {}
@@ -174,10 +184,10 @@ class Fleet:
         if code in (HUNG, OUTAGE):
             return
         self._in_a_row[index] += 1
-        self._rests[index] = time.monotonic() + Patience().wait_after(self._in_a_row[index])
+        self._rests[index] = time.monotonic() + self._patience.wait_after(self._in_a_row[index])
         self._deaths[study.study_id, place] += 1
-        if self._deaths[study.study_id, place] >= DEATHS_THAT_STOP:
-            reason = f"{DEATHS_THAT_STOP} workers died one after another (the last with code {code})"
+        if self._deaths[study.study_id, place] >= self._patience.deaths:
+            reason = f"{self._patience.deaths} workers died one after another (the last with code {code})"
             self._skip(study, reason, place)
 
     def _skip(self, study: OpenStudy, reason: str | None, place: str | None = None) -> None:

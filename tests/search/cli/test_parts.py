@@ -89,6 +89,20 @@ def test_the_working_folders_file_before_the_users_own(tmp_path: Path, monkeypat
         settings.load()
 
 
+def test_workers_are_counted_in_all_or_on_each_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "search.toml").write_text("workers_per_device = 3\n")
+    assert (settings.load().workers, settings.load().workers_per_device) == (None, 3)
+    monkeypatch.setenv("SEARCH_WORKERS_PER_DEVICE", "4")
+    assert settings.load().workers_per_device == 4
+    assert settings.change(settings.load(workers_per_device=5), workers_per_device=6).workers_per_device == 6
+    refused = "--workers 2 and --workers-per-device 4 exclude each other; leave one out, or unset SEARCH_WORKERS"
+    with pytest.raises(UsageError, match=refused):
+        settings.load(workers=2)
+    with pytest.raises(UsageError, match=refused):
+        settings.change(settings.load(), workers=2)
+
+
 def test_the_storage_is_found_in_both_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.load().storage is None
     monkeypatch.setenv("OPTUNA_STORAGE", "postgresql://optuna/d")

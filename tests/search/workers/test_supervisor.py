@@ -20,7 +20,10 @@ from search.settings import load
 from search.signals import end_block_on_first
 from search.study import create
 from search.study.plan import StudyRequest
+from search.study.serving import Served
+from search.study.status import StudyView
 from search.workers import devices
+from search.workers.fleet import Fleet
 from search.workers.job import WorkerJob
 from search.workers.machine.accelerators import Device
 from search.workers.machine.placement import WorkerCount, place_workers
@@ -122,6 +125,20 @@ def test_where_workers_die_on_every_device_the_run_ends_with_the_reason(
     with pytest.raises(SearchError, match=r"^3 workers died one after another .* code -9\); .* try fewer --workers"):
         Supervisor(pool, QUICK).run(lambda: None)
     assert len(read_deaths(tmp_path)) in (2 * DEATHS - 1, 2 * DEATHS)
+
+
+@pytest.mark.long
+def test_a_service_leaves_a_study_out_on_the_device_on_which_its_workers_die(
+    database: Database, database_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool = make_pool(database, database_url, tmp_path, 60, cpu="no", cpu_0="yes")
+    served = Served(allowed=(str(tmp_path / "dying.py"),))
+    Fleet(database, pool.jobs, served, once=True, patience=Patience(seconds=0.1, deaths=2)).run()
+    assert StudyView(database, "s").status().budget.left == 0
+    assert len(read_deaths(tmp_path)) >= 2
+    told = [line for line in caplog.messages if "left out" in line]
+    assert told[0] == "study 's' is left out on cpu:0 for 5 s: 2 workers died one after another (the last with code -9)"
+    assert all(" on cpu:0 " in line for line in told)
 
 
 def test_a_signal_ends_a_run_at_once_whose_workers_wait(database: Database, database_url: str, tmp_path: Path) -> None:
