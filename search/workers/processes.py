@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import logging
 import multiprocessing
 import os
@@ -59,10 +60,17 @@ def start_fork_server() -> ForkServerContext:
 
 @dataclass(frozen=True)
 class WorkerProcess:
-    """A running worker, and the pipe through which it tells why it failed."""
+    """A running worker, the pipe through which it tells why it failed, and whether it gets on."""
 
     process: BaseProcess
     messages: Connection
+    trained: ctypes.c_bool
+    """Set by the worker, in memory that both share, whenever it has stored an epoch."""
+
+    def take_trained(self) -> bool:
+        """Return whether the worker has stored an epoch since the last call."""
+        trained, self.trained.value = self.trained.value, False
+        return trained
 
     def read_message(self) -> str | None:
         """Return why the worker failed, in one sentence; None if it did not tell."""
@@ -75,10 +83,11 @@ class WorkerProcess:
 def start_worker(chosen: ForkServerContext, job: WorkerJob) -> WorkerProcess:
     """Start a worker process."""
     receiver, sender = chosen.Pipe(duplex=False)
-    process = chosen.Process(target=_main, args=(job, sender), name=f"worker on {job.device}")
+    trained = chosen.RawValue(ctypes.c_bool, False)
+    process = chosen.Process(target=_main, args=(job, sender, trained), name=f"worker on {job.place}")
     start_process(process)
     sender.close()
-    return WorkerProcess(process, receiver)
+    return WorkerProcess(process, receiver, trained)
 
 
 def end_workers(running: Sequence[WorkerProcess]) -> bool:
@@ -161,7 +170,7 @@ def _send_answer(function: Callable[[A], object], argument: A, sender: Connectio
         sender.send(answer)
 
 
-def _main(job: WorkerJob, sender: Connection) -> None:
+def _main(job: WorkerJob, sender: Connection, trained: ctypes.c_bool) -> None:
     os.environ.update(job.environment)
     hide_other_gpus(job)
     configure()
@@ -173,7 +182,7 @@ def _main(job: WorkerJob, sender: Connection) -> None:
         # A second signal is expected: a service manager sends one to every process, and so does the parent.
         end_on_first(WARNINGS)
         threading.Thread(target=end_with_parent, daemon=True).start()
-        _work(job, sender)
+        _work(job, sender, trained)
     except Interrupted:
         sys.exit(Exit.TERMINATED)
 
@@ -202,14 +211,17 @@ def _restore_termination() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _work(job: WorkerJob, sender: Connection) -> None:
+def _work(job: WorkerJob, sender: Connection, trained: ctypes.c_bool) -> None:
     from objectives.base.device import is_broken
     from objectives.base.errors import first_line
     from search.errors.messages import user_message
     from search.workers.worker import run_worker
 
+    def note_epoch() -> None:
+        trained.value = True
+
     try:
-        code = run_worker(job)
+        code = run_worker(job, note_epoch)
     except Exception as error:
         _log.debug("worker failed", exc_info=True)
         if is_broken(error):

@@ -26,7 +26,7 @@ from storage.records import epochs
 
 POLL_SECONDS = 0.25
 LOOK_SECONDS = 1.0
-"""Time between two looks at whether a GPU gains by more workers, or whether one whose workers died trains again."""
+"""Time between two looks at whether a GPU gains by more workers."""
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class Supervisor:
                     self._start(index)
                 while self._running or self._restarts.waiting:
                     self._collect()
-                    self._look()
+                    self._grow()
                     for index in self._restarts.take_due():
                         self._start(index)
                     watch()
@@ -93,7 +93,7 @@ class Supervisor:
             code = worker.process.exitcode
             if code is None:
                 continue
-            self._note_epochs()  # also those of this worker, before its death counts
+            self._note_epochs()  # before its death counts
             del self._running[index]
             if code == Exit.DONE:
                 self._growth = None  # the study has no trial left for another worker
@@ -121,18 +121,12 @@ class Supervisor:
             raise SearchError(f"{died}: try fewer --workers, or read its log")
         _log.warning("%s is given up, and %s goes on: there, %s", place, ", ".join(self._restarts.places), died)
 
-    def _look(self) -> None:
-        """Once a second, see to what has been trained."""
-        if time.monotonic() < self._next_look:
+    def _grow(self) -> None:
+        """Add workers to GPUs, the same number to each, while that pays."""
+        growth, memory = self._growth, self._memory
+        if growth is None or growth.ended or memory is None or time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + LOOK_SECONDS
-        if self._restarts.failing:
-            self._note_epochs()
-        if self._growth is not None and not self._growth.ended and self._memory is not None:
-            self._grow(self._growth, self._memory)
-
-    def _grow(self, growth: Growth, memory: MemoryBudget) -> None:
-        """Add workers to GPUs, the same number to each, while that pays."""
         try:
             trained = epochs.count_epochs(self._pool.database.engine, self._pool.study_id)
         except SQLAlchemyError:
@@ -146,13 +140,9 @@ class Supervisor:
                 self._start(len(jobs) - 1)
 
     def _note_epochs(self) -> None:
-        """Take note of the workers that have trained an epoch of the trial that they are in."""
-        try:
-            trained = workers.find_trained(self._pool.database.engine, self._pool.study_id)
-        except SQLAlchemyError:
-            return
+        """Take note of the workers that have trained."""
         for index, worker in self._running.items():
-            if worker.process.pid in trained:
+            if worker.take_trained():
                 self._restarts.note_epoch(index)
 
     def _release_dead(self) -> None:

@@ -116,18 +116,6 @@ def was_asked_to_leave(engine: Engine, pid: int) -> bool:
         return connection.scalar(asked) is not None
 
 
-def find_trained(engine: Engine, study_id: int) -> set[int]:
-    """Return the process ids, on this machine, of the study's workers that have trained an epoch of their trials."""
-    prefix = f"{socket.gethostname()}/{_read_namespace()}/"
-    trained = select(workers.c.worker).where(
-        workers.c.study_id == study_id,
-        workers.c.worker.startswith(prefix, autoescape=True),
-        workers.c.epoch.isnot(None),
-    )
-    with engine.begin() as connection:
-        return {int(name.removeprefix(prefix).partition("-")[0]) for name in connection.scalars(trained)}
-
-
 def leave(engine: Engine, worker: str) -> bool:
     """Remove the worker from the list, and return whether it had been asked to leave."""
     removed = delete_(workers).where(workers.c.worker == worker).returning(workers.c.leaves)

@@ -53,11 +53,6 @@ class Restarts:
         return bool(self._due)
 
     @property
-    def failing(self) -> bool:
-        """Whether a worker has died on a place that is in use and nothing was trained there since."""
-        return any(deaths and place not in self._given_up for place, deaths in self._deaths_at.items())
-
-    @property
     def places(self) -> list[str]:
         """The places in use."""
         return [place for place in dict.fromkeys(self._places) if place not in self._given_up]

@@ -53,11 +53,15 @@ OWN = """
         json.dump(seen, file)
 
 
+    TRAINED = []
+
+
     def train(config, data, report):
         with open(os.path.join("NOTES", "trainings"), "a") as file:
             file.write(f"{os.environ.get('BROKEN')} {time.time()}\\n")
-        if os.environ.get("BROKEN") == "yes":
+        if os.environ.get("BROKEN") == "yes" or (os.environ.get("BROKEN") == "later" and TRAINED):
             os.kill(os.getpid(), signal.SIGKILL)
+        TRAINED.append(config)
         for epoch in range(2):
             time.sleep(0.1)
             report(epoch, {"accuracy": config.x})
@@ -125,6 +129,16 @@ def test_where_workers_die_on_every_device_the_run_ends_with_the_reason(
     with pytest.raises(SearchError, match=r"^3 workers died one after another .* code -9\); .* try fewer --workers"):
         Supervisor(pool, QUICK).run(lambda: None)
     assert len(read_deaths(tmp_path)) in (2 * DEATHS - 1, 2 * DEATHS)
+
+
+@pytest.mark.long
+def test_a_device_on_which_each_worker_trains_before_it_dies_is_not_given_up(
+    database: Database, database_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool = make_pool(database, database_url, tmp_path, 2 * DEATHS, cpu="later")
+    Supervisor(pool, Patience(seconds=3600, deaths=DEATHS)).run(lambda: None)
+    assert StudyView(database, "s").status().budget.left == 0
+    assert len([line for line in caplog.messages if "a worker died" in line]) >= DEATHS + 1
 
 
 @pytest.mark.long
