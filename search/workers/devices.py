@@ -90,5 +90,9 @@ def _sort(gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
     import torch
 
     os.environ.pop(VISIBLE, None)
-    there = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
+    try:
+        there = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
+    except RuntimeError as error:  # workers will tell
+        _log.debug("CUDA: %s", error)
+        return gpus
     return sort_as_cuda(gpus, [f"GPU-{getattr(each, 'uuid', '')}" for each in there])

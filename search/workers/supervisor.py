@@ -108,18 +108,21 @@ class Supervisor:
 
     def _replace(self, index: int, code: int) -> None:
         """Let a new worker take the place of one that has died, unless they keep dying there."""
+        place = self._pool.jobs[index].place
         # A trial that hangs with every worker fails in the end.
         if not self._restarts.note_death(index, counts=code != HUNG):
-            _log.warning("a worker died (code %d); a new one resumes its trial", code)
+            given_up = place in self._restarts.given_up
+            another = f"one on another device than {place}" if given_up else "a new one"
+            _log.warning("a worker died (code %d); %s resumes its trial", code, another)
             return
-        place, self._growth = self._pool.jobs[index].place, None
+        self._growth = None
         died = (
             f"{self._restarts.given_up[place]} workers died one after another without finishing an epoch (the last "
             f"with code {code}); the machine may lack memory or have a broken GPU"
         )
         if not self._restarts.places:
             raise SearchError(f"{died}: try fewer --workers, or read its log")
-        _log.warning("%s is given up, and %s goes on: there, %s", place, ", ".join(self._restarts.places), died)
+        _log.warning("%s is given up, and the others go on: there, %s", place, died)
 
     def _grow(self) -> None:
         """Add workers to GPUs, the same number to each, while that pays."""

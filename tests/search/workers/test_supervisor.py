@@ -117,7 +117,9 @@ def test_a_device_whose_workers_keep_dying_is_given_up_and_the_others_finish_the
     deaths = read_deaths(tmp_path)
     assert len(deaths) == DEATHS
     assert deaths[2] - deaths[1] > 0.5
-    assert told()[0].startswith("cpu:0 is given up, and cpu goes on: there, 3 workers died one after another without")
+    assert told()[0].startswith(
+        "cpu:0 is given up, and the others go on: there, 3 workers died one after another without"
+    )
     assert "(the last with code -9)" in told()[0]
 
 
@@ -205,6 +207,17 @@ def test_with_a_driver_torch_answers_in_a_process_of_its_own(monkeypatch: pytest
     assert [device.name for device in devices.list_devices("all")] == there
     with pytest.raises(UsageError, match="no device 'cuda:99'"):
         devices.list_devices("cuda:99")
+
+
+def test_the_driver_is_asked_unless_torch_cannot_use_its_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    machine = EightGpus(divided={3})
+    assert devices.list_gpus_here("3,1", machine) == machine.list_devices("3,1")
+    assert len(devices.list_gpus_here(None, machine)) == 9
+    monkeypatch.setattr(torch.version, "cuda", None)
+    assert len(devices.list_gpus_here(None, machine)) == torch.cuda.device_count()
 
 
 def make_job(**values: object) -> WorkerJob:
