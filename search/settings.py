@@ -24,7 +24,10 @@ from storage.leasing.leases import DEFAULT_SECONDS
 
 FILE_VARIABLE = "SEARCH_CONFIG"
 DEFAULT_FILE = "search.toml"
-HARMLESS = ("device", "step", "workers", "lease_seconds", "checkpoint_share", "checkpoints_kept", "hung_seconds")
+HARMLESS = (
+    *("device", "step", "workers", "workers_per_device", "lease_seconds"),
+    *("checkpoint_share", "checkpoints_kept", "hung_seconds"),
+)
 """What a file of the working folder may set, which may have come with somebody else's project: nothing that says where
 things are, and so what is opened, started or deleted."""
 
@@ -52,12 +55,15 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=paths.home)
     """Folder of the embedded server and of everything else that must last."""
     device: str = "all"
-    """Devices of this machine's workers: cpu, cuda, all, or a list such as cuda:0,cuda:1."""
+    """Devices of this machine's workers: cpu, cuda, all, or a list such as cuda:0,cuda:1 or of UUIDs, GPU-... and
+    MIG-..., or their beginnings."""
     step: Literal["auto", "eager", "graph"] = "auto"
     """How training steps run on a GPU: `graph` launches a whole step at once, `eager` each of its operations; `auto`
     takes a graph for every network that one can hold."""
     workers: int | None = Field(default=None, ge=1, le=1024)
     """Worker processes on this machine; None for one per GPU or, without a GPU, one per core."""
+    workers_per_device: int | None = Field(default=None, ge=1, le=1024)
+    """Worker processes on each device; it excludes `workers`."""
     lease_seconds: float = Field(default=DEFAULT_SECONDS, gt=0.5, le=86400)
     """How long a silent worker keeps its trial, in seconds."""
     checkpoints: str | None = None
@@ -98,6 +104,7 @@ def load(
     data: Path | None = None,
     device: str | None = None,
     workers: int | None = None,
+    workers_per_device: int | None = None,
     home: Path | None = None,
     cache: Path | None = None,
 ) -> Settings:
@@ -107,7 +114,15 @@ def load(
         UsageError: a value breaks its rule, or the file of the working folder says where things are.
     """
     return load_given(
-        {"storage": storage, "data": data, "device": device, "workers": workers, "home": home, "cache": cache}
+        {
+            "storage": storage,
+            "data": data,
+            "device": device,
+            "workers": workers,
+            "workers_per_device": workers_per_device,
+            "home": home,
+            "cache": cache,
+        }
     )
 
 
@@ -124,21 +139,33 @@ def load_given(given: Mapping[str, Any]) -> Settings:
     return settings
 
 
-def change(settings: Settings, *, device: str | None = None, workers: int | None = None) -> Settings:
+def change(
+    settings: Settings,
+    *,
+    device: str | None = None,
+    workers: int | None = None,
+    workers_per_device: int | None = None,
+) -> Settings:
     """Return the settings with those arguments that are not None.
 
     Raises:
         UsageError: a value breaks its rule.
     """
-    changes = {"device": device, "workers": workers}
+    changes = {"device": device, "workers": workers, "workers_per_device": workers_per_device}
     return _build({**settings.model_dump(), **{name: value for name, value in changes.items() if value is not None}})
 
 
 def _build(values: Mapping[str, Any]) -> Settings:
     try:
-        return Settings(**{name: value for name, value in values.items() if value is not None})
+        settings = Settings(**{name: value for name, value in values.items() if value is not None})
     except ValidationError as error:
         raise _invalid(error) from None
+    if settings.workers is not None and settings.workers_per_device is not None:
+        raise UsageError(
+            f"--workers {settings.workers} and --workers-per-device {settings.workers_per_device} exclude each other; "
+            "leave one out, or unset SEARCH_WORKERS or SEARCH_WORKERS_PER_DEVICE and its line in the settings' file"
+        )
+    return settings
 
 
 def _read_files(environ: Mapping[str, str]) -> tuple[SettingsFile, ...]:

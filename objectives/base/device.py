@@ -9,7 +9,8 @@ from typing import Literal
 
 import torch
 
-from objectives.base.errors import ObjectiveError, OutOfMemory, first_line
+from objectives.base.device_names import is_uuid, match_devices
+from objectives.base.errors import OutOfMemory, first_line
 
 # Messages of torch's CPU allocator and of CUDA's libraries, which raise no exception type of their own.
 MEMORY_TEXTS = ("allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC", "CUDNN_STATUS_ALLOC")
@@ -23,21 +24,21 @@ def list_devices() -> list[str]:
 
 
 def resolve_devices(request: str) -> list[str]:
-    """Return the device names that `cpu`, `cuda`, `all` or a list such as `cuda:0,cuda:1` stands for.
+    """Return the names, in this process, of the devices that a request stands for.
+
+    request: `cpu`, `cuda`, `all`, or a list such as `cuda:0,cuda:1` or of UUIDs (see `device_names`).
 
     Raises:
         ObjectiveError: this machine has no such device; the message lists those that it has.
     """
-    there = list_devices()
-    if request == "all":
-        return there
-    if request == "cuda" and there != ["cpu"]:
-        return there
-    names = [name.strip() for name in request.split(",")]
-    for name in names:
-        if name not in (*there, "cpu"):
-            raise ObjectiveError(f"this machine has no device {name!r}; use {', '.join(sorted({*there, 'cpu'}))}")
-    return names
+    # To ask for a UUID is to start CUDA.
+    by_uuid = any(is_uuid(name.strip()) for name in request.split(","))
+    there = {name: _read_uuid(name) if by_uuid else "" for name in list_devices() if name != "cpu"}
+    return match_devices(request, there)
+
+
+def _read_uuid(name: str) -> str:
+    return f"GPU-{getattr(torch.cuda.get_device_properties(name), 'uuid', '')}"
 
 
 def describe_device(device: torch.device) -> str:

@@ -12,6 +12,9 @@ from search.workers import devices
 from search.workers.engines.local import LocalEngine
 from search.workers.engines.placement import Placement, check_local, plan_cluster
 from search.workers.job import WorkerJob
+from search.workers.machine.accelerators import Device
+from search.workers.machine.placement import WorkerCount, place_workers
+from search.workers.machine.resources import count_cores, measure_memory
 from search.workers.supervisor import Engine, plan_jobs
 from storage.errors import StoreFailed
 from storage.records.blob_stores import open_store
@@ -33,19 +36,24 @@ class Machine:
     """What a run trains with: this machine, or what a cluster was asked for."""
 
     engine: ClosingEngine
-    devices: list[str]
-    workers: int | None
-    """The number of workers; None for one per GPU or, without a GPU, one per core."""
+    devices: list[Device]
+    count: WorkerCount
     cores: int
-    place: str | None = None
-    """The cluster, and what each worker gets of it; None for this machine."""
+    memory: int | None = None
+    """Bytes that may be used; None if unknown."""
+    cluster: str | None = None
+    """Its name, and what each worker gets of it; None for this machine."""
     notes: tuple[str, ...] = ()
     """What to know before workers start, one sentence each."""
     flags: tuple[str, ...] = ()
     """What a command needs that is to train with the same again."""
 
-    def plan_jobs(self, session: Session) -> list[WorkerJob]:
-        """Return one job for each worker."""
+    def plan_jobs(self, session: Session, *, devices_per_trial: int = 1) -> list[WorkerJob]:
+        """Return one job for each worker.
+
+        Raises:
+            UsageError: there are fewer GPUs than one trial trains on.
+        """
         job = WorkerJob(
             storage=session.address,
             study=session.record.name,
@@ -55,11 +63,20 @@ class Machine:
             threads=1,
             checked=None if session.plan is None else session.plan.prepared.stamp,
         )
-        return plan_jobs(job, self.devices, self.workers, self.cores)
+        return self.place(job, devices_per_trial=devices_per_trial)
+
+    def place(self, job: WorkerJob, *, devices_per_trial: int = 1) -> list[WorkerJob]:
+        """Return a job like this one for each worker; log what limits them."""
+        placement = place_workers(
+            self.devices, self.count, devices_per_trial=devices_per_trial, cores=self.cores, memory=self.memory
+        )
+        for text in placement.notes:
+            _log.warning(text)
+        return plan_jobs(job, placement.places)
 
     def describe(self, jobs: list[WorkerJob]) -> str:
         """Return where workers start, for people."""
-        return self.place or ", ".join(dict.fromkeys(job.device for job in jobs))
+        return self.cluster or ", ".join(dict.fromkeys(job.place for job in jobs))
 
     def close(self) -> None:
         """End what was started for the workers; a second call does nothing."""
@@ -85,7 +102,13 @@ def prepare_machine(settings: Settings, placement: Placement = HERE) -> Machine:
         store.check()
     except StoreFailed as error:
         _log.warning("no checkpoint can be kept at present; interrupted trials begin again: %s", error)
-    return Machine(engine=engine, devices=found, workers=settings.workers, cores=devices.count_cores())
+    return Machine(
+        engine=engine,
+        devices=found,
+        count=WorkerCount(workers=settings.workers, per_device=settings.workers_per_device),
+        cores=count_cores(),
+        memory=measure_memory(),
+    )
 
 
 def _prepare_cluster(settings: Settings, placement: Placement) -> Machine:
@@ -107,10 +130,10 @@ def _prepare_cluster(settings: Settings, placement: Placement) -> Machine:
         )
     return Machine(
         engine=engine,
-        devices=[request.device],
-        workers=request.workers,
+        devices=[Device(name=request.device)],
+        count=WorkerCount(workers=request.workers),
         cores=request.workers * request.share.cpus,
-        place=str(engine),
+        cluster=str(engine),
         notes=tuple(notes),
         flags=("--workers", str(request.workers), "--device", settings.device, *placement.flags),
     )

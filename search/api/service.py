@@ -17,7 +17,6 @@ from search.study.serving import Served, parse_allowed
 from search.study.status_types import Status
 from search.workers.fleet import Fleet
 from search.workers.job import WorkerJob
-from search.workers.supervisor import plan_jobs
 from storage import url
 from storage.database import open_database
 from storage.errors import format_command
@@ -76,6 +75,6 @@ def serve_studies(settings: Settings, allow: Sequence[Path], *, once: bool, tell
     with storage_url(settings) as address, open_database(url.parse(address)) as database:
         database.check_writable()
         job = WorkerJob(storage=address, study="", objective=None, settings=settings, device="cpu", threads=1)
-        jobs = plan_jobs(job, machine.devices, machine.workers, machine.cores)
+        jobs = machine.place(job)
         tell(len(jobs))
         Fleet(database, jobs, Served(allowed=allowed), once=once).run()

@@ -127,6 +127,7 @@ class Study(OpenStudy):
         trials: int | None = None,
         budget: str | None = None,
         workers: int | None = None,
+        workers_per_device: int | None = None,
         timeout: float | None = None,
         priority: int | None = None,
         device: str | None = None,
@@ -142,9 +143,10 @@ class Study(OpenStudy):
             trials: A larger budget.
             budget: A larger budget of epochs, `40R`, or the time after which to end, `2h`.
             workers: Worker processes. Default: one per GPU or, without a GPU, one per core.
+            workers_per_device: Worker processes on each device, instead of `workers`.
             timeout: Seconds after which to end.
             priority: The study's from now on, for workers without a study. Default: as it is.
-            device: `cpu`, `cuda`, `all` (the default), or a list such as `cuda:0,cuda:1`.
+            device: `cpu`, `cuda`, `all` (the default), or a list such as `cuda:0,cuda:1`, or of UUIDs.
             progress: Called at the start, at the end, and after changes, at most once a second; may raise to end it.
             trackers: What follows the study: names such as `mlflow`, and `Tracker`s of your own.
 
@@ -153,11 +155,9 @@ class Study(OpenStudy):
             SearchError: A worker failed, or a bug in the objective stopped the study.
         """
         from search.api import training
-        from search.export.trackers.registry import check_all
         from search.settings import change
         from search.study.plan import StudyRequest
 
-        check_all(trackers)
         session = self._opened()
         request = StudyRequest(
             study=self.name,
@@ -167,7 +167,7 @@ class Study(OpenStudy):
             timeout=timeout,
             priority=priority,
         )
-        settings = change(session.settings, device=device, workers=workers)
+        settings = change(session.settings, device=device, workers=workers, workers_per_device=workers_per_device)
         return training.run_here(session, request, settings, progress, trackers)
 
     def try_(self, *configurations: Mapping[str, object]) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from search.api.machines import Machine, prepare_machine
 from search.api.session import Session
 from search.errors import NothingToDo, SearchError
 from search.export.trackers.following import FollowedStudy, follow
+from search.export.trackers.registry import check_all
 from search.export.trackers.tracker import Tracker
 from search.settings import Settings
 from search.signals import end_block_on_first
@@ -61,9 +62,10 @@ def run_here(
     """Train a study that is open with this machine's devices, as requested; return its status.
 
     Raises:
-        UsageError: the study cannot continue as requested, or there is no such device.
+        UsageError: the study cannot continue as requested, or there is no such device or tracker.
         SearchError: a worker failed, or a bug in the objective stopped the study.
     """
+    check_all(trackers)
     with end_block_on_first(), closing(prepare_machine(settings)) as machine:
         session.resume(request)
         jobs = machine.plan_jobs(session)

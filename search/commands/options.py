@@ -50,7 +50,14 @@ Workers = Annotated[
         metavar="W",
     ),
 ]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, all, or a list: cuda:0,cuda:1.", metavar="DEVICES")]
+WorkersPerDevice = Annotated[
+    int | None,
+    typer.Option("--workers-per-device", help="Worker processes on each device, instead of --workers.", metavar="K"),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(help="cpu, cuda, all, or a list: cuda:0,cuda:1, or UUIDs: GPU-..., MIG-....", metavar="DEVICES"),
+]
 Engine = Annotated[
     str, typer.Option(help="What starts the workers: local, or ray for a Ray cluster.", metavar="local|ray")
 ]

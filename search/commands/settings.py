@@ -12,7 +12,12 @@ _log = logging.getLogger(__name__)
 
 
 def load_settings(
-    *, storage: str | None = None, data: Path | None = None, device: str | None = None, workers: int | None = None
+    *,
+    storage: str | None = None,
+    data: Path | None = None,
+    device: str | None = None,
+    workers: int | None = None,
+    workers_per_device: int | None = None,
 ) -> Settings:
     """Return the settings with these flags; log a warning if a flag has a password in it.
 
@@ -20,7 +25,7 @@ def load_settings(
         UsageError: a value breaks its rule.
     """
     warn_of_password(storage)
-    return load(storage=storage, data=data, device=device, workers=workers)
+    return load(storage=storage, data=data, device=device, workers=workers, workers_per_device=workers_per_device)
 
 
 def warn_of_password(url: str | None) -> None:

@@ -15,8 +15,9 @@ from search.study.serving import Served, choose_study
 from search.workers import processes
 from search.workers.job import DRAINED, HUNG, NOTHING_CLAIMED, OUTAGE, WorkerJob
 from search.workers.machine.gpu_sharing import share_where_several
+from search.workers.machine.restarts import Patience
 from search.workers.processes import WorkerProcess, end_workers
-from search.workers.supervisor import DEATHS_THAT_STOP, POLL_SECONDS, release_dead
+from search.workers.supervisor import POLL_SECONDS, release_dead
 from storage.database import Database
 from storage.leasing import services, workers
 from storage.records import queue
@@ -51,25 +52,40 @@ class Skip:
 class Fleet:
     """Gives each worker of a machine a study, and another one when that has no more work for it."""
 
-    def __init__(self, database: Database, jobs: list[WorkerJob], served: Served, *, once: bool) -> None:
+    def __init__(
+        self,
+        database: Database,
+        jobs: list[WorkerJob],
+        served: Served,
+        *,
+        once: bool,
+        patience: Patience | None = None,
+    ) -> None:
         """Plan workers.
 
         Args:
             jobs: One for each worker; whoever starts it fills in its study.
             served: What this machine may run.
             once: Whether to end when no study is left.
+            patience: With workers that die.
         """
         self._database = database
         self._jobs = dict(enumerate(jobs))
         self._served = served
         self._once = once
+        self._patience = patience or Patience()
         self._context = processes.start_fork_server()
         self._running: dict[int, Serving] = {}
-        self._skips: dict[int, Skip] = {}
-        self._deaths: Counter[int] = Counter()
+        self._skips: dict[tuple[int, str | None], Skip] = {}
+        """By study and place: one that kills workers on one GPU may train on another. None is everywhere."""
+        self._deaths: Counter[tuple[int, str]] = Counter()
+        self._in_a_row: Counter[int] = Counter()
+        self._rests: dict[int, float] = {}
+        """Until when workers that died wait, by the clock."""
         self._left_out: set[str] = set()
         self._next_look = 0.0
-        self._found: list[OpenStudy] | None = None
+        self._found: set[int] | None = None
+        self._open: set[int] = set()
         self._name = services.new_service_id()
         self._next_beat = 0.0
         self._leaves = False
@@ -81,9 +97,11 @@ class Fleet:
             SearchError: nothing is left but studies that cannot be served here.
             Interrupted: a signal came; the workers have ended.
         """
-        devices = [job.device for job in self._jobs.values()]
-        with share_where_several(devices, self._context, processes.start_process) as environment:
-            self._jobs = {index: replace(job, environment=environment) for index, job in self._jobs.items()}
+        jobs = [*self._jobs.values()]
+        with share_where_several(jobs, self._context, processes.start_process) as environment:
+            self._jobs = {
+                index: replace(job, environment={**job.environment, **environment}) for index, job in self._jobs.items()
+            }
             try:
                 services.remove_dead(self._database.engine)
                 while self._jobs and not (self._once and self._is_done()):
@@ -114,8 +132,9 @@ class Fleet:
 
     def _look(self) -> None:
         """Give studies to workers without one."""
-        free = [index for index in self._jobs if index not in self._running]
-        if not free or time.monotonic() < self._next_look:
+        now = time.monotonic()
+        free = [index for index in self._jobs if index not in self._running and self._rests.get(index, now) <= now]
+        if not free or now < self._next_look:
             return
         self._next_look = time.monotonic() + LOOK_SECONDS
         try:
@@ -124,19 +143,23 @@ class Fleet:
             _log.warning("the storage cannot be reached (%s); looking again", type(error).__name__)
             return
         self._tell_left_out(found)
-        self._found = self._served_now().select(found)
+        self._open = {study.study_id for study in found}
+        served = {job.place: self._served_now(job.place).select(found) for job in self._jobs.values()}
+        self._found = {study.study_id for some in served.values() for study in some}
         self._beat()
         for index in free:
             if self._leaves:
                 del self._jobs[index]
                 continue
-            study = choose_study(self._found, Counter(one.study.study_id for one in self._running.values()))
+            running = Counter(one.study.study_id for one in self._running.values())
+            study = choose_study(served[self._jobs[index].place], running)
             if study is not None:
                 self._start(index, study)
 
-    def _served_now(self) -> Served:
+    def _served_now(self, place: str) -> Served:
         now = time.monotonic()
-        return replace(self._served, skipped=frozenset(k for k, skip in self._skips.items() if skip.until > now))
+        skipped = (study for (study, where), skip in self._skips.items() if skip.until > now and where in (None, place))
+        return replace(self._served, skipped=frozenset(skipped))
 
     def _tell_left_out(self, found: list[OpenStudy]) -> None:
         for study in found:
@@ -149,7 +172,7 @@ class Fleet:
                 )
 
     def _start(self, index: int, study: OpenStudy) -> None:
-        served = self._served_now()
+        served = self._served_now(self._jobs[index].place)
         job = replace(self._jobs[index], study=study.name, objective=served.find_objective(study), served=served)
         self._running[index] = Serving(study=study, worker=processes.start_worker(self._context, job))
 
@@ -162,10 +185,12 @@ class Fleet:
                 self._note_end(index, serving, code)
 
     def _note_end(self, index: int, serving: Serving, code: int) -> None:
-        study = serving.study
+        study, place = serving.study, self._jobs[index].place
         if code in (Exit.DONE, DRAINED):
-            self._skips.pop(study.study_id, None)
-            self._deaths.pop(study.study_id, None)
+            for where in (None, place):
+                self._skips.pop((study.study_id, where), None)
+            self._deaths.pop((study.study_id, place), None)
+            self._in_a_row.pop(index, None)
             if code == DRAINED:
                 del self._jobs[index]
             return
@@ -175,21 +200,32 @@ class Fleet:
         elif reason is not None and code != OUTAGE:
             self._skip(study, reason)
         else:
-            _log.warning("a worker of study %r died (code %d); another one resumes its trial", study.name, code)
-            self._release_dead({study.study_id})
-            if serving.worker.was_drained(self._database.engine):
-                del self._jobs[index]
-            self._deaths[study.study_id] += code not in (HUNG, OUTAGE)
-            if self._deaths[study.study_id] >= DEATHS_THAT_STOP:
-                self._skip(study, f"{DEATHS_THAT_STOP} workers died one after another (the last with code {code})")
+            self._note_death(index, serving, code)
 
-    def _skip(self, study: OpenStudy, reason: str | None) -> None:
-        before = self._skips.get(study.study_id)
+    def _note_death(self, index: int, serving: Serving, code: int) -> None:
+        study, place = serving.study, self._jobs[index].place
+        _log.warning("a worker of study %r died (code %d); another one resumes its trial", study.name, code)
+        self._release_dead({study.study_id})
+        if serving.worker.was_drained(self._database.engine):
+            del self._jobs[index]
+        if code in (HUNG, OUTAGE):
+            return
+        self._in_a_row[index] += 1
+        self._rests[index] = time.monotonic() + self._patience.wait_after(self._in_a_row[index])
+        self._deaths[study.study_id, place] += 1
+        if self._deaths[study.study_id, place] >= self._patience.deaths:
+            reason = f"{self._patience.deaths} workers died one after another (the last with code {code})"
+            self._skip(study, reason, place)
+
+    def _skip(self, study: OpenStudy, reason: str | None, place: str | None = None) -> None:
+        before = self._skips.get((study.study_id, place))
         seconds = FIRST_SKIP_SECONDS if before is None else min(2 * before.seconds, LONGEST_SKIP_SECONDS)
         seconds = seconds if reason is not None else FIRST_SKIP_SECONDS
-        self._skips[study.study_id] = Skip(until=time.monotonic() + seconds, seconds=seconds, reason=reason)
+        until = time.monotonic() + seconds
+        self._skips[study.study_id, place] = Skip(until=until, seconds=seconds, reason=reason)
         if reason is not None and (before is None or before.reason != reason):
-            _log.warning("study %r is left out, and tried again from time to time: %s", study.name, reason)
+            where = "" if place is None else f" on {place}"
+            _log.warning("study %r is left out%s, and tried again from time to time: %s", study.name, where, reason)
 
     def _release_dead(self, studies: set[int]) -> None:
         for study_id in studies:
@@ -204,6 +240,11 @@ class Fleet:
         return not self._found and not waits
 
     def _raise_reasons(self) -> None:
-        reasons = [skip.reason for skip in self._skips.values() if skip.reason is not None]
+        # What could not be trained on one device may have been trained on another.
+        reasons = [
+            skip.reason
+            for (study, place), skip in self._skips.items()
+            if skip.reason is not None and (place is None or study in self._open)
+        ]
         if reasons:
             raise SearchError(f"{len(reasons)} studies could not be served here; the last one: {reasons[-1]}")

@@ -7,13 +7,13 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from search.workers.job import HUNG
+from search.workers.job import HUNG, WorkerJob
 from storage.connecting.statements import Question
 from storage.database import Database
 from storage.errors import LeaseLost
@@ -40,20 +40,18 @@ class Heartbeat:
         self,
         database: Database,
         fence: LeaseFence,
+        job: WorkerJob,
         *,
         worker: str,
         study_id: int,
-        device: str,
-        lease_seconds: float,
-        hung_seconds: float,
     ) -> None:
         self._database = database
         self._fence = fence
         self._worker = worker
         self._study_id = study_id
-        self._device = device
-        self._lease_seconds = lease_seconds
-        self._hung_seconds = hung_seconds
+        self._device = job.place
+        self._lease_seconds = job.settings.lease_seconds
+        self._hung_seconds = job.settings.hung_seconds
         self._stop = False
         self._wake = threading.Event()
         self._shown: int | None = None
@@ -65,6 +63,8 @@ class Heartbeat:
         self._progressed_at: float | None = None
         self.orders = Orders()
         """What the storage said last."""
+        self.note_epoch: Callable[[], object] = lambda: None
+        """Called whenever an epoch is stored."""
 
     def start(self) -> None:
         """Keep beating in the background."""
@@ -118,6 +118,7 @@ class Heartbeat:
             layers=layers,
             question=question,
         )
+        self.note_epoch()
         self.orders = recorded.orders
         self._note_shown(described)
         return recorded

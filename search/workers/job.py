@@ -33,11 +33,31 @@ class WorkerJob:
     """Name or path given by the user; None for the objective that the study was created with."""
     settings: Settings
     device: str
+    """What people call it on this machine, such as `cuda:3`; torch knows it by `local_devices`."""
     threads: int
-    """CPU threads of this worker, 1 or more."""
+    """CPU threads of each process of this worker, 1 or more."""
+    peers: tuple[str, ...] = ()
+    """The devices of a trial's further ranks, beside `device`."""
+    visible: tuple[str, ...] = ()
+    """UUIDs of the GPUs that its processes see, the device's and the peers'; empty for all of the command's."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables that the worker's environment has beside those of the command."""
     served: Served | None = None
     """What a worker serves that serves every study; None for one of a single study."""
     checked: Stamp | None = None
     """State of the decoded data whose content the starting process compared; the worker does so if it is another."""
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The device and its peers, as people call them."""
+        return (self.device, *self.peers)
+
+    @property
+    def local_devices(self) -> tuple[str, ...]:
+        """The same devices as torch calls them in the worker's processes."""
+        return tuple(f"cuda:{index}" for index in range(len(self.visible))) or self.devices
+
+    @property
+    def place(self) -> str:
+        """The name of its devices together: workers of one place share them."""
+        return ", ".join(self.devices)

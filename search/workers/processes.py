@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import logging
 import multiprocessing
 import os
@@ -17,7 +18,7 @@ from multiprocessing.context import ForkServerContext
 from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 from types import ModuleType
-from typing import Any
+from typing import TypeVar, cast
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -26,12 +27,16 @@ from search.errors import Exit, Interrupted, SearchError, UsageError
 from search.logs import configure, send_prints_to_stderr
 from search.signals import WARNINGS, end_on_first, hurry_on_second, ignore_signals
 from search.workers.job import OUTAGE, WorkerJob
+from search.workers.machine.accelerators import VISIBLE
 from search.workers.machine.sockets import use_socket_folder
 from storage.connecting.retry import is_outage
 from storage.leasing import workers
 
 # The time that a worker which is asked to end has to finish its step and write its state.
 GRACE_SECONDS = 3.0
+
+A = TypeVar("A")
+R = TypeVar("R")
 
 _log = logging.getLogger(__name__)
 _starting = threading.Lock()
@@ -62,10 +67,17 @@ def safe_path() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class WorkerProcess:
-    """A running worker, and the pipe through which it tells why it failed."""
+    """A running worker, the pipe through which it tells why it failed, and whether it gets on."""
 
     process: BaseProcess
     messages: Connection
+    trained: ctypes.c_bool
+    """Set by the worker, in memory that both share, whenever it has stored an epoch."""
+
+    def take_trained(self) -> bool:
+        """Return whether the worker has stored an epoch since the last call."""
+        trained, self.trained.value = self.trained.value, False
+        return trained
 
     @property
     def exitcode(self) -> int | None:
@@ -95,10 +107,11 @@ class WorkerProcess:
 def start_worker(chosen: ForkServerContext, job: WorkerJob) -> WorkerProcess:
     """Start a worker process."""
     receiver, sender = chosen.Pipe(duplex=False)
-    process = chosen.Process(target=_main, args=(job, sender), name=f"worker on {job.device}")
+    trained = chosen.RawValue(ctypes.c_bool, False)
+    process = chosen.Process(target=_main, args=(job, sender, trained), name=f"worker on {job.place}")
     start_process(process)
     sender.close()
-    return WorkerProcess(process, receiver)
+    return WorkerProcess(process, receiver, trained)
 
 
 def end_workers(running: Sequence[WorkerProcess]) -> bool:
@@ -146,7 +159,7 @@ def hidden_main() -> Iterator[None]:
             sys.modules["__main__"] = main
 
 
-def call_in_process(chosen: ForkServerContext, function: Callable[[str], Any], argument: str) -> Any:
+def call_in_process(chosen: ForkServerContext, function: Callable[[A], R], argument: A) -> R:
     """Call a function that needs torch in a new process, and return what it returns.
 
     Raises:
@@ -166,12 +179,13 @@ def call_in_process(chosen: ForkServerContext, function: Callable[[str], Any], a
         receiver.close()
     if not succeeded:
         raise UsageError(answer)
-    return answer
+    return cast(R, answer)
 
 
-def _send_answer(function: Callable[[str], Any], argument: str, sender: Connection) -> None:
+def _send_answer(function: Callable[[A], object], argument: A, sender: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    answer: tuple[bool, object]
     try:
         answer = (True, function(argument))
     except Exception as error:
@@ -180,8 +194,9 @@ def _send_answer(function: Callable[[str], Any], argument: str, sender: Connecti
         sender.send(answer)
 
 
-def _main(job: WorkerJob, sender: Connection) -> None:
+def _main(job: WorkerJob, sender: Connection, trained: ctypes.c_bool) -> None:
     os.environ.update(job.environment)
+    hide_other_gpus(job)
     configure()
     send_prints_to_stderr()
     _hide_test_files(job)
@@ -191,9 +206,15 @@ def _main(job: WorkerJob, sender: Connection) -> None:
         # A second signal is expected: a service manager sends one to every process, and so does the parent.
         end_on_first(WARNINGS)
         threading.Thread(target=end_with_parent, daemon=True).start()
-        _work(job, sender)
+        _work(job, sender, trained)
     except Interrupted:
         sys.exit(Exit.TERMINATED)
+
+
+def hide_other_gpus(job: WorkerJob) -> None:
+    """Let CUDA see the job's own devices alone, before anything starts it in this process."""
+    if job.visible:
+        os.environ[VISIBLE] = ",".join(job.visible)
 
 
 def _hide_test_files(job: WorkerJob) -> None:
@@ -214,14 +235,17 @@ def _restore_termination() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _work(job: WorkerJob, sender: Connection) -> None:
+def _work(job: WorkerJob, sender: Connection, trained: ctypes.c_bool) -> None:
     from objectives.base.device import is_broken
     from objectives.base.errors import first_line
     from search.errors.messages import user_message
     from search.workers.worker import run_worker
 
+    def note_epoch() -> None:
+        trained.value = True
+
     try:
-        code = run_worker(job)
+        code = run_worker(job, note_epoch)
     except Exception as error:
         _log.debug("worker failed", exc_info=True)
         if is_broken(error):

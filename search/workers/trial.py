@@ -32,6 +32,7 @@ from search.study.status import rank_trials
 from search.workers.checkpointing import CheckpointCallback, CheckpointManager
 from search.workers.claims import ClaimedTrial
 from search.workers.heartbeat import Heartbeat
+from search.workers.job import WorkerJob
 from search.workers.pending_report import PendingReport, Pruned
 from search.workers.trial_measures import TrialMeasures
 from search.workers.trial_record import TrialRecord
@@ -65,6 +66,7 @@ class WorkerContext:
     seed: int
     shared: SharedSlots
     step_mode: StepMode
+    job: WorkerJob
 
 
 class TrialRun:
@@ -80,7 +82,7 @@ class TrialRun:
         self._values = dict(get_stored(claimed.trial).intermediate_values)
         self._trained: dict[int, Mapping[str, float]] = {}
         self._layers: dict[int, Mapping[str, Any]] = {}
-        self._measures = TrialMeasures(context.data.device)
+        self._measures = TrialMeasures(context.data.device, context.job.place, context.job.visible)
         measure = partial(self._measures.collect, self._values, self._trained)
         history, asks = context.database.history, (self._restore_lost, self._diagnose, measure)
         self._record = TrialRecord(history, study, claimed.trial, claimed.lease, context.fence, *asks)

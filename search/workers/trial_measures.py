@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
@@ -17,8 +17,17 @@ DIGITS = 4
 class TrialMeasures:
     """Collects them while a trial trains. Its last holder's are stored, with the trial's end."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, name: str, uuids: Sequence[str] = ()) -> None:
+        """Begin with a device.
+
+        Args:
+            device: The one that this process trains on.
+            name: What people call it, and those of further ranks.
+            uuids: Theirs, where they are known.
+        """
         self._device = device
+        self._name = name
+        self._uuids = uuids
         self._parameters: int | None = None
 
     def note_parameters(self, count: int) -> None:
@@ -39,7 +48,8 @@ class TrialMeasures:
         seconds = [metrics["seconds"] for metrics in trained.values() if "seconds" in metrics]
         told = {
             "host": socket.gethostname(),
-            "device": str(self._device),
+            "device": self._name,
+            "gpu": ", ".join(self._uuids) or None,
             "epoch_seconds": float(f"{sum(seconds) / len(seconds):.{DIGITS}g}") if seconds else None,
             "parameters": self._parameters,
             "peak_bytes": self._read_peak(),

@@ -6,9 +6,9 @@ a CUDA graph held a whole step; `configuration`, `repeat` and `repeats`, where t
 configuration, which one and which of how many; `continued`, where interrupted training resumed, the last few times;
 `reason`, why it did not complete; `error`, in a sentence, what went wrong; `traceback` and `kind` describe a bug in
 the objective; `diagnosis`, what was wrong inside a network that did not learn. For people who look for trials, its end
-stores `host` and `device` of its last holder, `epoch_seconds` (mean), `parameters` (their number), `peak_bytes` (memory
-of a GPU, or what was allocated when it ran out) and `best_epoch` (counted from 0). Attributes are read by every sampler
-of every worker while a trial runs: they stay small.
+stores `host` and `device` of its last holder, and `gpu`, the GPU's UUID, `epoch_seconds` (mean), `parameters` (their
+number), `peak_bytes` (memory of a GPU, or what was allocated when it ran out) and `best_epoch` (counted from 0).
+Attributes are read by every sampler of every worker while a trial runs: they stay small.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import time
+from collections.abc import Callable
 from contextlib import closing
 
 import optuna
@@ -49,10 +50,11 @@ IDLE_SECONDS = 0.5
 _log = logging.getLogger(__name__)
 
 
-def run_worker(job: WorkerJob) -> int:
+def run_worker(job: WorkerJob, note_epoch: Callable[[], None]) -> int:
     """Train trials until the study has its budget of finished ones, is stopped, or this process is told to end.
 
     A worker that serves every study also ends when another one's turn has come, or this one has no trial for it.
+    `note_epoch` is called whenever an epoch is stored.
 
     Returns:
         The exit code: DONE, or, if it serves every study, NOTHING_CLAIMED or DRAINED.
@@ -70,6 +72,7 @@ def run_worker(job: WorkerJob) -> int:
         make_importable(plan.found)
         name = workers.new_worker_id()
         context = _prepare(job, database, record, plan, name)
+        context.heartbeat.note_epoch = note_epoch
         worker = Worker(context, record, plan, name, job.settings.lease_seconds, job.served)
         worker.run()
         return Exit.DONE if job.served is None else worker.choose_exit()
@@ -80,20 +83,12 @@ def _prepare(
 ) -> WorkerContext:
     """Load the data onto the worker's device, and build what all its trials share."""
     settings, objective = job.settings, plan.found.objective
-    device = torch.device(job.device)
+    device = torch.device(job.local_devices[0])
     if device.type == "cuda":
         torch.cuda.set_device(device)
     shared = share_slots(plan.spec)
     fence = LeaseFence(database.history, worker, settings.lease_seconds, shared)
-    heartbeat = Heartbeat(
-        database,
-        fence,
-        worker=worker,
-        study_id=record.study_id,
-        device=job.device,
-        lease_seconds=settings.lease_seconds,
-        hung_seconds=settings.hung_seconds,
-    )
+    heartbeat = Heartbeat(database, fence, job, worker=worker, study_id=record.study_id)
     return WorkerContext(
         database=database,
         fence=fence,
@@ -113,6 +108,7 @@ def _prepare(
         seed=plan.spec.seed,
         shared=shared,
         step_mode=settings.step,
+        job=job,
     )
 
 

@@ -23,7 +23,9 @@ from search.errors import SearchError
 from search.settings import Settings
 from search.study.provenance import find_package_versions
 from search.workers import devices, recovery
+from search.workers.machine.accelerators import Device
 from search.workers.machine.gpu_sharing import find_obstacle, is_running
+from search.workers.machine.resources import count_cores, measure_memory
 from search.workers.machine.sockets import find_socket_folder, find_temporary_folder
 from storage import url
 from storage.database import Database
@@ -168,13 +170,14 @@ def _data(settings: Settings) -> str:
 
 def _devices(settings: Settings) -> str:
     there = devices.list_devices(settings.device)
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{', '.join(there)}{_sharing(there)}; {devices.count_cores()} CPU cores, {memory:.0f} GiB memory"
+    memory = measure_memory() or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    free = f"{count_noun(count_cores(), 'CPU core')}, {memory / 2**30:.0f} GiB memory to use"
+    return f"{', '.join(map(str, there))}{_sharing(there)}; {free}"
 
 
-def _sharing(there: list[str]) -> str:
+def _sharing(there: list[Device]) -> str:
     """Return how several workers would use one GPU."""
-    if there == ["cpu"]:
+    if all(device.name == "cpu" for device in there):
         return ""
     obstacle = find_obstacle()
     return f" (workers take turns: {obstacle})" if obstacle and not is_running() else " (workers share one by MPS)"

@@ -14,6 +14,7 @@ def resume(
     timeout: options.Timeout = None,
     priority: options.Priority = None,
     workers: options.Workers = None,
+    workers_per_device: options.WorkersPerDevice = None,
     device: options.Device = None,
     engine: options.Engine = "local",
     address: options.Address = None,
@@ -36,7 +37,9 @@ def resume(
     request = StudyRequest(
         study=study, objective=objective, trials=trials, budget=budget, timeout=timeout, priority=priority
     )
-    settings = load_settings(storage=storage, data=data, workers=workers, device=device)
+    settings = load_settings(
+        storage=storage, data=data, workers=workers, workers_per_device=workers_per_device, device=device
+    )
     run_study(
         request,
         settings,

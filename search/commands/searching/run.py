@@ -22,6 +22,7 @@ def run(
     fork: options.Fork = None,
     priority: options.Priority = None,
     workers: options.Workers = None,
+    workers_per_device: options.WorkersPerDevice = None,
     device: options.Device = None,
     engine: options.Engine = "local",
     address: options.Address = None,
@@ -53,7 +54,9 @@ def run(
         fork=fork,
         priority=priority,
     )
-    settings = load_settings(storage=storage, data=data, workers=workers, device=device)
+    settings = load_settings(
+        storage=storage, data=data, workers=workers, workers_per_device=workers_per_device, device=device
+    )
     run_study(
         request,
         settings,

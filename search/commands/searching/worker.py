@@ -29,6 +29,7 @@ def worker(
         bool, typer.Option("--once", help="Without --study: end when no study is left, and wait for none.")
     ] = False,
     workers: options.Workers = None,
+    workers_per_device: options.WorkersPerDevice = None,
     device: options.Device = None,
     engine: options.Engine = "local",
     address: options.Address = None,
@@ -44,7 +45,9 @@ def worker(
     from search.study.plan import StudyRequest
     from search.workers.engines.placement import Placement, check_local
 
-    settings = load_settings(storage=storage, data=data, workers=workers, device=device)
+    settings = load_settings(
+        storage=storage, data=data, workers=workers, workers_per_device=workers_per_device, device=device
+    )
     placement = Placement(
         engine=engine, address=address, gpus_per_worker=gpus_per_worker, cpus_per_worker=cpus_per_worker
     )

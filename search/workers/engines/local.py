@@ -19,9 +19,9 @@ class LocalEngine:
         self._context = processes.start_fork_server()
         self._started: dict[int, WorkerProcess] = {}
 
-    def share(self, devices: Sequence[str], *, may_grow: bool) -> AbstractContextManager[dict[str, str]]:
+    def share(self, jobs: Sequence[WorkerJob], *, may_grow: bool) -> AbstractContextManager[dict[str, str]]:
         """Let workers of one GPU share it by MPS, where that is installed; yield variables for their environment."""
-        return share_where_several(devices, self._context, processes.start_process, may_grow=may_grow)
+        return share_where_several(jobs, self._context, processes.start_process, may_grow=may_grow)
 
     def start(self, index: int, job: WorkerJob) -> WorkerProcess:
         """Start a worker process."""

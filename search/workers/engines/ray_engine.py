@@ -55,6 +55,9 @@ class ClusterWorker:
             return f"its actor was lost on {self.outcome.place}"
         return f"code {self.outcome.code} on {self.outcome.place}"
 
+    def take_trained(self) -> None:
+        """Return None: what is known of a worker of the cluster is its end."""
+
     def read_message(self) -> str | None:
         """Return why the worker failed, in one sentence; None if it did not tell."""
         outcome = self.outcome
@@ -94,7 +97,7 @@ class RayEngine:
         """Return where workers are started, for people."""
         return f"the Ray cluster at {self._connected.address}, each with {self._request.share}"
 
-    def share(self, devices: Sequence[str], *, may_grow: bool) -> AbstractContextManager[dict[str, str]]:
+    def share(self, jobs: Sequence[WorkerJob], *, may_grow: bool) -> AbstractContextManager[dict[str, str]]:
         """Share nothing: Ray says which worker may use which part of a GPU."""
         return nullcontext({})
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-COMMAND = ("nvidia-smi", "--query-gpu=memory.used,memory.total", "--format=csv,noheader,nounits")
+COMMAND = ("nvidia-smi", "--query-gpu=uuid,memory.used,memory.total", "--format=csv,noheader,nounits")
 
 USABLE = 0.8
 """Share of a GPU's memory that workers may use: the trials to come may be larger than those seen."""
@@ -21,40 +20,35 @@ class GpuMemory:
     total: int
 
 
-def read_gpu_memory(device: str, environment: Mapping[str, str] = os.environ) -> GpuMemory | None:
-    """Return the memory of a device such as `cuda:0`; None if it cannot be told.
-
-    `CUDA_VISIBLE_DEVICES` renumbers devices for CUDA, but not for nvidia-smi.
-    """
-    index = int(device.partition(":")[2] or 0)
-    visible = [name.strip() for name in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
-    if visible and index >= len(visible):
-        return None
+def read_gpu_memory() -> dict[str, GpuMemory]:
+    """Return the memory of the machine's GPUs, by their UUIDs; nothing where it cannot be told."""
     try:
-        shown = subprocess.run(
-            [*COMMAND, "-i", visible[index] if visible else str(index)],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-        used, total = (int(number) for number in shown.stdout.splitlines()[0].split(","))
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
-        return None
-    return GpuMemory(used=used, total=total)
+        shown = subprocess.run(COMMAND, capture_output=True, text=True, timeout=10, check=True)
+        lines = [line.split(", ") for line in shown.stdout.splitlines()]
+        return {uuid: GpuMemory(used=int(used), total=int(total)) for uuid, used, total in lines}
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return {}
 
 
 class MemoryBudget:
-    """How many workers fit into a GPU's memory, from what those that run use."""
+    """How many workers fit into each GPU's memory, from what those that run use."""
 
-    def __init__(self, device: str) -> None:
-        self._device = device
-        self._before = read_gpu_memory(device)
+    def __init__(self, uuids: Sequence[str]) -> None:
+        """Look at what is used before workers start."""
+        self._uuids = uuids
+        self._before = read_gpu_memory()
 
     def count_fitting(self, workers: int) -> int:
-        """Return how many workers fit if each uses what each of `workers` uses now; `workers` if that is unknown."""
-        now = read_gpu_memory(self._device)
-        if now is None or self._before is None:
+        """Return how many workers fit on each GPU, the fullest one above all, if each uses what each does now.
+
+        workers: those of each GPU that run. It is also the answer where memory cannot be told, as of slices.
+        """
+        now = read_gpu_memory()
+        if not self._uuids or not all(uuid in now and uuid in self._before for uuid in self._uuids):
             return workers
-        each = max(1.0, (now.used - self._before.used) / workers)
-        return int(USABLE * (now.total - self._before.used) / each)
+        return min(_count_fitting(workers, self._before[uuid], now[uuid]) for uuid in self._uuids)
+
+
+def _count_fitting(workers: int, before: GpuMemory, now: GpuMemory) -> int:
+    each = max(1.0, (now.used - before.used) / workers)
+    return int(USABLE * (now.total - before.used) / each)

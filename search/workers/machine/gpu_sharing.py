@@ -21,8 +21,11 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Protocol
 
+from objectives.base.device_names import CPU
 from search.workers.machine import cuda_probe
+from search.workers.machine.accelerators import SLICE_PREFIX
 from search.workers.machine.sockets import find_socket_folder
 
 PROGRAM = "nvidia-cuda-mps-control"
@@ -31,6 +34,18 @@ LOGS = "CUDA_MPS_LOG_DIRECTORY"
 USUAL_PIPES = "/tmp/nvidia-mps"
 START_SECONDS = 20.0
 END_SECONDS = 5.0
+
+
+class GpuUser(Protocol):
+    """What uses GPUs: a worker's job."""
+
+    @property
+    def place(self) -> str:
+        """The name of its devices together, or `cpu`."""
+
+    @property
+    def visible(self) -> Sequence[str]:
+        """Their UUIDs."""
 
 
 def find_obstacle(environment: Mapping[str, str] = os.environ) -> str | None:
@@ -48,7 +63,7 @@ def is_running(environment: Mapping[str, str] = os.environ) -> bool:
 
 
 def share_where_several(
-    devices: Sequence[str],
+    users: Sequence[GpuUser],
     context: ForkServerContext,
     start: Callable[[BaseProcess], None],
     *,
@@ -56,10 +71,11 @@ def share_where_several(
 ) -> AbstractContextManager[dict[str, str]]:
     """Share GPUs as `share_gpus` does if several workers use one or, as `may_grow` says, may do so later.
 
-    devices: each worker's.
+    Not so for slices of GPUs, each of which would need a service of its own: there, workers take turns.
     """
-    gpus = [device for device in devices if device != "cpu"]
-    if gpus and (may_grow or len(set(gpus)) < len(gpus)):
+    gpus = [user.place for user in users if user.place != CPU]
+    divided = any(uuid.startswith(SLICE_PREFIX) for user in users for uuid in user.visible)
+    if gpus and not divided and (may_grow or len(set(gpus)) < len(gpus)):
         return share_gpus(context, start)
     return nullcontext({})
 

@@ -16,9 +16,6 @@ from search.errors import UsageError
 from search.statistics.intervals import wilson_interval
 from search.study.plan import StudyRequest, check_name
 from search.study.trials import describe_trial
-from search.workers import devices
-from search.workers.job import WorkerJob
-from search.workers.supervisor import plan_jobs
 
 
 @pytest.mark.parametrize(
@@ -92,6 +89,20 @@ def test_the_working_folders_file_before_the_users_own(tmp_path: Path, monkeypat
         settings.load()
 
 
+def test_workers_are_counted_in_all_or_on_each_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "search.toml").write_text("workers_per_device = 3\n")
+    assert (settings.load().workers, settings.load().workers_per_device) == (None, 3)
+    monkeypatch.setenv("SEARCH_WORKERS_PER_DEVICE", "4")
+    assert settings.load().workers_per_device == 4
+    assert settings.change(settings.load(workers_per_device=5), workers_per_device=6).workers_per_device == 6
+    refused = "--workers 2 and --workers-per-device 4 exclude each other; leave one out, or unset SEARCH_WORKERS"
+    with pytest.raises(UsageError, match=refused):
+        settings.load(workers=2)
+    with pytest.raises(UsageError, match=refused):
+        settings.change(settings.load(), workers=2)
+
+
 def test_the_storage_is_found_in_both_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.load().storage is None
     monkeypatch.setenv("OPTUNA_STORAGE", "postgresql://optuna/d")
@@ -115,47 +126,6 @@ def test_bad_names(name: str) -> None:
 def test_a_request_refuses_what_is_not_above_zero() -> None:
     with pytest.raises(UsageError, match=r"--train-examples must be above 0 .*, but got 0"):
         StudyRequest(study="s", train_examples=0)
-
-
-def job() -> WorkerJob:
-    return WorkerJob(
-        storage="postgresql://x/d", study="s", objective=None, settings=settings.load(), device="?", threads=0
-    )
-
-
-@pytest.mark.parametrize(
-    ("found", "workers", "cores", "expected"),
-    [
-        (["cuda:0", "cuda:1"], None, 16, [("cuda:0", 1), ("cuda:1", 1)]),
-        (["cuda:0", "cuda:1"], 3, 16, [("cuda:0", 5), ("cuda:1", 5), ("cuda:0", 5)]),
-        (["cpu"], None, 2, [("cpu", 1), ("cpu", 1)]),
-        (["cpu"], None, 64, [("cpu", 8)] * 8),
-        (["cpu"], 1, 2, [("cpu", 2)]),
-        (["cpu"], 4, 2, [("cpu", 1)] * 4),
-    ],
-)
-def test_one_worker_a_gpu_or_a_core(
-    found: list[str], workers: int | None, cores: int, expected: list[tuple[str, int]]
-) -> None:
-    jobs = plan_jobs(job(), found, workers, cores)
-    assert [(one.device, one.threads) for one in jobs] == expected
-
-
-def test_without_a_driver_torch_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "NODES", ("/nowhere",))
-    assert devices.list_devices("all") == ["cpu"]
-    with pytest.raises(UsageError, match="no device 'cuda' here"):
-        devices.list_devices("cuda")
-
-
-def test_with_a_driver_torch_answers_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    monkeypatch.setattr(devices, "NODES", ("/proc/self/stat",))
-    there = [f"cuda:{index}" for index in range(torch.cuda.device_count())] or ["cpu"]
-    assert devices.list_devices("all") == there
-    with pytest.raises(UsageError, match="no device 'cuda:99'"):
-        devices.list_devices("cuda:99")
 
 
 def test_a_finished_trial_in_one_line() -> None:

@@ -11,8 +11,8 @@ from search.workers.trial_measures import TrialMeasures
 
 
 def test_every_measure_that_can_be_told_is_told() -> None:
-    measures = TrialMeasures(torch.device("cpu"))
-    place = {"host": socket.gethostname(), "device": "cpu"}
+    measures = TrialMeasures(torch.device("cpu"), "cuda:3", ["GPU-3f"])
+    place = {"host": socket.gethostname(), "device": "cuda:3", "gpu": "GPU-3f"}
     assert measures.collect({}, {}) == place
     measures.note_parameters(7)
     trained = {1: {"accuracy": 0.7, "seconds": 1.0}, 2: {"accuracy": 0.6, "seconds": 2.00004}, 3: {"accuracy": 0.5}}
@@ -20,3 +20,7 @@ def test_every_measure_that_can_be_told_is_told() -> None:
     assert measures.collect({0: 0.5, 1: 0.7, 2: 0.6, 3: 0.5}, trained) == told
     measures.note_network(nn.Sequential(nn.Linear(2, 3), nn.LazyLinear(1)))
     assert measures.collect({}, {})["parameters"] == 9, "parameters that were never made do not count"
+
+
+def test_a_cpu_has_no_uuid() -> None:
+    assert TrialMeasures(torch.device("cpu"), "cpu").collect({}, {}).keys() == {"host", "device"}

@@ -10,6 +10,11 @@ from search.study.plan import check_name
 
 # What may be written without quotes, as into the lines that Slurm reads.
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.,:@+=/-]*")
+WARNING_SECONDS = 120
+"""How long before a job's time limit its worker is told to end, by the template of Slurm."""
+# Of sbatch: minutes, minutes:seconds, hours:minutes:seconds, or days-hours, with :minutes and :seconds or without.
+_DAYS = re.compile(r"(\d+)-(\d+)(?::(\d+))?(?::(\d+))?")
+_HOURS = re.compile(r"(?:(\d+):(?=\d+:))?(\d+)(?::(\d+))?")
 PLAIN_OPTIONS = ("time", "partition", "account", "secret", "queue", "claim", "gpu_type")
 
 
@@ -61,9 +66,26 @@ def check_request(request: DeployRequest) -> None:
         if value is not None and not PLAIN.fullmatch(value):
             flag = name.replace("_", "-")
             raise UsageError(f"--{flag} takes letters, digits and _.,:@+=/- without spaces, but got {value[:60]!r}")
+    seconds = None if request.time is None else read_time_limit(request.time)
+    if seconds is not None and 0 < seconds <= WARNING_SECONDS:
+        raise UsageError(
+            f"--time must be more than {WARNING_SECONDS // 60} minutes, but got {request.time}: a job is told to end "
+            "so long before its limit, and would be queued again for ever without training anything"
+        )
     for name, value in vars(request).items():
         if isinstance(value, str) and not _is_text(value):
             raise UsageError(f"--{name.replace('_', '-')} is not valid UTF-8, or holds a zero byte: {value[:60]!r}")
+
+
+def read_time_limit(text: str) -> int | None:
+    """Return the seconds of a time limit as sbatch reads it, 0 for no limit; None if it is not a number of any kind."""
+    if found := _DAYS.fullmatch(text):
+        days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+        return ((24 * days + hours) * 60 + minutes) * 60 + seconds
+    if found := _HOURS.fullmatch(text):
+        hours, minutes, seconds = (int(part or 0) for part in found.groups())
+        return (60 * hours + minutes) * 60 + seconds
+    return None
 
 
 def _is_text(value: str) -> bool:

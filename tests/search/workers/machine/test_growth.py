@@ -33,6 +33,18 @@ def test_no_more_than_there_are_cores_or_fit_into_memory() -> None:
     assert grow(lambda n: float(n), workers=2, limit=7) == 7
 
 
+def test_several_gpus_grow_together_by_what_all_of_them_train() -> None:
+    growth, epochs, idle = Growth(limit=4, workers=1, devices=8), 0.0, 4
+    added = []
+    for second in range(200):
+        idle -= 1
+        epochs += 0.0 if idle > 0 else 2.0 * growth.total
+        if more := growth.observe(float(second), int(epochs), lambda workers: 3):
+            added.append(more)
+            idle = 4
+    assert (added, growth.workers, growth.total, growth.ended) == ([1, 1], 3, 24, True)
+
+
 @pytest.mark.parametrize("rate", [0.01, 0.1])
 def test_slow_trainings_are_measured_over_epochs_and_not_over_seconds(rate: float) -> None:
     growth = Growth(limit=8, workers=1)

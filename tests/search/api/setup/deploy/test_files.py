@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from search.api.setup.deploy.printing import print_deployment, render
 from search.api.setup.deploy.quoting import make_name, quote_expanded, quote_shell, quote_yaml
-from search.api.setup.deploy.request import DeployRequest
+from search.api.setup.deploy.request import DeployRequest, read_time_limit
 from search.api.setup.deploy.targets import TARGETS
 from search.errors import UsageError
 from tests.docs import commands
@@ -167,7 +167,7 @@ def test_a_kubernetes_job_works_on_a_queue_and_forgives_disruptions() -> None:
     assert (pod["restartPolicy"], pod["terminationGracePeriodSeconds"] >= 30) == ("Never", True)
     assert container["resources"] == {
         "requests": {"cpu": 12, "memory": "16Gi"},
-        "limits": {"memory": "16Gi", "nvidia.com/gpu": 2},
+        "limits": {"cpu": 12, "memory": "16Gi", "nvidia.com/gpu": 2},
     }
     mounted = {mount["name"] for mount in container["volumeMounts"]}
     assert mounted == {volume["name"] for volume in pod["volumes"]}
@@ -237,6 +237,7 @@ def test_every_option_that_a_target_reads_changes_its_file(target: str) -> None:
         ("slurm", {"storage": None}, "cannot reach the embedded server"),
         ("slurm", {"partition": "a b"}, "--partition takes letters"),
         ("slurm", {"time": "1\n#SBATCH --wrap=x"}, "--time takes letters"),
+        ("slurm", {"time": "2:00"}, "--time must be more than 2 minutes, but got 2:00"),
         ("slurm", {"memory": "16 GB"}, "--memory is a number of gigabytes such as 16G, but got '16 GB'"),
         ("slurm", {"workers": 0}, "--workers must be at least 1, but got 0"),
         ("slurm", {"gpus": -1}, "--gpus must be at least 0, but got -1"),
@@ -248,6 +249,22 @@ def test_every_option_that_a_target_reads_changes_its_file(target: str) -> None:
 def test_what_cannot_be_is_refused_in_a_sentence(target: str, options: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=re.escape(words)):
         make(target, **options)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        *(("2", 120), ("1:59", 119), ("0:02:01", 121), ("120", 7200), ("24:00:00", 86400)),
+        *(("1-0", 86400), ("0-0:02", 120), ("1-2:3:4", 93784), ("0", 0), ("UNLIMITED", None), ("1:2:3:4", None)),
+    ],
+)
+def test_time_limits_are_read_as_sbatch_reads_them(text: str, seconds: int | None) -> None:
+    assert read_time_limit(text) == seconds
+    if seconds is None or seconds == 0 or seconds > 120:
+        assert f"#SBATCH --time={text}\n" in make("slurm", time=text)
+    else:
+        with pytest.raises(UsageError, match="--time must be more than 2 minutes"):
+            make("slurm", time=text)
 
 
 def test_the_command_prints_or_writes_the_same_file(tmp_path: Path) -> None:
