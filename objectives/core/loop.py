@@ -18,7 +18,7 @@ from objectives.schedules.rates import Rates
 from objectives.training.best_weights import BestWeights
 from objectives.training.callbacks import NULL_CALLBACK, TrainingCallback
 from objectives.training.config import TrainingConfig
-from objectives.training.distributed.group import ALONE, DeviceGroup
+from objectives.training.device_group import ALONE, DeviceGroup
 from objectives.training.engines.choice import StepMode, choose_engine
 from objectives.training.engines.engine import Engine, Training
 from objectives.training.layer_watch import LayerWatch

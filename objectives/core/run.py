@@ -29,7 +29,7 @@ from objectives.schedules.catalogue import SCHEDULES
 from objectives.schedules.rates import Rates
 from objectives.training.callbacks import NULL_CALLBACK, TrainingCallback
 from objectives.training.config import TrainingConfig
-from objectives.training.distributed.group import ALONE, DeviceGroup
+from objectives.training.device_group import ALONE, DeviceGroup
 from objectives.training.engines.choice import StepMode
 from spaces import Configuration
 

@@ -11,7 +11,7 @@ from torch import nn
 from objectives.base.device import Precision, autocast
 from objectives.data.batches.examples import Examples
 from objectives.training.callbacks import NULL_CALLBACK
-from objectives.training.distributed.group import ALONE, DeviceGroup
+from objectives.training.device_group import ALONE, DeviceGroup
 
 EVALUATION_BATCH = 1024
 

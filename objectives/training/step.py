@@ -17,7 +17,7 @@ from objectives.optimizers.lookahead import Lookahead
 from objectives.regularizers.max_norm import constrain_
 from objectives.regularizers.penalties import compute_penalty
 from objectives.training.config import TrainingConfig
-from objectives.training.distributed.group import ALONE, DeviceGroup
+from objectives.training.device_group import ALONE, DeviceGroup
 
 
 class Step:

@@ -71,7 +71,9 @@ class Machine:
             threads=1,
             checked=None if session.plan is None else session.plan.prepared.stamp,
         )
-        return plan_jobs(job, self.devices, self.workers, self.cores)
+        plan = session.plan
+        devices = 1 if plan is None else plan.found.objective.devices
+        return plan_jobs(job, self.devices, self.workers, self.cores, devices)
 
 
 def prepare_machine(settings: Settings) -> Machine:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from objectives.data.files.prepared import Stamp
+from search.errors import SearchError
 from search.settings import Settings
 from search.study.serving import Served
+from storage.errors import format_command
 
 OUTAGE = 75
 """The storage was unreachable for too long (EX_TEMPFAIL): a new worker may reach it."""
@@ -31,10 +33,37 @@ class WorkerJob:
     settings: Settings
     device: str
     threads: int
-    """CPU threads of this worker, 1 or more."""
+    """CPU threads of each process of this worker, 1 or more."""
+    peers: tuple[str, ...] = ()
+    """The devices of a trial's further ranks, beside `device`."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables that the worker's environment has beside those of the command."""
     served: Served | None = None
     """What a worker serves that serves every study; None for one of a single study."""
     checked: Stamp | None = None
     """State of the decoded data whose content the starting process compared; the worker does so if it is another."""
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The device and its peers, as people call them."""
+        return (self.device, *self.peers)
+
+    def with_devices(self, count: int) -> WorkerJob:
+        """Return the job with as many devices as a trial needs; on a CPU, several ranks divide its threads.
+
+        Raises:
+            SearchError: it has another number of GPUs.
+        """
+        if count == len(self.devices):
+            return self
+        if self.devices == ("cpu",):
+            return replace(self, peers=("cpu",) * (count - 1), threads=max(1, self.threads // count))
+        raise SearchError(
+            f"each trial of study {self.study!r} trains on {count} devices, but this worker has {self.place}; give the "
+            f"study workers of its own with `{format_command('worker', '--study', self.study)}`"
+        )
+
+    @property
+    def place(self) -> str:
+        """The name of its devices together: workers of one place share them."""
+        return ", ".join(self.devices)

@@ -77,6 +77,13 @@ def start_worker(chosen: ForkServerContext, job: WorkerJob) -> WorkerProcess:
     return WorkerProcess(process, receiver)
 
 
+def start_own_process(target: Callable[..., None], arguments: tuple[object, ...]) -> BaseProcess:
+    """Start a process of a worker's own; it is forked from a server of the worker's, which sees no more than that."""
+    process = start_fork_server().Process(target=target, args=arguments, name="rank")
+    start_process(process)
+    return process
+
+
 def end_workers(running: Sequence[WorkerProcess]) -> bool:
     """Let workers finish their step; kill those left at a second signal or after the grace period.
 
@@ -161,6 +168,8 @@ def _main(job: WorkerJob, sender: Connection) -> None:
     configure()
     send_prints_to_stderr()
     _hide_test_files(job)
+    if job.peers:
+        start_fork_server()  # it takes seconds to import torch, so let it begin now
     os.register_at_fork(after_in_child=_restore_termination)
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C also reaches the parent, which ends its workers
@@ -174,7 +183,7 @@ def _main(job: WorkerJob, sender: Connection) -> None:
 
 def _hide_test_files(job: WorkerJob) -> None:
     """Do it first of all, as long as the process has one thread; where it is not possible, the seal alone must do."""
-    from search.workers.hidden_files import hide_test_files
+    from search.workers.machine.hidden_files import hide_test_files
 
     if obstacle := hide_test_files(job.settings, job.storage):
         _log.info("test files are not hidden from trials: %s", obstacle)
@@ -194,15 +203,19 @@ def _work(job: WorkerJob, sender: Connection) -> None:
     from objectives.base.device import is_broken
     from objectives.base.errors import first_line
     from search.errors.messages import user_message
+    from search.workers.ranks.messages import RankLost
     from search.workers.worker import run_worker
 
     try:
-        code = run_worker(job)
+        code = run_worker(job, start_own_process)
     except Exception as error:
         _log.debug("worker failed", exc_info=True)
         if is_broken(error):
             _log.warning("a worker's GPU failed: %s", first_line(error))
             sys.exit(Exit.FAILED)  # without a message, so that a new process takes the trial over
+        if isinstance(error, RankLost):
+            _log.warning("a worker ends because a process of its trial did: %s", error)
+            sys.exit(Exit.FAILED)
         with contextlib.suppress(OSError):
             sender.send(user_message(error))
         sys.exit(OUTAGE if is_outage(error) else Exit.FAILED)

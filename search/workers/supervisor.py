@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from search.errors import Exit, SearchError
+from search.errors import Exit, SearchError, UsageError
 from search.workers import processes
 from search.workers.devices import count_cores
 from search.workers.job import HUNG, OUTAGE, WorkerJob
@@ -167,19 +167,34 @@ def release_dead(engine: Engine, study_id: int) -> None:
 
 def plan_growth(jobs: list[WorkerJob], cores: int) -> Growth | None:
     """Return how the number of workers grows, one a core at most; None if it was given, or for a CPU."""
-    if any(job.device == "cpu" or job.settings.workers is not None for job in jobs):
+    if any(job.device == "cpu" or job.peers or job.settings.workers is not None for job in jobs):
         return None
     return Growth(limit=cores, workers=len(jobs))
 
 
-def plan_jobs(job: WorkerJob, devices: list[str], count: int | None, cores: int) -> list[WorkerJob]:
-    """Return one job for each worker: the devices in turn, the cores divided into threads.
+def plan_jobs(
+    job: WorkerJob, devices: list[str], count: int | None, cores: int, devices_per_trial: int = 1
+) -> list[WorkerJob]:
+    """Return one job for each worker: the devices in turn, as many for each as a trial needs; cores become threads.
 
-    Without a count there is one worker per GPU, to begin with, or, on the CPU, one per core (eight at most).
+    Without a count there is one worker per GPU, to begin with, or, on the CPU, one per core (eight at most). A CPU is
+    as many devices as a trial needs.
+
+    Raises:
+        UsageError: there are fewer devices than a trial needs.
     """
-    if count is None:
-        count = len(devices) if devices != ["cpu"] else min(cores, 8)
-        threads = max(1, cores // count) if devices == ["cpu"] else 1
+    n = devices_per_trial
+    if set(devices) == {"cpu"}:
+        places, most = [("cpu",) * n], max(1, min(cores, 8) // n)
     else:
-        threads = max(1, cores // count)
-    return [replace(job, device=devices[index % len(devices)], threads=threads) for index in range(count)]
+        places = [tuple(devices[start : start + n]) for start in range(0, len(devices) - n + 1, n)]
+        most = len(places)
+    if not places:
+        raise UsageError(
+            f"each trial of this study trains on {n} devices, but there are only {', '.join(devices)}; give it "
+            "--device all on a machine with more GPUs, or set `devices` of the objective to fewer in a new study"
+        )
+    on_cpu, workers = places[0][0] == "cpu", most if count is None else count
+    threads = max(1, cores // (workers * n)) if on_cpu or count is not None else 1
+    chosen = [places[index % len(places)] for index in range(workers)]
+    return [replace(job, device=first, peers=tuple(peers), threads=threads) for first, *peers in chosen]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,55 +16,34 @@ from torch import nn
 
 from objectives.base.device import describe_device, is_broken
 from objectives.base.errors import Diverged, OutOfMemory, StopTraining
-from objectives.core.objective import Objective
 from objectives.core.reports import read_metrics
 from objectives.core.run import train
-from objectives.data.batches.examples import TrainValidation
 from objectives.data.files.errors import DataError
 from objectives.diagnosis.faults import Fault, diagnose
 from objectives.diagnosis.records import NetworkRecord, build_records
-from objectives.reuse.context import Source
-from objectives.training.engines.choice import StepMode
+from objectives.models.weights import PackedNetwork
 from search import signals
 from search.statistics.curves import best_value
 from search.strategies.repeated.configurations import derive_trial_seed, get_configuration
 from search.study.status import rank_trials
-from search.workers.checkpointing import CheckpointCallback, CheckpointManager
+from search.workers.attributes.trial_measures import TrialMeasures
+from search.workers.attributes.trial_record import TrialRecord
+from search.workers.checkpointing import CheckpointCallback
 from search.workers.claims import ClaimedTrial
-from search.workers.heartbeat import Heartbeat
-from search.workers.pending_report import PendingReport, Pruned
-from search.workers.trial_measures import TrialMeasures
-from search.workers.trial_record import TrialRecord
+from search.workers.context import WorkerContext
+from search.workers.pending_report import Pruned
+from search.workers.ranks.messages import RankLost, RankPlan, TrialTask
+from search.workers.ranks.training import train_on_ranks
 from spaces import Configuration
 from storage.connecting.retry import is_outage, is_refusal, with_retries
 from storage.connecting.statements import Question
-from storage.database import Database
 from storage.errors import LeaseLost
-from storage.leasing.fencing import LeaseFence
-from storage.leasing.repeats import STOPPED, SharedSlots
+from storage.leasing.repeats import STOPPED
 from storage.optuna_adapter import attach_trial, get_stored, get_study_id, note_report, read_trial
 from storage.records.epochs import read_curve, read_layers
 
 HANGS_THAT_FAIL = 3
 """A trial that hung with this number of workers hangs because of the objective, not of a machine."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class WorkerContext:
-    """What every trial of a worker shares."""
-
-    database: Database
-    fence: LeaseFence
-    heartbeat: Heartbeat
-    pending: PendingReport
-    checkpoint_manager: CheckpointManager
-    objective: Objective
-    data: TrainValidation
-    sources: Mapping[str, Source]
-    epochs: int
-    seed: int
-    shared: SharedSlots
-    step_mode: StepMode
 
 
 class TrialRun:
@@ -81,7 +59,7 @@ class TrialRun:
         self._values = dict(get_stored(claimed.trial).intermediate_values)
         self._trained: dict[int, Mapping[str, float]] = {}
         self._layers: dict[int, Mapping[str, Any]] = {}
-        self._measures = TrialMeasures(context.data.device)
+        self._measures = TrialMeasures(context.data.device, context.job.place)
         measure = partial(self._measures.collect, self._values, self._trained)
         history, asks = context.database.history, (self._restore_lost, self._diagnose, measure)
         self._record = TrialRecord(history, study, claimed.trial, claimed.lease, context.fence, *asks)
@@ -111,7 +89,7 @@ class TrialRun:
         except (LeaseLost, UpdateFinishedTrialError, DataError):
             raise
         except Exception as error:
-            if is_outage(error) or is_refusal(error) or is_broken(error):
+            if is_outage(error) or is_refusal(error) or is_broken(error) or isinstance(error, RankLost):
                 raise  # neither the objective's fault nor the configuration's: the trial is taken over
             return self._record.fail(error)
         return self._complete(network)
@@ -132,7 +110,7 @@ class TrialRun:
         if signals.end_requested() or self._context.heartbeat.interrupts:
             raise StopTraining
 
-    def _train(self, config: Configuration) -> nn.Module:
+    def _train(self, config: Configuration) -> nn.Module | PackedNetwork:
         context = self._context
         callback = CheckpointCallback(
             context.checkpoint_manager,
@@ -147,6 +125,8 @@ class TrialRun:
             self._measures.note_parameters,
         )
         try:
+            if context.ranks is not None:
+                return self._train_on_ranks(context.ranks, config, callback)
             return train(
                 context.objective,
                 config,
@@ -162,15 +142,34 @@ class TrialRun:
             # However training ended: a trial that the pruner stopped after the last report was stopped then.
             context.pending.wait()
 
+    def _train_on_ranks(self, plan: RankPlan, config: Configuration, callback: CheckpointCallback) -> PackedNetwork:
+        context, own_loop = self._context, self._context.objective.train is not None
+        task = TrialTask(
+            config=config,
+            epochs=context.epochs,
+            seed=self._seed,
+            sources=context.sources,
+            step_mode=context.step_mode,
+            state=None if own_loop else callback.load_state(),
+            wants_layers=callback.wants_layers(),
+            own_loop=own_loop,
+        )
+        network, peak_bytes = train_on_ranks(plan, task, context.start_process, self.report, callback)
+        self._measures.note_peak(peak_bytes)
+        return network
+
     def _begin(self) -> Configuration:
         """Draw the parameters that are not stored yet; store them, and how the trial is trained, in one commit."""
         if self._begun:  # after an outage, they may be stored without this process knowing
             self._trial, self._news = attach_trial(self._study, self._lease.trial_id), False
         self._begun = True
-        space, hardware = self._context.objective.space, describe_device(self._context.data.device)
+        space, devices = self._context.objective.space, self._context.job.devices
+        hardware = describe_device(torch.device(devices[0]))
         history = self._context.database.history
         with history.holding(get_study_id(self._study), news=not self._news), history.gathering(self._lease):
-            self._record.describe(seed=self._seed, hardware=hardware, threads=torch.get_num_threads())
+            self._record.describe(
+                seed=self._seed, hardware=hardware, threads=torch.get_num_threads(), devices=len(devices)
+            )
             if self._context.shared.are_shared:
                 self._record.describe_repeat(self._context.shared.repeats)
             space.sample(self._trial)
@@ -220,7 +219,7 @@ class TrialRun:
             metrics, layers = {**stored, **metrics}, {**read_layers(engine, self._lease.trial_id), **layers}
         return diagnose(build_records(metrics, layers), diverged=diverged)
 
-    def _complete(self, network: nn.Module) -> TrialState:
+    def _complete(self, network: nn.Module | PackedNetwork) -> TrialState:
         if not self._values:
             return self._record.fail(RuntimeError("the objective's training ended without a report"))
         self._measures.note_network(network)

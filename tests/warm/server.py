@@ -244,7 +244,8 @@ def _fork_fork_server(path: str, args: Sequence[Any], passfds: Sequence[int]) ->
 
 
 def _run_fork_server(program: str, passfds: Sequence[int]) -> NoReturn:
-    code = 1
+    global _has_forked
+    code, _has_forked = 1, False  # a worker that is forked from it may have a fork server of its own
     try:
         kept = sorted({0, 1, 2, *passfds})
         for before, after in zip(kept, [*kept[1:], os.sysconf("SC_OPEN_MAX")], strict=True):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from search.errors import SearchError
 from search.settings import Settings
-from search.workers import hidden_files
+from search.workers.machine import hidden_files
 from storage import url
 from storage.connecting.parameters import find_parameters, find_service_file, is_local
 from storage.database import Database

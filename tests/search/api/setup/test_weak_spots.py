@@ -14,7 +14,7 @@ from search.api.setup.doctor import check_all, check_none_failed
 from search.api.setup.weak_spots import SETUP, STORAGE, WeakSpot
 from search.display.doctor_report import show_findings
 from search.settings import Settings, load
-from search.workers import hidden_files
+from search.workers.machine import hidden_files
 from storage.database import open_database
 from storage.url import parse
 from tests.conftest import execute, open_folder

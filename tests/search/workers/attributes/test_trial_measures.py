@@ -7,11 +7,11 @@ import socket
 import torch
 from torch import nn
 
-from search.workers.trial_measures import TrialMeasures
+from search.workers.attributes.trial_measures import TrialMeasures
 
 
 def test_every_measure_that_can_be_told_is_told() -> None:
-    measures = TrialMeasures(torch.device("cpu"))
+    measures = TrialMeasures(torch.device("cpu"), "cpu")
     place = {"host": socket.gethostname(), "device": "cpu"}
     assert measures.collect({}, {}) == place
     measures.note_parameters(7)

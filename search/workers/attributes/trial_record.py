@@ -1,18 +1,17 @@
 """What a worker stores about a trial beside its epochs: attributes for programs and people, and how it ended.
 
-A trial's user attributes: `seed`, `hardware` (the device's model) and `threads` say how it was trained; `step`, on a
-GPU, whether a CUDA graph held a whole step; `configuration`, `repeat` and `repeats`, where trials share a
-configuration, which one and which of how many; `continued`, where interrupted training resumed, the last few times;
-`reason`, why it did not complete; `error`, in a sentence, what went wrong; `traceback` and `kind` describe a bug in
-the objective; `diagnosis`, what was wrong inside a network that did not learn. For people who look for trials, its end
-stores `host` and `device` of its last holder, `epoch_seconds` (mean), `parameters` (their number), `peak_bytes` (memory
-of a GPU, or what was allocated when it ran out) and `best_epoch` (counted from 0). Attributes are read by every sampler
-of every worker while a trial runs: they stay small.
+A trial's user attributes: `seed`, `hardware` (the device's model) and `threads` say how it was trained; `devices`, on
+how many if on several; `step`, on a GPU, whether a CUDA graph held a whole step; `configuration`, `repeat` and
+`repeats`, where trials share a configuration, which one and which of how many; `continued`, where interrupted training
+resumed, the last few times; `reason`, why it did not complete; `error`, in a sentence, what went wrong; `traceback` and
+`kind` describe a bug in the objective; `diagnosis`, what was wrong inside a network that did not learn. For people who
+look for trials, its end stores `host` and `device` of its last holder, `epoch_seconds` (mean), `parameters` (their
+number), `peak_bytes` (memory of a GPU, or what was allocated when it ran out) and `best_epoch` (counted from 0).
+Attributes are read by every sampler of every worker while a trial runs: they stay small.
 """
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
@@ -20,6 +19,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from objectives.diagnosis.faults import Fault
+from search.errors.bugs import LONGEST_SENTENCE_CHARACTERS, LONGEST_TEXT_CHARACTERS, describe_bug
+from search.workers.ranks.messages import RankBug
 from storage.connecting.retry import with_retries
 from storage.history.storage import HistoryStorage
 from storage.leasing.fencing import LeaseFence
@@ -28,8 +29,6 @@ from storage.leasing.repeats import describe_repeat
 from storage.leasing.withdrawal import is_withdrawn
 from storage.optuna_adapter import get_stored, read_trial
 
-LONGEST_TEXT_CHARACTERS = 2000
-LONGEST_SENTENCE_CHARACTERS = 300
 RESUMES_KEPT = 5
 BUGS_THAT_STOP = 3
 """Failures of one kind that stop a study."""
@@ -64,10 +63,11 @@ class TrialRecord:
         self._diagnose = diagnose
         self._measure = measure
 
-    def describe(self, *, seed: int, hardware: str, threads: int) -> None:
+    def describe(self, *, seed: int, hardware: str, threads: int, devices: int) -> None:
         """Set how the trial is trained; `hardware` and `threads` are those of its last holder."""
         stored = get_stored(self._trial).user_attrs
-        for name, value in {"seed": stored.get("seed", seed), "hardware": hardware, "threads": threads}.items():
+        told = {"seed": stored.get("seed", seed), "hardware": hardware, "threads": threads}
+        for name, value in (told if devices == 1 else {**told, "devices": devices}).items():
             if stored.get(name) != value:
                 self._trial.set_user_attr(name, value)
 
@@ -108,15 +108,8 @@ class TrialRecord:
 
     def fail(self, error: Exception) -> TrialState:
         """End the trial as FAIL, because of a bug in the objective."""
-        frames = traceback.extract_tb(error.__traceback__)
-        where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-        told = {
-            "kind": type(error).__name__ + where,
-            "error": f"{type(error).__name__}: {error}"[:LONGEST_SENTENCE_CHARACTERS],
-            "traceback": "".join(traceback.format_exception(error))[-LONGEST_TEXT_CHARACTERS:],
-            "reason": "error",
-        }
-        return self._end(TrialState.FAIL, told)
+        bug = error.bug if isinstance(error, RankBug) else describe_bug(error)
+        return self._end(TrialState.FAIL, {**bug, "reason": "error"})
 
     def _end(
         self, state: TrialState, told: Mapping[str, object], value: float | None = None, *, infeasible: bool = False

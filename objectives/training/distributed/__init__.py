@@ -1,1 +1,0 @@
-"""One network trained on several devices: what each of them does, and what they exchange after every step."""
