@@ -37,8 +37,8 @@ CALLABLE = ("report_refused", "note_engine", "note_parameters", "note_layers", "
 """The methods of its callback that the first rank may call."""
 GRACE_SECONDS = 2.0
 """How long a training loop of the objective's own has to end after it was told to stop."""
-LAST_WORDS_SECONDS = 0.5
-"""How long a rank that has closed its pipe has to be gone."""
+LAST_WORDS_SECONDS = 5.0
+"""How long to wait for the exit code of a rank that seems to have died."""
 
 # Starts a process that calls the function with the arguments, and returns it.
 StartProcess = Callable[[Callable[..., None], tuple[object, ...]], BaseProcess]
@@ -65,8 +65,15 @@ class Rank:
         except (EOFError, OSError):
             pass
         self.process.join(LAST_WORDS_SECONDS)
-        text = f"rank {self.number} of the training died (code {self.process.exitcode})"
-        return Failed(cause="lost", text=text, at=time.monotonic())
+        return self.describe_death() or Failed(
+            cause="lost", text=f"rank {self.number} of the training closed its pipe", at=time.monotonic()
+        )
+
+    def describe_death(self) -> Failed | None:
+        """Return what there is to say about a rank that has died; None if it lives."""
+        code = self.process.exitcode
+        text = f"rank {self.number} of the training died (code {code})"
+        return None if code is None else Failed(cause="lost", text=text, at=time.monotonic())
 
     def drain(self) -> Iterator[object]:
         """Yield what it has told by now."""
@@ -212,7 +219,11 @@ class RankedTraining:
         """Return the error that has ended the training, of all that the ranks have told."""
         others = [other for other in self._left.values() if other is not rank]
         messages = [message for other in others for message in other.drain()]
-        return choose_cause([failed, *(message for message in messages if isinstance(message, Failed))]).to_error()
+        cause = choose_cause([failed, *(message for message in messages if isinstance(message, Failed))])
+        if cause.cause == "lost":  # a rank may have noticed the death of another one before this process has
+            wait([other.process.sentinel for other in others], LAST_WORDS_SECONDS)
+            cause = next(filter(None, (other.describe_death() for other in others)), cause)
+        return cause.to_error()
 
     def _stop_all(self) -> None:
         for rank in self._left.values():
