@@ -221,8 +221,8 @@ class RankedTraining:
         messages = [message for other in others for message in other.drain()]
         cause = choose_cause([failed, *(message for message in messages if isinstance(message, Failed))])
         if cause.cause == "lost":  # a rank may have noticed the death of another one before this process has
-            wait([other.process.sentinel for other in others], LAST_WORDS_SECONDS)
-            cause = next(filter(None, (other.describe_death() for other in others)), cause)
+            wait([each.process.sentinel for each in self._left.values()], LAST_WORDS_SECONDS)
+            cause = next(filter(None, (each.describe_death() for each in self._left.values())), cause)
         return cause.to_error()
 
     def _stop_all(self) -> None:
