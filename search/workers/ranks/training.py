@@ -236,6 +236,8 @@ class RankedTraining:
         while self._own_loop and self._left and time.monotonic() < deadline:
             for rank in self._wait(max(0.0, deadline - time.monotonic())):
                 match rank.receive():
+                    case Call("report", (int(epoch), dict())):
+                        rank.send(self._reported.get(epoch, Answer(stops=True)))
                     case Call():
                         rank.send(Answer(stops=True))
                     case Ended() | Failed():
