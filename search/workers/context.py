@@ -70,7 +70,7 @@ def prepare_context(
         fence,
         worker=worker,
         study_id=record.study_id,
-        device=job.device,
+        device=job.place,
         lease_seconds=settings.lease_seconds,
         hung_seconds=settings.hung_seconds,
     )

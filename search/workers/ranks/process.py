@@ -29,6 +29,7 @@ from search.signals import ENDING
 from search.study.plan import StudyRequest, resolve_stored
 from search.workers.ranks.link import FirstCallback, FollowerCallback, Link, report_through
 from search.workers.ranks.messages import Ended, Failed, RankJob
+from storage import url
 
 LONGEST_WAIT_SECONDS = 3600.0
 """How long ranks wait for each other at least: longer than the worker does for a storage that is away, or a hang."""
@@ -42,6 +43,8 @@ def run_rank(job: RankJob, connection: Connection) -> None:
     configure()
     send_prints_to_stderr()
     _leave_signals_to_worker()
+    for name in url.VARIABLES:  # the storage is the worker's alone
+        os.environ.pop(name, None)
     link = Link(connection)
     try:
         objective, data = _prepare(job)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -12,13 +13,13 @@ from optuna.distributions import FloatDistribution
 from search import settings
 from search.display import formats
 from search.display.live import trial_table
-from search.errors import UsageError
+from search.errors import SearchError, UsageError
 from search.statistics.intervals import wilson_interval
 from search.study.plan import StudyRequest, check_name
 from search.study.trials import describe_trial
 from search.workers import devices
 from search.workers.job import WorkerJob
-from search.workers.supervisor import plan_jobs
+from search.workers.supervisor import plan_growth, plan_jobs
 
 
 @pytest.mark.parametrize(
@@ -139,6 +140,39 @@ def test_one_worker_a_gpu_or_a_core(
 ) -> None:
     jobs = plan_jobs(job(), found, workers, cores)
     assert [(one.device, one.threads) for one in jobs] == expected
+
+
+@pytest.mark.parametrize(
+    ("found", "workers", "cores", "expected"),
+    [
+        (["cuda:0", "cuda:1", "cuda:2", "cuda:3"], None, 16, [(("cuda:0", "cuda:1"), 1), (("cuda:2", "cuda:3"), 1)]),
+        (["cuda:0", "cuda:1", "cuda:2"], None, 16, [(("cuda:0", "cuda:1"), 1)]),
+        (["cuda:0", "cuda:1"], 1, 16, [(("cuda:0", "cuda:1"), 8)]),
+        (["cpu"], None, 8, [(("cpu", "cpu"), 1)] * 4),
+        (["cpu"], None, 1, [(("cpu", "cpu"), 1)]),
+        (["cpu"], 1, 8, [(("cpu", "cpu"), 4)]),
+    ],
+)
+def test_one_worker_for_as_many_devices_as_a_trial_needs(
+    found: list[str], workers: int | None, cores: int, expected: list[tuple[tuple[str, ...], int]]
+) -> None:
+    jobs = plan_jobs(job(), found, workers, cores, devices_per_trial=2)
+    assert [(one.devices, one.threads) for one in jobs] == expected
+    assert all(plan_growth([one], cores) is None for one in jobs)
+
+
+def test_fewer_devices_than_a_trial_needs_are_refused() -> None:
+    with pytest.raises(UsageError, match="trains on 4 devices, but there are only cuda:0, cuda:1; give it"):
+        plan_jobs(job(), ["cuda:0", "cuda:1"], None, 16, devices_per_trial=4)
+
+
+def test_a_worker_that_serves_every_study_has_one_gpu_but_any_number_of_cores() -> None:
+    on_cpu = replace(job(), device="cpu", threads=4).with_devices(3)
+    assert (on_cpu.devices, on_cpu.threads) == (("cpu",) * 3, 1)
+    on_gpu = replace(job(), device="cuda:0")
+    assert on_gpu.with_devices(1) is on_gpu
+    with pytest.raises(SearchError, match=r"trains on 2 devices, but this worker has cuda:0; .*worker --study s"):
+        on_gpu.with_devices(2)
 
 
 def test_without_a_driver_torch_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
