@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
+from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from objectives.base.errors import StopTraining
@@ -23,8 +25,10 @@ LOOK_SECONDS = 0.1
 class Link:
     """The pipe; a thread listens to it, and ends the process with the worker: training may wait for dead ranks."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, folder: Path) -> None:
+        """Begin to listen; a worker that dies leaves the folder behind, which is removed then."""
         self._connection = connection
+        self._folder = folder
         self._answers: SimpleQueue[Answer] = SimpleQueue()
         self._stops = threading.Event()
         self._over = threading.Event()
@@ -78,6 +82,7 @@ class Link:
                 else:
                     self._answers.put(message)
         except (EOFError, OSError):
+            shutil.rmtree(self._folder, ignore_errors=True)
             if not self._over.is_set():
                 os._exit(Exit.TERMINATED)
             self._left.set()

@@ -9,6 +9,7 @@ import time
 from datetime import timedelta
 from functools import partial
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -45,7 +46,7 @@ def run_rank(job: RankJob, connection: Connection) -> None:
     _leave_signals_to_worker()
     for name in url.VARIABLES:  # the storage is the worker's alone
         os.environ.pop(name, None)
-    link = Link(connection)
+    link = Link(connection, Path(job.rendezvous).parent)
     try:
         objective, data = _prepare(job)
         _join(job, data.device)
