@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from objectives.base.errors import ObjectiveError
     from objectives.base.registry import choose
     from objectives.core.objective import Objective
+    from objectives.data.batches.share import Share
     from objectives.data.catalogue import DATASETS
     from objectives.models.activations import ACTIVATIONS
     from objectives.models.catalogue import MODELS
@@ -40,6 +41,7 @@ _HOMES = {
     "REGULARIZERS": "objectives.regularizers.catalogue",
     "REUSES": "objectives.reuse.catalogue",
     "SCHEDULES": "objectives.schedules.catalogue",
+    "Share": "objectives.data.batches.share",
     "VARIANTS": "objectives.variants.catalogue",
     "choose": "objectives.base.registry",
     "torchvision_network": "objectives.reuse.torchvision",
@@ -59,6 +61,7 @@ __all__ = [
     "VARIANTS",
     "Objective",
     "ObjectiveError",
+    "Share",
     "choose",
     "torchvision_network",
 ]

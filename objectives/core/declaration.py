@@ -24,5 +24,7 @@ def hash_declaration(objective: Objective) -> str:
         "validation_fraction": objective.validation_fraction,
         "retrain_on_validation": objective.retrain_on_validation,
     }
+    if objective.devices != 1:  # not stored by versions that had one device for each trial
+        declared["devices"] = objective.devices
     canonical = json.dumps(declared, sort_keys=True, separators=(",", ":"))
     return f"declared:{hashlib.sha256(canonical.encode()).hexdigest()}"

@@ -18,6 +18,7 @@ from objectives.schedules.rates import Rates
 from objectives.training.best_weights import BestWeights
 from objectives.training.callbacks import NULL_CALLBACK, TrainingCallback
 from objectives.training.config import TrainingConfig
+from objectives.training.device_group import ALONE, DeviceGroup
 from objectives.training.engines.choice import StepMode, choose_engine
 from objectives.training.engines.engine import Engine, Training
 from objectives.training.layer_watch import LayerWatch
@@ -47,6 +48,7 @@ def fit(
     state: bytes | None = None,
     step_mode: StepMode = "auto",
     on_dip: Callable[[nn.Module], None] | None = None,
+    group: DeviceGroup = ALONE,
 ) -> None:
     """Train `model` in place and report after every epoch; it ends with the weights that its value was measured on.
 
@@ -56,7 +58,8 @@ def fit(
     dropout, augmentation, smoothing and penalties, the optimizer's learning rate at the epoch's start and end
     (`learning_rate`, `learning_rate_end`), and `seconds`. With a `state` that the callback was given, training resumes
     there and gives the same numbers as without a break.
-    `on_dip` is called with the model at each dip of the learning rate.
+    `on_dip` is called with the model at each dip of the learning rate. The devices of a group each call this, with the
+    same arguments; a state that one of them keeps is that of all.
 
     Raises:
         Diverged: the objective or a metric is NaN or infinite.
@@ -64,7 +67,8 @@ def fit(
         UnusableState: the state is damaged or belongs to another training; `model` cannot be used any more.
         ObjectiveError: unknown optimizer, clipping or option.
     """
-    step, best_weights = Step(model, config, precision, data.device, freeze.own_rates), BestWeights(model, config, data)
+    step = Step(model, config, precision, data.device, freeze.own_rates, group)
+    best_weights = BestWeights(model, config, data)
     run = TrainingState(
         model=model, optimizer=step.optimizer, rates=rates, best_weights=best_weights, device=data.device
     )
@@ -81,6 +85,7 @@ def fit(
     engine, steps = choose_engine(step_mode, training, callback.note_engine), training.steps
     watch, training_part = LayerWatch(step, data, steps, callback), choose_training_part(data)
     position = run.start_epoch(0) if state is None else run.restore(state)
+    group.copy_first(model)
     try:
         while position.epoch < epochs and not best_weights.is_patience_over:
             epoch, started = position.epoch, time.perf_counter()

@@ -24,6 +24,8 @@ BuildModel = Callable[[Configuration], Any]
 Train = Callable[[Configuration, Any, Callable[..., None]], Any]
 
 PRECISIONS = ("auto", "float32", "bfloat16")
+EXAMPLES_PER_DEVICE = 2
+"""Fewest examples of a batch for each of several devices; batch norm needs two."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +63,8 @@ class Objective:
     image_size: int | None = None
     """Height and width in pixels that images of a class folder are resized to; None if they all have one size."""
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
+    devices: int = 1
+    """How many devices train one trial together, 1 or more; each gets its share of every batch."""
 
     def __post_init__(self) -> None:
         ways = [name for name in ("model", "build_model", "train") if getattr(self, name) is not None]
@@ -80,6 +84,7 @@ class Objective:
             check_stages(self.space)
         self.check_images()
         self.check_epochs(self.epochs)
+        self._check_shares()
 
     @property
     def network(self) -> ModelEntry | None:
@@ -115,7 +120,7 @@ class Objective:
                 build_rates(config["schedule"], 1.0, epochs, warmup_epochs=config["warmup_epochs"])
 
     def _check_numbers(self) -> None:
-        for name in ("epochs", "trials", "train_examples", "image_size"):
+        for name in ("epochs", "trials", "train_examples", "image_size", "devices"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ObjectiveError(f"{name} must be at least 1, but got {name}={value}")
@@ -125,6 +130,18 @@ class Objective:
             raise ObjectiveError(f"unknown precision {self.precision!r}; known: {', '.join(PRECISIONS)}")
         if self.classes is not None and len(set(self.classes)) != max(2, len(self.classes)):
             raise ObjectiveError(f"classes must be two or more different names, but got {list(self.classes)}")
+
+    def _check_shares(self) -> None:
+        smallest = EXAMPLES_PER_DEVICE * self.devices
+        if self.train is not None or self.devices == 1:
+            return
+        for corner in corners(self.space, {"batch_size"}):
+            size = corner.get("batch_size", self.field_defaults()["batch_size"])
+            if size < smallest:
+                raise ObjectiveError(
+                    f"batch_size must be at least {smallest} with devices={self.devices}, {EXAMPLES_PER_DEVICE} "
+                    f"examples for each, but got batch_size={size}"
+                )
 
     def read_fields(self) -> dict[str, Any]:
         """Return the fields that shipped code reads, with their defaults."""

@@ -29,6 +29,7 @@ from objectives.schedules.catalogue import SCHEDULES
 from objectives.schedules.rates import Rates
 from objectives.training.callbacks import NULL_CALLBACK, TrainingCallback
 from objectives.training.config import TrainingConfig
+from objectives.training.device_group import ALONE, DeviceGroup
 from objectives.training.engines.choice import StepMode
 from spaces import Configuration
 
@@ -48,10 +49,11 @@ def train(
     callback: TrainingCallback = NULL_CALLBACK,
     step_mode: StepMode = "auto",
     on_dip: Callable[[nn.Module], None] | None = None,
+    group: DeviceGroup = ALONE,
 ) -> nn.Module:
     """Train one network and return it with the weights that its value was measured on.
 
-    An objective with its own `train` uses none of the last six arguments, and always starts at the first epoch.
+    An objective with its own `train` uses none of the last seven arguments, and always starts at the first epoch.
 
     Args:
         epochs: how many to train, at most.
@@ -63,6 +65,7 @@ def train(
         step_mode: whether a step is launched as one CUDA graph (`graph`), operation by operation (`eager`), or as a
             graph where that is possible (`auto`).
         on_dip: is called with the network at each dip of the learning rate.
+        group: the devices that train the network together, each of which calls this with the same arguments.
 
     Raises:
         StopTraining: the callback asked for it.
@@ -86,6 +89,7 @@ def train(
             sources=sources or {},
             step_mode=step_mode,
             on_dip=on_dip,
+            group=group,
         )
         return shipped.run(report, callback)
     except SystemExit as error:
@@ -111,9 +115,8 @@ def seed_everything(data: TrainValidation, seed: int) -> None:
     clear_memory(data.device)
     weights_seed = derive_seed(seed, "weights")
     if data.device.type == "cpu" and not torch.cuda.is_available():
-        torch.default_generator.manual_seed(
-            weights_seed
-        )  # without a note for GPUs that are not used, which takes longer
+        # Without a note for GPUs that are not used, which takes longer.
+        torch.default_generator.manual_seed(weights_seed)
     else:
         torch.manual_seed(weights_seed)
     random.seed(derive_seed(seed, "python"))
@@ -135,6 +138,7 @@ class StandardTraining:
     sources: Mapping[str, Source]
     step_mode: StepMode
     on_dip: Callable[[nn.Module], None] | None
+    group: DeviceGroup
 
     def run(self, report: Report, callback: TrainingCallback) -> nn.Module:
         """Resume from the callback's state, or start from the beginning if there is none or it cannot be used."""
@@ -168,6 +172,7 @@ class StandardTraining:
             state=state,
             step_mode=self.step_mode,
             on_dip=self.on_dip,
+            group=self.group,
         )
         return model
 

@@ -4,13 +4,38 @@ from __future__ import annotations
 
 import copy
 import hashlib
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load, save
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from objectives.models.own_modules import pack_extra_states, unpack_extra_states
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackedNetwork:
+    """A trained network as another process gets it: the number of its parameters, and its packed weights."""
+
+    parameters: int
+    weights: bytes | None = field(repr=False)
+    """None if they cannot be packed."""
+
+    @classmethod
+    def pack(cls, model: nn.Module) -> PackedNetwork:
+        """Pack a network."""
+        try:
+            weights = pack_weights(model)[0]
+        except (RuntimeError, ValueError):  # some tensors cannot be written to a file
+            weights = None
+        return cls(parameters=count_parameters(model), weights=weights)
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Return how many parameters a network has, without those that were never made."""
+    return sum(each.numel() for each in model.parameters() if not is_lazy(each))
 
 
 def copy_state(model: nn.Module) -> dict[str, Any]:

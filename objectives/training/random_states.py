@@ -31,6 +31,16 @@ def set_random_states(states: dict[str, Any], device: torch.device) -> None:
     np.random.set_state(states["numpy"])
 
 
+def seed_generators(seed: int, device: torch.device) -> None:
+    """Seed all global generators that a training may use with one number."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+
+
 def hash_host_states(device: torch.device) -> int:
     """Return a number that changes when random numbers are drawn on the host instead of the device."""
     numpy_state = np.random.get_state(legacy=False)

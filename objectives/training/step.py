@@ -17,12 +17,13 @@ from objectives.optimizers.lookahead import Lookahead
 from objectives.regularizers.max_norm import constrain_
 from objectives.regularizers.penalties import compute_penalty
 from objectives.training.config import TrainingConfig
+from objectives.training.device_group import ALONE, DeviceGroup
 
 
 class Step:
     """One optimization step: loss and penalties, gradients, clipping, the optimizer's update, the constraint.
 
-    own_rates: the parameters that learn at a multiple of the learning rate.
+    own_rates: the parameters that learn at a multiple of the learning rate. group: the devices that take it together.
 
     Raises:
         ObjectiveError: unknown optimizer, clipping or option.
@@ -35,10 +36,12 @@ class Step:
         precision: Precision,
         device: torch.device,
         own_rates: Mapping[nn.Parameter, float] | None = None,
+        group: DeviceGroup = ALONE,
     ) -> None:
         self.model = model
         self.config = config
         self.precision = precision
+        self.group = group
         self.optimizer = build_optimizer(
             model, config.optimizer_choice, bias_rate=config.bias_rate, own_rates=own_rates
         )
@@ -48,8 +51,13 @@ class Step:
         clipping, options = resolve(CLIPPINGS, config.clipping, "clipping")
         self.clip = clipping.build(**options)
 
-    def compute_gradients(self, x_BCHW: Tensor, y_B: Tensor) -> Tensor:
-        """Set every parameter's gradient; return the loss, including penalties, as a scalar without gradient."""
+    def compute_gradients(self, x_BCHW: Tensor, y_B: Tensor, fraction: float = 1.0) -> Tensor:
+        """Set every parameter's gradient; return the loss, including penalties, as a scalar without gradient.
+
+        Both are those of the whole batch, of which the group's other devices have the rest.
+
+        fraction: how much of it these examples are.
+        """
         config = self.config
         with autocast(x_BCHW.device, self.precision):
             loss = F.cross_entropy(self.model(x_BCHW), y_B, label_smoothing=config.label_smoothing)
@@ -57,8 +65,9 @@ class Step:
             loss = loss + compute_penalty(trainable_weights(self.model), config.l1, config.l2)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        loss = self.group.sum_gradients(self.model, loss.detach(), fraction)
         self.clip(self.model.parameters())
-        return loss.detach()
+        return loss
 
     def update(self) -> None:
         """Change the weights by their gradients at the optimizer's current rates."""

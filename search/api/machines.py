@@ -8,10 +8,10 @@ from typing import Protocol
 
 from search.api.session import Session
 from search.settings import Settings
-from search.workers import devices
 from search.workers.engines.local import LocalEngine
 from search.workers.engines.placement import Placement, check_local, plan_cluster
 from search.workers.job import WorkerJob
+from search.workers.machine import devices
 from search.workers.machine.accelerators import Device
 from search.workers.machine.placement import WorkerCount, place_workers
 from search.workers.machine.resources import count_cores, measure_memory
@@ -48,7 +48,7 @@ class Machine:
     flags: tuple[str, ...] = ()
     """What a command needs that is to train with the same again."""
 
-    def plan_jobs(self, session: Session, *, devices_per_trial: int = 1) -> list[WorkerJob]:
+    def plan_jobs(self, session: Session) -> list[WorkerJob]:
         """Return one job for each worker.
 
         Raises:
@@ -63,7 +63,8 @@ class Machine:
             threads=1,
             checked=None if session.plan is None else session.plan.prepared.stamp,
         )
-        return self.place(job, devices_per_trial=devices_per_trial)
+        plan = session.plan
+        return self.place(job, devices_per_trial=1 if plan is None else plan.found.objective.devices)
 
     def place(self, job: WorkerJob, *, devices_per_trial: int = 1) -> list[WorkerJob]:
         """Return a job like this one for each worker; log what limits them."""

@@ -23,6 +23,7 @@ from search.logs import configure, send_prints_to_stderr
 from search.settings import Settings
 from search.signals import WARNINGS, end_on_first
 from search.workers import processes
+from search.workers.machine import fork_server
 
 Tell = Callable[[str], object]
 Work = Callable[[Session, Callable[[str], None]], Any]
@@ -71,10 +72,10 @@ def run_in_process(session: Session, work: Work, settings: Settings, tell: Tell 
         settings=settings.model_copy(update={"storage": session.address}),
         work=work,
     )
-    context = processes.start_fork_server()
+    context = fork_server.start_fork_server()
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_main, args=(job, sender), name=name, daemon=True)
-    with processes.hidden_main():
+    with fork_server.hidden_main():
         process.start()
     sender.close()
     try:

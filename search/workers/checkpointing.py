@@ -14,7 +14,7 @@ from torch import nn
 
 from objectives.base.errors import StopTraining
 from objectives.diagnosis.records import NetworkRecord
-from objectives.models.weights import pack_weights
+from objectives.models.weights import PackedNetwork
 from search import signals
 from search.workers.heartbeat import Heartbeat
 from search.workers.pending_report import PendingReport
@@ -83,11 +83,15 @@ class CheckpointManager:
         engine, study_id = self.database.engine, self.record.study_id
         with_retries(checkpoints.save, engine, self.store, lease, study_id, key, epoch, content, ended=ended)
 
-    def keep_network(self, lease: Lease, trial: int, epochs: int, network: nn.Module) -> None:
+    def keep_network(self, lease: Lease, trial: int, epochs: int, network: nn.Module | PackedNetwork) -> None:
         """Store the network of a trial that has just completed, if that is possible."""
+        packed = network if isinstance(network, PackedNetwork) else PackedNetwork.pack(network)
+        if packed.weights is None:
+            _log.warning("the network of trial %d was not kept: its weights cannot be written to a file", trial)
+            return
         try:
-            self.save(lease, trial, epochs, pack_weights(network)[0], ended=True)
-        except (StoreFailed, RuntimeError, ValueError) as error:  # some tensors cannot be written to a file
+            self.save(lease, trial, epochs, packed.weights, ended=True)
+        except StoreFailed as error:
             _log.warning("the network of trial %d was not kept: %s", trial, error)
 
     def tidy(self) -> None:

@@ -12,11 +12,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from search.errors import Exit, SearchError
 from search.study.serving import Served, choose_study
-from search.workers import processes
 from search.workers.job import DRAINED, HUNG, NOTHING_CLAIMED, OUTAGE, WorkerJob
+from search.workers.machine import fork_server
 from search.workers.machine.gpu_sharing import share_where_several
 from search.workers.machine.restarts import Patience
-from search.workers.processes import WorkerProcess, end_workers
+from search.workers.processes import WorkerProcess, end_workers, start_worker
 from search.workers.supervisor import POLL_SECONDS, release_dead
 from storage.database import Database
 from storage.leasing import services, workers
@@ -74,7 +74,7 @@ class Fleet:
         self._served = served
         self._once = once
         self._patience = patience or Patience()
-        self._context = processes.start_fork_server()
+        self._context = fork_server.start_fork_server()
         self._running: dict[int, Serving] = {}
         self._skips: dict[tuple[int, str | None], Skip] = {}
         """By study and place: one that kills workers on one GPU may train on another. None is everywhere."""
@@ -98,7 +98,7 @@ class Fleet:
             Interrupted: a signal came; the workers have ended.
         """
         jobs = [*self._jobs.values()]
-        with share_where_several(jobs, self._context, processes.start_process) as environment:
+        with share_where_several(jobs, self._context, fork_server.start_process) as environment:
             self._jobs = {
                 index: replace(job, environment={**job.environment, **environment}) for index, job in self._jobs.items()
             }
@@ -174,7 +174,7 @@ class Fleet:
     def _start(self, index: int, study: OpenStudy) -> None:
         served = self._served_now(self._jobs[index].place)
         job = replace(self._jobs[index], study=study.name, objective=served.find_objective(study), served=served)
-        self._running[index] = Serving(study=study, worker=processes.start_worker(self._context, job))
+        self._running[index] = Serving(study=study, worker=start_worker(self._context, job))
 
     def _collect(self) -> None:
         for index, serving in list(self._running.items()):

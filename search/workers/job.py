@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from objectives.data.files.prepared import Stamp
+from search.errors import SearchError
 from search.settings import Settings
 from search.study.serving import Served
+from storage.errors import format_command
 
 OUTAGE = 75
 """The storage was unreachable for too long (EX_TEMPFAIL): a new worker may reach it."""
@@ -56,6 +58,21 @@ class WorkerJob:
     def local_devices(self) -> tuple[str, ...]:
         """The same devices as torch calls them in the worker's processes."""
         return tuple(f"cuda:{index}" for index in range(len(self.visible))) or self.devices
+
+    def with_devices(self, count: int) -> WorkerJob:
+        """Return the job with as many devices as a trial needs; on a CPU, several ranks divide its threads.
+
+        Raises:
+            SearchError: it has another number of GPUs.
+        """
+        if count == len(self.devices):
+            return self
+        if self.devices == ("cpu",):
+            return replace(self, peers=("cpu",) * (count - 1), threads=max(1, self.threads // count))
+        raise SearchError(
+            f"each trial of study {self.study!r} trains on {count} devices, but this worker has {self.place}; give the "
+            f"study workers of its own with `{format_command('worker', '--study', self.study)}`"
+        )
 
     @property
     def place(self) -> str:

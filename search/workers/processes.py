@@ -1,4 +1,4 @@
-"""Worker processes: forked from a preloaded server, so that the parent itself never imports torch."""
+"""Worker processes, which are forked from a server that has imported torch."""
 
 from __future__ import annotations
 
@@ -11,58 +11,28 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
-from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
-from types import ModuleType
-from typing import TypeVar, cast
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from search.errors import Exit, Interrupted, SearchError, UsageError
+from search.errors import Exit, Interrupted
 from search.logs import configure, send_prints_to_stderr
-from search.signals import WARNINGS, end_on_first, hurry_on_second, ignore_signals
+from search.signals import WARNINGS, end_on_first, hurry_on_second
 from search.workers.job import OUTAGE, WorkerJob
 from search.workers.machine.accelerators import VISIBLE
-from search.workers.machine.sockets import use_socket_folder
+from search.workers.machine.fork_server import start_fork_server, start_process
 from storage.connecting.retry import is_outage
 from storage.leasing import workers
 
 # The time that a worker which is asked to end has to finish its step and write its state.
 GRACE_SECONDS = 3.0
 
-A = TypeVar("A")
-R = TypeVar("R")
-
 _log = logging.getLogger(__name__)
-_starting = threading.Lock()
-
-
-def start_fork_server() -> ForkServerContext:
-    """Start the fork server unless it runs, and return its context."""
-    chosen = multiprocessing.get_context("forkserver")
-    chosen.set_forkserver_preload(["search.workers.preload"])
-    # Started with these signals ignored: a signal to the whole group must not end the server before the workers,
-    # because it alone learns when they end; and Ctrl-C would print a traceback while it imports torch.
-    with safe_path(), ignore_signals(), use_socket_folder():
-        ensure_running()
-    return chosen
-
-
-@contextlib.contextmanager
-def safe_path() -> Iterator[None]:
-    """Keep an interpreter that is started in the block from importing a `search` of the user's working folder."""
-    before = os.environ.get("PYTHONSAFEPATH")
-    os.environ["PYTHONSAFEPATH"] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["PYTHONSAFEPATH"]
 
 
 @dataclass(frozen=True)
@@ -114,6 +84,13 @@ def start_worker(chosen: ForkServerContext, job: WorkerJob) -> WorkerProcess:
     return WorkerProcess(process, receiver, trained)
 
 
+def start_own_process(target: Callable[..., None], arguments: tuple[object, ...]) -> BaseProcess:
+    """Start a process of a worker's own; it is forked from a server of the worker's, which sees no more than that."""
+    process = start_fork_server().Process(target=target, args=arguments, name="rank")
+    start_process(process)
+    return process
+
+
 def end_workers(running: Sequence[WorkerProcess]) -> bool:
     """Let workers finish their step; kill those left at a second signal or after the grace period.
 
@@ -138,68 +115,14 @@ def end_workers(running: Sequence[WorkerProcess]) -> bool:
     return any(worker.process.exitcode != Exit.TERMINATED for worker in running)
 
 
-def start_process(process: BaseProcess) -> None:
-    """Start a process that does not import the caller's script."""
-    with hidden_main():
-        process.start()
-
-
-@contextlib.contextmanager
-def hidden_main() -> Iterator[None]:
-    """Keep a process that is started in the block from importing the caller's script, which would run it again.
-
-    `multiprocessing` makes every new process import the file of the module `__main__`; no process here needs it.
-    """
-    with _starting:
-        main = sys.modules["__main__"]
-        sys.modules["__main__"] = ModuleType("__main__")
-        try:
-            yield
-        finally:
-            sys.modules["__main__"] = main
-
-
-def call_in_process(chosen: ForkServerContext, function: Callable[[A], R], argument: A) -> R:
-    """Call a function that needs torch in a new process, and return what it returns.
-
-    Raises:
-        UsageError: the function raised an exception, whose message this is.
-        SearchError: the process died.
-    """
-    receiver, sender = chosen.Pipe(duplex=False)
-    process = chosen.Process(target=_send_answer, args=(function, argument, sender), daemon=True)
-    start_process(process)
-    sender.close()
-    try:
-        succeeded, answer = receiver.recv()
-    except EOFError:
-        raise SearchError("a helper process ended without an answer; run `search doctor`") from None
-    finally:
-        process.join()
-        receiver.close()
-    if not succeeded:
-        raise UsageError(answer)
-    return cast(R, answer)
-
-
-def _send_answer(function: Callable[[A], object], argument: A, sender: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    answer: tuple[bool, object]
-    try:
-        answer = (True, function(argument))
-    except Exception as error:
-        answer = (False, str(error))
-    with contextlib.suppress(OSError):  # the caller may have ended with an error meanwhile
-        sender.send(answer)
-
-
 def _main(job: WorkerJob, sender: Connection, trained: ctypes.c_bool) -> None:
     os.environ.update(job.environment)
     hide_other_gpus(job)
     configure()
     send_prints_to_stderr()
     _hide_test_files(job)
+    if job.peers:
+        start_fork_server()  # it takes seconds to import torch, so let it begin now
     os.register_at_fork(after_in_child=_restore_termination)
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C also reaches the parent, which ends its workers
@@ -239,18 +162,22 @@ def _work(job: WorkerJob, sender: Connection, trained: ctypes.c_bool) -> None:
     from objectives.base.device import is_broken
     from objectives.base.errors import first_line
     from search.errors.messages import user_message
+    from search.workers.ranks.messages import RankLost
     from search.workers.worker import run_worker
 
     def note_epoch() -> None:
         trained.value = True
 
     try:
-        code = run_worker(job, note_epoch)
+        code = run_worker(job, note_epoch, start_own_process)
     except Exception as error:
         _log.debug("worker failed", exc_info=True)
         if is_broken(error):
             _log.warning("a worker's GPU failed: %s", first_line(error))
             sys.exit(Exit.FAILED)  # without a message, so that a new process takes the trial over
+        if isinstance(error, RankLost):
+            _log.warning("a worker ends because a process of its trial did: %s", error)
+            sys.exit(Exit.FAILED)
         with contextlib.suppress(OSError):
             sender.send(user_message(error))
         sys.exit(OUTAGE if is_outage(error) else Exit.FAILED)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import optuna
+import torch
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 from sqlalchemy import Row
@@ -16,57 +16,34 @@ from torch import nn
 
 from objectives.base.device import is_broken
 from objectives.base.errors import Diverged, OutOfMemory, StopTraining
-from objectives.core.objective import Objective
 from objectives.core.reports import read_metrics
 from objectives.core.run import train
-from objectives.data.batches.examples import TrainValidation
 from objectives.data.files.errors import DataError
 from objectives.diagnosis.faults import Fault, diagnose
 from objectives.diagnosis.records import NetworkRecord, build_records
-from objectives.reuse.context import Source
-from objectives.training.engines.choice import StepMode
+from objectives.models.weights import PackedNetwork
 from search import signals
 from search.statistics.curves import best_value
 from search.strategies.repeated.configurations import derive_trial_seed, get_configuration
 from search.study.status import rank_trials
-from search.workers.checkpointing import CheckpointCallback, CheckpointManager
+from search.workers.attributes.trial_measures import TrialMeasures
+from search.workers.attributes.trial_record import TrialRecord
+from search.workers.checkpointing import CheckpointCallback
 from search.workers.claims import ClaimedTrial
-from search.workers.heartbeat import Heartbeat
-from search.workers.job import WorkerJob
-from search.workers.pending_report import PendingReport, Pruned
-from search.workers.trial_measures import TrialMeasures
-from search.workers.trial_record import TrialRecord
+from search.workers.context import WorkerContext
+from search.workers.pending_report import Pruned
+from search.workers.ranks.messages import RankLost, RankPlan, TrialTask
+from search.workers.ranks.training import train_on_ranks
 from spaces import Configuration
 from storage.connecting.retry import is_outage, is_refusal, with_retries
 from storage.connecting.statements import Question
-from storage.database import Database
 from storage.errors import LeaseLost
-from storage.leasing.fencing import LeaseFence
-from storage.leasing.repeats import STOPPED, SharedSlots
+from storage.leasing.repeats import STOPPED
 from storage.optuna_adapter import attach_trial, get_stored, get_study_id, note_report, read_trial
 from storage.records.epochs import read_curve, read_layers
 
 HANGS_THAT_FAIL = 3
 """A trial that hung with this number of workers hangs because of the objective, not of a machine."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class WorkerContext:
-    """What every trial of a worker shares."""
-
-    database: Database
-    fence: LeaseFence
-    heartbeat: Heartbeat
-    pending: PendingReport
-    checkpoint_manager: CheckpointManager
-    objective: Objective
-    data: TrainValidation
-    sources: Mapping[str, Source]
-    epochs: int
-    seed: int
-    shared: SharedSlots
-    step_mode: StepMode
-    job: WorkerJob
 
 
 class TrialRun:
@@ -112,7 +89,7 @@ class TrialRun:
         except (LeaseLost, UpdateFinishedTrialError, DataError):
             raise
         except Exception as error:
-            if is_outage(error) or is_refusal(error) or is_broken(error):
+            if is_outage(error) or is_refusal(error) or is_broken(error) or isinstance(error, RankLost):
                 raise  # neither the objective's fault nor the configuration's: the trial is taken over
             return self._record.fail(error)
         return self._complete(network)
@@ -133,7 +110,7 @@ class TrialRun:
         if signals.end_requested() or self._context.heartbeat.interrupts:
             raise StopTraining
 
-    def _train(self, config: Configuration) -> nn.Module:
+    def _train(self, config: Configuration) -> nn.Module | PackedNetwork:
         context = self._context
         callback = CheckpointCallback(
             context.checkpoint_manager,
@@ -148,6 +125,8 @@ class TrialRun:
             self._measures.note_parameters,
         )
         try:
+            if context.ranks is not None:
+                return self._train_on_ranks(context.ranks, config, callback)
             return train(
                 context.objective,
                 config,
@@ -163,14 +142,31 @@ class TrialRun:
             # However training ended: a trial that the pruner stopped after the last report was stopped then.
             context.pending.wait()
 
+    def _train_on_ranks(self, plan: RankPlan, config: Configuration, callback: CheckpointCallback) -> PackedNetwork:
+        context, own_loop = self._context, self._context.objective.train is not None
+        task = TrialTask(
+            config=config,
+            epochs=context.epochs,
+            seed=self._seed,
+            sources=context.sources,
+            step_mode=context.step_mode,
+            state=None if own_loop else callback.load_state(),
+            wants_layers=callback.wants_layers(),
+            own_loop=own_loop,
+        )
+        network, peak_bytes = train_on_ranks(plan, task, context.start_process, self.report, callback)
+        self._measures.note_peak(peak_bytes)
+        return network
+
     def _begin(self) -> Configuration:
         """Draw the parameters that are not stored yet; store them, and how the trial is trained, in one commit."""
         if self._begun:  # after an outage, they may be stored without this process knowing
             self._trial, self._news = attach_trial(self._study, self._lease.trial_id), False
         self._begun = True
-        space, history = self._context.objective.space, self._context.database.history
+        space, job = self._context.objective.space, self._context.job
+        history = self._context.database.history
         with history.holding(get_study_id(self._study), news=not self._news), history.gathering(self._lease):
-            self._record.describe(self._seed, self._context.data.device)
+            self._record.describe(self._seed, torch.device(job.local_devices[0]), len(job.devices))
             if self._context.shared.are_shared:
                 self._record.describe_repeat(self._context.shared.repeats)
             space.sample(self._trial)
@@ -220,7 +216,7 @@ class TrialRun:
             metrics, layers = {**stored, **metrics}, {**read_layers(engine, self._lease.trial_id), **layers}
         return diagnose(build_records(metrics, layers), diverged=diverged)
 
-    def _complete(self, network: nn.Module) -> TrialState:
+    def _complete(self, network: nn.Module | PackedNetwork) -> TrialState:
         if not self._values:
             return self._record.fail(RuntimeError("the objective's training ended without a report"))
         self._measures.note_network(network)

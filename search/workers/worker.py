@@ -14,35 +14,29 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from objectives.data import seal
-from objectives.data.batches.examples import load
 from objectives.data.files.errors import DataError
 from objectives.data.files.mapped import MappedCopy
 from objectives.discovery import make_importable
 from search import signals
 from search.errors import Exit, SearchError
 from search.strategies import policy
-from search.strategies.budgets import share_slots
 from search.study import prior_studies
 from search.study.plan import ResolvedStudy, StudyRequest, resolve_stored
 from search.study.serving import Served, choose_study
-from search.study.source_networks import fetch_sources
 from search.study.status import measure_budget
-from search.workers.checkpointing import CheckpointInterval, CheckpointManager
+from search.workers.attributes.trial_record import BUGS_THAT_STOP, find_repeated_bug
 from search.workers.claims import ClaimedTrial, TrialClaimer
-from search.workers.heartbeat import Heartbeat
+from search.workers.context import WorkerContext, prepare_context
 from search.workers.job import DRAINED, NOTHING_CLAIMED, WorkerJob
-from search.workers.pending_report import PendingReport
-from search.workers.trial import TrialRun, WorkerContext
-from search.workers.trial_record import BUGS_THAT_STOP, find_repeated_bug
+from search.workers.ranks.training import StartProcess
+from search.workers.trial import TrialRun
 from storage import url
 from storage.connecting.retry import with_retries
 from storage.database import Database, connect
 from storage.errors import LeaseLost, format_command
 from storage.leasing import workers
 from storage.leasing.beats import Orders
-from storage.leasing.fencing import LeaseFence
 from storage.records import queue, studies
-from storage.records.blob_stores import open_store
 from storage.records.studies import StudyRecord
 
 IDLE_SECONDS = 0.5
@@ -50,11 +44,15 @@ IDLE_SECONDS = 0.5
 _log = logging.getLogger(__name__)
 
 
-def run_worker(job: WorkerJob, note_epoch: Callable[[], None]) -> int:
+def run_worker(job: WorkerJob, note_epoch: Callable[[], None], start_process: StartProcess) -> int:
     """Train trials until the study has its budget of finished ones, is stopped, or this process is told to end.
 
     A worker that serves every study also ends when another one's turn has come, or this one has no trial for it.
-    `note_epoch` is called whenever an epoch is stored.
+
+    Args:
+        job: Its study and its devices.
+        note_epoch: Called whenever an epoch is stored.
+        start_process: Starts the processes of trials that train on several devices.
 
     Returns:
         The exit code: DONE, or, if it serves every study, NOTHING_CLAIMED or DRAINED.
@@ -62,7 +60,6 @@ def run_worker(job: WorkerJob, note_epoch: Callable[[], None]) -> int:
     Raises:
         SearchError, DataError: the study cannot continue; the reason is stored, too, unless it is this machine's.
     """
-    torch.set_num_threads(job.threads)
     with closing(with_retries(connect, url.parse(job.storage))) as database:
         # First of all: to read the objective's file is to run it.
         seal.install(seal.find_sealed_paths(job.settings.data, job.settings.cache))
@@ -71,45 +68,13 @@ def run_worker(job: WorkerJob, note_epoch: Callable[[], None]) -> int:
         plan = resolve_stored(record, request, job.settings, checked=job.checked)
         make_importable(plan.found)
         name = workers.new_worker_id()
-        context = _prepare(job, database, record, plan, name)
+        job = job.with_devices(plan.found.objective.devices)
+        torch.set_num_threads(job.threads)
+        context = prepare_context(job, start_process, database, record, plan, name)
         context.heartbeat.note_epoch = note_epoch
         worker = Worker(context, record, plan, name, job.settings.lease_seconds, job.served)
         worker.run()
         return Exit.DONE if job.served is None else worker.choose_exit()
-
-
-def _prepare(
-    job: WorkerJob, database: Database, record: StudyRecord, plan: ResolvedStudy, worker: str
-) -> WorkerContext:
-    """Load the data onto the worker's device, and build what all its trials share."""
-    settings, objective = job.settings, plan.found.objective
-    device = torch.device(job.local_devices[0])
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
-    shared = share_slots(plan.spec)
-    fence = LeaseFence(database.history, worker, settings.lease_seconds, shared)
-    heartbeat = Heartbeat(database, fence, job, worker=worker, study_id=record.study_id)
-    return WorkerContext(
-        database=database,
-        fence=fence,
-        heartbeat=heartbeat,
-        pending=PendingReport(heartbeat),
-        checkpoint_manager=CheckpointManager(
-            database=database,
-            store=open_store(settings.checkpoint_place),
-            record=record,
-            interval=CheckpointInterval(settings.checkpoint_share),
-            best=settings.checkpoints_kept,
-        ),
-        objective=objective,
-        sources=with_retries(fetch_sources, database.engine, job.study, plan.spec, objective, settings.data),
-        data=load(plan.prepared, plan.split, device, classes=objective.classes),
-        epochs=plan.spec.epochs,
-        seed=plan.spec.seed,
-        shared=shared,
-        step_mode=settings.step,
-        job=job,
-    )
 
 
 class Worker:

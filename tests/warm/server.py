@@ -244,7 +244,10 @@ def _fork_fork_server(path: str, args: Sequence[Any], passfds: Sequence[int]) ->
 
 
 def _run_fork_server(program: str, passfds: Sequence[int]) -> NoReturn:
-    code = 1
+    global _has_forked
+    # A worker that is forked from it may have a fork server of its own; the lock is held while this one starts.
+    code, _has_forked = 1, False
+    multiprocessing.forkserver._forkserver._lock = threading.Lock()
     try:
         kept = sorted({0, 1, 2, *passfds})
         for before, after in zip(kept, [*kept[1:], os.sysconf("SC_OPEN_MAX")], strict=True):

@@ -16,6 +16,7 @@ from torch import Tensor
 from objectives.data.batches.augmentation import UNCHANGED, Augmentation
 from objectives.data.batches.images import Images
 from objectives.data.batches.pixel_statistics import compute_pixel_statistics
+from objectives.data.batches.share import WHOLE, Share
 from objectives.data.files.errors import ImpossibleSplit
 from objectives.data.files.prepared import Prepared
 from objectives.data.splits.classes import NOT_CHOSEN, choose_classes, renumber
@@ -62,12 +63,13 @@ class Examples(Images):
         augment: Augmentation = UNCHANGED,
         drop_last: bool = False,
         epoch: int = 0,
+        share: Share = WHOLE,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Return one epoch as pairs of images (float32, B C H W, channels last, normalized) and labels (int64, B).
 
         The arguments, the errors and the images that a seed gives are those of `Images.images`.
         """
-        found = self._batches(batch_size, order_seed, augment, drop_last, epoch)
+        found = self._batches(batch_size, order_seed, augment, drop_last, epoch, share)
         return ((x_BCHW, self.labels[chosen_B]) for x_BCHW, chosen_B in found)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from objectives.data.batches.augmentation import UNCHANGED, Augmentation
 from objectives.data.batches.random_changes import Draws, draw
+from objectives.data.batches.share import WHOLE, Share
 
 
 class Images:
@@ -67,6 +68,7 @@ class Images:
         augment: Augmentation = UNCHANGED,
         drop_last: bool = False,
         epoch: int = 0,
+        share: Share = WHOLE,
     ) -> Iterator[Tensor]:
         """Return one epoch of images without labels: float32, B C H W, channels last, normalized.
 
@@ -76,14 +78,21 @@ class Images:
             augment: random changes of the images; they do not change the order.
             drop_last: skips an incomplete last batch, unless it is the only one.
             epoch: 0-based; only an alternating flip looks at it.
+            share: the part of each batch to return; together, all shares are the batches without one.
 
         Raises:
             ValueError: batch_size < 1, augmentation without order_seed, or a crop or cutout as large as the images.
         """
-        return (x_BCHW for x_BCHW, _ in self._batches(batch_size, order_seed, augment, drop_last, epoch))
+        return (x_BCHW for x_BCHW, _ in self._batches(batch_size, order_seed, augment, drop_last, epoch, share))
 
     def _batches(
-        self, batch_size: int, order_seed: int | None, augment: Augmentation, drop_last: bool, epoch: int
+        self,
+        batch_size: int,
+        order_seed: int | None,
+        augment: Augmentation,
+        drop_last: bool,
+        epoch: int,
+        share: Share,
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Check the arguments, and return the batches with the positions of their images among `indices`."""
         if batch_size < 1:
@@ -94,14 +103,14 @@ class Images:
         augment.check(height, width)
         count = self.steps(batch_size, drop_last=drop_last)
         starts = range(0, count * batch_size, batch_size)
-        return self._generate_batches(starts, batch_size, order_seed, augment, epoch)
+        return self._generate_batches(starts, batch_size, order_seed, augment, epoch, share)
 
     def _generate_batches(
-        self, starts: range, size: int, order_seed: int | None, augment: Augmentation, epoch: int
+        self, starts: range, size: int, order_seed: int | None, augment: Augmentation, epoch: int, share: Share
     ) -> Iterator[tuple[Tensor, Tensor]]:
         order, draws = self.draw_epoch(order_seed, augment, epoch)
         for start in starts:
-            batch = slice(start, start + size)
+            batch = share.cut(start, min(start + size, len(order)))
             chosen_B = order[batch]
             yield self.make_batch(self.indices[chosen_B], draws and draws.pick(batch)), chosen_B
 

@@ -22,9 +22,21 @@ StepMode = Literal["auto", "eager", "graph"]
 def choose_engine(mode: StepMode, training: Training, note: Callable[[str], None]) -> Engine:
     """Return what runs the training's steps.
 
+    Several devices that train one network take its steps eagerly.
+
     mode: `eager` starts each operation from Python; `graph` launches whole steps on a CUDA device; `auto` does so
     where it can. note: is told which of the two runs, and why if it is not the one that `auto` prefers.
+
+    Raises:
+        ObjectiveError: `graph`, but there are several devices.
     """
+    devices = training.step.group.share.ranks
+    if devices > 1:
+        if mode == "graph":
+            raise ObjectiveError(f"step=graph is for one device, but {devices} train this network; use step=auto")
+        if training.data.device.type == "cuda":
+            note(f"eager: {devices} devices train the network together")
+        return EagerEngine(training)
     if mode == "eager" or (training.data.device.type != "cuda" and mode == "auto"):
         return EagerEngine(training)
     return GraphOrEager(training, note, required=mode == "graph")

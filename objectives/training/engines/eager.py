@@ -30,6 +30,7 @@ class EagerEngine:
             augment=training.augment,
             drop_last=True,
             epoch=position.epoch,
+            share=training.step.group.share,
         )
         self._batches: Iterator[tuple[Tensor, Tensor]] = islice(batches, position.batches, None)
         self._rates, self._position = rates, position
@@ -39,11 +40,13 @@ class EagerEngine:
         x_BCHW, y_B = next(self._batches)
         momentum = None if rates.momenta is None else rates.momenta[position.batches]
         set_rates(step.optimizer, rates.learning_rates[position.batches], momentum)
-        position.loss += step.compute_gradients(x_BCHW, y_B)
+        step.group.seed_step(self._training.seed, position.epoch, position.batches, x_BCHW.device)
+        position.loss += step.compute_gradients(x_BCHW, y_B, len(y_B) / self._training.examples)
         step.update()
 
     def evaluate(self, model: nn.Module, examples: Examples) -> dict[str, float]:
-        return evaluate(model, examples, self._training.step.precision, self._training.beat)
+        step = self._training.step
+        return evaluate(model, examples, step.precision, self._training.beat, step.group)
 
     def close(self) -> None:
         """Do nothing: it holds nothing."""

@@ -31,6 +31,11 @@ class Training:
     beat: Callable[[], None]
 
     @property
+    def examples(self) -> int:
+        """How many examples a batch has, over all devices that share it."""
+        return min(self.batch_size, len(self.data.train))
+
+    @property
     def steps(self) -> int:
         """How many batches an epoch has."""
         return self.data.train.steps(self.batch_size, drop_last=True)

@@ -22,7 +22,8 @@ from search.connection import open_storage
 from search.errors import SearchError
 from search.settings import Settings
 from search.study.provenance import find_package_versions
-from search.workers import devices, recovery
+from search.workers import recovery
+from search.workers.machine import devices
 from search.workers.machine.accelerators import Device
 from search.workers.machine.gpu_sharing import find_obstacle, is_running
 from search.workers.machine.resources import count_cores, measure_memory

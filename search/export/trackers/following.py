@@ -24,7 +24,7 @@ from search.export.trackers.tracker import Tracker
 from search.signals import hurry_on_second
 from search.study.outcome import Outcome, classify_error
 from search.study.status import StudyView
-from search.workers import processes
+from search.workers.machine import fork_server
 from storage import url
 from storage.database import open_database
 
@@ -140,7 +140,7 @@ class ProcessFollower:
             environment=dict(os.environ),
         )
         self.log: Path | None = self._job.log
-        self._process, self._connection = _start_process(processes.start_fork_server(), self._job)
+        self._process, self._connection = _start_process(fork_server.start_fork_server(), self._job)
         threading.Thread(target=self._listen, name=f"tracker {name}", daemon=True).start()
 
     @property
@@ -174,7 +174,7 @@ class ProcessFollower:
 def _start_process(context: ForkServerContext, job: TrackerJob) -> tuple[BaseProcess, Connection]:
     ours, theirs = context.Pipe()
     process = context.Process(target=run_tracker, args=(job, theirs), name=f"tracker {job.name}")
-    processes.start_process(process)
+    fork_server.start_process(process)
     theirs.close()
     return process, ours
 

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from search.errors import Exit
 from search.workers import processes
 from search.workers.job import WorkerJob
+from search.workers.machine import fork_server
 from search.workers.machine.gpu_sharing import share_where_several
 from search.workers.processes import WorkerProcess
 
@@ -16,12 +17,12 @@ class LocalEngine:
     """Starts workers as processes of this machine; importing torch, which takes seconds, begins at once."""
 
     def __init__(self) -> None:
-        self._context = processes.start_fork_server()
+        self._context = fork_server.start_fork_server()
         self._started: dict[int, WorkerProcess] = {}
 
     def share(self, jobs: Sequence[WorkerJob], *, may_grow: bool) -> AbstractContextManager[dict[str, str]]:
         """Let workers of one GPU share it by MPS, where that is installed; yield variables for their environment."""
-        return share_where_several(jobs, self._context, processes.start_process, may_grow=may_grow)
+        return share_where_several(jobs, self._context, fork_server.start_process, may_grow=may_grow)
 
     def start(self, index: int, job: WorkerJob) -> WorkerProcess:
         """Start a worker process."""

@@ -29,7 +29,7 @@ from search.workers.engines.orders import (
 )
 from search.workers.engines.placement import ClusterRequest, check_answers, check_installed, count_units
 from search.workers.job import LOST, WorkerJob
-from search.workers.processes import safe_path, start_process
+from search.workers.machine.fork_server import safe_path, start_process
 
 END_SECONDS = 20.0
 """How long the client may take to end; then it is killed, and the cluster ends the workers."""

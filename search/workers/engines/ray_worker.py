@@ -16,6 +16,7 @@ from search.logs import configure
 from search.workers import processes
 from search.workers.engines.orders import Outcome, WorkerTask, build_job
 from search.workers.job import WorkerJob
+from search.workers.machine import fork_server
 from search.workers.processes import WorkerProcess
 from search.workers.supervisor import release_dead
 from storage import url
@@ -32,7 +33,7 @@ class RayWorker:
 
     def __init__(self) -> None:
         configure()
-        self._context = processes.start_fork_server()  # importing torch takes seconds, so let it begin now
+        self._context = fork_server.start_fork_server()  # importing torch takes seconds, so let it begin now
         self._starting = threading.Lock()
         self._worker: WorkerProcess | None = None
         self._ends = False

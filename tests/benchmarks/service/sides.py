@@ -21,6 +21,7 @@ from search.study.create import create_or_continue
 from search.study.plan import StudyRequest
 from search.study.status import StudyView
 from search.workers.job import WorkerJob
+from search.workers.processes import start_own_process
 from search.workers.worker import run_worker
 from storage import url
 from storage.database import connect, open_database
@@ -72,7 +73,8 @@ def run_ours(address: str, folder: Path) -> None:
             settings=settings(address, folder),
             device="cpu",
             threads=1,
-        )
+        ),
+        start_own_process,
     )
 
 

@@ -22,6 +22,7 @@ CHANGED: dict[str, Any] = {
     "precision": "auto",
     "validation_fraction": 0.3,
     "retrain_on_validation": False,
+    "devices": 2,
 }
 
 

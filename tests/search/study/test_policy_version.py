@@ -18,6 +18,7 @@ from search.study.plan import StudyRequest, resolve_stored
 from search.study.spec import PolicyPeriod, StudySpec
 from search.study.status import StudyView
 from search.workers.job import WorkerJob
+from search.workers.processes import start_own_process
 from search.workers.worker import run_worker
 from storage.database import Database
 from storage.errors import StudyInUse
@@ -58,7 +59,7 @@ def test_a_newer_policy_is_refused(database: Database, newer: str, monkeypatch: 
         threads=1,
     )
     with pytest.raises(UsageError, match=expected):
-        run_worker(job)
+        run_worker(job, start_own_process)
 
 
 def test_a_newer_pruner_is_refused_too(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

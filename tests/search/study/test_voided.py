@@ -18,7 +18,7 @@ from search.strategies.gp.learning_curves import CurveReader
 from search.strategies.registry import PRUNERS, SAMPLERS, StrategySetting
 from search.study import prior_studies
 from search.study.status import StudyView
-from search.workers.trial_record import BUGS_THAT_STOP, find_repeated_bug
+from search.workers.attributes.trial_record import BUGS_THAT_STOP, find_repeated_bug
 from spaces import Float, Space
 from storage import url
 from storage.copying.study import copy_study

@@ -55,6 +55,7 @@ import os
 
 from search.settings import load
 from search.workers import processes
+from search.workers.machine import fork_server
 from search.workers.job import WorkerJob
 
 
@@ -67,7 +68,7 @@ def start_cuda(job, sender):
 
 
 if __name__ == "__main__":
-    context = processes.start_fork_server()
+    context = fork_server.start_fork_server()
     for visible in (("GPU-3f",), ("GPU-5f", "GPU-6f"), ("MIG-1",), ()):
         receiver, sender = context.Pipe(duplex=False)
         job = WorkerJob(

@@ -23,10 +23,10 @@ from search.study import create
 from search.study.plan import StudyRequest
 from search.study.serving import Served
 from search.study.status import StudyView
-from search.workers import devices
 from search.workers.engines.local import LocalEngine
 from search.workers.fleet import Fleet
 from search.workers.job import WorkerJob
+from search.workers.machine import devices
 from search.workers.machine.accelerators import Device
 from search.workers.machine.placement import WorkerCount, place_workers
 from search.workers.machine.restarts import Patience
@@ -240,6 +240,15 @@ def test_a_job_knows_its_devices_by_the_machines_names_and_by_its_own() -> None:
     assert (second.place, second.local_devices) == ("cuda:2, cuda:3", ("cuda:0", "cuda:1"))
     unmasked = make_job(device="cuda:1")
     assert (unmasked.place, unmasked.local_devices) == ("cuda:1", ("cuda:1",))
+
+
+def test_a_worker_that_serves_every_study_has_one_gpu_but_any_number_of_cores() -> None:
+    on_cpu = make_job(device="cpu", threads=4).with_devices(3)
+    assert (on_cpu.devices, on_cpu.threads) == (("cpu",) * 3, 1)
+    on_gpu = make_job(device="cuda:0")
+    assert on_gpu.with_devices(1) is on_gpu
+    with pytest.raises(SearchError, match=r"trains on 2 devices, but this worker has cuda:0; .*worker --study s"):
+        on_gpu.with_devices(2)
 
 
 def test_the_number_of_workers_grows_on_gpus_where_none_was_given() -> None:

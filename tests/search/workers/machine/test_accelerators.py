@@ -7,8 +7,8 @@ import re
 import pytest
 
 from search.errors import UsageError
-from search.workers.devices import choose_devices
 from search.workers.machine.accelerators import Device, Gpu, sort_as_cuda
+from search.workers.machine.devices import choose_devices
 from tests.search.workers.machine.eight_gpus import GPU_BYTES, MODEL, SLICE_BYTES, EightGpus, gpu_uuid, slice_uuid
 
 EIGHT = [gpu_uuid(index) for index in range(8)]

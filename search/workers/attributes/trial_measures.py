@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
 
+from objectives.models.weights import PackedNetwork, count_parameters
 from search.statistics.curves import find_best_epoch
 
 DIGITS = 4
@@ -28,15 +28,20 @@ class TrialMeasures:
         self._device = device
         self._name = name
         self._uuids = uuids
+        self._peak: int | None = None
         self._parameters: int | None = None
 
     def note_parameters(self, count: int) -> None:
         """Take note of how many parameters the network has."""
         self._parameters = count
 
-    def note_network(self, network: nn.Module) -> None:
+    def note_network(self, network: nn.Module | PackedNetwork) -> None:
         """Take note of a trained network, whose parameters nobody may have counted before."""
-        self._parameters = sum(each.numel() for each in network.parameters() if not is_lazy(each))
+        self._parameters = network.parameters if isinstance(network, PackedNetwork) else count_parameters(network)
+
+    def note_peak(self, peak_bytes: int | None) -> None:
+        """Take note of the memory that another process has seen in use on its GPU."""
+        self._peak = peak_bytes
 
     def collect(self, values: Mapping[int, float], trained: Mapping[int, Mapping[str, float]]) -> dict[str, object]:
         """Return the attributes that can be told.
@@ -59,8 +64,8 @@ class TrialMeasures:
 
     def _read_peak(self) -> int | None:
         """Return the most bytes that the trial's tensors have had on a GPU at once; None on a CPU."""
-        if self._device.type != "cuda":
-            return None
+        if self._peak is not None or self._device.type != "cuda":
+            return self._peak
         try:
             return int(torch.cuda.max_memory_allocated(self._device))
         except RuntimeError:  # a GPU that is broken

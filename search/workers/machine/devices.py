@@ -11,7 +11,7 @@ from pathlib import Path
 from objectives.base.device_names import match_devices
 from objectives.base.errors import ObjectiveError
 from search.errors import UsageError
-from search.workers import processes
+from search.workers.machine import fork_server
 from search.workers.machine.accelerators import VISIBLE, Device, Driver, Gpu, find_cpu, list_visible, sort_as_cuda
 from search.workers.machine.nvml import Nvml
 
@@ -33,7 +33,7 @@ def list_devices(request: str) -> list[Device]:
     if may_have_gpu():
         visible = os.environ.get(VISIBLE)
         return choose_devices(
-            request, processes.call_in_process(processes.start_fork_server(), list_gpus_here, visible)
+            request, fork_server.call_in_process(fork_server.start_fork_server(), list_gpus_here, visible)
         )
     if request != "all":
         raise UsageError(f"there is no device {request!r} here; there is cpu")

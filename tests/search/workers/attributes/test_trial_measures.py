@@ -7,7 +7,7 @@ import socket
 import torch
 from torch import nn
 
-from search.workers.trial_measures import TrialMeasures
+from search.workers.attributes.trial_measures import TrialMeasures
 
 
 def test_every_measure_that_can_be_told_is_told() -> None:

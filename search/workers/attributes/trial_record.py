@@ -1,20 +1,19 @@
 """What a worker stores about a trial beside its epochs: attributes for programs and people, and how it ended.
 
 A trial's user attributes: `seed`, `hardware` (the device's model), `threads` and `torch` (the version) say how it was
-trained; `machines`, if another kind of machine resumed it, which kind reported which epochs; `step`, on a GPU, whether
-a CUDA graph held a whole step; `configuration`, `repeat` and `repeats`, where trials share a
-configuration, which one and which of how many; `continued`, where interrupted training resumed, the last few times;
-`reason`, why it did not complete; `error`, in a sentence, what went wrong; `traceback` and `kind` describe a bug in
-the objective; `diagnosis`, what was wrong inside a network that did not learn. For people who look for trials, its end
-stores `host` and `device` of its last holder, and `gpu`, the GPU's UUID, `epoch_seconds` (mean), `parameters` (their
-number), `peak_bytes` (memory of a GPU, or what was allocated when it ran out) and `best_epoch` (counted from 0).
+trained; `devices`, on how many if on several; `machines`, if another kind of machine resumed it, which kind reported
+which epochs; `step`, on a GPU, whether a CUDA graph held a whole step; `configuration`, `repeat` and `repeats`, where
+trials share a configuration, which one and which of how many; `continued`, where interrupted training resumed, the last
+few times; `reason`, why it did not complete; `error`, in a sentence, what went wrong; `traceback` and `kind` describe a
+bug in the objective; `diagnosis`, what was wrong inside a network that did not learn. For people who look for trials,
+its end stores `host` and `device` of its last holder, and `gpu`, the GPU's UUID, `epoch_seconds` (mean), `parameters`
+(their number), `peak_bytes` (memory of a GPU, or what was allocated when it ran out) and `best_epoch` (counted from 0).
 Attributes are read by every sampler of every worker while a trial runs: they stay small.
 """
 
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -25,7 +24,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from objectives.base.device import describe_device
 from objectives.diagnosis.faults import Fault
+from search.errors.bugs import LONGEST_SENTENCE_CHARACTERS, LONGEST_TEXT_CHARACTERS, describe_bug
 from search.study.trials import MachinePart
+from search.workers.ranks.messages import RankBug
 from storage.connecting.retry import with_retries
 from storage.history.storage import HistoryStorage
 from storage.leasing.fencing import LeaseFence
@@ -34,8 +35,6 @@ from storage.leasing.repeats import describe_repeat
 from storage.leasing.withdrawal import is_withdrawn
 from storage.optuna_adapter import get_stored, read_trial
 
-LONGEST_TEXT_CHARACTERS = 2000
-LONGEST_SENTENCE_CHARACTERS = 300
 RESUMES_KEPT = 5
 MACHINES_KEPT = 5
 BUGS_THAT_STOP = 3
@@ -75,10 +74,12 @@ class TrialRecord:
         self._diagnose = diagnose
         self._measure = measure
 
-    def describe(self, seed: int, device: torch.device) -> None:
+    def describe(self, seed: int, device: torch.device, devices: int = 1) -> None:
         """Set how the trial is trained: its seed, the kind of machine of its last holder, and a change of that kind."""
         known, machine = get_stored(self._trial), describe_machine(device)
         told: dict[str, object] = {"seed": known.user_attrs.get("seed", seed), **machine}
+        if devices > 1:
+            told["devices"] = devices
         if values := known.intermediate_values:
             threads = machine["threads"] if device.type == "cpu" else None  # for a GPU's numbers, they do not matter
             now = MachinePart(**{**machine, "epoch": max(values) + 1, "threads": threads})
@@ -127,15 +128,8 @@ class TrialRecord:
 
     def fail(self, error: Exception) -> TrialState:
         """End the trial as FAIL, because of a bug in the objective."""
-        frames = traceback.extract_tb(error.__traceback__)
-        where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-        told = {
-            "kind": type(error).__name__ + where,
-            "error": f"{type(error).__name__}: {error}"[:LONGEST_SENTENCE_CHARACTERS],
-            "traceback": "".join(traceback.format_exception(error))[-LONGEST_TEXT_CHARACTERS:],
-            "reason": "error",
-        }
-        return self._end(TrialState.FAIL, told)
+        bug = error.bug if isinstance(error, RankBug) else describe_bug(error)
+        return self._end(TrialState.FAIL, {**bug, "reason": "error"})
 
     def _end(
         self, state: TrialState, told: Mapping[str, object], value: float | None = None, *, infeasible: bool = False

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import pytest
 
 from search.study.trials import MachinePart
-from search.workers.trial_record import MACHINES_KEPT, note_machine
+from search.workers.attributes.trial_record import MACHINES_KEPT, note_machine
 
 CPU = {"hardware": "x86_64 AVX2", "threads": 1, "torch": "2.9.0"}
 
