@@ -19,8 +19,11 @@ from search.statistics.curves import find_best_epoch
 from search.strategies.repeated.configurations import get_configuration, get_repeat
 from spaces import Scalar
 from storage.leasing.repeats import VOID
+from storage.leasing.withdrawal import AnyTrial
 
 State = Literal["complete", "pruned", "running", "waiting", "fail"]
+DIAGNOSIS = "diagnosis"
+"""The user attribute of what went wrong inside a trial's network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +98,9 @@ def describe_trial(trial: FrozenTrial) -> Trial:
     )
 
 
-def read_faults(trial: FrozenTrial) -> tuple[Fault, ...]:
+def read_faults(trial: AnyTrial) -> tuple[Fault, ...]:
     """Return what went wrong inside a trial's network, as its worker stored it."""
-    return tuple(Fault(**stored) for stored in trial.user_attrs.get("diagnosis", ()))
+    return tuple(Fault(**stored) for stored in trial.user_attrs.get(DIAGNOSIS, ()))
 
 
 class Trials(Sequence[Trial]):

@@ -21,10 +21,10 @@ from search.errors import Exit, SearchError
 from search.strategies import policy
 from search.strategies.budgets import share_slots
 from search.study import prior_studies
+from search.study.outline import measure_budget
 from search.study.plan import ResolvedStudy, StudyRequest, resolve_stored
 from search.study.serving import Served, choose_study
 from search.study.source_networks import fetch_sources
-from search.study.status import measure_budget
 from search.workers.checkpointing import CheckpointInterval, CheckpointManager
 from search.workers.claims import ClaimedTrial, TrialClaimer
 from search.workers.heartbeat import Heartbeat
