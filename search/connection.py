@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 from search.settings import Settings
 from storage import url
 from storage.copying import upgrades
 from storage.copying.upgrades import Upgrade
-from storage.database import Database, open_database
+from storage.database import Database, open_database, open_for_statements
 from storage.embedded.cluster import READER
 from storage.embedded.server import EmbeddedServer
 from storage.schema import VERSION
@@ -96,6 +98,17 @@ def open_for_reading(settings: Settings) -> Iterator[Database]:
                 reader = owner.set(username=READER)
         with open_database(reader) as database:
             yield database
+
+
+@contextmanager
+def open_for_status(settings: Settings) -> Iterator[Engine]:
+    """Yield the storage for what is read of it in SQL, as the state of a study is, until the end of the block.
+
+    Raises:
+        StorageError: as for `open_storage`.
+    """
+    with storage_url(settings) as address, open_for_statements(url.parse(address)) as engine:
+        yield engine
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from optuna.trial import TrialState, create_trial
 
 from objectives.base.plurals import count_noun
 from search.api.session import Session
-from search.connection import open_storage
+from search.connection import open_for_status
 from search.errors import UsageError
 from search.settings import Settings, load
 from search.strategies.budgets import share_slots
@@ -42,8 +42,8 @@ def list_studies(*, storage: str | None = None) -> tuple[Status, ...]:
     Raises:
         StorageError: the storage cannot be reached.
     """
-    with open_storage(load(storage=storage)) as database:
-        return tuple(read_all_statuses(database.engine))
+    with open_for_status(load(storage=storage)) as engine:
+        return tuple(read_all_statuses(engine))
 
 
 def rename_study(database: Database, name: str, new_name: str) -> None:

@@ -80,12 +80,21 @@ class StudyView:
         """
         engine = self._database.engine
         self.record = studies.get(engine, self._name)
-        spec = StudySpec.from_json(self.record.spec)
-        if trials is not None:
-            return _describe(engine, [StudyOutline(self.record, spec, trials)], lambda trial: trial)[0]
-        for status in read_statuses(engine, [(self.record, spec)]):
-            return status
-        raise UnknownStudy(self._name, studies.list_names(engine))
+        if trials is None:
+            return read_status(engine, self.record)
+        outline = StudyOutline(self.record, StudySpec.from_json(self.record.spec), trials)
+        return _describe(engine, [outline], lambda trial: trial)[0]
+
+
+def read_status(engine: Engine, record: StudyRecord) -> Status:
+    """Read the state of a study.
+
+    Raises:
+        UnknownStudy: it was deleted.
+    """
+    for status in _read_statuses(engine, [(record, StudySpec.from_json(record.spec))]):
+        return status
+    raise UnknownStudy(record.name, studies.list_names(engine))
 
 
 def read_all_statuses(engine: Engine) -> list[Status]:
@@ -94,7 +103,7 @@ def read_all_statuses(engine: Engine) -> list[Status]:
     A study whose record was changed in the storage is left out, with a warning: the others can be listed.
     """
     found = [(record, _parse_spec(record)) for record in studies.list_records(engine)]
-    return read_statuses(engine, [(record, spec) for record, spec in found if spec is not None])
+    return _read_statuses(engine, [(record, spec) for record, spec in found if spec is not None])
 
 
 def _parse_spec(record: StudyRecord) -> StudySpec | None:
@@ -105,7 +114,7 @@ def _parse_spec(record: StudyRecord) -> StudySpec | None:
         return None
 
 
-def read_statuses(engine: Engine, found: Sequence[tuple[StudyRecord, StudySpec]]) -> list[Status]:
+def _read_statuses(engine: Engine, found: Sequence[tuple[StudyRecord, StudySpec]]) -> list[Status]:
     """Read the states of studies, in the same number of statements for any number of them.
 
     Returns:

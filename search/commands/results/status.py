@@ -30,13 +30,14 @@ def status(
         watch_study(study, settings, as_json=json)
         return
 
-    from search.connection import open_storage
+    from search.connection import open_for_status
     from search.display.output import present
     from search.display.status_report import show_status
-    from search.study.status import StudyView
+    from search.study.status import read_status
+    from storage.records import studies
 
-    with open_storage(settings) as database:
-        found = StudyView(database, study).status()
+    with open_for_status(settings) as engine:
+        found = read_status(engine, studies.get(engine, study))
     present(found, show_status, as_json=json)
 
 

@@ -35,8 +35,8 @@ class Repeated(Generic[T]):
     @cached_property
     def by_repeat(self) -> Mapping[int, T]:
         """Its trials by their repeat, without those that failed."""
-        live = (trial for trial in self.trials if trial.state != TrialState.FAIL)
-        return dict(sorted((get_repeat(trial), trial) for trial in live))
+        live = sorted((trial for trial in self.trials if trial.state != TrialState.FAIL), key=get_repeat)
+        return {get_repeat(trial): trial for trial in live}
 
     @cached_property
     def completed(self) -> Mapping[int, T]:
