@@ -172,7 +172,7 @@ def supervise(session: Session, jobs: list[WorkerJob], progress: Callback | None
     Raises:
         SearchError, Interrupted: as for `train`.
     """
-    if session.view.status().budget.left == 0:
+    if session.view.budget().left == 0:
         return
     supervisor = Supervisor(WorkerPool(database=session.database, study_id=session.record.study_id, jobs=jobs))
     if progress is None:

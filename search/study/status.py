@@ -70,6 +70,11 @@ class StudyView:
             raise UsageError(f"study {self.record.name!r} has {held}, counted from 0, but got {number}")
         return trials[number]
 
+    def budget(self) -> Budget:
+        """Read the study's budget and what is left of it."""
+        self.record = studies.get(self._database.engine, self._name)
+        return read_budget(self._database, self.record)
+
     def status(self, trials: Sequence[FrozenTrial] | None = None) -> Status:
         """Read the study's present state.
 
