@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
-from typing import Literal, NewType
+from typing import Literal
 
 from objectives import studies
 from objectives.base.errors import ObjectiveError
 from objectives.base.hashing import hash_file, hash_package
+from objectives.base.names import ObjectiveName, is_path, parse_name
 from objectives.core.declaration import hash_declaration
 from objectives.core.objective import Objective
 from objectives.importing import own_files
@@ -30,11 +31,7 @@ from objectives.importing.own_files import OwnFilesFinder, hash_sources
 from spaces.suggestions import suggest_and_list
 
 ENTRY_POINTS = "depthsearch.objectives"
-LONGEST_NAME = 200
 ATTRIBUTE = "OBJECTIVE"
-
-ObjectiveName = NewType("ObjectiveName", str)
-"""What `parse_name` has let pass: the name of an objective, which no code takes for the path of a file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,30 +85,6 @@ def find_named(reference: ObjectiveName) -> FoundObjective:
     raise ObjectiveError(
         f"unknown objective {reference!r}; {suggest_and_list(reference, known)}; or give the path of a file"
     )
-
-
-def is_path(reference: str) -> bool:
-    """Return whether a reference means a file, not a name."""
-    return reference.endswith(".py") or "/" in reference
-
-
-def parse_name(text: object) -> ObjectiveName:
-    """Return a text as the name of an objective.
-
-    Raises:
-        ObjectiveError: it is the path of a file, or it cannot be a name.
-    """
-    shown = repr(text)[:100]
-    if not isinstance(text, str):
-        raise ObjectiveError(f"{shown} is not the name of an objective, which is a text")
-    if is_path(text) or "\\" in text:
-        raise ObjectiveError(f"{shown} is the path of a file, not the name of an objective")
-    if not (text.isprintable() and text.strip() == text and 0 < len(text) <= LONGEST_NAME and text[0] not in ".-"):
-        raise ObjectiveError(
-            f"{shown} is not the name of an objective, which has 1 to {LONGEST_NAME} printable characters and begins "
-            "with neither a dot nor a dash"
-        )
-    return ObjectiveName(text)
 
 
 def is_installed(name: str) -> bool:

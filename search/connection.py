@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import URL
+from sqlalchemy import URL, Engine
 
 from search.errors import UsageError
 from search.settings import Settings
@@ -17,7 +17,7 @@ from storage import url
 from storage.connecting.parameters import find_parameters, is_local
 from storage.copying import upgrades
 from storage.copying.upgrades import Upgrade
-from storage.database import Database, open_database
+from storage.database import Database, open_database, open_for_statements
 from storage.embedded.cluster import READER
 from storage.embedded.server import EmbeddedServer
 from storage.schema import VERSION
@@ -102,6 +102,17 @@ def open_for_reading(settings: Settings) -> Iterator[Database]:
                 reader = owner.set(username=READER)
         with open_database(reader) as database:
             yield database
+
+
+@contextmanager
+def open_for_status(settings: Settings) -> Iterator[Engine]:
+    """Yield the storage for what is read of it in SQL, as the state of a study is, until the end of the block.
+
+    Raises:
+        StorageError: as for `open_storage`.
+    """
+    with storage_url(settings) as address, open_for_statements(url.parse(address)) as engine:
+        yield engine
 
 
 @contextmanager

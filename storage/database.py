@@ -99,14 +99,11 @@ def connect(url: URL) -> Database:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     engine = create_protected_engine(url)
     try:
-        if not _check_tables(engine):
-            _create_tables(engine, url)
-        engine.dispose()  # one connection at a time: a pooler or a role may allow no more
-        storage = _open_optuna_storage(url, exists=True)
-    except (DBAPIError, StorageInternalError) as error:
-        if not isinstance(error, OperationalError) and explain_refusal(error) is None:
-            raise
-        raise explain(url, error) from None
+        with _explaining(url):
+            if not _check_tables(engine):
+                _create_tables(engine, url)
+            engine.dispose()  # one connection at a time: a pooler or a role may allow no more
+            storage = _open_optuna_storage(url, exists=True)
     finally:
         engine.dispose()
     engine = get_engine(storage)
@@ -114,6 +111,39 @@ def connect(url: URL) -> Database:
     prepare_sessions(engine)
     engine.dispose()  # the connections that looked at the tables were not prepared
     return Database(url=url, optuna=storage, history=HistoryStorage(storage), engine=engine)
+
+
+@contextmanager
+def open_for_statements(url: URL) -> Iterator[Engine]:
+    """Open the storage at `url` for statements of our own alone: Optuna's storage takes longer to open.
+
+    Raises:
+        StorageError: as for `connect`.
+    """
+    engine = create_protected_engine(url)
+    prepare_sessions(engine)
+    try:
+        with _explaining(url), engine.begin() as connection:
+            ready = check_places(connection) and has_newest_tables(connection)
+            if ready:
+                runner.prepare(connection)
+        if ready:
+            yield engine
+            return
+    finally:
+        engine.dispose()
+    with open_database(url) as database:
+        yield database.engine
+
+
+@contextmanager
+def _explaining(url: URL) -> Iterator[None]:
+    try:
+        yield
+    except (DBAPIError, StorageInternalError) as error:
+        if not isinstance(error, OperationalError) and explain_refusal(error) is None:
+            raise
+        raise explain(url, error) from None
 
 
 def _check_tables(engine: Engine) -> bool:
@@ -149,7 +179,9 @@ def _open_optuna_storage(url: URL, *, exists: bool) -> RDBStorage:
             storage = RDBStorage(
                 text_url, engine_kwargs=options, skip_compatibility_check=True, skip_table_creation=True
             )
-            if has_newest_tables(storage):
+            with get_engine(storage).connect() as connection:
+                newest = has_newest_tables(connection)
+            if newest or (newest is None and storage.get_current_version() == storage.get_head_version()):
                 return storage
             get_engine(storage).dispose()
         return RDBStorage(text_url, engine_kwargs=options)

@@ -108,17 +108,16 @@ def get_engine(storage: RDBStorage) -> Engine:
     return storage.engine
 
 
-def has_newest_tables(storage: RDBStorage) -> bool:
-    """Return whether the tables are those that the installed Optuna would make.
+def has_newest_tables(connection: Connection) -> bool | None:
+    """Return whether Optuna's tables are those that the installed Optuna would make.
 
     Optuna's own answer takes half a second of imports, of alembic and of its scripts; of versions of Optuna that are
-    known, it is known.
+    known, it is known. None for any other version.
     """
     newest = NEWEST_REVISION.get(optuna.__version__)
     if newest is None:
-        return storage.get_current_version() == storage.get_head_version()
-    with storage.engine.connect() as connection:
-        return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == newest
+        return None
+    return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == newest
 
 
 def within_connection(storage: RDBStorage, connection: Connection) -> RDBStorage:

@@ -44,7 +44,7 @@ def queue_study(session: Session, request: StudyRequest) -> QueuedStudy:
     """
     database, record, plan = session.database, session.record, session.plan
     assert plan is not None, "a study that is created or continued has a plan"
-    if session.view.status().budget.left == 0:
+    if session.view.budget().left == 0:
         more = format_command("submit", "--study", record.name, "--trials", "N")
         raise NothingToDo(f"the budget of study {record.name!r} is spent; raise it, for instance with `{more}`")
     create.start_study(database, record.study_id, request.seconds)

@@ -9,8 +9,8 @@ from pathlib import Path
 import optuna
 from optuna.trial import FrozenTrial
 
+from objectives.base.names import is_path
 from objectives.data.files.decoded import Progress as Decoding
-from objectives.discovery import is_path
 from search.connection import storage_url
 from search.settings import Settings
 from search.study import create

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
@@ -10,8 +9,8 @@ from optuna.trial import TrialState, create_trial
 
 from objectives.base.plurals import count_noun
 from search.api.session import Session
-from search.connection import open_storage
-from search.errors import StoredValueRefused, UsageError
+from search.connection import open_for_status
+from search.errors import UsageError
 from search.settings import Settings, load
 from search.strategies.budgets import share_slots
 from search.strategies.given import read_configuration
@@ -20,7 +19,7 @@ from search.strategies.repeated.configurations import group_trials
 from search.study.create import check_not_moved
 from search.study.plan import check_name
 from search.study.spec import PolicyPeriod, StudySpec, change_policy
-from search.study.status import StudyView
+from search.study.status import read_all_statuses
 from search.study.status_types import Status
 from spaces import Scalar
 from storage.database import Database
@@ -33,8 +32,6 @@ from storage.records.blob_stores import open_store
 MOST_AT_ONCE = 1000
 """Configurations that a study is given at once."""
 
-_log = logging.getLogger(__name__)
-
 
 def list_studies(*, storage: str | None = None) -> tuple[Status, ...]:
     """Return the state of every study in a storage, the oldest first.
@@ -45,25 +42,8 @@ def list_studies(*, storage: str | None = None) -> tuple[Status, ...]:
     Raises:
         StorageError: the storage cannot be reached.
     """
-    return read_studies(load(storage=storage))
-
-
-def read_studies(settings: Settings) -> tuple[Status, ...]:
-    """Return the state of every study in the storage that the settings name, the oldest first.
-
-    A study whose record was changed in the storage is left out, with a warning: the others can be listed.
-    """
-    with open_storage(settings) as database:
-        found = [_read_status(database, name) for name in studies.list_names(database.engine)]
-    return tuple(status for status in found if status is not None)
-
-
-def _read_status(database: Database, name: str) -> Status | None:
-    try:
-        return StudyView(database, name).status()
-    except StoredValueRefused as error:
-        _log.warning("study %r is left out: %s", name, error)
-        return None
+    with open_for_status(load(storage=storage)) as engine:
+        return tuple(read_all_statuses(engine))
 
 
 def rename_study(database: Database, name: str, new_name: str) -> None:

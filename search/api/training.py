@@ -136,7 +136,7 @@ def supervise(session: Session, machine: Machine, jobs: list[WorkerJob], progres
     Raises:
         SearchError, Interrupted: as for `train`.
     """
-    if session.view.status().budget.left == 0:
+    if session.view.budget().left == 0:
         return
     pool = WorkerPool(
         database=session.database, study_id=session.record.study_id, jobs=jobs, is_over=lambda: is_over(session)

@@ -42,7 +42,7 @@ def name_study(study: str | None, objective: str | None) -> str:
     """
     from pathlib import Path
 
-    from objectives.discovery import is_path
+    from objectives.base.names import is_path
     from search.errors import UsageError
 
     if study is not None:

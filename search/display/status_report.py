@@ -1,4 +1,4 @@
-"""How `status` and `list` show studies, and `try` what one will train next."""
+"""How `status` and `list` show studies."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from rich.cells import cell_len
 
 from objectives.base.plurals import count_noun
 from objectives.base.printable import escape_controls
-from search.api.studies import Enqueued
 from search.display.comparison_report import show_comparison
-from search.display.formats import format_counts, format_parameters, format_seconds, shorten
+from search.display.formats import format_counts, format_seconds, shorten
 from search.display.output import format_configuration, measure_width, print_table, say
 from search.strategies.pruners.audit import PruningAudit
 from search.study.spec import PolicyPeriod
@@ -30,14 +29,6 @@ def show_status(status: Status) -> None:
         say(text)
     if status.comparison is not None:
         show_comparison(status.comparison)
-
-
-def show_enqueued(found: Enqueued) -> None:
-    """Print the trials that wait, and what they cost."""
-    for one in found.trials:
-        say(f"study {found.study}: trial {one.trial} waits: {format_parameters(one.params)}")
-    each = "a trial" if found.repeats == 1 else f"{found.repeats} trials"
-    say(f"they begin before any that the sampler proposes, and each is {each} of the study's budget")
 
 
 def show_studies(found: Sequence[Status]) -> None:

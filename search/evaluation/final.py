@@ -18,8 +18,8 @@ from search.evaluation.results.score import Score
 from search.evaluation.results.stored import read_score
 from search.evaluation.results.variants import MeasuredVariants
 from search.evaluation.variant_args import format_variants, join_variants
+from search.study.outline import find_void_reasons
 from search.study.plan import check_scored_here
-from search.study.status import find_void_reasons
 from storage.records import ledger, networks
 from storage.records.ledger import Opening
 

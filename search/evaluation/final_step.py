@@ -29,10 +29,10 @@ from search.evaluation.reopening import Reopening
 from search.evaluation.request import FinalTask
 from search.evaluation.results.retraining import RetrainingPlan
 from search.settings import Settings
+from search.study.outline import measure_budget
 from search.study.plan import ResolvedStudy, StudyRequest, resolve_stored
 from search.study.source_networks import fetch_sources
 from search.study.spec import StudySpec
-from search.study.status import measure_budget
 from spaces import Choice
 from storage.database import Database
 from storage.errors import format_command

@@ -33,8 +33,8 @@ from search.evaluation.snapshots import count_snapshots
 from search.evaluation.variant_args import format_variants
 from search.evaluation.variant_effects import measure_effects
 from search.statistics.intervals import wilson_interval
+from search.study.outline import count_finished, find_void_reasons
 from search.study.plan import check_scored_here
-from search.study.status import count_finished, find_void_reasons
 from spaces import Choice
 from storage.errors import ScoreRefused
 from storage.leasing.turns import Turn, hold_turn

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from objectives.base.names import is_path
 from objectives.data.cache import find_missing_test_folder
 from objectives.data.files.decoded import Progress
-from objectives.discovery import is_path, objective_names
+from objectives.discovery import objective_names
 from search.errors import UsageError
 from search.settings import Settings
 from search.strategies import plan_warnings, policy

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Never
 
 from objectives.base.errors import ObjectiveError
-from objectives.discovery import ObjectiveName, parse_name
+from objectives.base.names import ObjectiveName, parse_name
 from search.errors import StoredValueRefused, UsageError
 from search.study.options import OPTIONS, StudyOptions
 from spaces import Space

@@ -19,8 +19,11 @@ from search.statistics.curves import find_best_epoch
 from search.strategies.repeated.configurations import get_configuration, get_repeat
 from spaces import Scalar
 from storage.leasing.repeats import VOID
+from storage.leasing.withdrawal import AnyTrial
 
 State = Literal["complete", "pruned", "running", "waiting", "fail"]
+DIAGNOSIS = "diagnosis"
+"""The user attribute of what went wrong inside a trial's network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,9 +131,9 @@ def read_machines(trial: FrozenTrial) -> tuple[MachinePart, ...]:
     return parts if len(parts) > 1 else ()
 
 
-def read_faults(trial: FrozenTrial) -> tuple[Fault, ...]:
+def read_faults(trial: AnyTrial) -> tuple[Fault, ...]:
     """Return what went wrong inside a trial's network, as its worker stored it."""
-    return tuple(Fault(**stored) for stored in trial.user_attrs.get("diagnosis", ()))
+    return tuple(Fault(**stored) for stored in trial.user_attrs.get(DIAGNOSIS, ()))
 
 
 class Trials(Sequence[Trial]):

@@ -21,9 +21,9 @@ from search import signals
 from search.errors import Exit, SearchError
 from search.strategies import policy
 from search.study import prior_studies
+from search.study.outline import measure_budget
 from search.study.plan import ResolvedStudy, StudyRequest, resolve_stored
 from search.study.serving import Served, choose_study
-from search.study.status import measure_budget
 from search.workers.attributes.trial_record import BUGS_THAT_STOP, find_repeated_bug
 from search.workers.claims import ClaimedTrial, TrialClaimer
 from search.workers.context import WorkerContext, prepare_context

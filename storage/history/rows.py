@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
@@ -76,6 +76,9 @@ _DISTRIBUTIONS = Statement(
 )
 
 
+K = TypeVar("K")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReadTrial:
     """A trial as it is stored, and how many writes its lease has counted; None without a lease."""
@@ -122,10 +125,16 @@ class TrialReader:
         Raises:
             KeyError: there is no trial of that id.
         """
-        [row] = execute_at_once(self._engine, _READ, {"trials": [trial_id]})
-        for read in self._build(row):
-            return read.trial
+        for trial in self.read_some([trial_id]).values():
+            return trial
         raise KeyError(f"there is no trial of id {trial_id}")
+
+    def read_some(self, trial_ids: Sequence[int]) -> dict[int, FrozenTrial]:
+        """Return trials by their ids, without those that are not there."""
+        if not trial_ids:
+            return {}
+        [row] = execute_at_once(self._engine, _READ, {"trials": list(trial_ids)})
+        return {read.trial_id: read.trial for read in self._build(row)}
 
     def read_news(self, study_id: int, known: Known, ask: Ask | None = None) -> News:
         """Return what has changed in a study.
@@ -144,7 +153,7 @@ class TrialReader:
         row = self._ask(question) if ask is None else ask(question)
         if not row.exists:
             raise KeyError(f"there is no study of id {study_id}")
-        further = [(trial, step, _number(value, kind)) for trial, step, value, kind in row.epochs or ()]
+        further = [(trial, step, parse_number(value, kind)) for trial, step, value, kind in row.epochs or ()]
         return News(basis=row.basis, trials=list(self._build(row)), epochs=further)
 
     def _ask(self, question: Question) -> Row[Any]:
@@ -153,7 +162,7 @@ class TrialReader:
 
     def _build(self, row: Row[Any]) -> Iterator[ReadTrial]:
         parameters, values, curves = row.parameters or {}, row._mapping["values"] or {}, row.curves or {}
-        users, systems = _load_attributes(row.user_attributes), _load_attributes(row.system_attributes)
+        users, systems = load_attributes(row.user_attributes), load_attributes(row.system_attributes)
         self._learn_distributions(parameters)
         for trial_id, number, state, started, ended, writes in row.trials or ():
             key = str(trial_id)
@@ -167,7 +176,7 @@ class TrialReader:
                     trial_id,
                     number,
                     state=TrialState[state],
-                    values=[*map(_number, *values[key])] if key in values else None,
+                    values=[*map(parse_number, *values[key])] if key in values else None,
                     started=_moment(started),
                     ended=_moment(ended),
                     parameters={
@@ -176,7 +185,7 @@ class TrialReader:
                     },
                     distributions=distributions,
                     intermediate_values=dict(
-                        zip(steps, reported if kinds is None else map(_number, reported, kinds), strict=True)
+                        zip(steps, reported if kinds is None else map(parse_number, reported, kinds), strict=True)
                     ),
                     user_attributes=users.get(key, {}),
                     system_attributes=systems.get(key, {}),
@@ -206,7 +215,8 @@ def _format_array(numbers: Sequence[int | None]) -> str:
     return "{" + ",".join(map(str, numbers)).replace("None", "NULL") + "}"
 
 
-def _number(value: float | None, kind: str) -> float:
+def parse_number(value: float | None, kind: str) -> float:
+    """Return a number as Optuna stores it: NULL and its kind if it is not finite."""
     return INFINITE[kind] if value is None else value
 
 
@@ -215,8 +225,11 @@ def _moment(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds)
 
 
-def _load_attributes(columns: Mapping[str, tuple[list[str], list[str]]] | None) -> dict[str, dict[str, Any]]:
-    """Return the attributes of each trial, whose values are parsed all at once."""
+def load_attributes(columns: Mapping[K, tuple[Sequence[str], Sequence[str]]] | None) -> dict[K, dict[str, Any]]:
+    """Return the attributes of each trial, whose values are parsed all at once.
+
+    columns: names and values as JSON, by the trial.
+    """
     found = columns or {}
     values = iter(json.loads(f"[{','.join(text for _, texts in found.values() for text in texts)}]"))
     return {trial: {key: next(values) for key in keys} for trial, (keys, _) in found.items()}

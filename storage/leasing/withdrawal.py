@@ -12,11 +12,11 @@ the best trial. So is one that was cancelled while it waited, which has no slot.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 from sqlalchemy import Connection, Engine, text
 
 from storage.leasing.repeats import CONFIGURATION, MEMBERS, STOPPED, VOID
@@ -66,12 +66,36 @@ class Withdrawal:
     """Repeats of its configuration that had been stopped because of it, and are voided with it."""
 
 
-def is_void(trial: FrozenTrial) -> bool:
+class AnyTrial(Protocol):
+    """What is known of a trial, however much of it was read: Optuna's `FrozenTrial`, or a summary of it."""
+
+    @property
+    def number(self) -> int:
+        """Position in the study, counted from 0."""
+
+    @property
+    def state(self) -> TrialState:
+        """Its state, as Optuna has it."""
+
+    @property
+    def value(self) -> float | None:
+        """Its value; None if it has none."""
+
+    @property
+    def user_attrs(self) -> Mapping[str, Any]:
+        """Its user attributes, or those of them that were read."""
+
+    @property
+    def intermediate_values(self) -> Collection[int]:
+        """The epochs that are stored."""
+
+
+def is_void(trial: AnyTrial) -> bool:
     """Return whether a trial was voided: nothing may count it or learn from it."""
     return VOID in trial.user_attrs
 
 
-def is_withdrawn(trial: FrozenTrial) -> bool:
+def is_withdrawn(trial: AnyTrial) -> bool:
     """Return whether a person took a trial out, so that its state FAIL tells of no failure."""
     return trial.state == TrialState.FAIL and trial.user_attrs.get("reason") in (CANCELLED, VOIDED)
 

@@ -8,8 +8,9 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Engine, Float, func, literal_column, select, text, update
+from sqlalchemy import Engine, Float, Row, func, literal_column, select, text, update
 from sqlalchemy import delete as delete_
 
 from storage.schema import workers
@@ -129,27 +130,36 @@ def leave(engine: Engine, worker: str) -> bool:
 
 def find_living(engine: Engine, study_id: int, within_seconds: float) -> list[WorkerRow]:
     """Return the study's workers that are not known to be dead and were heard from within `within_seconds`."""
+    return find_living_of(engine, [study_id], within_seconds)[study_id]
+
+
+def find_living_of(engine: Engine, study_ids: Sequence[int], within_seconds: float) -> dict[int, list[WorkerRow]]:
+    """Return what `find_living` does for each of these studies."""
     age = func.extract("epoch", func.now() - workers.c.beat_at)
     with engine.begin() as connection:
         rows = connection.execute(
             select(workers, age.label("age"), _EPOCH_SECONDS.label("epoch_s"))
-            .where(workers.c.study_id == study_id, age < within_seconds)
+            .where(workers.c.study_id.in_(study_ids), age < within_seconds)
             .order_by(workers.c.worker)
         ).all()
-    return [
-        WorkerRow(
-            id=row.worker,
-            host=row.host,
-            device=row.device,
-            trial=row.trial,
-            epoch=row.epoch,
-            beat_s=round(float(row.age), 1),
-            leaves=row.leaves is not None,
-            epoch_s=row.epoch_s,
-        )
-        for row in rows
-        if not is_dead(row.worker)
-    ]
+    found: dict[int, list[WorkerRow]] = {study_id: [] for study_id in study_ids}
+    for row in rows:
+        if not is_dead(row.worker):
+            found[row.study_id].append(_describe(row))
+    return found
+
+
+def _describe(row: Row[Any]) -> WorkerRow:
+    return WorkerRow(
+        id=row.worker,
+        host=row.host,
+        device=row.device,
+        trial=row.trial,
+        epoch=row.epoch,
+        beat_s=round(float(row.age), 1),
+        leaves=row.leaves is not None,
+        epoch_s=row.epoch_s,
+    )
 
 
 def _read_namespace() -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, or_, select, text, update
+from sqlalchemy import Connection, Engine, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.database import STUDY_LOCK_KEY
@@ -21,7 +21,11 @@ from storage.records import networks
 from storage.records.networks import Network
 from storage.schema import scores
 
-MAY_READ = text("SELECT has_table_privilege('depthsearch.scores', 'SELECT')")
+OPENING = (
+    *(scores.c.opening, scores.c.reason, scores.c.weights_sha256, scores.c.winner),
+    *(scores.c.claimed_at, scores.c.look, scores.c.result),
+)
+"""The columns of an `Opening`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,21 +88,6 @@ def list_openings(engine: Engine, study_uuid: str, dataset: str) -> list[Opening
     """Return every opening of this test set for this study, scored or not, oldest first."""
     with engine.begin() as connection:
         return _read_openings(connection, study_uuid, dataset)
-
-
-def find_result(engine: Engine, study_uuid: str, dataset: str) -> dict[str, Any] | None:
-    """Return the newest stored result; None if there is none, or for a role that may not read scores.
-
-    Its `openings` holds a summary of each opening, its `looks` how often any study here has scored this test set.
-    """
-    with engine.begin() as connection:
-        may_read = connection.scalar(MAY_READ)
-        found = _read_openings(connection, study_uuid, dataset) if may_read else []
-        counted = count_looks(connection, dataset) if found else 0
-    scored = [opening.result for opening in found if opening.result is not None]
-    if not scored:
-        return None
-    return {**scored[-1], "openings": [opening.summary() for opening in found], "looks": counted}
 
 
 def find_claim(engine: Engine, study_uuid: str, dataset: str) -> Claim | None:
@@ -231,15 +220,12 @@ def _select(study_uuid: str, dataset: str) -> Any:
 
 
 def _read_openings(connection: Connection, study_uuid: str, dataset: str) -> list[Opening]:
-    columns = (
-        *(scores.c.opening, scores.c.reason, scores.c.weights_sha256, scores.c.winner),
-        *(scores.c.claimed_at, scores.c.look, scores.c.result),
-    )
-    ordered = _select(study_uuid, dataset).with_only_columns(*columns).order_by(scores.c.opening)
-    return [_opening(row) for row in connection.execute(ordered)]
+    ordered = _select(study_uuid, dataset).with_only_columns(*OPENING).order_by(scores.c.opening)
+    return [build_opening(row) for row in connection.execute(ordered)]
 
 
-def _opening(row: Row[Any]) -> Opening:
+def build_opening(row: Any) -> Opening:
+    """Return a row of the columns `OPENING`."""
     return Opening(
         number=row.opening,
         reason=row.reason,

@@ -25,7 +25,7 @@ from storage.database import STUDY_LOCK_KEY, Database, open_database
 from storage.embedded.server import EmbeddedServer
 from storage.errors import ScoreRefused, UnknownStudy
 from storage.leasing.turns import Turn, hold_turn
-from storage.records import ledger, studies
+from storage.records import ledger, results, studies
 from storage.records.ledger import Claim
 from tests.conftest import open_folder
 from tests.storage.processes import ROOT, kill, wait_until_gone
@@ -171,7 +171,7 @@ def test_a_scorer_that_is_killed_while_it_stores_stores_nothing(database: Databa
         connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": STUDY_LOCK_KEY})
         connection.commit()
     with hold_turn(database.engine, UUID, "digits") as turn:
-        assert ledger.find_result(database.engine, UUID, "digits") is None
+        assert results.find_result(database.engine, UUID, "digits") is None
         assert kept(database) == 0
         assert complete(turn, 0.5)["look"] == 1
 
@@ -192,7 +192,7 @@ def test_a_server_that_is_killed_between_claim_and_score_has_the_claim() -> None
             with EmbeddedServer(folder):
                 claimed = ledger.find_claim(database.engine, UUID, "digits")
                 assert claimed == Claim(weights_sha256="a" * 64, winner={"trial": 1})
-                assert ledger.find_result(database.engine, UUID, "digits") is None
+                assert results.find_result(database.engine, UUID, "digits") is None
                 claim(turn)  # the turn outlives the server
                 assert complete(turn, 0.5)["look"] == 1
 
@@ -230,4 +230,4 @@ def test_what_the_dashboard_deletes_or_renames_frees_no_test_set(database: Datab
     with database.engine.begin() as connection:
         assert ledger.count_looks(connection, "digits") == 3
     for uuid, accuracy in ((first.uuid, 0.9), (second.uuid, 0.8), (third.uuid, 0.7)):
-        assert (ledger.find_result(database.engine, uuid, "digits") or {})["test_accuracy"] == accuracy
+        assert (results.find_result(database.engine, uuid, "digits") or {})["test_accuracy"] == accuracy

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from objectives.base.errors import ObjectiveError
+from objectives.base.names import is_path
 from objectives.core.declaration import hash_declaration
 from objectives.data.catalogue import DATASETS
-from objectives.discovery import find_objective, is_path, objective_names
+from objectives.discovery import find_objective, objective_names
 from objectives.importing.own_files import OwnFilesFinder
 from objectives.models.catalogue import MODELS
 

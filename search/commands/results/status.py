@@ -21,20 +21,23 @@ def status(
     study: options.Study, watch: Watch = False, storage: options.Storage = None, json: options.Json = False
 ) -> None:
     """Show a study's trials, budget, workers and best configuration."""
-    from contextlib import closing
-
-    from search.api.session import open_session
     from search.commands.settings import load_settings
-    from search.display.output import present
-    from search.display.status_report import show_status
 
+    settings = load_settings(storage=storage)
     if watch:
         from search.display.live.watch_report import watch_study
 
-        watch_study(study, load_settings(storage=storage), as_json=json)
+        watch_study(study, settings, as_json=json)
         return
-    with closing(open_session(study, load_settings(storage=storage))) as session:
-        found = session.view.status()
+
+    from search.connection import open_for_status
+    from search.display.output import present
+    from search.display.status_report import show_status
+    from search.study.status import read_status
+    from storage.records import studies
+
+    with open_for_status(settings) as engine:
+        found = read_status(engine, studies.get(engine, study))
     present(found, show_status, as_json=json)
 
 

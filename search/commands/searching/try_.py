@@ -30,8 +30,8 @@ def try_(
     from search.api.session import open_session
     from search.api.studies import enqueue
     from search.commands.settings import load_settings
+    from search.display.enqueued_report import show_enqueued
     from search.display.output import note, present
-    from search.display.status_report import show_enqueued
     from search.strategies.given import split_assignments
 
     wanted = list(split_assignments(set_))

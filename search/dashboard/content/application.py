@@ -10,6 +10,7 @@ from typing import BinaryIO
 from optuna.artifacts.exceptions import ArtifactNotFound
 
 from search.dashboard.content.artifacts import PNG, MadeFile
+from search.dashboard.content.compression import send_compressed
 from search.dashboard.content.storage import ContentStorage, asking
 from search.dashboard.wsgi import Answer, Application, Environ, StartResponse, refuse
 from storage.database import Database
@@ -45,8 +46,11 @@ class ContentApplication:
             content = self._answer_file(path).send(start_response)
             return [] if environ["REQUEST_METHOD"] == "HEAD" else content
         detail = _DETAIL.fullmatch(path) if environ["REQUEST_METHOD"] == "GET" else None
-        with asking(None if detail is None else int(detail[1])):
-            return self._application(environ, start_response)
+        if detail is None:
+            with asking(None):
+                return self._application(environ, start_response)
+        with asking(int(detail[1])):
+            return send_compressed(self._application, environ, start_response)
 
     def _answer_file(self, path: str) -> Answer:
         asked = _FILE.fullmatch(path)

@@ -19,8 +19,9 @@ from search.report.document.files import format_report
 from search.report.document.reading import read_facts
 from search.report.plots.style import BLUE, ORANGE
 from search.statistics.curves import find_best_epoch
+from search.study.outline import find_void_reasons
 from search.study.spec import StudySpec
-from search.study.status import StudyView, find_void_reasons
+from search.study.status import StudyView
 from spaces import SpaceError
 from storage.database import Database
 from storage.optuna_adapter import get_trial_id

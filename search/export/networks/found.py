@@ -29,7 +29,7 @@ from search.evaluation.variant_args import format_variants, parse_variants
 from search.export.networks.standalone import CheckedNetwork, StandaloneNetwork
 from search.export.outputs.task import ExportTask
 from search.settings import change
-from search.study.status import find_void_reasons
+from search.study.outline import find_void_reasons
 from spaces import Choice
 from storage.errors import format_command
 from storage.records import networks

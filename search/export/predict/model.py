@@ -15,9 +15,10 @@ from safetensors import SafetensorError
 from torch import nn
 
 from objectives.base.errors import ObjectiveError, first_line
+from objectives.base.names import parse_name
 from objectives.base.registry import look_up
 from objectives.core.run import build_network
-from objectives.discovery import FoundObjective, find_named, find_objective, parse_name
+from objectives.discovery import FoundObjective, find_named, find_objective
 from objectives.models.catalogue import MODELS
 from objectives.models.weights import load_packed
 from objectives.variants.apply import apply_variants

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from optuna.trial import FrozenTrial, TrialState
 
+from search.export.trackers.outcome import Outcome
 from search.export.trackers.source import Source, StorageAway
 from search.export.trackers.tracker import Tracker
-from search.study.outcome import Outcome
 from search.study.trials import describe_trial
 
 LOOK_SECONDS = 1.0

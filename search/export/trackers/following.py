@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Protocol
 
 from search.export.trackers.feed import Ending, Feed
+from search.export.trackers.outcome import Outcome, classify_error
 from search.export.trackers.process import TrackerJob, describe_failure, run_tracker
 from search.export.trackers.registry import make_absolute
 from search.export.trackers.source import Source
 from search.export.trackers.tracker import Tracker
 from search.signals import hurry_on_second
-from search.study.outcome import Outcome, classify_error
 from search.study.status import StudyView
 from search.workers.machine import fork_server
 from storage import url

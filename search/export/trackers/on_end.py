@@ -17,8 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from search.errors import UsageError
 from search.errors.messages import user_message
 from search.export.trackers.names import hide_secrets
+from search.export.trackers.outcome import Outcome, classify_error, read_outcome
 from search.signals import hurry_on_second
-from search.study.outcome import Outcome, classify_error, read_outcome
 from search.study.status import StudyView
 from search.study.status_types import Status
 

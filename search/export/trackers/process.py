@@ -19,9 +19,9 @@ from objectives.base.errors import first_line
 from search.errors import Exit
 from search.export.trackers.feed import Ending, Feed
 from search.export.trackers.names import clean_text, hide_secrets
+from search.export.trackers.outcome import Outcome
 from search.export.trackers.registry import TRACKERS, build_tracker
 from search.export.trackers.source import Source, StorageAway
-from search.study.outcome import Outcome
 from search.study.status import StudyView
 from storage import url
 from storage.database import Database, open_database

@@ -11,8 +11,8 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial
 from sqlalchemy.exc import SQLAlchemyError
 
+from search.export.trackers.outcome import Outcome, read_outcome
 from search.export.trackers.tracker import TrackedStudy
-from search.study.outcome import Outcome, read_outcome
 from search.study.status import StudyView
 from search.study.status_types import Status
 from spaces import Scalar

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from search.study.outcome import Outcome
+from search.export.trackers.outcome import Outcome
 from search.study.status_types import Status
 from search.study.trials import Trial
 from spaces import Scalar

@@ -19,9 +19,9 @@ from search.export.trackers.names import (
     describe_result,
     name_trial,
 )
+from search.export.trackers.outcome import Outcome
 from search.export.trackers.record import SentRecord
 from search.export.trackers.tracker import ALL_EPOCHS, TrackedStudy
-from search.study.outcome import Outcome
 from search.study.trials import Trial
 from spaces import Scalar
 

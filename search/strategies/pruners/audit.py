@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from search.statistics.intervals import wilson_interval
+from storage.leasing.withdrawal import AnyTrial
 
 # The user attribute of an audited trial: the number of epochs after which it would have been stopped.
 AUDITED = "audited"
 
+T = TypeVar("T", bound=AnyTrial)
 
-def audited_trials(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+
+def audited_trials(trials: Sequence[T]) -> list[T]:
     """Return the trials that ran on or still do, although the pruner would have stopped them."""
     return [trial for trial in trials if AUDITED in trial.user_attrs]
 
 
-def count_further_epochs(trials: Sequence[FrozenTrial]) -> int:
+def count_further_epochs(trials: Sequence[AnyTrial]) -> int:
     """Return the number of epochs that audited trials trained after they would have been stopped."""
     return sum(len(trial.intermediate_values) - int(trial.user_attrs[AUDITED]) for trial in audited_trials(trials))
 
@@ -41,7 +45,7 @@ class PruningAudit:
     """Epochs trained after the pruner would have stopped a trial."""
 
 
-def summarize_audit(trials: Sequence[FrozenTrial]) -> PruningAudit:
+def summarize_audit(trials: Sequence[AnyTrial]) -> PruningAudit:
     """Compare the trials that ran on with those that the pruner let through."""
     ended = [trial for trial in audited_trials(trials) if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
     let_through = [_value(trial) for trial in trials if AUDITED not in trial.user_attrs]
@@ -57,6 +61,6 @@ def summarize_audit(trials: Sequence[FrozenTrial]) -> PruningAudit:
     )
 
 
-def _value(trial: FrozenTrial) -> float:
+def _value(trial: AnyTrial) -> float:
     completed = trial.state == TrialState.COMPLETE and trial.value is not None
     return float(trial.value or 0.0) if completed else 0.0

@@ -14,18 +14,21 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
 from search.statistics.intervals import student
-from search.strategies.repeated.configurations import Repeated, group_trials
+from search.strategies.repeated.configurations import Repeated
 from spaces import Scalar
+from storage.leasing.withdrawal import AnyTrial
 
 Array = NDArray[np.float64]
+T = TypeVar("T", bound=AnyTrial)
 
 MOST_COMPARED = 200
 """Configurations that are paired with each other, the best ones: a status is read every second."""
@@ -81,16 +84,19 @@ class Noise:
     degrees: int
 
 
-def compare_configurations(trials: Sequence[FrozenTrial]) -> Comparison:
-    """Compare the configurations of a study's trials, which are in the order of their numbers."""
-    groups = sorted(group_trials(trials), key=_rank)
+def compare_configurations(groups: Sequence[Repeated[T]], find: Callable[[T], FrozenTrial]) -> Comparison:
+    """Compare the configurations of a study.
+
+    find: returns the whole trial, of which the configuration's parameters are shown.
+    """
+    groups = sorted(groups, key=_rank)
     complete = {group.number: group for group in groups if group.state == TrialState.COMPLETE}
     table = {number: list(group.values.values()) for number, group in complete.items()}
     noise = measure_noise(list(table.values()))
     pairs = find_differences(table, noise) if noise is not None else set()
     return Comparison(
         repeats=max((group.repeats for group in groups), default=1),
-        configurations=tuple(_describe(group, pairs) for group in groups),
+        configurations=tuple(_describe(group, find(group.first).params, pairs) for group in groups),
         compared=len(complete),
         noise=None if noise is None else noise.deviation,
         degrees=None if noise is None else noise.degrees,
@@ -160,17 +166,19 @@ def _find_least(noise: Noise, table: Mapping[int, Sequence[float]]) -> float:
     return student(1 - LEVEL / (2 * pairs), noise.degrees) * noise.deviation * math.sqrt(2 / repeats)
 
 
-def _rank(group: Repeated) -> tuple[bool, float, int]:
+def _rank(group: Repeated[T]) -> tuple[bool, float, int]:
     """Return a key that puts complete configurations first, the highest mean first among them."""
     return group.state != TrialState.COMPLETE, math.inf if group.mean is None else -group.mean, group.number
 
 
-def _describe(group: Repeated, pairs: set[tuple[int, int]]) -> ComparedConfiguration:
+def _describe(
+    group: Repeated[T], parameters: Mapping[str, Scalar], pairs: set[tuple[int, int]]
+) -> ComparedConfiguration:
     values = tuple(group.values.values())
     return ComparedConfiguration(
         configuration=group.number,
         state=group.state.name.lower(),
-        params=dict(group.first.params),
+        params=dict(parameters),
         mean=group.mean,
         standard_deviation=statistics.stdev(values) if len(values) > 1 else None,
         n=len(values),

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Generic, TypeVar
 
 from optuna.trial import FrozenTrial, TrialState
 
 from objectives.base.seeds import derive_seed
-from storage.leasing.repeats import CONFIGURATION, REPEAT, REPEATS, MissingRepeat
+from storage.leasing.repeats import CONFIGURATION, REPEAT, REPEATS, STOPPED, MissingRepeat
+from storage.leasing.withdrawal import AnyTrial, is_withdrawn
 from storage.optuna_adapter import get_trial_id
+
+T = TypeVar("T", bound=AnyTrial)
 
 
 @dataclass(frozen=True)
-class Repeated:
-    """A configuration and the trials that train it, in the order of their numbers."""
+class Repeated(Generic[T]):
+    """A configuration and the trials that train it, in the order of their numbers; it looks like a trial itself."""
 
     number: int
     """Of its first trial."""
-    trials: tuple[FrozenTrial, ...]
+    trials: tuple[T, ...]
 
     @cached_property
     def repeats(self) -> int:
@@ -29,13 +33,13 @@ class Repeated:
         return max(int(trial.user_attrs.get(REPEATS, 1)) for trial in self.trials)
 
     @cached_property
-    def by_repeat(self) -> Mapping[int, FrozenTrial]:
+    def by_repeat(self) -> Mapping[int, T]:
         """Its trials by their repeat, without those that failed."""
-        live = (trial for trial in self.trials if trial.state != TrialState.FAIL)
-        return dict(sorted((get_repeat(trial), trial) for trial in live))
+        live = sorted((trial for trial in self.trials if trial.state != TrialState.FAIL), key=get_repeat)
+        return {get_repeat(trial): trial for trial in live}
 
     @cached_property
-    def completed(self) -> Mapping[int, FrozenTrial]:
+    def completed(self) -> Mapping[int, T]:
         """Its completed trials by their repeat."""
         return {repeat: trial for repeat, trial in self.by_repeat.items() if trial.state == TrialState.COMPLETE}
 
@@ -50,16 +54,16 @@ class Repeated:
         return next((only for only in (TrialState.FAIL, TrialState.WAITING) if states == {only}), TrialState.RUNNING)
 
     @property
-    def first(self) -> FrozenTrial:
+    def first(self) -> T:
         """The trial of the first repeat; the first one that failed if all did."""
-        return next(iter(self.by_repeat.values()), self.trials[0])
+        return self.trials[0] if len(self.trials) == 1 else next(iter(self.by_repeat.values()), self.trials[0])
 
     @property
     def values(self) -> Mapping[int, float]:
         """The values of the completed trials by their repeat."""
         return {repeat: float(trial.value or 0.0) for repeat, trial in self.completed.items()}
 
-    @property
+    @cached_property
     def mean(self) -> float | None:
         """The mean value of its completed trials; None if there are none."""
         return statistics.fmean(self.values.values()) if self.completed else None
@@ -73,42 +77,58 @@ class Repeated:
                 counts[epoch] += 1
         return dict(sorted(counts.items()))
 
-    @cached_property
-    def curve(self) -> Mapping[int, float]:
-        """The mean of each epoch over the trials that have reported it."""
-        live = self.by_repeat.values()
-        return {
-            epoch: statistics.fmean(t.intermediate_values[epoch] for t in live if epoch in t.intermediate_values)
-            for epoch in self.reports
-        }
+    @property
+    def value(self) -> float | None:
+        """The mean value, once it is complete."""
+        return self.mean if self.state == TrialState.COMPLETE else None
+
+    @property
+    def user_attrs(self) -> Mapping[str, Any]:
+        """Those of its trials; the reason why it was stopped is that of the trial that was stopped first."""
+        counted = [trial for trial in self.trials if not is_withdrawn(trial)] or self.trials
+        stopped = [trial.user_attrs for trial in counted if trial.user_attrs.get("reason") == STOPPED]
+        others = [trial.user_attrs for trial in counted if trial.user_attrs.get("reason") != STOPPED]
+        return {name: value for each in (*stopped, *others) for name, value in each.items()}
+
+    @property
+    def intermediate_values(self) -> Collection[int]:
+        """The epochs that any of its trials has reported."""
+        return self.reports
 
 
-def get_configuration(trial: FrozenTrial) -> int:
+def average_curve(group: Repeated[FrozenTrial]) -> Mapping[int, float]:
+    """Return the mean of each epoch of a configuration over the trials that have reported it."""
+    curves = [trial.intermediate_values for trial in group.by_repeat.values()]
+    return {epoch: statistics.fmean(curve[epoch] for curve in curves if epoch in curve) for epoch in group.reports}
+
+
+def get_configuration(trial: AnyTrial) -> int:
     """Return the number of the first trial that has the trial's configuration."""
     return int(trial.user_attrs.get(CONFIGURATION, trial.number))
 
 
-def get_repeat(trial: FrozenTrial) -> int:
+def get_repeat(trial: AnyTrial) -> int:
     """Return which repeat of its configuration a trial is, counted from 0."""
     return int(trial.user_attrs.get(REPEAT, 0))
 
 
-def group_trials(trials: Sequence[FrozenTrial]) -> list[Repeated]:
+def group_trials(trials: Sequence[T]) -> list[Repeated[T]]:
     """Return the configurations of trials that are in the order of their numbers, in the same order."""
-    groups: dict[int, list[FrozenTrial]] = defaultdict(list)
+    groups: dict[int, list[T]] = defaultdict(list)
     for trial in trials:
         groups[get_configuration(trial)].append(trial)
     return [Repeated(number, tuple(groups[number])) for number in sorted(groups)]
 
 
-def rank_configurations(trials: Sequence[FrozenTrial]) -> list[Repeated]:
+def rank_configurations(trials: Sequence[T]) -> list[Repeated[T]]:
     """Return the configurations that are complete in all repeats, the highest mean first; of equals, the earlier."""
     return rank_complete(group_trials(trials))
 
 
-def rank_complete(groups: Sequence[Repeated]) -> list[Repeated]:
+def rank_complete(groups: Sequence[Repeated[T]]) -> list[Repeated[T]]:
     """Return those of the configurations that are complete in all repeats, ranked as `rank_configurations` does."""
-    complete = [group for group in groups if group.state == TrialState.COMPLETE]
+    begun = (group for group in groups if any(trial.state == TrialState.COMPLETE for trial in group.trials))
+    complete = [group for group in begun if group.state == TrialState.COMPLETE]
     return sorted(complete, key=lambda group: (-(group.mean or 0.0), group.number))
 
 

@@ -14,10 +14,8 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from search.strategies.gp.learning_curves import REPORTS
-from search.strategies.repeated.configurations import Repeated, get_configuration, group_trials
+from search.strategies.repeated.configurations import Repeated, average_curve, get_configuration, group_trials
 from storage.forwarding import ForwardingStorage
-from storage.leasing.repeats import STOPPED
-from storage.leasing.withdrawal import is_withdrawn
 from storage.optuna_adapter import build_trial, get_storage, get_study_id, get_trial_id
 
 
@@ -29,47 +27,35 @@ class ConfigurationView:
         self.study: Study = optuna.load_study(study_name=study.study_name, storage=self._storage)
         """The study; what is written about one of its trials goes to the one that `find` was asked with."""
 
-    def find(self, trial: FrozenTrial) -> tuple[Repeated, FrozenTrial]:
+    def find(self, trial: FrozenTrial) -> tuple[Repeated[FrozenTrial], FrozenTrial]:
         """Return a trial's configuration, and the configuration as a trial that has the id of the one given."""
         groups = self._storage.read(get_study_id(self.study))
         place = bisect_left(groups, get_configuration(trial), key=lambda group: group.number)
         return groups[place], merge_trials(groups[place], place, get_trial_id(trial))
 
 
-def merge_trials(group: Repeated, number: int, trial_id: int | None = None) -> FrozenTrial:
+def merge_trials(group: Repeated[FrozenTrial], number: int, trial_id: int | None = None) -> FrozenTrial:
     """Return a configuration as one trial, whose reports and value are means.
 
     Its system attribute `REPORTS` says over how many trials the mean of each epoch is.
     """
     first = group.first
-    # The reason why a configuration was stopped is that of the trial that was stopped first.
-    counted = [trial for trial in group.trials if not is_withdrawn(trial)] or group.trials
-    stopped = [trial.user_attrs for trial in counted if trial.user_attrs.get("reason") == STOPPED]
-    others = [trial.user_attrs for trial in counted if trial.user_attrs.get("reason") != STOPPED]
     return build_trial(
         get_trial_id(first) if trial_id is None else trial_id,
         number,
         state=group.state,
-        values=[group.mean] if group.state == TrialState.COMPLETE and group.mean is not None else None,
+        values=None if group.value is None else [group.value],
         started=first.datetime_start,
         ended=_find_end(group),
         parameters=first.params,
         distributions=first.distributions,
-        user_attributes=_merge([*stopped, *others]),
+        user_attributes=dict(group.user_attrs),
         system_attributes=_merge([*(trial.system_attrs for trial in group.trials), {REPORTS: group.reports}]),
-        intermediate_values=dict(group.curve),
+        intermediate_values=dict(average_curve(group)),
     )
 
 
-def merge_all(groups: Sequence[Repeated]) -> list[FrozenTrial]:
-    """Return a study's configurations as trials: where a trial has one of its own, the same trial."""
-    return [
-        group.trials[0] if len(group.trials) == 1 and group.repeats == 1 else merge_trials(group, number)
-        for number, group in enumerate(groups)
-    ]
-
-
-def _find_end(group: Repeated) -> datetime | None:
+def _find_end(group: Repeated[FrozenTrial]) -> datetime | None:
     """Return when a configuration was complete or stopped, which stays although others of its trials end later."""
     if not group.state.is_finished():
         return None
@@ -87,9 +73,9 @@ class _ConfigurationStorage(ForwardingStorage):
     def __init__(self, storage: BaseStorage) -> None:
         super().__init__(storage)
         # By the configuration's number: it and its trial, which are built again once one of its own has been replaced.
-        self._known: dict[int, tuple[Repeated, FrozenTrial]] = {}
+        self._known: dict[int, tuple[Repeated[FrozenTrial], FrozenTrial]] = {}
 
-    def read(self, study_id: int) -> list[Repeated]:
+    def read(self, study_id: int) -> list[Repeated[FrozenTrial]]:
         """Return the configurations in the order in which they began."""
         return group_trials(self.backend.get_all_trials(study_id, deepcopy=False))
 
@@ -100,7 +86,7 @@ class _ConfigurationStorage(ForwardingStorage):
         found = [trial for trial in merged if states is None or trial.state in states]
         return copy.deepcopy(found) if deepcopy else found
 
-    def _merge(self, group: Repeated, number: int) -> FrozenTrial:
+    def _merge(self, group: Repeated[FrozenTrial], number: int) -> FrozenTrial:
         before = self._known.get(group.number)
         # The storage replaces a trial that changes, and a number among the configurations stays.
         if before is not None and [*map(id, before[0].trials)] == [*map(id, group.trials)]:

@@ -4,8 +4,9 @@
 
 Parts: `calls` (the wait for an epoch's report and decision, the gap between two trials, CPU, commits; by finished and
 running trials), `share` (of a trial of ten epochs), `crowd` (eight processes that train nothing), `join` (reading a
-study of 10,000 trials), `start` (of the command line). A private Postgres in this machine's memory, where a commit
-waits for no disk; processes of the two sides take turns; medians, and in the document the spread of the repeats.
+study of 10,000 trials), `status` (of such a study, and of 400 studies), `start` (of the command line). A private
+Postgres in this machine's memory, where a commit waits for no disk; processes of the two sides take turns; medians,
+and in the document the spread of the repeats.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,8 @@ from tests.conftest import open_folder
 from tests.search import system_postgres
 
 SIDES: dict[str, Side] = {"ours": sides.run_ours, "stock": sides.run_stock}
-PARTS = ("calls", "share", "crowd", "join", "start")
+PARTS = ("calls", "share", "crowd", "join", "status", "start")
+PROGRAM = [sys.executable, "-P", "-m", "search"]
 NEVER = 1e12
 FIRST = text(
     "SELECT extract(epoch FROM min(reported_at)) FROM depthsearch.epochs JOIN trials USING (trial_id) "
@@ -48,16 +51,24 @@ class Bench:
     def __init__(self, address: str, folder: Path) -> None:
         self._server = address
         self.folder = folder
+        self.environment = {**os.environ, "SEARCH_HOME": str(folder), "SEARCH_CACHE": str(folder / "cache")}
         self._made: set[str] = set()
 
     def find(self, side: str, finished: int, running: int) -> str:
         """Return the address of a database with a study of that size."""
-        name = f"{side}_{finished}_{running}"
+        made = partial(sides.prepare, ours=side == "ours", finished=finished, running=running)
+        return self._make(f"{side}_{finished}_{running}", made)
+
+    def find_list(self, count: int, finished: int) -> str:
+        """Return the address of a database with that many studies of that size."""
+        return self._make(f"list_{count}_{finished}", partial(sides.prepare_list, count=count, finished=finished))
+
+    def _make(self, name: str, prepare: Side) -> str:
         address = self._server.rpartition("/")[0] + "/" + name
         if name not in self._made:
             self._made.add(name)
             self._tell(f"CREATE DATABASE {name}")
-            sides.prepare(address, self.folder, ours=side == "ours", finished=finished, running=running)
+            prepare(address, self.folder)
         return address
 
     def count_commits(self, address: str) -> int:
@@ -140,7 +151,7 @@ def measure_crowd(bench: Bench, quick: bool) -> Iterator[Row]:
 def measure_join(bench: Bench, quick: bool) -> Iterator[Row]:
     """Yield the seconds and the memory of a first look at a study."""
     size = (1000, 0) if quick else (10000, 256)
-    calls = {"ours": sides.join_ours, "stock": sides.join_stock, "status": sides.read_status}
+    calls = {"ours": sides.join_ours, "stock": sides.join_stock}
     for _ in range(1 if quick else 3):
         for name, call in calls.items():
             address = bench.find("stock" if name == "stock" else "ours", *size)
@@ -148,10 +159,25 @@ def measure_join(bench: Bench, quick: bool) -> Iterator[Row]:
             yield {"side": name, "finished": size[0], "running": size[1], "join s": seconds, "MiB": memory}
 
 
+def measure_status(bench: Bench, quick: bool) -> Iterator[Row]:
+    """Yield the seconds of reading a study's status, and of the commands that show one, or that of many studies."""
+    size, count = ((1000, 0), 40) if quick else ((10000, 256), 400)
+    one, many = bench.find("ours", *size), bench.find_list(count, 25)
+    commands = {
+        f"status --json, {size[0]} + {size[1]} trials": ["status", "--study", sides.STUDY, "--json", "--storage", one],
+        f"list, {count} studies": ["list", "--storage", many],
+    }
+    for _ in range(1 if quick else 5):
+        yield {"what": "reading it in a process", "s": sides.measure_call(sides.read_status, one, bench.folder)[0]}
+        for what, words in commands.items():
+            began = time.perf_counter()
+            subprocess.run([*PROGRAM, *words], check=True, stdout=subprocess.DEVNULL, env=bench.environment)
+            yield {"what": what, "s": time.perf_counter() - began}
+
+
 def measure_start(bench: Bench, quick: bool) -> Iterator[Row]:
     """Yield the seconds from a command to its answer, and to the first stored epoch of a new study of digits."""
-    program = [sys.executable, "-P", "-m", "search"]
-    environment = {**os.environ, "SEARCH_HOME": str(bench.folder), "SEARCH_CACHE": str(bench.folder / "cache")}
+    program, environment = PROGRAM, bench.environment
     for number in range(1 if quick else 3):
         began = time.perf_counter()
         subprocess.run([*program, "--help"], check=True, stdout=subprocess.DEVNULL, env=environment)

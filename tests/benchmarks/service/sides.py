@@ -17,6 +17,7 @@ import optuna
 
 from objectives.studies.digits_depth import OBJECTIVE as DIGITS
 from search.settings import Settings
+from search.study import status
 from search.study.create import create_or_continue
 from search.study.plan import StudyRequest
 from search.study.status import StudyView
@@ -24,7 +25,8 @@ from search.workers.job import WorkerJob
 from search.workers.processes import start_own_process
 from search.workers.worker import run_worker
 from storage import url
-from storage.database import connect, open_database
+from storage.database import connect, open_database, open_for_statements
+from storage.records import studies
 from tests.benchmarks.service import made_up
 from tests.benchmarks.service.history import EPOCHS, fill
 
@@ -55,6 +57,16 @@ def prepare(address: str, folder: Path, *, ours: bool, finished: int, running: i
         else:
             optuna.create_study(study_name=STUDY, storage=database.optuna, direction="maximize")
         fill(database, STUDY, DIGITS.space, finished=finished, running=running)
+
+
+def prepare_list(address: str, folder: Path, count: int, *, finished: int) -> None:
+    """Create that many studies of so many trials."""
+    prepare(address, folder, ours=True, finished=finished, running=0)
+    with open_database(url.parse(address)) as database:
+        spec = studies.get(database.engine, STUDY).spec
+        for number in range(1, count):
+            studies.create(database, f"{STUDY}-{number}", spec, 10**6)
+            fill(database, f"{STUDY}-{number}", DIGITS.space, finished=finished, running=0)
 
 
 def settings(address: str, folder: Path) -> Settings:
@@ -117,7 +129,8 @@ def join_stock(address: str, folder: Path) -> None:
 
 def read_status(address: str, folder: Path) -> None:
     """Do what `search status` does."""
-    assert StudyView(connect(url.parse(address)), STUDY).status()
+    with open_for_statements(url.parse(address)) as engine:
+        assert status.read_status(engine, studies.get(engine, STUDY))
 
 
 Side = Callable[[str, Path], None]

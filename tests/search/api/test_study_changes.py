@@ -19,7 +19,7 @@ from storage.database import Database, open_database
 from storage.leasing import leases
 from storage.leasing.turns import hold_turn
 from storage.optuna_adapter import get_trial_id
-from storage.records import ledger, studies
+from storage.records import ledger, results, studies
 from storage.records.ledger import Claim, HeldOutPart
 from tests.search.command import Ended, search
 from tests.search.serving import COMPLETE, STUDY, make_study
@@ -60,7 +60,7 @@ def run(database_url: str, home: Path, *words: str) -> Ended:
 
 
 def score(database: Database, uuid: str) -> Any:
-    return (ledger.find_result(database.engine, uuid, "digits") or {}).get("test_accuracy")
+    return (results.find_result(database.engine, uuid, "digits") or {}).get("test_accuracy")
 
 
 def test_a_renamed_study_keeps_its_budget_curves_and_score(database: Database, database_url: str, home: Path) -> None:

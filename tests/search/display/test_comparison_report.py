@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from search.display.comparison_report import show_comparison
-from search.strategies.repeated.comparison import ComparedConfiguration, Comparison, compare_configurations
-from tests.search.strategies.repeated.made import PRUNED, member, study_of
+from search.strategies.repeated.comparison import ComparedConfiguration, Comparison
+from tests.search.strategies.repeated.made import PRUNED, compare, member, study_of
 from tests.search.strategies.repeated.test_comparison import TABLE
 
 
 def test_the_table_shows_what_differs_and_says_how_that_was_judged(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [member(number, repeat, [value]) for number, row in TABLE.items() for repeat, value in enumerate(row)]
-    show_comparison(compare_configurations(study_of(*rows, member(9, 0, [0.5], PRUNED)).trials))
+    show_comparison(compare(study_of(*rows, member(9, 0, [0.5], PRUNED)).trials))
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert lines == [
         "mean standard deviation n trial below the best configuration",
@@ -28,10 +28,10 @@ def test_the_table_shows_what_differs_and_says_how_that_was_judged(capsys: pytes
 
 def test_single_trials_are_told_to_tell_nothing_of_chance(capsys: pytest.CaptureFixture[str]) -> None:
     trials = study_of(member(0, 0, [0.5], repeats=1), member(1, 0, [0.6], repeats=1)).trials
-    show_comparison(compare_configurations(trials))
+    show_comparison(compare(trials))
     out = capsys.readouterr().out
     assert "one trial each: how much of a difference is chance is not known; --repeats 3 would tell" in out
-    show_comparison(compare_configurations([]))
+    show_comparison(compare([]))
     assert capsys.readouterr().out == ""
 
 

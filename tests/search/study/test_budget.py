@@ -14,8 +14,8 @@ from search.study import prior_studies
 from search.study.create import create_or_continue
 from search.study.fork import fork_study
 from search.study.options import Effort, parse_budget
+from search.study.outline import measure_budget
 from search.study.plan import StudyRequest
-from search.study.status import measure_budget
 from search.study.status_types import Budget
 from storage.database import Database
 from storage.records.studies import StudyRecord

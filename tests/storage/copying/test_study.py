@@ -18,7 +18,7 @@ from storage.leasing.beats import Beat
 from storage.leasing.fencing import LeaseFence
 from storage.leasing.turns import hold_turn
 from storage.optuna_adapter import get_study_id
-from storage.records import epochs, ledger, studies
+from storage.records import epochs, ledger, results, studies
 from storage.records.studies import StudyRecord
 
 PART = ledger.HeldOutPart(sha256="t", view="8x8 digits")
@@ -89,7 +89,7 @@ def test_everything_arrives_and_continues(
         None,
     ]
     assert ledger.read_rows(target.engine, record.uuid) == ledger.read_rows(database.engine, record.uuid)
-    assert ledger.find_result(target.engine, record.uuid, "digits") == ledger.find_result(
+    assert results.find_result(target.engine, record.uuid, "digits") == ledger.find_result(
         database.engine, record.uuid, "digits"
     )
     assert studies.get(database.engine, "s").control == "moved"
@@ -114,7 +114,7 @@ def test_a_study_that_comes_back_has_the_score_that_it_got_elsewhere(
         connection.execute(schema.scores.update().values(look=None, result=None))
     optuna.delete_study(study_name="s", storage=database.optuna)
     copy_study(target, database, "s")
-    assert (ledger.find_result(database.engine, record.uuid, "digits") or {})["a"] == 1
+    assert (results.find_result(database.engine, record.uuid, "digits") or {})["a"] == 1
 
 
 def test_a_name_that_is_taken_is_left_alone(database: Database, record: StudyRecord, target: Database) -> None:

@@ -20,7 +20,7 @@ from storage.database import Database, open_database
 from storage.errors import LeaseLost
 from storage.leasing import turns
 from storage.leasing.turns import hold_turn
-from storage.records import ledger
+from storage.records import ledger, results
 from storage.records.ledger import Claim
 from tests.conftest import execute
 from tests.storage import pooler
@@ -88,7 +88,7 @@ def test_what_lost_its_turn_claims_and_scores_nothing(database: Database) -> Non
         ledger.claim(turn, "s", CLAIM)
         with pytest.raises(LeaseLost):
             ledger.complete(late, {}, test=ledger.HeldOutPart(sha256="t", view="v"), predictions=b"")
-        assert ledger.find_result(database.engine, UUID, "digits") is None
+        assert results.find_result(database.engine, UUID, "digits") is None
 
 
 def test_nobody_takes_a_turn_while_what_it_stores_is_written(database: Database) -> None:

@@ -16,7 +16,7 @@ from storage.database import open_database
 from storage.errors import SchemaMismatch
 from storage.migrations import runner
 from storage.migrations.versions.version_4 import SHIPPED, upgrade_spec
-from storage.records import epochs, finished_trials, ledger, networks, studies
+from storage.records import epochs, finished_trials, networks, results, studies
 from tests.conftest import execute
 from tests.storage.migrations import fixture
 from tests.storage.migrations.fixture import EXPECTED, HALF_DONE, SCORED
@@ -134,7 +134,7 @@ def test_what_is_stored_is_read_as_before(old: str) -> None:
         assert [curve for _, curve in found] == [trial["accuracies"] for trial in curves.values()]
         assert [parameters for parameters, _ in found] == [trial["params"] for trial in curves.values()]
         assert epochs.count_epochs(database.engine, scored.study_id) == 6
-        result = ledger.find_result(database.engine, scored.uuid, "digits")
+        result = results.find_result(database.engine, scored.uuid, "digits")
         assert result is not None
         assert result["test_accuracy"] == EXPECTED["final"]["test_accuracy"]
         assert [opening["look"] for opening in result["openings"]] == [1, 2]

@@ -7,7 +7,7 @@ import pytest
 from storage.database import Database
 from storage.errors import ScoreRefused
 from storage.leasing.turns import hold_turn
-from storage.records import ledger, studies
+from storage.records import ledger, results, studies
 from storage.records.studies import StudyRecord
 
 WEIGHTS, OTHER = "a" * 64, "b" * 64
@@ -35,7 +35,7 @@ def reclaim(database: Database, uuid: str, opening: int, weights: str = OTHER, r
 
 def summaries(database: Database, uuid: str) -> list[dict[str, object]]:
     """The openings as `result` tells them, without the moments."""
-    found = ledger.find_result(database.engine, uuid, "digits")
+    found = results.find_result(database.engine, uuid, "digits")
     assert found is not None
     moments = ("claimed_at", "scored_at")
     return [{name: opening[name] for name in opening if name not in moments} for opening in found["openings"]]
@@ -49,7 +49,7 @@ def test_a_claim_binds_the_weights(database: Database, record: StudyRecord) -> N
     with pytest.raises(ScoreRefused, match="claimed for weights aaaaaaaaaaaa"):
         claim(database, record.uuid, OTHER)
     assert ledger.find_claim(engine, record.uuid, "digits") == ledger.Claim(weights_sha256=WEIGHTS, winner={"trial": 4})
-    assert ledger.find_result(engine, record.uuid, "digits") is None
+    assert results.find_result(engine, record.uuid, "digits") is None
 
 
 def test_a_score_is_stored_once(database: Database, record: StudyRecord) -> None:
@@ -67,7 +67,7 @@ def test_a_score_is_stored_once(database: Database, record: StudyRecord) -> None
         "scored_at": first["scored_at"],
         "claimed_at": row["claimed_at"].isoformat(timespec="seconds"),
     }
-    found = ledger.find_result(database.engine, record.uuid, "digits")
+    found = results.find_result(database.engine, record.uuid, "digits")
     assert found == {**first, "openings": [opening], "looks": 1}
 
 
@@ -78,7 +78,7 @@ def test_a_test_set_that_is_opened_again_keeps_every_score(database: Database, r
     unscored = {"opening": 2, "reason": REASON, "look": None, "test_accuracy": None}
     scored = {"opening": 1, "reason": None, "look": 1, "test_accuracy": 0.9}
     assert summaries(database, record.uuid) == [scored, unscored]
-    assert (ledger.find_result(database.engine, record.uuid, "digits") or {})["test_accuracy"] == 0.9
+    assert (results.find_result(database.engine, record.uuid, "digits") or {})["test_accuracy"] == 0.9
     with pytest.raises(ScoreRefused, match="claimed for weights bbbbbbbbbbbb"):
         reclaim(database, record.uuid, 2, WEIGHTS)
     claimed = ledger.find_claim(database.engine, record.uuid, "digits")
@@ -88,7 +88,7 @@ def test_a_test_set_that_is_opened_again_keeps_every_score(database: Database, r
     assert summaries(database, record.uuid) == [scored, {**unscored, "look": 2, "test_accuracy": 0.8}]
     one, other = ledger.list_openings(database.engine, record.uuid, "digits")
     assert (one.result, other.result) == (first, second)
-    assert (ledger.find_result(database.engine, record.uuid, "digits") or {})["look"] == 2
+    assert (results.find_result(database.engine, record.uuid, "digits") or {})["look"] == 2
 
 
 def test_a_claim_that_was_never_scored_is_no_look(database: Database, record: StudyRecord) -> None:
@@ -115,8 +115,8 @@ def test_scores_outlive_the_study(database: Database, record: StudyRecord) -> No
     complete(database, record.uuid, 0.9)
     optuna.delete_study(study_name="s", storage=database.optuna)
     again = studies.create(database, "s", {}, 3)
-    assert ledger.find_result(database.engine, again.uuid, "digits") is None
+    assert results.find_result(database.engine, again.uuid, "digits") is None
     claim(database, again.uuid)
     assert complete(database, again.uuid, 0.9)["look"] == 2  # the name does not matter, the study does
     assert len(summaries(database, record.uuid)) == len(summaries(database, again.uuid)) == 1
-    assert (ledger.find_result(database.engine, record.uuid, "digits") or {})["looks"] == 2
+    assert (results.find_result(database.engine, record.uuid, "digits") or {})["looks"] == 2

@@ -12,7 +12,7 @@ from storage.copying.study import copy_study
 from storage.database import Database, open_database
 from storage.errors import UnknownStudy
 from storage.leasing.turns import hold_turn
-from storage.records import ledger, networks
+from storage.records import ledger, networks, results
 from storage.records.networks import Network
 from storage.records.studies import StudyRecord, create
 
@@ -75,7 +75,7 @@ def test_without_the_score_there_is_no_network(database: Database, record: Study
     claim(database, record.uuid)
     with pytest.raises(StatementError, match="not JSON serializable"):
         complete(database, record.uuid, outcome=object())
-    assert ledger.find_result(database.engine, record.uuid, "digits") is None
+    assert results.find_result(database.engine, record.uuid, "digits") is None
     assert kept(database) == 0
 
 
@@ -104,7 +104,7 @@ def test_one_that_is_too_large_is_not_kept(
     claim(database, record.uuid)
     monkeypatch.setattr(networks, "LARGEST_BYTES", len(NETWORK.weights) - 1)
     complete(database, record.uuid)
-    assert ledger.find_result(database.engine, record.uuid, "digits") is not None
+    assert results.find_result(database.engine, record.uuid, "digits") is not None
     assert networks.find_for_study(database.engine, "s") is None
     monkeypatch.setattr(networks, "LARGEST_BYTES", len(NETWORK.weights))
     with database.engine.begin() as connection:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from optuna.trial import FrozenTrial
+
 from search.evaluation.results.confirmation import Confirmation
 from search.evaluation.results.score import Score
 from search.report.document.content.facts import StudyFacts
@@ -16,7 +18,7 @@ from search.report.document.content.optimism import (
 )
 from search.statistics.intervals import wilson_interval
 from search.strategies.repeated.configurations import Repeated, rank_configurations
-from search.study.status import describe_ranked
+from search.study.outline import describe_best
 from search.study.status_types import BestTrial
 
 Method = Literal["fresh seeds", "repeats", "binomial"]
@@ -62,7 +64,7 @@ def build_answer(facts: StudyFacts) -> Answer:
     ranked = rank_configurations(facts.trials)
     confirmation = _find_confirmation(facts)
     return Answer(
-        best=tuple(map(describe_ranked, ranked[:SHOWN])),
+        best=tuple(describe_best(group, group.first) for group in ranked[:SHOWN]),
         estimate=_estimate(facts, ranked, confirmation) if ranked else None,
         test=facts.status.final,
     )
@@ -73,7 +75,7 @@ def _find_confirmation(facts: StudyFacts) -> Confirmation | None:
     return facts.confirmation if final is None or final.confirmation is None else final.confirmation
 
 
-def _estimate(facts: StudyFacts, ranked: list[Repeated], confirmation: Confirmation | None) -> Estimate:
+def _estimate(facts: StudyFacts, ranked: list[Repeated[FrozenTrial]], confirmation: Confirmation | None) -> Estimate:
     values = [group.mean or 0.0 for group in ranked]
     examples = count_examples(
         value for trial in facts.completed for value in (trial.value, *trial.intermediate_values.values()) if value

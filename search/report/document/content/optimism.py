@@ -14,11 +14,15 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from typing import TypeVar
 
 import numpy as np
 from scipy.special import log_ndtr
 
 from search.strategies.repeated.configurations import Repeated
+from storage.leasing.withdrawal import AnyTrial
+
+T = TypeVar("T", bound=AnyTrial)
 
 LARGEST_COUNT = 10_000_000
 FARTHEST = 8.0
@@ -63,7 +67,7 @@ def measure_sampling(accuracy: float, examples: int) -> float:
     return math.sqrt(share * (1 - share) / examples)
 
 
-def measure_seeds(groups: Iterable[Repeated], step: float) -> float | None:
+def measure_seeds(groups: Iterable[Repeated[T]], step: float) -> float | None:
     """Return the standard deviation of a configuration's mean over its seeds; None if none has two values.
 
     The variance is pooled over all configurations, and at least that of rounding to steps.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import re
@@ -47,11 +48,12 @@ def read(dashboard: Dashboard, study: int = 1) -> dict[str, Any]:
     return answer.body
 
 
-def fetch(dashboard: Dashboard, path: str) -> tuple[bytes, dict[str, str]]:
+def fetch(dashboard: Dashboard, path: str, takes: str = "identity") -> tuple[bytes, dict[str, str]]:
     """Return a file and its headers."""
     import urllib.request
 
-    request = urllib.request.Request(f"{dashboard.url}{path}", headers={"Authorization": f"Bearer {dashboard.token}"})
+    headers = {"Authorization": f"Bearer {dashboard.token}", "Accept-Encoding": takes}
+    request = urllib.request.Request(f"{dashboard.url}{path}", headers=headers)
     with urllib.request.urlopen(request) as answer:
         return answer.read(), dict(answer.headers)
 
@@ -72,6 +74,20 @@ def test_the_note_says_what_is_so_and_nothing_is_stored_for_it(dashboard: Dashbo
     ):
         assert said in note["body"]
     assert execute(address, ATTRIBUTES) == before
+
+
+def test_a_long_answer_is_compressed_for_those_who_take_it(dashboard: Dashboard) -> None:
+    plain = {takes: fetch(dashboard, "api/studies/1?after=0", takes) for takes in ("identity", "br", "gzip;q=0.0", "")}
+    packed, headers = fetch(dashboard, "api/studies/1?after=0", "br, gzip;q=0.8")
+    assert (headers["Content-Encoding"], headers["Vary"]) == ("gzip", "Accept-Encoding")
+    assert int(headers["Content-Length"]) == len(packed)
+    for content, told in plain.values():
+        assert "Content-Encoding" not in told
+        assert json.loads(gzip.decompress(packed))["trials"] == json.loads(content)["trials"]
+        assert len(packed) < len(content) / 3
+    short, headers = fetch(dashboard, "api/studies/2?after=0", "gzip")
+    assert json.loads(short)["trials"] == []
+    assert "Content-Encoding" not in headers
 
 
 def test_names_in_the_note_are_neither_markdown_nor_html(dashboard: Dashboard) -> None:

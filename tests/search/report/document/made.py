@@ -14,8 +14,8 @@ from search.report.document.content.facts import StudyFacts
 from search.report.plots.data import ReportedEpoch
 from search.strategies.pruners.audit import summarize_audit
 from search.strategies.repeated.configurations import rank_configurations
+from search.study.outline import count_epochs, count_states, describe_best, list_diagnoses
 from search.study.spec import StudySpec
-from search.study.status import count_epochs, count_states, describe_best, recent_diagnoses
 from search.study.status_types import Budget, Status
 from search.study.trials import read_faults
 from spaces import Categorical, Float, Int, Space
@@ -63,6 +63,7 @@ def make_facts(
 ) -> StudyFacts:
     """Return what is stored about a study with these trials."""
     spec, listed = spec or make_spec(), list(trials)
+    best = next(iter(rank_configurations(listed)), None)
     return StudyFacts(
         uuid="11111111-2222-3333-4444-555555555555",
         spec=spec,
@@ -77,7 +78,7 @@ def make_facts(
             reasons=dict(Counter(trial.user_attrs["reason"] for trial in trials if "reason" in trial.user_attrs)),
             budget=Budget(trials=30, left=30 - len(trials), epochs=None),
             epochs_trained=count_epochs(listed),
-            best=describe_best(rank_configurations(listed)),
+            best=None if best is None else describe_best(best, best.first),
             workers=(),
             final=final,
             control="run",
@@ -86,7 +87,7 @@ def make_facts(
             pruning=summarize_audit(trials),
             policies=spec.policy_periods,
             faults=dict(Counter(fault.kind for trial in trials for fault in read_faults(trial))),
-            diagnoses=recent_diagnoses(listed, rank_configurations(listed)),
+            diagnoses=list_diagnoses(listed, best),
         ),
     )
 

@@ -9,7 +9,8 @@ import optuna
 from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.strategies.repeated.configurations import Repeated
+from search.strategies.repeated.comparison import Comparison, compare_configurations
+from search.strategies.repeated.configurations import Repeated, group_trials
 from storage.leasing.repeats import describe_repeat
 
 RUNNING, COMPLETE, PRUNED, FAIL = TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL
@@ -36,6 +37,11 @@ def study_of(*trials: FrozenTrial, **options: Any) -> optuna.Study:
     return study
 
 
-def configuration(number: int, *trials: FrozenTrial) -> Repeated:
+def configuration(number: int, *trials: FrozenTrial) -> Repeated[FrozenTrial]:
     """One configuration."""
     return Repeated(number, trials)
+
+
+def compare(trials: Sequence[FrozenTrial]) -> Comparison:
+    """Compare the configurations of trials."""
+    return compare_configurations(group_trials(trials), lambda trial: trial)

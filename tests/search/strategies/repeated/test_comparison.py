@@ -11,12 +11,11 @@ from scipy import stats
 from search.strategies.repeated.comparison import (
     MOST_COMPARED,
     Noise,
-    compare_configurations,
     find_differences,
     find_p,
     measure_noise,
 )
-from tests.search.strategies.repeated.made import PRUNED, member, study_of
+from tests.search.strategies.repeated.made import PRUNED, compare, member, study_of
 
 # Rows are configurations, columns repeats. Beside their effects: 0.01 ((1, -1, 0), (-1, 1, 0), (0, 0, 0)).
 TABLE = {0: [0.81, 0.89, 1.0], 3: [0.84, 0.96, 1.05], 6: [0.9, 1.0, 1.1]}
@@ -63,7 +62,7 @@ def test_holm_tests_the_smallest_p_against_the_level_by_all_pairs_the_next_by_on
 
 def test_a_study_is_compared_in_what_is_complete_best_first() -> None:
     rows = [member(number, repeat, [value]) for number, row in TABLE.items() for repeat, value in enumerate(row)]
-    compared = compare_configurations(study_of(*rows, member(9, 0, [0.99], PRUNED)).trials)
+    compared = compare(study_of(*rows, member(9, 0, [0.99], PRUNED)).trials)
     assert [(one.configuration, one.state, one.n) for one in compared.configurations] == [
         (6, "complete", 3),
         (3, "complete", 3),
@@ -79,9 +78,9 @@ def test_a_study_is_compared_in_what_is_complete_best_first() -> None:
 
 
 def test_nothing_is_compared_without_two_configurations_and_two_repeats() -> None:
-    one = compare_configurations(study_of(*(member(0, repeat, [0.5]) for repeat in range(3))).trials)
-    single = compare_configurations(study_of(*(member(n, 0, [0.5 + n / 10], repeats=1) for n in range(2))).trials)
-    for found in (one, single, compare_configurations([])):
+    one = compare(study_of(*(member(0, repeat, [0.5]) for repeat in range(3))).trials)
+    single = compare(study_of(*(member(n, 0, [0.5 + n / 10], repeats=1) for n in range(2))).trials)
+    for found in (one, single, compare([])):
         assert (found.noise, found.degrees, found.least_difference) == (None, None, None)
     assert [each.configuration for each in single.configurations] == [1, 0]
 

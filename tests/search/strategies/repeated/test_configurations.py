@@ -6,7 +6,13 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from objectives.base.seeds import derive_seed
-from search.strategies.repeated.configurations import derive_trial_seed, group_trials, list_missing, rank_configurations
+from search.strategies.repeated.configurations import (
+    average_curve,
+    derive_trial_seed,
+    group_trials,
+    list_missing,
+    rank_configurations,
+)
 from tests.search.strategies.repeated.made import COMPLETE, FAIL, PRUNED, RUNNING, configuration, member, study_of
 
 
@@ -32,7 +38,7 @@ def test_its_curve_is_the_mean_of_those_that_reached_the_epoch() -> None:
     group = configuration(
         0, member(0, 0, [0.2, 0.4, 0.9]), member(0, 1, [0.4, 0.8], RUNNING), member(0, 2, [0.0, 0.0], FAIL)
     )
-    assert dict(group.curve) == pytest.approx({0: 0.3, 1: 0.6, 2: 0.9})
+    assert dict(average_curve(group)) == pytest.approx({0: 0.3, 1: 0.6, 2: 0.9})
     assert dict(group.reports) == {0: 2, 1: 2, 2: 1}
     assert group.mean == 0.9
 
