@@ -24,7 +24,7 @@ from search.study.status import StudyView
 from search.study.status_types import Status
 from spaces import Scalar
 from storage.database import Database
-from storage.errors import format_command
+from storage.errors import UnreadableTrials, format_command
 from storage.leasing.slots import limit_trials
 from storage.optuna_adapter import ENQUEUED_PARAMETERS, add_trial
 from storage.records import checkpoints, studies, study_changes
@@ -61,7 +61,7 @@ def read_studies(settings: Settings) -> tuple[Status, ...]:
 def _read_status(database: Database, name: str) -> Status | None:
     try:
         return StudyView(database, name).status()
-    except StoredValueRefused as error:
+    except (StoredValueRefused, UnreadableTrials) as error:
         _log.warning("study %r is left out: %s", name, error)
         return None
 

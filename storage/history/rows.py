@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Engine, Row
 
 from storage.connecting.statements import Ask, Question, Statement, execute_at_once
+from storage.errors import refuse_unreadable
 from storage.optuna_adapter import build_trial
 
 INFINITE = {"INF_POS": float("inf"), "INF_NEG": float("-inf"), "NAN": float("nan")}
@@ -121,10 +122,12 @@ class TrialReader:
 
         Raises:
             KeyError: there is no trial of that id.
+            UnreadableTrials: its rows were changed.
         """
         [row] = execute_at_once(self._engine, _READ, {"trials": [trial_id]})
-        for read in self._build(row):
-            return read.trial
+        with refuse_unreadable("a trial"):
+            for read in self._build(row):
+                return read.trial
         raise KeyError(f"there is no trial of id {trial_id}")
 
     def read_news(self, study_id: int, known: Known, ask: Ask | None = None) -> News:
@@ -135,6 +138,7 @@ class TrialReader:
 
         Raises:
             KeyError: there is no study of that id.
+            UnreadableTrials: its trials' rows were changed.
         """
         columns = {"known": known.trials, "steps": known.steps, "writes": known.writes}
         asked = {**{name: _format_array(column) for name, column in columns.items()}, "last": known.last}
@@ -144,8 +148,9 @@ class TrialReader:
         row = self._ask(question) if ask is None else ask(question)
         if not row.exists:
             raise KeyError(f"there is no study of id {study_id}")
-        further = [(trial, step, _number(value, kind)) for trial, step, value, kind in row.epochs or ()]
-        return News(basis=row.basis, trials=list(self._build(row)), epochs=further)
+        with refuse_unreadable("a study's trials"):
+            further = [(trial, step, _number(value, kind)) for trial, step, value, kind in row.epochs or ()]
+            return News(basis=row.basis, trials=list(self._build(row)), epochs=further)
 
     def _ask(self, question: Question) -> Row[Any]:
         [row] = execute_at_once(self._engine, question.statement, question.parameters)
