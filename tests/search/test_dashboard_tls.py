@@ -80,7 +80,7 @@ def test_wrong_passwords_over_tls_delay_their_own_address(encrypted: Dashboard) 
 
 def test_connections_that_never_shake_hands_keep_nobody_out(encrypted: Dashboard) -> None:
     with ExitStack() as silent:
-        for number in range(400):
+        for number in range(600):
             connection = silent.enter_context(socket.create_connection(("127.0.0.1", encrypted.port), timeout=30))
             connection.sendall((b"", b"\x16\x03\x01", b"GET / HTTP/1.1\r\n\r\n")[number % 3])
         begun = time.monotonic()
