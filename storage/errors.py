@@ -10,6 +10,7 @@ StorageError
 ├── UpgradeRefused        the tables cannot be upgraded now
 ├── UnknownStudy          no study of that name is kept here
 │   └── ForeignStudy      a study of that name is kept here, but another Optuna program made it
+├── UnreadableTrials      the rows of a study's trials were changed so that they cannot be read
 ├── StudyExists           a study of that name is kept here already
 ├── StudyInUse            the study cannot be renamed or deleted while others use it
 ├── LeaseLost             another worker holds the trial now
@@ -21,7 +22,8 @@ StorageError
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 
 def format_command(*words: str) -> str:
@@ -81,6 +83,25 @@ class ForeignStudy(UnknownStudy):
             name,
             message=f"the study {name!r} is kept here, but was not made by this program; choose another name",
         )
+
+
+class UnreadableTrials(StorageError):
+    """The rows of a study's trials hold values that neither this program nor Optuna writes."""
+
+
+@contextmanager
+def refuse_unreadable(whose: str) -> Iterator[None]:
+    """Turn what reading the values of changed rows raises, which may be almost any type, into `UnreadableTrials`.
+
+    whose: whose rows they are, for the message.
+    """
+    try:
+        yield
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise UnreadableTrials(
+            f"the rows of {whose} were changed in the storage and cannot be read ({type(error).__name__}: "
+            f"{str(error)[:200]}); restore the storage from a backup, or delete the study"
+        ) from error
 
 
 class StudyExists(StorageError):

@@ -33,8 +33,9 @@ def replace_file(path: Path, *, mode: int = SHARED) -> Iterator[Path]:
         mode: Permissions of the file from its first moment on, less the process's umask.
 
     Raises:
-        OSError: the file cannot be made, flushed or renamed; an older one stays.
+        OSError: the file cannot be made, flushed or renamed, or there is something else than a file; it stays.
     """
+    _check_replaceable(path)
     folder = path.absolute().parent
     # A name that nobody can foresee: several processes may write the same path at once.
     partial = folder / f".{secrets.token_hex(8)}.part"
@@ -48,6 +49,13 @@ def replace_file(path: Path, *, mode: int = SHARED) -> Iterator[Path]:
             partial.unlink()
         raise
     flush(folder)
+
+
+def _check_replaceable(path: Path) -> None:
+    """Refuse what would be gone for everybody if a file took its place: a device or pipe, /dev/null or /dev/stdout."""
+    leads_to_open_file = path.is_symlink() and os.readlink(path).startswith("/proc/")
+    if leads_to_open_file or (path.exists() and not path.is_file()):
+        raise OSError(errno.EINVAL, "what is there is no file", str(path))
 
 
 def flush(path: Path) -> None:

@@ -24,6 +24,7 @@ from search.dashboard.wsgi import (
     read_header,
     redirect,
     refuse,
+    take_all,
 )
 
 MOST_COMPUTING = 2
@@ -106,7 +107,7 @@ class DashboardGuard:
             if not self._computing.acquire(timeout=QUEUE_SECONDS):
                 return busy.send(start_response)
             try:
-                return list(self._pass_on(environ, start_response))
+                return take_all(self._pass_on(environ, start_response))
             finally:
                 self._computing.release()
         finally:

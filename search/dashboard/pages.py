@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from search.dashboard.style import STYLE
-from search.dashboard.wsgi import Answer, Application, Environ, Headers, StartResponse
+from search.dashboard.wsgi import Answer, Application, Environ, Headers, StartResponse, take_all
 
 HOME = "/dashboard"
 LOGIN_PATH = "/login"
@@ -125,11 +125,7 @@ def add_to_page(
     def start(status: str, headers: Headers, *_: Any) -> Any:
         started.append((status, headers))
 
-    answer = application(environ, start)
-    try:
-        content = b"".join(answer)
-    finally:
-        getattr(answer, "close", lambda: None)()
+    content = b"".join(take_all(application(environ, start)))
     [(status, headers)] = started
     added = f'<script src="{SCRIPT_PATH}"></script>{HIDDEN}{STYLE}</head>'.encode()
     content = content.replace(b"</head>", added, 1)

@@ -14,6 +14,7 @@ MOST_LINES = 20
 """Within PERIOD_SECONDS, so that guessing passwords does not fill the disk."""
 PERIOD_SECONDS = 60.0
 LONGEST_PATH = 100
+LONGEST_ADDRESS = 60
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class RefusalLog:
             _log.warning("the dashboard refuses more; nothing is logged about it for a minute")
         elif count < MOST_LINES:
             method, path = quote(environ["REQUEST_METHOD"][:16]), quote(environ["PATH_INFO"][:LONGEST_PATH])
-            address = environ.get("REMOTE_ADDR")
+            address = quote(str(environ.get("REMOTE_ADDR"))[:LONGEST_ADDRESS], safe=":.%[]")
             _log.warning("the dashboard refused %s %s of %s: %d, %s", method, path, address, status, reason)
 
     def _count(self) -> int:

@@ -28,10 +28,12 @@ COMMANDS = (
     (r"POST /api/trials/-?\d+/tell", "a trial ends with the worker that trains it; `search stop` ends the workers"),
 )
 
-_NOTE = re.compile(r"PUT /api/studies/(?P<study>\d+)(/(?P<trial>\d+))?/note")
+_NOTE = re.compile(r"PUT /api/studies/(?P<study>\d{1,10})(/(?P<trial>\d{1,10}))?/note")
 _STUDY = re.compile(r"/(api/studies|csv)/(?P<study>-?\d+)(/.*)?")
 _DETAIL = re.compile(r"/api/studies/-?\d+")
-_EXPENSIVE = re.compile(r"/api/studies/-?\d+/(plot/.*|param_importances)|/csv/.*|/metrics")
+_EXPENSIVE = re.compile(r"/api/studies/-?\d+/(plot/.*|param_importances)|/csv/.*|/metrics|/artifacts/\d+/[^/]*")
+_LONGEST_ID = 11
+"""Digits and a sign, of a row of Optuna's tables: Python refuses to read thousands of them."""
 _COUNT = re.compile(r"[0-9]{1,9}")
 
 
@@ -59,9 +61,13 @@ class Routes:
         if method not in READING and (note is None or not self.writable):
             return refuse(HTTPStatus.FORBIDDEN, self._explain(f"{method} {path}"))
         study = _STUDY.fullmatch(path)
-        if study is not None and not self.catalogue.has_study(int(study["study"])):
-            return refuse(HTTPStatus.NOT_FOUND, f"there is no study with the id {study['study']}; reload the page")
+        if study is not None and not self._has_study(study["study"]):
+            reason = f"there is no study with the id {study['study'][: _LONGEST_ID + 1]}; reload the page"
+            return refuse(HTTPStatus.NOT_FOUND, reason)
         return _check_reading(environ) if note is None else self._check_note(environ, note)
+
+    def _has_study(self, identity: str) -> bool:
+        return len(identity) <= _LONGEST_ID and self.catalogue.has_study(int(identity))
 
     def _explain(self, request: str) -> str:
         base = NOTES_ONLY if self.writable else READ_ONLY

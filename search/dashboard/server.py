@@ -29,6 +29,8 @@ MOST_BODY_BYTES = 2**21
 """waitress keeps a body before the guard sees the request; the guard's own limits are lower."""
 STOP_SECONDS = 1.0
 
+LONGEST_LINE = 500
+"""Of the log."""
 PROXY_HEADERS = {"x-forwarded-for", "x-forwarded-proto"}
 
 
@@ -158,5 +160,6 @@ def _quieten() -> None:
 def _keep_one_line(record: logging.LogRecord) -> bool:
     error = record.exc_info[1] if record.exc_info else None
     line = f"{record.getMessage()}: {error!r}" if error is not None else record.getMessage()
-    record.msg, record.args, record.exc_info = "".join(c if c.isprintable() else "?" for c in line), None, None
+    shown = "".join(char if char.isprintable() else "?" for char in line[:LONGEST_LINE])
+    record.msg, record.args, record.exc_info = shown, None, None
     return True

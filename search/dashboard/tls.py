@@ -71,14 +71,15 @@ class Termination:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="dashboard-tls", daemon=True)
         self._thread.start()
-        self._relays: dict[asyncio.Task[None], None] = {}  # the oldest first
+        # With the server's side of each, which is closed when the server has ended the connection; the oldest first.
+        self._relays: dict[asyncio.Task[None], socket.socket] = {}
 
     def terminate(self, connection: socket.socket) -> socket.socket:
         """Return a socket that gives what the connection sends, decrypted, and takes what it shall get."""
         inner, outer = socket.socketpair()
         for each in (connection, outer):
             each.setblocking(False)
-        self._loop.call_soon_threadsafe(self._start, connection, outer)
+        self._loop.call_soon_threadsafe(self._start, connection, inner, outer)
         return inner
 
     def close(self) -> None:
@@ -86,12 +87,19 @@ class Termination:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(GOODBYE_SECONDS)
 
-    def _start(self, connection: socket.socket, outer: socket.socket) -> None:
+    def _start(self, connection: socket.socket, inner: socket.socket, outer: socket.socket) -> None:
         if len(self._relays) >= MOST_RELAYS:
-            next(iter(self._relays)).cancel()
+            self._end_one()
         relay = self._loop.create_task(self._relay(connection, outer))
-        self._relays[relay] = None
+        self._relays[relay] = inner
         relay.add_done_callback(lambda done: self._relays.pop(done, None))
+
+    def _end_one(self) -> None:
+        """End a connection that the server has ended already, as in the middle of a handshake, or else the oldest."""
+        ended = (relay for relay, inner in self._relays.items() if inner.fileno() < 0)
+        relay = next(ended, next(iter(self._relays)))
+        del self._relays[relay]
+        self._loop.call_soon(relay.cancel)  # after its first step: one that has not begun would close nothing
 
     async def _relay(self, connection: socket.socket, outer: socket.socket) -> None:
         plain_reader, plain_writer = await asyncio.open_connection(sock=outer, limit=BLOCK_BYTES)

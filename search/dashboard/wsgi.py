@@ -56,6 +56,14 @@ def protect(headers: Headers) -> Headers:
     return [*kept, *(each for each in PROTECTION if each[0].lower() not in given)]
 
 
+def take_all(content: Iterable[bytes]) -> list[bytes]:
+    """Return what an application answers, whole, and let it close what it has opened for that."""
+    try:
+        return list(content)
+    finally:
+        getattr(content, "close", lambda: None)()
+
+
 def status_line(status: HTTPStatus) -> str:
     """Return a status as WSGI wants it."""
     return f"{status.value} {status.phrase}"

@@ -19,6 +19,7 @@ from search.study.plan import ResolvedStudy
 from search.study.spec import StudySpec, refuse_other_values
 from spaces import Space
 from spaces.suggestions import suggest
+from storage.errors import UnreadableTrials
 from storage.records import finished_trials, studies
 from storage.records.studies import StudyRecord
 
@@ -108,12 +109,19 @@ def list_names(engine: Engine, spec: StudySpec) -> list[str]:
 
 
 def load_prior_studies(engine: Engine, spec: StudySpec) -> list[PriorStudy]:
-    """Read the studies that a study learns from, the oldest first; those that no longer exist are left out."""
+    """Read the studies that a study learns from, the oldest first; those that are gone or unreadable are left out."""
     counts = spec.experience or {}
-    return [portfolio.read_shipped(name) for name in _list_shipped_sources(counts)] + [
-        PriorStudy(name=record.name, trials=finished_trials.read_trials(engine, record.study_id, counts[record.uuid]))
-        for record in _find_present(engine, counts)
-    ]
+    read = [_read_prior(engine, record, counts[record.uuid]) for record in _find_present(engine, counts)]
+    shipped = [portfolio.read_shipped(name) for name in _list_shipped_sources(counts)]
+    return [*shipped, *(study for study in read if study is not None)]
+
+
+def _read_prior(engine: Engine, record: StudyRecord, count: int) -> PriorStudy | None:
+    try:
+        return PriorStudy(name=record.name, trials=finished_trials.read_trials(engine, record.study_id, count))
+    except UnreadableTrials as error:
+        _log.warning("nothing is learned from study %r: %s", record.name, error)
+        return None
 
 
 def build_setting(engine: Engine, plan: ResolvedStudy, trials: int | None) -> StrategySetting:

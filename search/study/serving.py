@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -68,8 +68,9 @@ def choose_study(found: Sequence[OpenStudy], serving: Mapping[int, int] | None =
     """
     given = serving or {}
 
-    def rank(study: OpenStudy) -> tuple[int, int, datetime, int]:
+    def rank(study: OpenStudy) -> tuple[int, int, float, int]:
         running = max(study.running, given.get(study.study_id, 0))
-        return -study.priority, running, study.begun_at or datetime.min, study.study_id
+        begun = -math.inf if study.begun_seconds is None else study.begun_seconds
+        return -study.priority, running, begun, study.study_id
 
     return min((study for study in found if study.has_work), key=rank, default=None)

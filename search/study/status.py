@@ -21,7 +21,7 @@ from search.study.outline import COUNTED_NOTES, StudyOutline, measure_budget
 from search.study.spec import StudySpec
 from search.study.status_types import Budget, Status, WorkerState
 from storage.database import Database
-from storage.errors import UnknownStudy
+from storage.errors import UnknownStudy, UnreadableTrials
 from storage.history.rows import TrialReader
 from storage.leasing import workers
 from storage.leasing.withdrawal import AnyTrial
@@ -105,10 +105,22 @@ def read_status(engine: Engine, record: StudyRecord) -> Status:
 def read_all_statuses(engine: Engine) -> list[Status]:
     """Read the state of every study of a storage, the oldest first.
 
-    A study whose record was changed in the storage is left out, with a warning: the others can be listed.
+    A study whose rows were changed in the storage is left out, with a warning: the others can be listed.
     """
-    found = [(record, _parse_spec(record)) for record in studies.list_records(engine)]
-    return _read_statuses(engine, [(record, spec) for record, spec in found if spec is not None])
+    parsed = [(record, _parse_spec(record)) for record in studies.list_records(engine)]
+    found = [(record, spec) for record, spec in parsed if spec is not None]
+    try:
+        return _read_statuses(engine, found)
+    except UnreadableTrials:
+        return [status for one in found for status in _read_unless_unreadable(engine, one)]
+
+
+def _read_unless_unreadable(engine: Engine, one: tuple[StudyRecord, StudySpec]) -> list[Status]:
+    try:
+        return _read_statuses(engine, [one])
+    except UnreadableTrials as error:
+        _log.warning("study %r is left out: %s", one[0].name, error)
+        return []
 
 
 def _parse_spec(record: StudyRecord) -> StudySpec | None:

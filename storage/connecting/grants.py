@@ -1,7 +1,8 @@
 """The SQL that gives three roles of a Postgres server of one's own no more than they need.
 
 The owner makes and upgrades tables, creates studies and scores them; a worker trains trials; a reader looks. Whoever
-has a worker's password can neither remove what others have found nor read a test score.
+has a worker's password can neither remove or change the values and curves that are stored, nor what a study was created
+with, nor read a test score.
 """
 
 from __future__ import annotations
@@ -13,30 +14,32 @@ from storage.schema import SCHEMA, metadata
 OWNER, WORKER, READER = "search_owner", "search_worker", "search_reader"
 
 READ = "SELECT"
-LOCK = "SELECT, UPDATE"
-ADD = "SELECT, INSERT, UPDATE"
+ADD = "SELECT, INSERT"
+CHANGE = "SELECT, INSERT, UPDATE"
 ALL = "SELECT, INSERT, UPDATE, DELETE"
 
 OPTUNA: Mapping[str, str] = {
     "alembic_version": READ,
     "version_info": READ,
-    "studies": LOCK,  # the row is locked while a trial gets its number
+    # The row is locked while a trial gets its number, which takes the right to change a column: this one cannot be
+    # changed, because other tables refer to it.
+    "studies": "SELECT, UPDATE (study_id)",
     "study_directions": READ,
     "study_user_attributes": READ,
     "study_system_attributes": READ,
-    "trials": ADD,
+    "trials": "SELECT, INSERT, UPDATE (state, datetime_start, datetime_complete)",
     "trial_params": ADD,
     "trial_values": ADD,
     "trial_intermediate_values": ADD,
-    "trial_user_attributes": ADD,
-    "trial_system_attributes": ADD,
+    "trial_user_attributes": CHANGE,
+    "trial_system_attributes": CHANGE,
     "trial_heartbeats": READ,
 }
 """What a worker may do with Optuna's tables, which are in whatever schema a connection begins with."""
 
 OURS: Mapping[str, str] = {
     "version": READ,
-    "studies": LOCK,  # a worker stops its study after the third failure of one kind
+    "studies": "SELECT, UPDATE (control, reason)",  # a worker stops its study after the third failure of one kind
     "leases": ALL,
     "checkpoints": ALL,
     "workers": ALL,
@@ -59,7 +62,7 @@ SEQUENCES = (
 HEAD = f"""\
 -- Three roles for the studies of this database:
 --   {OWNER}   makes and upgrades tables, creates, changes and scores studies (run, resume, stop, final, storage)
---   {WORKER}  trains trials (worker); it can delete no result and read no test score
+--   {WORKER}  trains trials (worker); it can delete or change no result, change no plan, and read no test score
 --   {READER}  looks (status, list, curves, plot, dashboard)
 -- Carry it out with psql as a superuser, in the database of the studies, when the tables are there (`search list`
 -- makes them), and again after an upgrade of the program. Then give each role a password: \\password {WORKER}"""

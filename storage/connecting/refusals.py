@@ -83,6 +83,9 @@ def _name_right(said: str, statement: str, user: str) -> tuple[str, str]:
     kind, name = found.groups()
     if schema := re.search(rf"\b(\w+)\.{re.escape(name)}\b", statement):
         name = schema.group()  # the server says no schema
+    if verb == "WITH":  # its parts do different things to different tables
+        doing = re.search(rf"\b(INSERT INTO|UPDATE|DELETE FROM)\s+{re.escape(name)}\b", statement, re.IGNORECASE)
+        verb = "SELECT" if doing is None else doing[1].split()[0].upper()
     right = {"schema": "CREATE" if verb == "CREATE" else "USAGE", "sequence": "USAGE"}.get(kind, verb)
     grant = f"GRANT {right} ON {kind.upper()} {name} TO {user}"
     if right == "CREATE":  # tables are made once

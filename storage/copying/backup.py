@@ -57,7 +57,8 @@ def backup(url: str, path: Path) -> None:
     target = _look_at(parse(url))
     try:
         with replace_file(path, mode=PRIVATE) as partial:
-            _run("pg_dump", target, ["--format=custom", f"--file={partial}"])
+            # Without large objects: ours has none, and every role may make some, which no restoring would take.
+            _run("pg_dump", target, ["--format=custom", "-B", f"--file={partial}"])
     except OSError as error:
         raise StorageError(
             f"the backup cannot be written to {path} ({error.strerror}); name a file in a folder that exists, can be "

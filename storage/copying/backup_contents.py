@@ -15,7 +15,7 @@ from storage.schema import SCHEMA
 
 OF_A_TABLE = ("TABLE", "TABLE DATA", "DEFAULT", "CONSTRAINT", "FK CONSTRAINT")
 BESIDE_A_TABLE = ("SEQUENCE", "SEQUENCE OWNED BY", "SEQUENCE SET", "INDEX")
-NEVER_RESTORED = ("ACL", "DEFAULT ACL", "COMMENT", "STATISTICS DATA")
+NEVER_RESTORED = ("ACL", "DEFAULT ACL", "COMMENT", "STATISTICS DATA", "BLOB", "BLOB METADATA", "BLOBS", "BLOB COMMENTS")
 KINDS = (*OF_A_TABLE, *BESIDE_A_TABLE, *NEVER_RESTORED, "SCHEMA", "TYPE")
 # A line of `pg_restore --list`: numbers, kind, schema (- for none), name, owner.
 LINE = re.compile(rf"\d+; \d+ \d+ ({'|'.join(sorted(KINDS, key=len, reverse=True))}) (\S+) (\S+).*")

@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Engine, Row
 
 from storage.connecting.statements import Ask, Question, Statement, execute_at_once
+from storage.errors import refuse_unreadable
 from storage.optuna_adapter import build_trial
 
 INFINITE = {"INF_POS": float("inf"), "INF_NEG": float("-inf"), "NAN": float("nan")}
@@ -124,17 +125,23 @@ class TrialReader:
 
         Raises:
             KeyError: there is no trial of that id.
+            UnreadableTrials: its rows were changed.
         """
         for trial in self.read_some([trial_id]).values():
             return trial
         raise KeyError(f"there is no trial of id {trial_id}")
 
     def read_some(self, trial_ids: Sequence[int]) -> dict[int, FrozenTrial]:
-        """Return trials by their ids, without those that are not there."""
+        """Return trials by their ids, without those that are not there.
+
+        Raises:
+            UnreadableTrials: their rows were changed.
+        """
         if not trial_ids:
             return {}
         [row] = execute_at_once(self._engine, _READ, {"trials": list(trial_ids)})
-        return {read.trial_id: read.trial for read in self._build(row)}
+        with refuse_unreadable("a trial"):
+            return {read.trial_id: read.trial for read in self._build(row)}
 
     def read_news(self, study_id: int, known: Known, ask: Ask | None = None) -> News:
         """Return what has changed in a study.
@@ -144,6 +151,7 @@ class TrialReader:
 
         Raises:
             KeyError: there is no study of that id.
+            UnreadableTrials: its trials' rows were changed.
         """
         columns = {"known": known.trials, "steps": known.steps, "writes": known.writes}
         asked = {**{name: _format_array(column) for name, column in columns.items()}, "last": known.last}
@@ -153,8 +161,9 @@ class TrialReader:
         row = self._ask(question) if ask is None else ask(question)
         if not row.exists:
             raise KeyError(f"there is no study of id {study_id}")
-        further = [(trial, step, parse_number(value, kind)) for trial, step, value, kind in row.epochs or ()]
-        return News(basis=row.basis, trials=list(self._build(row)), epochs=further)
+        with refuse_unreadable("a study's trials"):
+            further = [(trial, step, parse_number(value, kind)) for trial, step, value, kind in row.epochs or ()]
+            return News(basis=row.basis, trials=list(self._build(row)), epochs=further)
 
     def _ask(self, question: Question) -> Row[Any]:
         [row] = execute_at_once(self._engine, question.statement, question.parameters)

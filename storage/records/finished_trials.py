@@ -14,6 +14,8 @@ from typing import Any
 from optuna.distributions import BaseDistribution, json_to_distribution
 from sqlalchemy import Connection, Engine, text
 
+from storage.errors import refuse_unreadable
+
 # The curve of a trial that broke does not tell how good its configuration is.
 BROKEN = ('"diverged"', '"out of memory"')
 
@@ -57,13 +59,18 @@ def measure_extent(engine: Engine, study_id: int) -> Extent:
 
 
 def read_trials(engine: Engine, study_id: int, count: int) -> list[tuple[dict[str, Any], list[float]]]:
-    """Return the parameters and the accuracy of each epoch, for the first `count` trials of `measure_extent`."""
+    """Return the parameters and the accuracy of each epoch, for the first `count` trials of `measure_extent`.
+
+    Raises:
+        UnreadableTrials: their rows were changed.
+    """
     with engine.begin() as connection:
         rows = connection.execute(
             text(f"{_CURVES} SELECT trial_id, curve FROM past ORDER BY ended, number LIMIT :count"),
             {"study": study_id, "broken": list(BROKEN), "count": count},
         ).all()
-        parameters = _read_parameters(connection, [row.trial_id for row in rows])
+        with refuse_unreadable("a study's trials"):
+            parameters = _read_parameters(connection, [row.trial_id for row in rows])
     return [(parameters[row.trial_id], row.curve) for row in rows]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import Engine
 
@@ -21,11 +20,12 @@ _OPEN = Statement(
     "count(*) FILTER (WHERE t.state IN ('RUNNING', 'COMPLETE', 'PRUNED')) AS taken, "
     "count(*) FILTER (WHERE t.state IN ('COMPLETE', 'PRUNED')) AS finished, "
     f"count(*) FILTER (WHERE t.state = 'RUNNING' AND {_FREE}) AS interrupted, "
-    f"count(*) FILTER (WHERE t.state = 'RUNNING' AND NOT {_FREE}) AS running, max(t.datetime_start) AS begun_at "
+    f"count(*) FILTER (WHERE t.state = 'RUNNING' AND NOT {_FREE}) AS running, "
+    "CAST(extract(epoch FROM max(t.datetime_start)) AS float8) AS begun_seconds "
     "FROM trials t LEFT JOIN depthsearch.leases l USING (trial_id) WHERE t.study_id = s.study_id) c "
     "WHERE s.control = 'run' AND coalesce(s.deadline > now(), true)) "
     "SELECT study_id, name, priority, spec ->> 'objective' AS objective, spec ->> 'objective_hash' AS objective_hash, "
-    "running, begun_at, interrupted > 0 OR taken < most AND NOT trained AS has_work "
+    "running, begun_seconds, interrupted > 0 OR taken < most AND NOT trained AS has_work "
     "FROM counted JOIN depthsearch.studies USING (study_id) "
     "WHERE finished < most AND (NOT trained OR running + interrupted > 0) ORDER BY study_id"
 )
@@ -42,8 +42,8 @@ class OpenStudy:
     objective_hash: str
     running: int
     """Its trials that a living worker trains."""
-    begun_at: datetime | None
-    """When its last trial began; None before the first one."""
+    begun_seconds: float | None
+    """When its last trial began, in seconds since 1970; None before the first one. No date of a row stops a service."""
     has_work: bool
     """Whether a worker finds a trial: a slot of the budget is free, or a trial was interrupted."""
 

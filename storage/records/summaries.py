@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from optuna.trial import TrialState
-from sqlalchemy import Engine
+from sqlalchemy import Engine, Row
 
 from storage.connecting.statements import Statement, execute_at_once
+from storage.errors import refuse_unreadable
 from storage.history.rows import load_attributes, parse_number
 
 _READ = Statement(
@@ -48,8 +49,16 @@ def read_summaries(engine: Engine, study_ids: Sequence[int], notes: Sequence[str
     """Return the trials of studies in the order of their numbers, by the study's id.
 
     notes: the names of the user attributes that are read.
+
+    Raises:
+        UnreadableTrials: rows were changed so that they cannot be read.
     """
     rows = execute_at_once(engine, _READ, {"studies": list(study_ids), "notes": list(notes)})
+    with refuse_unreadable("a study's trials"):
+        return _summarize(rows, study_ids)
+
+
+def _summarize(rows: Sequence[Row[Any]], study_ids: Sequence[int]) -> dict[int, list[TrialSummary]]:
     read = load_attributes({row.trial_id: (row.keys, row.texts) for row in rows if row.keys})
     found: dict[int, list[TrialSummary]] = {study_id: [] for study_id in study_ids}
     for row in rows:

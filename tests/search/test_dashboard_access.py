@@ -3,6 +3,7 @@
 import base64
 import re
 import select
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,12 @@ def test_a_login_gives_a_session_that_ends_with_another_question(guarded: Dashbo
     ended = guarded.ask("GET", "/api/studies", cookie=f"{name}={'x' * 43}")
     assert ended.status == 401
     assert not ended.headers["Www-Authenticate"].startswith("Basic")  # a browser would open a window for it
+
+
+def test_a_cookie_takes_no_longer_than_it_is_long(guarded: Dashboard) -> None:
+    begun = time.monotonic()
+    assert guarded.ask("GET", "/login", cookie=f'a="{chr(92) * 60_000}"').status == 200
+    assert time.monotonic() - begun < 3, "7 s where the time grows with the square of the length"
 
 
 def test_logging_out_ends_the_session_and_no_other_page_does_it(guarded: Dashboard) -> None:

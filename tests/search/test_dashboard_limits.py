@@ -53,6 +53,8 @@ def send(port: int, request: str) -> tuple[int, dict[str, str], bytes]:
         ("GET /api/studies/1?x=1;after=abc HTTP/1.1\nHost: localhost\n\n", 200),
         ("GET /api/studies/77/plot/contour HTTP/1.1\nHost: localhost\n\n", 404),
         ("GET /api/studies/99999999999/param_importances HTTP/1.1\nHost: localhost\n\n", 404),
+        (f"GET /api/studies/{'9' * 5000} HTTP/1.1\nHost: localhost\n\n", 404),
+        (f"GET /artifacts/{'9' * 5000}/03-1 HTTP/1.1\nHost: localhost\n\n", 404),
         ("GET /api/studies/1 HTTP/1.1\nHost: localhost\nContent-Length: many\n\n", 400),
         ("GET /api/meta HTTP/1.1\nHost: evil.example\n\n", 421),
         ("POST /api/studies HTTP/1.1\nHost: localhost\nContent-Length: 9999999999\n\n", 413),
@@ -189,7 +191,7 @@ class Blocking:
         self.present = self.most = 0
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        if "/plot/" in environ["PATH_INFO"]:
+        if environ["PATH_INFO"] != "/api/studies":
             with self.lock:
                 self.present += 1
                 self.most = max(self.most, self.present)
@@ -228,7 +230,8 @@ class Everything:
         return []
 
 
-def test_one_visitor_cannot_take_the_machine_with_plots() -> None:
+@pytest.mark.parametrize("costly", ["/api/studies/1/plot/contour", "/artifacts/1/03-1"])
+def test_one_visitor_cannot_take_the_machine_with_plots(costly: str) -> None:
     blocking = Blocking()
     routes = Routes(catalogue=Everything(), writable=False)
     guard = DashboardGuard(blocking, routes, probed=Everything(), secret=None, hosts=None)
@@ -238,7 +241,7 @@ def test_one_visitor_cannot_take_the_machine_with_plots() -> None:
         return status, body
 
     with listening(guard) as port, ThreadPoolExecutor(20) as pool:
-        plots = [pool.submit(ask, "/api/studies/1/plot/contour") for _ in range(20)]
+        plots = [pool.submit(ask, costly) for _ in range(20)]
         while sum(plot.done() for plot in plots) < 12:  # those that are not even queued
             assert ask("/api/studies")[0] == 200
         blocking.done.set()

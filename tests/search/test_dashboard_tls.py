@@ -1,5 +1,6 @@
 """The dashboard over TLS, and behind a proxy."""
 
+import os
 import socket
 import ssl
 import time
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from search.dashboard.server import MOST_CONNECTIONS
+from search.dashboard.tls import MOST_RELAYS
 from tests.search.command import until
 from tests.search.serving import STUDY, Dashboard, serving
 from tests.search.test_dashboard_access import PASSWORD, RIGHT, WRONG, refused
@@ -77,12 +80,14 @@ def test_wrong_passwords_over_tls_delay_their_own_address(encrypted: Dashboard) 
 
 def test_connections_that_never_shake_hands_keep_nobody_out(encrypted: Dashboard) -> None:
     with ExitStack() as silent:
-        for number in range(300):
+        for number in range(600):
             connection = silent.enter_context(socket.create_connection(("127.0.0.1", encrypted.port), timeout=30))
             connection.sendall((b"", b"\x16\x03\x01", b"GET / HTTP/1.1\r\n\r\n")[number % 3])
         begun = time.monotonic()
         assert encrypted.ask("GET", "/healthz").status == 200
         assert time.monotonic() - begun < 2
+        held = len(os.listdir(f"/proc/{encrypted.process.pid}/fd"))
+    assert held < 2 * MOST_RELAYS + MOST_CONNECTIONS + 100, "of two sockets for each connection, and one of the server"
 
 
 def test_a_certificate_without_its_key_is_refused_before_anything_is_opened(certificate: Path, tmp_path: Path) -> None:

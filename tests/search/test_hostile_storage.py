@@ -5,12 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from search.study.prior_studies import load_prior_studies
 from storage import url
 from storage.database import open_database
+from storage.records import queue, studies
 from tests.conftest import copied, execute, use_home
 from tests.search.command import Ended, done, run_script, search
 from tests.search.earlier import make, planned, random_trials
@@ -84,6 +87,37 @@ def test_other_studies_are_listed_beside_one_whose_record_was_changed(storage: s
     name_in_record(storage, "objective", "digits-depth")
     assert [row["study"] for row in listed.document] == ["other", "sound"]
     assert "'v' is left out" in listed.err
+
+
+UNREADABLE = {
+    "a date before Christ": ("trials", "datetime_start", "'0044-03-15 BC'", "now()"),
+    "a distribution that is no JSON": (
+        *("trial_params", "distribution_json", "'x' || distribution_json", "substr(distribution_json, 2)"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("table", "column", "hostile", "sound"), UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_a_study_whose_trials_cannot_be_read_stops_no_other(
+    table: str, column: str, hostile: str, sound: str, storage: str
+) -> None:
+    mine = "WHERE trial_id IN (SELECT trial_id FROM trials JOIN studies USING (study_id) WHERE study_name = 'v')"
+    execute(storage, f"UPDATE {table} SET {column} = {hostile} {mine}")
+    listed = done("list", "--json", env={"SEARCH_STORAGE": storage})
+    status = ask(storage, "status", "--study", "v")
+    with open_database(url.parse(storage)) as database:
+        execute(storage, "UPDATE depthsearch.studies SET trials = 7 WHERE name = 'v'")
+        served = queue.list_open(database.engine, 30)
+        experience = {studies.get(database.engine, "v").uuid: 6}
+        learned = load_prior_studies(database.engine, replace(planned("v").spec, experience=experience))
+    execute(storage, "UPDATE depthsearch.studies SET trials = 6 WHERE name = 'v'")
+    execute(storage, f"UPDATE {table} SET {column} = {sound} {mine}")
+    assert [row["study"] for row in listed.document] == ["other", "sound"]
+    assert "study 'v' is left out: the rows of a study's trials were changed" in listed.err
+    assert (status.code, status.err.count("\n")) == (1, 1)
+    assert "restore the storage from a backup" in status.err
+    assert [study.name for study in served] == ["v"]
+    assert len(learned) == (table == "trials"), "without the date, which is not read"
 
 
 @pytest.mark.parametrize("named", ["/etc", "../elsewhere"])

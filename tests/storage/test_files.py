@@ -29,6 +29,24 @@ def test_nobody_else_can_read_a_private_file_at_any_moment(tmp_path: Path) -> No
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "link to an open file", "folder"])
+def test_what_is_no_file_is_never_replaced(kind: str, tmp_path: Path) -> None:
+    path, pipe, file = tmp_path / "out", tmp_path / "pipe", tmp_path / "file"
+    os.mkfifo(pipe)
+    with file.open("w") as opened:
+        if kind == "folder":
+            path.mkdir()
+        else:
+            path.symlink_to(pipe if kind == "link to a pipe" else f"/proc/self/fd/{opened.fileno()}")
+        if kind == "pipe":
+            path = pipe
+        before = path.lstat()
+        with pytest.raises(OSError, match="what is there is no file"):
+            write_file(path, b"new")
+    assert path.lstat() == before
+    assert {each.name for each in tmp_path.iterdir()} == {"out", "pipe", "file"}
+
+
 def test_other_files_follow_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:

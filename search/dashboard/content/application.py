@@ -16,7 +16,7 @@ from search.dashboard.wsgi import Answer, Application, Environ, StartResponse, r
 from storage.database import Database
 
 _DETAIL = re.compile(r"/api/studies/(\d+)")
-_FILE = re.compile(r"/artifacts/(?P<study>\d+)(/(?P<trial>\d+))?/(?P<place>[0-9a-f]{2})-[0-9a-f]+")
+_FILE = re.compile(r"/artifacts/(?P<study>\d{1,10})(/(?P<trial>\d{1,10}))?/(?P<place>[0-9a-f]{2})-[0-9a-f]+")
 _FILES = "/artifacts/"
 # A file acts on nothing: it is a picture, or it is downloaded.
 _INERT = ("Content-Security-Policy", "default-src 'none'; sandbox")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -37,4 +38,8 @@ class Preprocessing:
         resize = None if document["resize"] is None else int(document["resize"])
         if min(height, width) < 1 or channels not in (1, 3) or not len(mean) == len(std) == channels:
             raise ValueError(f"images of {height}x{width}x{channels} cannot be prepared")
+        if not (all(map(math.isfinite, (*mean, *std))) and min(std) > 0):
+            raise ValueError(f"images cannot be normalized by the mean {mean} and the deviation {std}")
+        if resize is not None and not resize == height == width:
+            raise ValueError(f"images that are resized to {resize} do not become {height}x{width}")
         return cls(height=height, width=width, channels=channels, resize=resize, mean=mean, std=std)

@@ -23,7 +23,7 @@ def check_file(path: Path, mark: bytes) -> None:
     """
     if path.is_dir():
         raise UsageError(f"{path} is a folder, and this format is a file; name a file with -o")
-    if path.exists() and path.stat().st_size and not _contains(path, mark):
+    if path.exists() and not (path.is_file() and (path.stat().st_size == 0 or _contains(path, mark))):
         raise UsageError(
             f"{path} is there already and no such export wrote it; remove it, or name another file with -o"
         )
@@ -54,6 +54,8 @@ def check_folder(path: Path, mark_file: str, mark: bytes, known: frozenset[str])
     Raises:
         UsageError: something else is there.
     """
+    if path.is_symlink():
+        raise UsageError(f"{path} is a link, whose place the folder would take; name a folder itself with -o")
     if not path.exists():
         return
     if not path.is_dir():
@@ -61,7 +63,7 @@ def check_folder(path: Path, mark_file: str, mark: bytes, known: frozenset[str])
     there = {each.name for each in path.iterdir()}
     if there and not ((path / mark_file).is_file() and _contains(path / mark_file, mark)):
         raise UsageError(f"{path} is there already and no export wrote it; remove it, or name another folder with -o")
-    if others := sorted(there - known):
+    if others := sorted(name for name in there if name not in known or not (path / name).is_file()):
         raise UsageError(
             f"{path} has a file that no export wrote, {others[0]!r}; move it away, or name another folder with -o"
         )

@@ -30,7 +30,7 @@ Images = NDArray[np.uint8]
 def list_files(paths: Sequence[Path]) -> Iterator[Path]:
     """Yield the files themselves, and those of each folder that can be read by their endings, sorted by path.
 
-    A folder's hidden files and linked folders are skipped.
+    A folder's hidden files, named pipes and linked folders are skipped.
     """
     for path in paths:
         if not path.is_dir():
@@ -41,7 +41,9 @@ def list_files(paths: Sequence[Path]) -> Iterator[Path]:
             yield from (
                 Path(folder, name)
                 for name in sorted(names)
-                if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+                if Path(name).suffix.lower() in SUFFIXES
+                and not name.startswith(".")
+                and not Path(folder, name).is_fifo()  # reading one might wait for ever
             )
 
 
@@ -113,15 +115,18 @@ def _load(path: Path) -> NDArray[np.generic]:
     if path.suffix.lower() == ".npy":
         mapped: NDArray[np.generic] = np.load(path, mmap_mode="r", allow_pickle=False)
         return mapped
+    # Not by numpy.load: it unpacks a member that is no array whole, or another one of the name than was measured.
     with zipfile.ZipFile(path) as file:
-        sizes = {each.filename.removesuffix(".npy"): each.file_size for each in file.infolist()}
-    name = ARRAY_NAME if ARRAY_NAME in sizes else next(iter(sizes), "")
-    if len(sizes) != 1 and name != ARRAY_NAME:
-        raise UnreadableData(f"{path} has the arrays {', '.join(sizes)[:200]}; call the one to predict {ARRAY_NAME!r}")
-    if sizes[name] > LARGEST_ARRAY_BYTES:
-        raise UnreadableData(f"{path} unpacks to {sizes[name]} bytes, more than {LARGEST_ARRAY_BYTES}; divide it")
-    with np.load(path, allow_pickle=False) as arrays:
-        array: NDArray[np.generic] = arrays[name]
+        members = {each.filename.removesuffix(".npy"): each for each in file.infolist()}
+        name = ARRAY_NAME if ARRAY_NAME in members else next(iter(members), "")
+        if len(members) != 1 and name != ARRAY_NAME:
+            names = ", ".join(members)[:200]
+            raise UnreadableData(f"{path} has the arrays {names}; call the one to predict {ARRAY_NAME!r}")
+        if members[name].file_size > LARGEST_ARRAY_BYTES:
+            size = members[name].file_size
+            raise UnreadableData(f"{path} unpacks to {size} bytes, more than {LARGEST_ARRAY_BYTES}; divide it")
+        with file.open(members[name]) as member:
+            array: NDArray[np.generic] = np.lib.format.read_array(member, allow_pickle=False)
     return array
 
 

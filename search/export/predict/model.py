@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from objectives.base.errors import ObjectiveError, first_line
 from objectives.base.names import parse_name
@@ -32,6 +34,11 @@ from spaces import Choice, Configuration
 from spaces.errors import SpaceError
 
 LARGEST_CONFIGURATION_BYTES = 16 * 2**20
+TENSOR_BYTES = 40
+"""What a tensor takes in a safetensors file at least, beside its numbers."""
+LARGEST_HEADER_BYTES = 2**27
+LONGEST_NUMBER_BYTES = 16
+"""Of a parameter, with what belongs to it but is none, such as the statistics of a normalization."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +68,8 @@ def load_model(folder: Path, objective: str | None = None) -> ExportedModel:
     try:
         preprocessing = Preprocessing.from_json(document["preprocessing"])
         labels = tuple(str(each) for each in document["labels"])
+        if not labels:
+            raise ValueError("it has no labels")
         model = _build(folder, document, preprocessing, labels, objective)
         variants = parse_variants([str(each) for each in document["variants"]])
         _load_weights(folder, str(document["weights_sha256"]), model)
@@ -72,7 +81,7 @@ def load_model(folder: Path, objective: str | None = None) -> ExportedModel:
             is_scored=document["result"] is not None,
             network=wrap(apply_variants(model.eval(), variants), preprocessing),
         )
-    except (KeyError, TypeError, ValueError, SpaceError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError, SpaceError) as error:
         raise SearchError(
             f"{folder / CONFIGURATION_FILE} was changed: {type(error).__name__}: {first_line(error)[:200]}; export the "
             "model again"
@@ -106,6 +115,8 @@ def sample_dropout(model: ExportedModel, samples: int) -> McDropout:
 def _read_configuration(folder: Path) -> Mapping[str, Any]:
     path = folder / CONFIGURATION_FILE
     try:
+        if path.is_fifo():
+            raise OSError(errno.EINVAL, "it is a named pipe")
         with path.open("rb") as file:
             document = json.loads(file.read(LARGEST_CONFIGURATION_BYTES))
         known = document["format"] == FORMAT
@@ -138,7 +149,7 @@ def _build(
         if document["model"] is not None:
             entry = look_up(MODELS, str(document["model"]), "model")
             build = partial(entry.build, config.into(entry.config), shape, len(labels))
-            _check_size(folder, build)
+            _check_size(folder / WEIGHTS_FILE, build)
             return build()
         found = _find_objective(document, objective)
         if found.objective.train is not None:
@@ -151,14 +162,32 @@ def _build(
         raise SearchError(f"the network of {folder} cannot be built ({first_line(error)[:200]})") from None
 
 
-def _check_size(folder: Path, build: Callable[[], nn.Module]) -> None:
-    """Refuse a configuration of a network larger than the file of its weights: building it could take all memory."""
-    with torch.device("meta"):
-        size = sum(each.numel() for each in build().parameters())
-    weights = folder / WEIGHTS_FILE
+def _check_size(weights: Path, build: Callable[[], nn.Module]) -> None:
+    """Refuse a configuration of a network larger than the file of its weights: building it could take all memory.
+
+    Building ends with the first parameter too many: a million small layers would take long, too.
+    """
     there = weights.stat().st_size if weights.is_file() else 0
-    if size > there:
-        raise ValueError(f"its network has {size} parameters, and {WEIGHTS_FILE} has {there} bytes")
+    size = tensors = 0
+
+    def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal size, tensors
+        if parameter is not None:
+            size, tensors = size + parameter.numel(), tensors + 1
+            if size + TENSOR_BYTES * tensors > there:
+                raise ValueError(
+                    f"its network has {size} parameters in {tensors} tensors or more, too many for the {there} bytes "
+                    f"of {weights.name}"
+                )
+
+    counting = register_module_parameter_registration_hook(count)
+    try:
+        with torch.device("meta"):
+            build()
+    finally:
+        counting.remove()
+    if there > LARGEST_HEADER_BYTES + LONGEST_NUMBER_BYTES * size:
+        raise ValueError(f"its network has {size} parameters, too few for the {there} bytes of {weights.name}")
 
 
 def _read_value(value: Any) -> object:

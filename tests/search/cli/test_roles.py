@@ -32,6 +32,13 @@ FORBIDDEN = (
     *(f"DELETE FROM depthsearch.{table}" for table in ("studies", "epochs")),
     *(f"TRUNCATE {table}" for table in ("trials", "depthsearch.leases", "depthsearch.scores")),
     *(f"DROP TABLE {table}" for table in ("trial_params", "depthsearch.checkpoints", "depthsearch.version")),
+    *(f"UPDATE trial_{table}" for table in ("values SET value = 1", "intermediate_values SET intermediate_value = 1")),
+    "UPDATE trial_params SET param_value = 1",
+    "UPDATE trials SET study_id = 1",
+    "UPDATE studies SET study_name = 'other'",
+    *(f"UPDATE depthsearch.studies SET {column} = {column}" for column in ("spec", "uuid", "name", "trials", "voids")),
+    "UPDATE depthsearch.epochs SET metrics = '{}'",
+    "BEGIN; LOCK TABLE trials",
     "INSERT INTO studies (study_name) VALUES ('new')",
     "UPDATE depthsearch.scores SET result = NULL",
     "UPDATE depthsearch.version SET version = 1",
@@ -98,6 +105,11 @@ def test_each_role_does_its_work(places: dict[str, str], tmp_path: Path) -> None
 def test_a_worker_may_not(statement: str, places: dict[str, str]) -> None:
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         execute(places[WORKER], statement)
+
+
+def test_a_worker_locks_a_study_and_cannot_change_its_key(places: dict[str, str]) -> None:
+    with pytest.raises(psycopg2.errors.ForeignKeyViolation):
+        execute(places[WORKER], "UPDATE studies SET study_id = study_id + 1000")
 
 
 @pytest.mark.parametrize("table", ["trials", "depthsearch.workers", "depthsearch.leases"])

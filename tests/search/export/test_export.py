@@ -15,8 +15,10 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -271,12 +273,16 @@ def test_files_that_cannot_be_read_cost_no_other_its_prediction(place: Place) ->
     np.save(folder / "d.npy", np.array([{"a": 1}]), allow_pickle=True)
     np.save(folder / "e.npy", np.zeros((1, SIZE, SIZE, 3), np.float32))
     np.savez(folder / "f.npz", a=np.zeros(1), b=np.zeros(1))
+    with zipfile.ZipFile(folder / "g.npz", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("images", bytes(2**20))  # no array: numpy would unpack it whole, whatever the other one has
+        file.writestr("images.npy", b"small")
+    os.mkfifo(folder / "h.png")
     (folder / ".hidden.png").write_bytes(b"")
     ended = predict("photos/0.png", "bad", "none.png", "photos/1.png", "--json")
     assert ended.code == 1
     assert [one["file"] for one in ended.document["predictions"]] == ["photos/0.png", "photos/1.png"]
     errors = {Path(one["file"]).name: one["error"] for one in ended.document["errors"]}
-    assert list(errors) == ["a.png", "b.csv", "c.csv", "d.npy", "e.npy", "f.npz", "none.png"]
+    assert list(errors) == ["a.png", "b.csv", "c.csv", "d.npy", "e.npy", "f.npz", "g.npz", "none.png"]
     assert [line.removeprefix("error: ") for line in ended.lines] == list(errors.values())
     for name, says in {
         "a.png": "cannot be decoded as an image",
@@ -285,6 +291,7 @@ def test_files_that_cannot_be_read_cost_no_other_its_prediction(place: Place) ->
         "d.npy": "cannot be read as an array",
         "e.npy": "must have uint8 images",
         "f.npz": "has the arrays a, b; call the one to predict 'images'",
+        "g.npz": "cannot be read as an array",
         "none.png": "No such file",
     }.items():
         assert says in errors[name]
@@ -322,11 +329,18 @@ def test_a_changed_folder_is_refused_and_nothing_in_it_is_run(place: Place) -> N
         return predict("photos/0.png", model="changed")
 
     place["evil.py"].write_text("raise SystemExit('run')")
+    prepared = json.loads(place["model/config.json"].read_text())["preprocessing"]
+    nested = reduce(lambda inner, _: {"name": "a", "b": inner}, range(900), {})
     for values, code, says in (
         ({"format": "other"}, 2, f"does not say '{FORMAT}'"),
         ({"weights_sha256": "0" * 64}, 1, "model.safetensors was changed"),
         ({"labels": ["one"]}, 1, "does not fit the network"),
-        ({"model": "mlp", "configuration": {"depth": 2, "width": 10**7}}, 1, "parameters, and model.safetensors has"),
+        ({"model": "mlp", "configuration": {"depth": 2, "width": 10**7}}, 1, "tensors or more, too many for the"),
+        ({"model": "mlp", "configuration": {"depth": 10**7, "width": 1}}, 1, "tensors or more, too many for the"),
+        ({"preprocessing": {**prepared, "std": [0.0, 1.0, 1.0]}}, 1, "cannot be normalized"),
+        ({"preprocessing": {**prepared, "resize": 50_000}}, 1, "that are resized to 50000 do not become"),
+        ({"labels": []}, 1, "has no labels"),
+        ({"configuration": nested}, 1, "config.json was changed: RecursionError"),
         ({"preprocessing": {}}, 1, "config.json was changed: KeyError"),
         ({"variants": ["nothing"]}, 1, "unknown variant"),
         ({"objective": str(place["evil.py"])}, 1, "is the path of a file, not the name of an objective"),
@@ -348,6 +362,11 @@ def test_exports_replace_earlier_ones_and_nothing_else(place: Place) -> None:
     [table] = place.folder.glob("*-trials.csv")
     [row] = csv.DictReader(io.StringIO(table.read_text()))
     assert (row["number"], row["state"], row["epochs"]) == ("0", "complete", "2")
+    shutil.copytree(place["model"], place["nested"])
+    place["nested/README.md"].unlink()
+    place["nested/README.md"].mkdir()
+    place["link"].symlink_to("model")
+    os.mkfifo(place["pipe"])
     place["model/mine.txt"].write_text("")
     for name, to, says in (
         ("model", "model", "has a file that no export wrote, 'mine.txt'"),
@@ -355,6 +374,9 @@ def test_exports_replace_earlier_ones_and_nothing_else(place: Place) -> None:
         ("model", "own.py", "is a file, and this format is a folder"),
         ("trials.csv", "own.py", "is there already and no such export wrote it"),
         ("torch-export", "photos", "is a folder, and this format is a file"),
+        ("trials.csv", "pipe", "is there already and no such export wrote it"),
+        ("model", "link", "is a link"),
+        ("model", "nested", "has a file that no export wrote, 'README.md'"),
     ):
         ended = export(name, "-o", to)
         assert (ended.code, says in ended.err) == (2, True), ended.err

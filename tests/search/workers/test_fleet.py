@@ -88,7 +88,7 @@ def serve() -> Iterator[Callable[..., Process]]:
 
 
 def open_study(study_id: int, **values: object) -> OpenStudy:
-    given = {"priority": 0, "running": 0, "begun_at": None, "has_work": True, **values}
+    given = {"priority": 0, "running": 0, "begun_seconds": None, "has_work": True, **values}
     return OpenStudy(study_id=study_id, name=str(study_id), objective="digits-depth", objective_hash="", **given)  # type: ignore[arg-type]
 
 
@@ -98,11 +98,11 @@ def chosen(*found: OpenStudy) -> int | None:
 
 
 def test_the_next_study_is_that_of_the_highest_priority_then_with_the_fewest_running_then_in_turn() -> None:
-    early, late = datetime(2026, 1, 1), datetime(2026, 1, 2)
+    early, late = 1.0, 2.0
     assert chosen(open_study(1), open_study(2, priority=1, running=9)) == 2
     assert chosen(open_study(1, running=2), open_study(2, running=1)) == 2
-    assert chosen(open_study(1, begun_at=late), open_study(2, begun_at=early)) == 2
-    assert chosen(open_study(1, begun_at=early), open_study(2)) == 2
+    assert chosen(open_study(1, begun_seconds=late), open_study(2, begun_seconds=early)) == 2
+    assert chosen(open_study(1, begun_seconds=early), open_study(2)) == 2
     assert chosen(open_study(1), open_study(2, priority=9, has_work=False)) == 1
     assert chosen(open_study(1, has_work=False)) is None
     assert choose_study([open_study(1), open_study(2)], {1: 1}) == open_study(2)
@@ -122,7 +122,8 @@ def test_only_installed_objectives_and_allowed_files_of_the_same_content_are_run
 def test_a_study_is_open_until_its_budget_is_spent_and_has_work_while_a_slot_is_free(database: Database) -> None:
     record = studies.create(database, "s", {"objective": "mine", "objective_hash": "x"}, 1)
     [found] = queue.list_open(database.engine, 30)
-    assert (found.name, found.objective, found.running, found.begun_at, found.has_work) == ("s", "mine", 0, None, True)
+    told = found.name, found.objective, found.running, found.begun_seconds, found.has_work
+    assert told == ("s", "mine", 0, None, True)
     study = optuna.load_study(study_name="s", storage=database.optuna)
     trial = study.ask()
     assert [one.has_work for one in queue.list_open(database.engine, 30)] == [True], "it has no lease"

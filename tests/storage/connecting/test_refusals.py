@@ -58,6 +58,9 @@ def test_a_reader_reads_and_is_told_which_right_writing_needs(reader: str) -> No
         with database.engine.connect() as connection:
             lock = text("SELECT 1 FROM studies FOR UPDATE")
             assert "may not UPDATE studies" in refused(lambda: connection.execute(lock))
+            connection.rollback()
+            parts = text("WITH a AS (UPDATE depthsearch.workers SET leaves = 'now' RETURNING 1) SELECT * FROM a")
+            assert "may not UPDATE depthsearch.workers there" in refused(lambda: connection.execute(parts))
 
 
 def test_a_user_who_may_not_read_is_told_which_right_it_needs(reader: str, database_url: str) -> None:

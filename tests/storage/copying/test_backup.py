@@ -4,7 +4,7 @@ import os
 import secrets
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import optuna
@@ -195,6 +195,17 @@ def test_of_a_database_with_other_tables_the_studies_are_restored(
     assert ("public", "recipes") in found
     assert execute(empty_database_url, tables) == [table for table in found if table != ("public", "recipes")]
     assert rows(empty_database_url) == rows(study_url)
+
+
+@pytest.mark.parametrize("write", [backup, dump])
+def test_large_objects_which_every_role_may_make_spoil_no_backup(
+    write: Callable[[str, Path], None], study_url: str, empty_database_url: str, tmp_path: Path
+) -> None:
+    execute(study_url, "SELECT lo_from_bytea(0, 'junk')")
+    write(study_url, tmp_path / "studies.dump")
+    restore(empty_database_url, tmp_path / "studies.dump")
+    assert rows(empty_database_url) == rows(study_url)
+    assert execute(empty_database_url, "SELECT count(*) FROM pg_largeobject_metadata") == [(0,)]
 
 
 def test_what_is_no_backup_is_refused(empty_database_url: str, tmp_path: Path) -> None:
