@@ -113,7 +113,7 @@ def test_a_study_whose_trials_cannot_be_read_stops_no_other(
     execute(storage, "UPDATE depthsearch.studies SET trials = 6 WHERE name = 'v'")
     execute(storage, f"UPDATE {table} SET {column} = {sound} {mine}")
     assert [row["study"] for row in listed.document] == ["other", "sound"]
-    assert "study 'v' is left out: the rows of a study's trials were changed" in listed.err
+    assert "study 'v' is left out: the rows of a trial were changed" in listed.err
     assert (status.code, status.err.count("\n")) == (1, 1)
     assert "restore the storage from a backup" in status.err
     assert [study.name for study in served] == ["v"]

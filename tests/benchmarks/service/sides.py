@@ -86,6 +86,7 @@ def run_ours(address: str, folder: Path) -> None:
             device="cpu",
             threads=1,
         ),
+        lambda: None,
         start_own_process,
     )
 

@@ -59,7 +59,7 @@ def test_a_newer_policy_is_refused(database: Database, newer: str, monkeypatch: 
         threads=1,
     )
     with pytest.raises(UsageError, match=expected):
-        run_worker(job, start_own_process)
+        run_worker(job, lambda: None, start_own_process)
 
 
 def test_a_newer_pruner_is_refused_too(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
