@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
@@ -35,6 +36,9 @@ class OwnPackages:
 
 def run_program(folder: str) -> int:
     """Run the command line with the packages of a folder, and return its exit code."""
+    # Nothing has begun yet: until `run_guarded` handles Ctrl-C, it ends this program as any other, without a traceback.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     for name in NAMES:
         if not _is_ours(file := os.path.join(folder, name, "__init__.py")):
             print(f"error: {_explain(name, file)}", file=sys.stderr)

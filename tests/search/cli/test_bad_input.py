@@ -29,6 +29,9 @@ DIGITS = ["run", "--study", "digits-depth"]
 
 TABLE = {
     "no such command": Bad(["serach"], ["serach", "--help"], 2),
+    "a misspelled flag": Bad(["run", "--sudy", "x"], ["--sudy", "--study). See `search run --help`."], 2),
+    "a study without its flag": Bad(["run", "digits-depth"], ["(digits-depth)", "--study NAME", "search run --help"], 2),
+    "a flag of all commands": Bad(["list", "--debug"], ["--debug", "`search --debug list ...`"], 2),
     "no study named": Bad(["run"], ["--study NAME"], 2),
     "no such objective": Bad(["run", "--study", "cifar-dept"], ["'cifar-dept'", "cifar-depth"], 2),
     "no such study, one like it": Bad(["status", "--study", "kepd"], ["'kepd'", "did you mean kept"], 2),
