@@ -53,7 +53,10 @@ def run_guarded(app: typer.Typer) -> int:
 
 
 def _reader_has_left() -> bool:
-    """Return whether an output of this command is a pipe that nobody reads; any other pipe breaks when a process dies."""
+    """Return whether an output of this command is a pipe that nobody reads any more.
+
+    Pipes between processes break as well, when one of them dies.
+    """
     polled = select.poll()
     for descriptor in find_outputs():
         polled.register(descriptor, 0)
@@ -71,9 +74,9 @@ def _refuse_usage(error: Exception, message: str) -> Exit:
 def _hint_at_usage(error: Exception, message: str) -> str:
     """Return where to read on, after what was probably meant."""
     context = getattr(error, "ctx", None)
-    command = context.info_name if context is not None and context.parent is not None else None
-    if command is None:
+    if context is None or context.parent is None:
         return "See `search --help`."
+    command = context.info_name
     option = getattr(error, "option_name", None)
     if option in ("--config", "--debug"):
         return f"It stands before the command: `search {option}{' FILE' * (option == '--config')} {command} ...`."

@@ -12,14 +12,14 @@ _reserved: list[int] = []
 
 
 def open_closed_streams() -> None:
-    """Put /dev/null in place of a stdout or stderr that is closed (`>&-`), so that no file or socket gets its number."""
+    """Put /dev/null in place of a closed stdout or stderr (`>&-`), so that no file or socket gets its number."""
     for number, name in ((1, "stdout"), (2, "stderr")):
         if getattr(sys, name) is None:
             descriptor = os.open(os.devnull, os.O_WRONLY)
             if descriptor != number:
                 os.dup2(descriptor, number)
                 os.close(descriptor)
-            setattr(sys, name, open(number, "w"))
+            setattr(sys, name, os.fdopen(number, "w"))
 
 
 def reserve_stdout() -> None:

@@ -68,9 +68,11 @@ def write_plot(found: RateRanges, path: Path) -> None:
     figure.update_layout(title=f"Learning-rate range test of {found.objective}")
     try:
         figure.write_html(path) if path.suffix in PAGES else figure.write_image(path)
-    except (OSError, RuntimeError, ValueError) as error:
+    except OSError as error:
+        raise SearchError(f"{path} cannot be written ({error.strerror or error}); name another with --plot") from None
+    except (RuntimeError, ValueError) as error:
         raise SearchError(
-            f"the plot {str(path)!r} cannot be written: {error}; write another file, or a .html"
+            f"{path} cannot be drawn ({error}); write a page: --plot {path.with_suffix('.html')}"
         ) from None
 
 

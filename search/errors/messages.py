@@ -33,6 +33,6 @@ def user_message(error: Exception) -> str:
         return "the storage does not answer; check that its server is running, then run the same command again"
     if isinstance(error, OSError) and error.errno in FULL:
         where = "" if error.filename is None else f" {error.filename}"
-        return f"what is written{where} has no room ({os.strerror(error.errno)}); free some, then run the same command again"
+        return f"there is no room to write{where} ({os.strerror(error.errno)}); free some, then run the command again"
     cause = error.__cause__ or error
     return f"{type(cause).__name__}: {first_line(cause)} (this looks like a bug; `search --debug ...` shows where)"

@@ -99,8 +99,8 @@ def check_name(name: str) -> None:
     # Printable names can be encoded; file systems allow names of 255 bytes.
     if not (printable and name.strip() == name and 0 < len(name.encode()) <= 200):
         raise UsageError(
-            "a study's name has 1 to 200 printable characters (fewer if they are not plain ASCII) and no slashes or "
-            f"quotes, but got {name[:60]!r}"
+            "a study's name has 1 to 200 printable characters (fewer if they are not plain ASCII), no slashes or "
+            f"quotes, and no dot or dash at its beginning and no space at either end, but got {name[:60]!r}"
         )
 
 

@@ -30,7 +30,9 @@ DIGITS = ["run", "--study", "digits-depth"]
 TABLE = {
     "no such command": Bad(["serach"], ["serach", "--help"], 2),
     "a misspelled flag": Bad(["run", "--sudy", "x"], ["--sudy", "--study). See `search run --help`."], 2),
-    "a study without its flag": Bad(["run", "digits-depth"], ["(digits-depth)", "--study NAME", "search run --help"], 2),
+    "a study without its flag": Bad(
+        ["run", "digits-depth"], ["(digits-depth)", "--study NAME", "search run --help"], 2
+    ),
     "a flag of all commands": Bad(["list", "--debug"], ["--debug", "`search --debug list ...`"], 2),
     "no study named": Bad(["run"], ["--study NAME"], 2),
     "no such objective": Bad(["run", "--study", "cifar-dept"], ["'cifar-dept'", "cifar-depth"], 2),
@@ -75,6 +77,7 @@ TABLE = {
     "nobody listens": Bad([*DIGITS, "--storage", "postgresql://u@127.0.0.1:1/d"], ["127.0.0.1:1"], 1),
     "no such storage action": Bad(["storage", "sotp"], ["'sotp'", "stop"], 2),
     "backup to nowhere": Bad(["storage", "backup"], ["--file"], 2),
+    "backup over something else": Bad(["storage", "backup", "--file", __file__], ["is no backup", "--file"], 2),
     "copy without a target": Bad(["storage", "copy", "--study", "kept"], ["--to"], 2),
     "a flag with no use": Bad(["storage", "show", "--to", "x"], ["--to", "drop"], 2),
     "no such data set": Bad(["data", "fashion"], ["fashion", "fashion-mnist"], 2),

@@ -25,7 +25,9 @@ def test_no_command_shows_the_help() -> None:
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
 def test_a_closed_output(closed: str) -> None:
-    ended = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *SEARCH, "--help"], capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        ["sh", "-c", f'"$@" {closed}', "sh", *SEARCH, "--help"], capture_output=True, text=True, check=False
+    )
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ("Usage" in ended.stdout) == (closed == "2>&-")
 
@@ -36,7 +38,7 @@ def test_a_full_disk(command: list[str]) -> None:
     with open("/dev/full", "w") as full:
         ended = subprocess.run([*SEARCH, *command], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert ended.returncode == 1
-    assert ended.stderr.startswith("error: what is written has no room (No space left on device); ")
+    assert ended.stderr.startswith("error: there is no room to write (No space left on device); ")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

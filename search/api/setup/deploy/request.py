@@ -15,6 +15,8 @@ from storage.url import SECRET
 
 # What may be written without quotes, as into the lines that Slurm reads.
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.,:@+=/-]*")
+# The forms of time that sbatch reads: minutes, hours:minutes:seconds, days-hours and others.
+TIME = re.compile(r"\d+(:\d\d){0,2}|\d+-\d\d?(:\d\d){0,2}")
 PLAIN_OPTIONS = ("time", "partition", "account", "secret", "queue", "claim", "gpu_type")
 
 
@@ -66,6 +68,10 @@ def check_request(request: DeployRequest) -> None:
         if value is not None and not PLAIN.fullmatch(value):
             flag = name.replace("_", "-")
             raise UsageError(f"--{flag} takes letters, digits and _.,:@+=/- without spaces, but got {value[:60]!r}")
+    if request.time is not None and not TIME.fullmatch(request.time):
+        raise UsageError(
+            f"--time is a limit such as 24:00:00, 2-12 (days-hours) or 90 (minutes), but got {request.time!r}"
+        )
     for name, value in vars(request).items():
         if isinstance(value, str) and not _is_text(value):
             raise UsageError(f"--{name.replace('_', '-')} is not valid UTF-8, or holds a zero byte: {value[:60]!r}")
