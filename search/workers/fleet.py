@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -49,23 +50,28 @@ class Skip:
 class Fleet:
     """Gives each worker of a machine a study, and another one when that has no more work for it."""
 
-    def __init__(self, database: Database, jobs: list[WorkerJob], served: Served, *, once: bool) -> None:
+    def __init__(
+        self, database: Database, jobs: list[WorkerJob], served: Served, *, once: bool, tell: Callable[[str], None]
+    ) -> None:
         """Plan workers.
 
         Args:
             jobs: One for each worker; whoever starts it fills in its study.
             served: What this machine may run.
             once: Whether to end when no study is left.
+            tell: Called with a sentence when the first worker turns to a study.
         """
         self._database = database
         self._jobs = dict(enumerate(jobs))
         self._served = served
         self._once = once
+        self._tell = tell
         self._context = processes.start_fork_server()
         self._running: dict[int, Serving] = {}
         self._skips: dict[int, Skip] = {}
         self._deaths: Counter[int] = Counter()
         self._left_out: set[str] = set()
+        self._begun: set[int] = set()
         self._next_look = 0.0
         self._found: list[OpenStudy] | None = None
 
@@ -122,6 +128,9 @@ class Fleet:
                 )
 
     def _start(self, index: int, study: OpenStudy) -> None:
+        if study.study_id not in self._begun:
+            self._begun.add(study.study_id)
+            self._tell(f"training study {study.name!r}")
         served = self._served_now()
         job = replace(self._jobs[index], study=study.name, objective=served.find_objective(study), served=served)
         self._running[index] = Serving(study=study, worker=processes.start_worker(self._context, job))

@@ -129,13 +129,7 @@ def serve(settings: Settings, allow: Sequence[Path], *, once: bool) -> None:
         SearchError, Interrupted: as for `serve_studies`.
     """
     note(f"note: the storage is {describe_storage(settings)}")
-    until = "until none is left" if once else "until this process is ended"
-    serve_studies(
-        settings,
-        allow,
-        once=once,
-        tell=lambda count: note(f"serving every open study with {count_noun(count, 'worker')}, {until}"),
-    )
+    serve_studies(settings, allow, once=once, tell=note)
 
 
 def announce(
@@ -206,6 +200,8 @@ def conclude(status: Status, epochs: int, flags: Sequence[str] = ()) -> None:
         f"study {status.study}: {status.progress}{trained}: {_count_trainings(status.epochs_trained / epochs)}; "
         f"{status.states.complete} completed"
     )
+    if status.budget.left != 0 and not status.workers:
+        say(f"not finished; continue with: {format_command('resume', '--study', status.study, *flags)}")
     if best is None:
         say("no trial has completed yet")
         return

@@ -68,7 +68,10 @@ TABLE = {
     "override without a value": Bad([*DIGITS, "--set", "width"], ["'width'", "name=low:high"], 2),
     "a name with a slash": Bad(["run", "--study", "a/b"], ["a/b", "slashes"], 2),
     "a name too long": Bad(["run", "--study", "x" * 300], ["1 to 200"], 2),
-    "no objective file": Bad(["run", "--objective", "nowhere.py"], ["nowhere.py"], 2),
+    "no objective file": Bad(["run", "--objective", "nowhere.py"], ["nowhere.py", "that defines OBJECTIVE"], 2),
+    "an objective file misspelled": Bad(
+        ["run", "--objective", __file__.replace("bad_input", "bat_input")], ["did you mean", "test_bad_input.py?"], 2
+    ),
     "sqlite": Bad([*DIGITS, "--storage", "sqlite:///x.db"], ["SQLite", "postgresql://"], 2),
     "mysql": Bad([*DIGITS, "--storage", "mysql://u:hunter2@h/d"], ["mysql", "postgresql"], 2),
     "no URL": Bad([*DIGITS, "--storage", "nonsense"], ["postgresql://"], 2),

@@ -65,6 +65,14 @@ def test_the_next_command_finds_the_same_data_and_storage(
     assert capsys.readouterr().out.splitlines()[-1] == "next: search final --study s --data 'my data'"
 
 
+def test_what_was_cut_short_is_continued_by_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    short = replace(STATUS, study="s", budget=Budget(trials=30, left=8, epochs=None), workers=())
+    conclude(short, 20)
+    assert capsys.readouterr().out.splitlines()[1] == "not finished; continue with: search resume --study s"
+    conclude(replace(short, budget=Budget(trials=30, left=0, epochs=None)), 20)
+    assert "continue" not in capsys.readouterr().out
+
+
 def test_a_study_that_was_scored_is_not_sent_to_be_scored(capsys: pytest.CaptureFixture[str]) -> None:
     best = BestTrial(trial=1, value=0.9, epoch=None, params={})
     conclude(replace(STATUS, best=best, final=FIRST), 20)
