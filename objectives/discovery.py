@@ -237,7 +237,7 @@ def _to_dashes(stem: str) -> str:
 def _suggest_file(path: Path) -> str:
     """Return the file beside it that may be meant, or the rule."""
     try:
-        beside = [str(each) for each in path.parent.glob("*.py")]
+        beside = [each.name for each in path.parent.glob("*.py")]
     except (OSError, ValueError):  # a name that no folder can have
         beside = []
-    return suggest(str(path), beside, otherwise="name a Python file that defines OBJECTIVE")
+    return suggest(path.name, beside, otherwise="name a Python file that defines OBJECTIVE")

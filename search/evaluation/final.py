@@ -89,6 +89,7 @@ def _score_now(task: FinalTask, reopening: Reopening | None) -> Score:
     from search.evaluation.score import score_once
 
     task.database.check_writable()  # before a training whose score could not be kept
+    model_card.check_folder(task.request.out)
     score = score_once(prepare_final_step(task, reopening))
     if not score.first_time:
         _complete_folder(task, score)

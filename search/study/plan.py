@@ -17,6 +17,7 @@ from objectives.data.splits.divide import split_data
 from objectives.data.splits.split import Split
 from objectives.discovery import FoundObjective, find_objective
 from search.errors import NothingToDo, UsageError
+from search.errors.value_types import check_types
 from search.settings import Settings
 from search.strategies.budgets import check_grid
 from search.strategies.policy import describe_policy
@@ -47,6 +48,7 @@ class StudyRequest(StudyOptions[None]):
     """Workers that serve every study serve higher ones first."""
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_name(self.study)
         if self.fork is not None:
             check_name(self.fork)

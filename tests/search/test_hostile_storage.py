@@ -128,7 +128,7 @@ def test_commands_that_continue_a_study_say_which_storage_they_use(storage: str)
     hidden = storage.replace("search@", "search:geheim@")
     for command in ("run", "resume", "worker", "final"):
         ended = search(command, "--study", "not-there", env={"SEARCH_STORAGE": hidden})
-        assert "note: the storage is postgresql://search:***@127.0.0.1" in ended.err
+        assert "note: the storage is postgresql+psycopg2://search:***@127.0.0.1" in ended.err
         assert "geheim" not in ended.err + ended.out
 
 

@@ -97,6 +97,8 @@ def add_machine(request: StudyRequest, settings: Settings) -> None:
     with closing(open_session(request.study, settings, request.objective)) as session:
         with Decoding("decoding") as decoding:
             jobs = training.plan_joining(session, machine, decoding)
+        if session.view.status().budget.left == 0:
+            note(f"study {session.record.name}: its budget is spent, and nothing is left to train")
         with choose_worker_display() as display:
             training.supervise(session, jobs, display)
 

@@ -70,7 +70,7 @@ TABLE = {
     "a name too long": Bad(["run", "--study", "x" * 300], ["1 to 200"], 2),
     "no objective file": Bad(["run", "--objective", "nowhere.py"], ["nowhere.py", "that defines OBJECTIVE"], 2),
     "an objective file misspelled": Bad(
-        ["run", "--objective", __file__.replace("bad_input", "bat_input")], ["did you mean", "test_bad_input.py?"], 2
+        ["run", "--objective", __file__.replace("bad_input", "bat_input")], ["did you mean test_bad_input.py"], 2
     ),
     "sqlite": Bad([*DIGITS, "--storage", "sqlite:///x.db"], ["SQLite", "postgresql://"], 2),
     "mysql": Bad([*DIGITS, "--storage", "mysql://u:hunter2@h/d"], ["mysql", "postgresql"], 2),
