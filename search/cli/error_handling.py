@@ -73,17 +73,19 @@ def _refuse_usage(error: Exception, message: str) -> Exit:
 
 def _hint_at_usage(error: Exception, message: str) -> str:
     """Return where to read on, after what was probably meant."""
+    from storage.errors import format_command
+
     context = getattr(error, "ctx", None)
     if context is None or context.parent is None:
-        return "See `search --help`."
-    command = context.info_name
-    option = getattr(error, "option_name", None)
+        return f"See `{format_command('--help')}`."
+    command, option = str(context.info_name), getattr(error, "option_name", None)
     if option in ("--config", "--debug"):
-        return f"It stands before the command: `search {option}{' FILE' * (option == '--config')} {command} ...`."
+        value = ["FILE"] if option == "--config" else []
+        return f"It stands before the command: `{format_command(option, *value, command, '...')}`."
     named = message.startswith("Got unexpected extra argument") and any(
         parameter.name == "study" for parameter in context.command.params
     )
-    return ("A study is named by --study NAME. " if named else "") + f"See `search {command} --help`."
+    return ("A study is named by --study NAME. " if named else "") + f"See `{format_command(command, '--help')}`."
 
 
 def _end_quietly() -> Exit:
