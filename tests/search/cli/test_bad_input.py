@@ -80,7 +80,6 @@ TABLE = {
     "nobody listens": Bad([*DIGITS, "--storage", "postgresql://u@127.0.0.1:1/d"], ["127.0.0.1:1"], 1),
     "no such storage action": Bad(["storage", "sotp"], ["'sotp'", "stop"], 2),
     "backup to nowhere": Bad(["storage", "backup"], ["--file"], 2),
-    "backup over something else": Bad(["storage", "backup", "--file", __file__], ["is no backup", "--file"], 2),
     "copy without a target": Bad(["storage", "copy", "--study", "kept"], ["--to"], 2),
     "a flag with no use": Bad(["storage", "show", "--to", "x"], ["--to", "drop"], 2),
     "no such data set": Bad(["data", "fashion"], ["fashion", "fashion-mnist"], 2),
@@ -159,6 +158,12 @@ def test_data_that_cannot_be_used(kept: str, tmp_path: Path) -> None:
     spoiled.write_bytes(b"\x89PNG not really")
     check(Bad(run, [str(spoiled)], 1), tmp_path)
     assert "fashion-depth" not in str(contents(kept))
+
+
+def test_a_backup_over_something_else(kept: str, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("what was learnt")
+    check(Bad(["storage", "backup", "--file", "notes.txt"], ["notes.txt", "is no backup", "--file"], 2), tmp_path)
+    assert (tmp_path / "notes.txt").read_text() == "what was learnt"
 
 
 def test_a_home_that_cannot_be_written(tmp_path: Path) -> None:
