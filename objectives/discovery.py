@@ -28,7 +28,7 @@ from objectives.core.objective import Objective
 from objectives.importing import own_files
 from objectives.importing.children import call_in_children
 from objectives.importing.own_files import OwnFilesFinder, hash_sources
-from spaces.suggestions import suggest_and_list
+from spaces.suggestions import suggest, suggest_and_list
 
 ENTRY_POINTS = "depthsearch.objectives"
 ATTRIBUTE = "OBJECTIVE"
@@ -134,7 +134,7 @@ def _load_installed(point: EntryPoint) -> FoundObjective:
 
 def _load_file(path: Path) -> FoundObjective:
     if not os.path.isfile(path):  # unlike Path.is_file, False for names that no file can have
-        raise ObjectiveError(f"there is no objective file {path}")
+        raise ObjectiveError(f"there is no objective file {path}; {_suggest_file(path)}")
     path = path.resolve()
     if path.parent == Path(studies.__path__[0]).resolve():
         return _load_shipped(_to_dashes(path.stem))
@@ -205,3 +205,12 @@ def _shipped_names() -> list[str]:
 
 def _to_dashes(stem: str) -> str:
     return stem.replace("_", "-")
+
+
+def _suggest_file(path: Path) -> str:
+    """Return the file beside it that may be meant, or the rule."""
+    try:
+        beside = [each.name for each in path.parent.glob("*.py")]
+    except (OSError, ValueError):  # a name that no folder can have
+        beside = []
+    return suggest(path.name, beside, otherwise="name a Python file that defines OBJECTIVE")

@@ -56,7 +56,7 @@ def parse(text: str) -> URL:
 def mask_password(url: URL | str) -> str:
     """Return a URL fit for logs: passwords become ***, and so does the whole of a text that is not a storage URL."""
     if isinstance(url, URL):
-        return _hide(url, url.drivername)
+        return _hide(url, url.drivername.partition("+")[0])  # as users write it
     try:
         return _hide(parse(url), _split(url)[0])
     except BadURL:

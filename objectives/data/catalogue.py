@@ -200,7 +200,8 @@ def find_dataset(name: str, data_dir: Path) -> Dataset:
     names = [*DATASETS, *find_own_names(data_dir)]
     raise UnknownDataset(
         f"unknown data set {name!r}; {suggest_and_list(name, names)}; "
-        f"a folder {data_dir}/<name>/train/<class>/*.png (and .../test/<class>/*.png) makes another"
+        f"a folder {data_dir}/<name>/train/<class>/*.png (and .../test/<class>/*.png) makes another, "
+        "and --data DIR names another folder"
     )
 
 

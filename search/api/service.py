@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from objectives.base.plurals import count_noun
 from search.api.machines import prepare_machine
 from search.api.session import Session
 from search.connection import storage_url
@@ -15,7 +16,7 @@ from search.study import create
 from search.study.plan import StudyRequest
 from search.study.serving import Served, parse_allowed
 from search.study.status_types import Status
-from search.workers.fleet import Fleet
+from search.workers.fleet.fleet import Fleet
 from search.workers.job import WorkerJob
 from storage import url
 from storage.database import open_database
@@ -58,12 +59,12 @@ def queue_study(session: Session, request: StudyRequest) -> QueuedStudy:
     )
 
 
-def serve_studies(settings: Settings, allow: Sequence[Path], *, once: bool, tell: Callable[[int], None]) -> None:
+def serve_studies(settings: Settings, allow: Sequence[Path], *, once: bool, tell: Callable[[str], None]) -> None:
     """Serve every open study whose objective is installed here, or is one of the files in `allow`.
 
     Args:
         once: Whether to end when no study is left.
-        tell: Called with the number of workers when they are about to start.
+        tell: Called with a sentence when the workers are about to start, and when the first trains a study.
 
     Raises:
         UsageError: a device or a file does not exist.
@@ -76,5 +77,6 @@ def serve_studies(settings: Settings, allow: Sequence[Path], *, once: bool, tell
         database.check_writable()
         job = WorkerJob(storage=address, study="", objective=None, settings=settings, device="cpu", threads=1)
         jobs = machine.place(job)
-        tell(len(jobs))
-        Fleet(database, jobs, Served(allowed=allowed), once=once).run()
+        until = "until none is left" if once else "until this process is ended"
+        tell(f"serving every open study with {count_noun(len(jobs), 'worker')}, {until}")
+        Fleet(database, jobs, Served(allowed=allowed), once=once, tell=tell).run()

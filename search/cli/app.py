@@ -16,7 +16,7 @@ import typer
 from search import commands
 from search.cli.error_handling import run_guarded
 from search.commands.command import Command
-from search.display.documents import reserve_stdout
+from search.display.documents import open_closed_streams, reserve_stdout
 from search.errors import SearchError
 
 
@@ -67,6 +67,7 @@ def _configure(
 
 def main() -> int:
     """Run the command line and return its exit code."""
+    open_closed_streams()
     if "--json" in sys.argv:
         reserve_stdout()
     return run_guarded(build_app())

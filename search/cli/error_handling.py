@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import traceback
@@ -10,6 +11,7 @@ import traceback
 import typer
 
 from objectives.base.printable import escape_controls
+from search.display.documents import find_outputs
 from search.display.wrapping import fit_to
 from search.errors import Exit, Interrupted, SearchError
 from search.signals import end_on_first
@@ -28,8 +30,6 @@ def run_guarded(app: typer.Typer) -> int:
     except Interrupted as error:
         terminated = error.args[:1] != (signal.SIGINT,)
         return _print_error("terminated" if terminated else "interrupted", _signal_code(terminated))
-    except BrokenPipeError:
-        return _end_quietly()
     except SystemExit as error:
         if isinstance(error.__context__, BrokenPipeError):  # what rich makes of one
             return _end_quietly()
@@ -39,15 +39,53 @@ def run_guarded(app: typer.Typer) -> int:
             Exit.FAILED,
         )
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and _reader_has_left():
+            return _end_quietly()
         # What Typer raises for a wrong command line has this method, whichever version of click it uses.
         usage = getattr(error, "format_message", None)
         if usage is not None:
-            return _print_error(f"error: {usage()} See `search --help`.", Exit.USAGE)
+            return _refuse_usage(error, usage())
         from search.errors.messages import user_message
 
         if os.environ.get("SEARCH_DEBUG"):
             traceback.print_exception(error)
         return _print_error(f"error: {user_message(error)}", _code(error))
+
+
+def _reader_has_left() -> bool:
+    """Return whether an output of this command is a pipe that nobody reads any more.
+
+    Pipes between processes break as well, when one of them dies.
+    """
+    polled = select.poll()
+    for descriptor in find_outputs():
+        polled.register(descriptor, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in polled.poll(0))
+
+
+def _refuse_usage(error: Exception, message: str) -> Exit:
+    if type(error).__name__ == "NoArgsIsHelpError":  # whose message is the help
+        print(message, file=sys.stderr)
+        return Exit.USAGE
+    sentence = message if message.endswith((".", "?")) else f"{message}."
+    return _print_error(f"error: {sentence} {_hint_at_usage(error, message)}", Exit.USAGE)
+
+
+def _hint_at_usage(error: Exception, message: str) -> str:
+    """Return where to read on, after what was probably meant."""
+    from storage.errors import format_command
+
+    context = getattr(error, "ctx", None)
+    if context is None or context.parent is None:
+        return f"See `{format_command('--help')}`."
+    command, option = str(context.info_name), getattr(error, "option_name", None)
+    if option in ("--config", "--debug"):
+        value = ["FILE"] if option == "--config" else []
+        return f"It stands before the command: `{format_command(option, *value, command, '...')}`."
+    named = message.startswith("Got unexpected extra argument") and any(
+        parameter.name == "study" for parameter in context.command.params
+    )
+    return ("A study is named by --study NAME. " if named else "") + f"See `{format_command(command, '--help')}`."
 
 
 def _end_quietly() -> Exit:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
@@ -38,6 +39,9 @@ def run_program(folder: str) -> int:
     """Run the command line with the packages of a folder, and return its exit code."""
     # What is imported stays. By default it would be visited again for each 700 further objects.
     gc.set_threshold(50_000)
+    # Nothing has begun yet: until `run_guarded` handles Ctrl-C, it ends this program as any other, without a traceback.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     for name in NAMES:
         if not _is_ours(file := os.path.join(folder, name, "__init__.py")):
             print(f"error: {_explain(name, file)}", file=sys.stderr)

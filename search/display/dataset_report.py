@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from objectives.base.plurals import count_noun
 from search.api.setup.datasets import DataFolder, PreparedDataSet
 from search.display.output import print_table, say
 
@@ -17,8 +18,8 @@ def show_dataset(prepared: PreparedDataSet) -> None:
     """Print a data set that is ready."""
     channels, height, width = prepared.image_shape
     say(
-        f"{prepared.name}: {prepared.examples} training images of {height}x{width}, {channels} channels, "
-        f"{len(prepared.classes)} classes, decoded in {prepared.folder}"
+        f"{prepared.name}: {prepared.examples:,} training images of {height}x{width}, "
+        f"{count_noun(channels, 'channel')}, {len(prepared.classes)} classes, decoded in {prepared.folder}"
     )
     for text in prepared.notes:
         say(f"note: {text}")

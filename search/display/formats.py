@@ -15,8 +15,10 @@ from spaces import Scalar
 
 
 def format_counts(status: Status) -> str:
-    """Return how many trials are in each state, without the states that have none."""
-    return ", ".join(f"{count} {name}" for name, count in vars(status.states).items() if count)
+    """Return how many trials are in each state, without the states that have none; void trials are not failures."""
+    void = status.reasons.get("void", 0)  # kept in Optuna's state FAIL
+    counts = vars(status.states) | {"fail": status.states.fail - void, "void": void}
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
 def format_trial(trial: Trial) -> str:

@@ -20,6 +20,7 @@ from search.evaluation.results.variants import MeasuredVariants
 from search.evaluation.variant_args import format_variants, join_variants
 from search.study.outline import find_void_reasons
 from search.study.plan import check_scored_here
+from search.study.status_types import BestTrial
 from storage.records import ledger, networks
 from storage.records.ledger import Opening
 
@@ -90,6 +91,7 @@ def _score_now(task: FinalTask, reopening: Reopening | None) -> Score:
     from search.evaluation.score import score_once
 
     task.database.check_writable()  # before a training whose score could not be kept
+    model_card.check_folder(task.request.out)
     score = score_once(prepare_final_step(task, reopening))
     if not score.first_time:
         _complete_folder(task, score)
@@ -138,8 +140,20 @@ def _tell_differences(task: FinalTask, score: Score, reopening: Reopening | None
             f"note: the winner of this score was chosen {racing.describe_confirmation(score.confirmation)}; "
             "to score another choice, which is a further look at the test set, add --reopen REASON"
         )
+    if not score.first_time and (better := describe_better(score, task.view.status().best)):
+        task.tell(f"note: {better}")
     if reopening is not None and not score.first_time:
         task.tell(
             "note: another command scored this test set after you asked; this is its score, and the test set was "
             "not opened again"
         )
+
+
+def describe_better(score: Score, best: BestTrial | None) -> str | None:
+    """Return a sentence that names the trial that is better by now than the scored one; None without one."""
+    if best is None or score.confirmation is not None or best.value <= score.validation_accuracy:
+        return None
+    return (
+        f"this is the score of trial {score.trial}; trial {best.trial} ({best.value:.4f}) is better by now; to "
+        "score that too, which is a further look at the test set, add --reopen REASON"
+    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -123,6 +125,14 @@ def lacks_model_card(folder: Path, score: Score) -> bool:
     except (OSError, ValueError, LookupError, TypeError):
         return True
     return bool(look != score.look)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise `SearchError` if nothing can be written to a folder, or it cannot be made."""
+    place = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        why = os.strerror(errno.EACCES if place.is_dir() else errno.ENOTDIR)
+        raise SearchError(f"{folder} cannot be written ({why}); name another folder with --out")
 
 
 def write_whole(path: Path, data: bytes) -> None:

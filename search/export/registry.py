@@ -63,9 +63,7 @@ def _write_program(task: ExportTask) -> Exported:
 
 FORMATS: dict[str, Format] = {
     "trials.csv": Format(write=_write_csv, ending="-trials.csv", description="a table with one row for each trial"),
-    "trials.parquet": Format(
-        write=_write_parquet, ending="-trials.parquet", description="the same table, with types (needs pyarrow)"
-    ),
+    "trials.parquet": Format(write=_write_parquet, ending="-trials.parquet", description="the same table, with types"),
     "config.toml": Format(
         write=_write_configuration, ending="-config.toml", description="the best configuration, as values for --set"
     ),
@@ -75,9 +73,7 @@ FORMATS: dict[str, Format] = {
         has_network=True,
         description="a folder with weights, configuration, preprocessing, labels, model.pt2 and a model card",
     ),
-    "onnx": Format(
-        write=_write_onnx, ending=".onnx", has_network=True, description="the network for ONNX runtimes (needs onnx)"
-    ),
+    "onnx": Format(write=_write_onnx, ending=".onnx", has_network=True, description="the network for ONNX runtimes"),
     "torch-export": Format(
         write=_write_program, ending=".pt2", has_network=True, description="the network for PyTorch alone"
     ),

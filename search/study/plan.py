@@ -17,6 +17,7 @@ from objectives.data.splits.divide import split_data
 from objectives.data.splits.split import Split
 from objectives.discovery import FoundObjective, find_objective
 from search.errors import NothingToDo, UsageError
+from search.errors.value_types import check_types
 from search.settings import Settings
 from search.strategies.budgets import check_grid
 from search.strategies.policy import describe_policy
@@ -49,6 +50,7 @@ class StudyRequest(StudyOptions[None]):
     """Workers that serve every study serve higher ones first."""
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_name(self.study)
         if self.fork is not None:
             check_name(self.fork)
@@ -106,8 +108,8 @@ def check_name(name: str) -> None:
     # Printable names can be encoded; file systems allow names of 255 bytes.
     if not (printable and name.strip() == name and 0 < len(name.encode()) <= 200):
         raise UsageError(
-            "a study's name has 1 to 200 printable characters (fewer if they are not plain ASCII) and no slashes or "
-            f"quotes, but got {name[:60]!r}"
+            "a study's name has 1 to 200 printable characters (fewer if they are not plain ASCII), no slashes or "
+            f"quotes, and no dot or dash at its beginning and no space at either end, but got {name[:60]!r}"
         )
 
 

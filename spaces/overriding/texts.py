@@ -153,7 +153,9 @@ def _parse_number(domain: Int | Float, text: str) -> int | float:
     try:
         value = float(text)
     except ValueError:
-        raise SpaceError(f"{text.strip()!r} is not a number") from None
+        raise SpaceError(
+            f"{text.strip()!r} is not a number; write name=value, name=low:high for a range, or name=a,b for a choice"
+        ) from None
     if isinstance(domain, Float):
         return value
     if not value.is_integer():

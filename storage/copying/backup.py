@@ -66,6 +66,12 @@ def backup(url: str, path: Path) -> None:
         ) from error
 
 
+def is_backup(path: Path) -> bool:
+    """Return whether a file that can be read begins as a backup does."""
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
 def restore(url: str, path: Path) -> None:
     """Restore Optuna's tables and ours from a backup into an empty database, completely or not at all.
 
@@ -79,9 +85,12 @@ def restore(url: str, path: Path) -> None:
     if target.read_only is not None:
         raise ReadOnlyStorage(target.read_only)
     if target.tables:
+        embedded = is_embedded(target.url)
+        where = "the embedded one" if embedded else mask_password(target.url)
+        remedy = "set SEARCH_HOME to a new folder" if embedded else "create a new database and name that one"
         raise StorageError(
-            f"a backup is restored into an empty database only, but {mask_password(target.url)} has {target.tables} "
-            "tables or sequences; create a new database and name that one"
+            f"a backup is restored into an empty database only, but {where} has {target.tables} tables or sequences; "
+            f"{remedy}"
         )
     listing = _run("pg_restore", target, ["--list", str(path.absolute())], connect=False)
     with TemporaryDirectory() as folder:
@@ -94,13 +103,12 @@ def restore(url: str, path: Path) -> None:
 
 def _check_file(path: Path) -> None:
     try:
-        with path.open("rb") as file:
-            start = file.read(len(MAGIC))
+        known = is_backup(path)
     except OSError as error:
         raise StorageError(
             f"the backup {path} cannot be read ({error.strerror}); name a file that `search storage backup` wrote"
         ) from error
-    if start != MAGIC:
+    if not known:
         raise StorageError(
             f"{path} is not a backup in pg_dump's custom format; name a file that `search storage backup` wrote"
         )

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from typing import IO
+from urllib.error import URLError
 
 from objectives.base.files import write_whole
 from objectives.data.files.errors import DataError, MissingData
@@ -46,6 +47,12 @@ def obtain(name: str, source: Source | None, expected: Sequence[Location], *, da
     except DataError:
         raise
     except (OSError, HTTPException, EOFError, KeyError, tarfile.TarError) as error:
+        if isinstance(error, OSError) and not isinstance(error, URLError) and error.filename is not None:
+            variable = "SEARCH_CACHE" if isinstance(source, Bundled) else "SEARCH_DATA"
+            raise MissingData(
+                f"{name} cannot be written to {error.filename} ({error.strerror}); set {variable} to a folder that can "
+                "be written and has room"
+            ) from error
         layouts = ", or ".join(location.describe() for location in expected)
         raise MissingData(
             f"{name} is not in {data_dir}, and could not be downloaded ({_describe_error(error)}); provide {layouts}"

@@ -11,7 +11,7 @@ from search.connection import open_storage, server_url, upgrade_storage
 from search.errors import NothingToDo, UsageError
 from search.settings import Settings
 from storage import url
-from storage.copying.backup import backup, restore
+from storage.copying.backup import backup, is_backup, restore
 from storage.copying.study import copy_study
 from storage.copying.upgrades import Upgrade, plan_upgrade
 from storage.database import open_database
@@ -123,8 +123,15 @@ def _stop(action: Action) -> Outcome:
     return Outcome(facts={"running": False}, sentence="the embedded server has stopped")
 
 
+def _check_target(path: Path) -> None:
+    """Raise `UsageError` if a backup would take the place of something else."""
+    if path.is_file() and path.stat().st_size and not is_backup(path):
+        raise UsageError(f"{path} is there already and is no backup; remove it, or name another file with --file")
+
+
 def _backup(action: Action) -> Outcome:
     assert action.file is not None
+    _check_target(action.file)
     with server_url(action.settings) as address:
         backup(address, action.file)
     return Outcome(
@@ -154,6 +161,8 @@ def _copy(action: Action) -> Outcome:
 
 
 def _upgrade(action: Action) -> Outcome:
+    if action.file is not None and not action.check:
+        _check_target(action.file)
     with server_url(action.settings) as address:
         if action.check:
             upgrade = plan_upgrade(url.parse(address))

@@ -36,6 +36,7 @@ def curves(
     """Show learning curves: any stored metric of some trials, epoch by epoch."""
     from contextlib import closing
 
+    from objectives.base.plurals import count_noun
     from search.api.session import open_session
     from search.commands.settings import load_settings
     from search.display.curves_report import show_curves, show_drawing
@@ -54,7 +55,7 @@ def curves(
     if out is None or plot or json:
         present(found, show_drawing if plot else show_curves, as_json=json)
     else:
-        say(f"{out}: {metric} of {len(found.trials)} trials")
+        say(f"{out}: {metric} of {count_noun(len(found.trials), 'trial')}")
 
 
 COMMAND = Command(name="curves", order=125, run=curves)

@@ -40,10 +40,10 @@ def lr_range(
         check_file(plot)
     with Decoding("decoding") as decoding:
         found = measure_rate_ranges(request, load_settings(data=data, device=device), note, decoding)
+    present(found, show_rate_ranges, as_json=json)  # first: what was measured is not lost with a plot
     if plot is not None:
         write_figure(draw_rate_ranges(found), plot)
         note(f"wrote {plot}")
-    present(found, show_rate_ranges, as_json=json)
 
 
 COMMAND = Command(name="lr-range", order=50, run=lr_range)

@@ -115,7 +115,8 @@ def deploy(
     try:
         out.write_text(printed.text)
     except OSError as error:
-        raise SearchError(f"{out} cannot be written: {error.strerror}; name another file with --out") from None
+        raise SearchError(f"{out} cannot be written ({error.strerror}); name another file with --out") from None
+    note(f"wrote {out}")
 
 
 COMMAND = Command(name="deploy", order=207, run=deploy)

@@ -19,7 +19,7 @@ from search.display.live.log_lines import LogLines
 from search.display.output import Decoding, err, format_configuration, note, out, print_document, say
 from search.errors import Interrupted
 from search.export.trackers.on_end import command_at_end
-from search.settings import Settings
+from search.settings import Settings, load
 from search.strategies.foresight import expect_trials
 from search.strategies.registry import find_pruner
 from search.study import prior_studies
@@ -28,6 +28,7 @@ from search.study.status_types import Budget, Status
 from search.workers.engines.placement import Placement
 from search.workers.job import WorkerJob
 from storage.errors import format_command
+from storage.url import has_password
 
 STARTING = "workers are starting"
 
@@ -79,14 +80,15 @@ def run_study(
                     trackers=trackers,
                 )
         except Interrupted:
-            again = format_command("resume", "--study", session.record.name, *machine.flags)
+            flags = (*machine.flags, *list_places(settings))
+            again = format_command("resume", "--study", session.record.name, *flags)
             note(f"stopped; continue with: {again}")
             raise
     if as_json:
         print_document(status)
     training.check_not_failed(status)
     if not as_json:
-        conclude(status, epochs)
+        conclude(status, epochs, list_places(settings))
 
 
 def add_machine(request: StudyRequest, settings: Settings, placement: Placement = HERE) -> None:
@@ -102,6 +104,8 @@ def add_machine(request: StudyRequest, settings: Settings, placement: Placement 
         session = opened.enter_context(closing(open_session(request.study, settings, request.objective)))
         with Decoding("decoding") as decoding:
             jobs = training.plan_joining(session, machine, decoding)
+        if session.view.status().budget.left == 0:
+            note(f"study {session.record.name}: its budget is spent, and nothing is left to train")
         with choose_worker_display() as display:
             training.supervise(session, machine, jobs, display)
 
@@ -134,13 +138,7 @@ def serve(settings: Settings, allow: Sequence[Path], *, once: bool) -> None:
         SearchError, Interrupted: as for `serve_studies`.
     """
     note(f"note: the storage is {describe_storage(settings)}")
-    until = "until none is left" if once else "until this process is ended"
-    serve_studies(
-        settings,
-        allow,
-        once=once,
-        tell=lambda count: note(f"serving every open study with {count_noun(count, 'worker')}, {until}"),
-    )
+    serve_studies(settings, allow, once=once, tell=note)
 
 
 def tell_notes(settings: Settings, machine: Machine) -> None:
@@ -163,8 +161,8 @@ def announce(
     planned = describe_plan(plan.spec.pruner, status.budget, plan.spec.epochs, plan.spec.repeats)
     note(f"study {status.study}: {planned}{begun}{end}")
     note(
-        f"training on {len(plan.split.train)} + {len(plan.split.validation)} images of {plan.prepared.name}; starting "
-        f"{count_noun(len(jobs), 'worker')} on {machine.describe(jobs)}"
+        f"training on {len(plan.split.train):,} + {len(plan.split.validation):,} images of {plan.prepared.name}; "
+        f"starting {count_noun(len(jobs), 'worker')} on {machine.describe(jobs)}"
     )
     earlier = prior_studies.list_names(session.database.engine, plan.spec)
     if earlier:
@@ -202,13 +200,27 @@ def choose_worker_display() -> LogLines:
     return LiveTable(out(), STARTING) if is_live(out()) else LogLines(err())
 
 
-def conclude(status: Status, epochs: int) -> None:
-    """Print what was done, the best configuration and the next command; `epochs` are those of a full training."""
+def list_places(settings: Settings) -> list[str]:
+    """Return the flags with which another command finds the same data and storage; a password is left out."""
+    usual, storage = load(), settings.storage
+    places = [] if settings.data == usual.data else ["--data", str(settings.data)]
+    return places if storage in (None, usual.storage) or has_password(storage) else [*places, "--storage", storage]
+
+
+def conclude(status: Status, epochs: int, flags: Sequence[str] = ()) -> None:
+    """Print what was done, the best configuration and the next command.
+
+    Args:
+        epochs: Those of a full training.
+        flags: What the next command needs besides the study's name.
+    """
     best, trained = status.best, "" if status.budget.epochs else f", {count_noun(status.epochs_trained, 'epoch')}"
     say(
         f"study {status.study}: {status.progress}{trained}: {_count_trainings(status.epochs_trained / epochs)}; "
         f"{status.states.complete} completed"
     )
+    if status.budget.left != 0 and not status.workers:
+        say(f"not finished; continue with: {format_command('resume', '--study', status.study, *flags)}")
     if best is None:
         say("no trial has completed yet")
         return
@@ -220,7 +232,11 @@ def conclude(status: Status, epochs: int) -> None:
     say(f"best validation accuracy {best.value:.4f} ({which})")
     for line in format_configuration(best.params):
         say(line)
-    say(f"next: {format_command('final', '--study', status.study)}")
+    if status.final is None:
+        say(f"next: {format_command('final', '--study', status.study, *flags)}")
+    else:
+        final = status.final
+        say(f"test accuracy {final.test_accuracy:.4f} (trial {final.trial}), scored {final.scored_at}")
 
 
 def _count_trainings(number: float) -> str:

@@ -15,6 +15,8 @@ from search.display.output import as_cell
 from search.study.status_types import WorkerState
 from search.study.trials import Trial
 
+NARROW = 60
+"""Columns below which a table has no curves, so that its numbers stay whole."""
 WIDE = 100
 """Columns from which on a table has a bar for the epochs, too."""
 SHORTEST_PLACE, SHORT_PLACE = len("complete"), 12
@@ -69,7 +71,8 @@ def _choose_bounds(best: Sequence[Row], others: Sequence[Row]) -> tuple[float, f
 def _make_table(last: str, columns: int) -> Table:
     """Return an empty table; `last` is the heading of the last column, which takes what is left of the width."""
     table = Table(expand=True, box=None, pad_edge=False, header_style="bold")
-    for heading in ("trial", "epoch", *(["progress"] if columns >= WIDE else []), "curve", "last", "best", "s/epoch"):
+    bar, curve = ["progress"] if columns >= WIDE else [], ["curve"] if columns >= NARROW else []
+    for heading in ("trial", "epoch", *bar, *curve, "last", "best", "s/epoch"):
         table.add_column(heading, no_wrap=True, justify="right" if heading == "s/epoch" else "left")
     table.add_column(last, no_wrap=True, overflow="ellipsis", ratio=1)
     return table
@@ -88,7 +91,7 @@ def _list_cells(row: Row, bounds: tuple[float, float], epochs: int, columns: int
         row.label,
         f"{done}/{epochs}",
         *([format_bar(done, epochs)] if wide else []),
-        curve,
+        *([curve] if columns >= NARROW else []),
         f"{trial.accuracies[-1]:.4f}" if trial.accuracies else "",
         "" if trial.value is None else f"{trial.value:.4f}",
         "" if row.seconds is None else format_seconds(row.seconds),

@@ -154,6 +154,13 @@ class Score(Outcome):
     first_time: bool | None = None
     """Whether this call opened the test set; None if it only asked for a stored score, as a status does."""
 
+    def __str__(self) -> str:
+        low, high = self.test_interval_95
+        return (
+            f"{self.study}: test accuracy {self.test_accuracy:.4f} (95% interval {low:.4f} to {high:.4f}, "
+            f"{self.test_examples} images), trial {self.trial}; {self.validation_accuracy:.4f} in the search"
+        )
+
     def to_json(self) -> dict[str, object]:
         """Return the document that `final --json` prints; `first_time` is left out if it is None."""
         document = {

@@ -30,21 +30,25 @@ Images = NDArray[np.uint8]
 def list_files(paths: Sequence[Path]) -> Iterator[Path]:
     """Yield the files themselves, and those of each folder that can be read by their endings, sorted by path.
 
-    A folder's hidden files, named pipes and linked folders are skipped.
+    A folder's hidden files, named pipes and linked folders are skipped. A folder with nothing else is yielded itself.
     """
     for path in paths:
         if not path.is_dir():
             yield path
             continue
-        for folder, folders, names in os.walk(path):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            yield from (
-                Path(folder, name)
-                for name in sorted(names)
-                if Path(name).suffix.lower() in SUFFIXES
-                and not name.startswith(".")
-                and not Path(folder, name).is_fifo()  # reading one might wait for ever
-            )
+        yield from list(_walk(path)) or [path]
+
+
+def _walk(path: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (
+            Path(folder, name)
+            for name in sorted(names)
+            if Path(name).suffix.lower() in SUFFIXES
+            and not name.startswith(".")
+            and not Path(folder, name).is_fifo()  # reading one might wait for ever
+        )
 
 
 def holds_many(path: Path) -> bool:
@@ -60,19 +64,19 @@ def read_images(path: Path, wanted: Preprocessing) -> Images:
     """
     suffix = path.suffix.lower()
     try:
+        if path.is_dir():
+            raise UnreadableData(f"{path} is a folder without any image, array or table; name another")
+        with path.open("rb"):  # what cannot be opened is not a broken image
+            pass
         if suffix in ARRAY_SUFFIXES:
             return _fit(path, _read_array(path, wanted), wanted)
         if suffix in TABLE_SUFFIXES:
             return _read_table(path, wanted)
-        if path.is_dir():
-            raise UnreadableData(f"{path} is a folder inside a list of files; name its files")
         return _fit(path, image_files.read(str(path), wanted.channels, wanted.resize)[None], wanted)
     except DataError:
         raise
     except OSError as error:
-        raise UnreadableData(
-            f"{path} cannot be read ({error.strerror or one_line(error)}); name a file that can"
-        ) from None
+        raise UnreadableData(f"{path} cannot be read ({error.strerror or one_line(error)}); name another") from None
 
 
 def _fit(path: Path, images: Images, wanted: Preprocessing) -> Images:

@@ -94,5 +94,5 @@ def _render(figure: go.Figure, form: str) -> bytes:
 
 def _quote(error: Exception) -> str:
     """Return the first line of an error that says anything, without its full stop."""
-    said = str(error).strip().partition("\n")[0].rstrip(". ")
+    said = str(error).strip().partition("\n")[0].rstrip(".,; ")
     return said or type(error).__name__

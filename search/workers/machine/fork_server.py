@@ -50,9 +50,19 @@ def safe_path() -> Iterator[None]:
 
 
 def start_process(process: BaseProcess) -> None:
-    """Start a process that does not import the caller's script."""
+    """Start a process that does not import the caller's script.
+
+    Raises:
+        SearchError: the fork server has died, or could not be started.
+    """
     with hidden_main():
-        process.start()
+        try:
+            process.start()
+        except (EOFError, OSError) as error:
+            raise SearchError(
+                f"the process that starts workers does not answer ({type(error).__name__}: {error}); check that "
+                f"{sys.executable} can be run and that the machine has memory left, then run the same command again"
+            ) from error
 
 
 @contextlib.contextmanager

@@ -29,6 +29,11 @@ DIGITS = ["run", "--study", "digits-depth"]
 
 TABLE = {
     "no such command": Bad(["serach"], ["serach", "--help"], 2),
+    "a misspelled flag": Bad(["run", "--sudy", "x"], ["--sudy", "--study). See `search run --help`."], 2),
+    "a study without its flag": Bad(
+        ["run", "digits-depth"], ["(digits-depth)", "--study NAME", "search run --help"], 2
+    ),
+    "a flag of all commands": Bad(["list", "--debug"], ["--debug", "`search --debug list ...`"], 2),
     "no study named": Bad(["run"], ["--study NAME"], 2),
     "no such objective": Bad(["run", "--study", "cifar-dept"], ["'cifar-dept'", "cifar-depth"], 2),
     "no such study, one like it": Bad(["status", "--study", "kepd"], ["'kepd'", "did you mean kept"], 2),
@@ -63,7 +68,10 @@ TABLE = {
     "override without a value": Bad([*DIGITS, "--set", "width"], ["'width'", "name=low:high"], 2),
     "a name with a slash": Bad(["run", "--study", "a/b"], ["a/b", "slashes"], 2),
     "a name too long": Bad(["run", "--study", "x" * 300], ["1 to 200"], 2),
-    "no objective file": Bad(["run", "--objective", "nowhere.py"], ["nowhere.py"], 2),
+    "no objective file": Bad(["run", "--objective", "nowhere.py"], ["nowhere.py", "that defines OBJECTIVE"], 2),
+    "an objective file misspelled": Bad(
+        ["run", "--objective", __file__.replace("bad_input", "bat_input")], ["did you mean test_bad_input.py"], 2
+    ),
     "sqlite": Bad([*DIGITS, "--storage", "sqlite:///x.db"], ["SQLite", "postgresql://"], 2),
     "mysql": Bad([*DIGITS, "--storage", "mysql://u:hunter2@h/d"], ["mysql", "postgresql"], 2),
     "no URL": Bad([*DIGITS, "--storage", "nonsense"], ["postgresql://"], 2),
@@ -150,6 +158,12 @@ def test_data_that_cannot_be_used(kept: str, tmp_path: Path) -> None:
     spoiled.write_bytes(b"\x89PNG not really")
     check(Bad(run, [str(spoiled)], 1), tmp_path)
     assert "fashion-depth" not in str(contents(kept))
+
+
+def test_a_backup_over_something_else(kept: str, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("what was learnt")
+    check(Bad(["storage", "backup", "--file", "notes.txt"], ["notes.txt", "is no backup", "--file"], 2), tmp_path)
+    assert (tmp_path / "notes.txt").read_text() == "what was learnt"
 
 
 def test_a_home_that_cannot_be_written(tmp_path: Path) -> None:

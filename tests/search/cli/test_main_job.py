@@ -42,7 +42,7 @@ def test_run_trains_the_budget_and_prints_the_best(first_run: Ended) -> None:
     assert any(line.startswith("best validation accuracy 0.") for line in lines)
     assert lines[-1] == f"next: search final --study {STUDY}"
     assert "study digits-depth: 8 trials of up to 6 epochs: about " in first_run.err
-    assert "training on 1150 + 288 images of digits; starting 2 workers on cpu" in first_run.err
+    assert "training on 1,150 + 288 images of digits; starting 2 workers on cpu" in first_run.err
 
 
 def test_status_has_the_agreed_shape(first_run: Ended) -> None:

@@ -36,7 +36,7 @@ def test_doctor_finds_all_well(database_url: str) -> None:
 def test_doctor_says_what_is_wrong() -> None:
     ended = search("doctor", "--storage", "postgresql://u@127.0.0.1:1/d")
     assert ended.code == 1
-    assert "FAIL storage: the storage postgresql+psycopg2://u@127.0.0.1:1/d cannot be reached" in ended.out
+    assert "FAIL storage: the storage postgresql://u@127.0.0.1:1/d cannot be reached" in ended.out
     assert "1 of 12 checks failed: storage" in ended.err
 
 

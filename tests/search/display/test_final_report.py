@@ -115,3 +115,9 @@ def test_effects_of_variants(capsys: pytest.CaptureFixture[str]) -> None:
     show_effects(measured, as_json=True)
     expected = {name: STORED["final_reopened"][name] for name in ("study", "trial", "variants", "variant_effects")}
     assert json.loads(capsys.readouterr().out) == expected
+
+
+def test_a_score_is_a_line_for_people() -> None:
+    assert str(FIRST) == (
+        "scored: test accuracy 0.8997 (95% interval 0.8643 to 0.9267, 359 images), trial 1; 0.8229 in the search"
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from search.errors import SearchError
-from search.evaluation.model_card import WEIGHTS_FILE, ModelCard, lacks_model_card, write_whole
+from search.evaluation.model_card import WEIGHTS_FILE, ModelCard, check_folder, lacks_model_card, write_whole
 from search.evaluation.results.claimed import ClaimedWinner
 from search.evaluation.results.score import Score
 from search.study.spec import StudySpec
@@ -105,3 +105,10 @@ def test_a_folder_that_cannot_be_written_is_an_error_with_a_remedy(tmp_path: Pat
     (tmp_path / "file").write_text("")
     with pytest.raises(SearchError, match=r"cannot be written .* name another folder with --out"):
         card(FIRST).write(tmp_path / "file")
+
+
+def test_a_folder_that_cannot_be_written_is_found_before_the_training(tmp_path: Path) -> None:
+    check_folder(tmp_path / "new" / "folder")
+    (tmp_path / "file").write_text("a file where a folder should be")
+    with pytest.raises(SearchError, match=r"cannot be written \(Not a directory\); name another folder with --out"):
+        check_folder(tmp_path / "file" / "results")

@@ -21,7 +21,7 @@ from search.study import create
 from search.study.plan import StudyRequest
 from search.study.serving import Served, choose_study
 from search.study.status import StudyView
-from search.workers.fleet import Fleet
+from search.workers.fleet.fleet import Fleet
 from storage.database import Database
 from storage.leasing import services, workers
 from storage.records import queue, studies
@@ -163,6 +163,7 @@ def test_a_service_serves_by_priority_survives_a_kill_and_ends_when_nothing_is_l
     _, err = service.communicate(timeout=120)
     assert service.returncode == 0, err
     assert "study 'foreign' is left out" in err
+    assert err.count("training study 'high'") == err.count("training study 'low'") == 1
     for name in ("high", "low"):
         found = trials_of(database, name)
         assert [trial.state for trial in found] == [TrialState.COMPLETE] * 3

@@ -24,7 +24,7 @@ from search.study.plan import StudyRequest
 from search.study.serving import Served
 from search.study.status import StudyView
 from search.workers.engines.local import LocalEngine
-from search.workers.fleet import Fleet
+from search.workers.fleet.fleet import Fleet
 from search.workers.job import WorkerJob
 from search.workers.machine import devices
 from search.workers.machine.accelerators import Device
@@ -151,7 +151,7 @@ def test_a_service_leaves_a_study_out_on_the_device_on_which_its_workers_die(
 ) -> None:
     pool = make_pool(database, database_url, tmp_path, 60, cpu="no", cpu_0="yes")
     served = Served(allowed=(str(tmp_path / "dying.py"),))
-    Fleet(database, pool.jobs, served, once=True, patience=Patience(seconds=0.1, deaths=2)).run()
+    Fleet(database, pool.jobs, served, once=True, tell=lambda _: None, patience=Patience(seconds=0.1, deaths=2)).run()
     assert StudyView(database, "s").status().budget.left == 0
     assert len(read_deaths(tmp_path)) >= 2
     told = [line for line in caplog.messages if "left out" in line]

@@ -221,6 +221,6 @@ def test_what_no_row_knows_is_shown_as_it_was_said() -> None:
     location = parse("postgresql://db/d")
     before = 'connection to server at "db" (192.0.2.1), port 5432 failed: '
     german = failures.explain(Exception(f"{before}FATAL:  Verbindung abgelehnt\nDETAIL:  warum\n"), location)
-    assert str(german) == "the server at postgresql+psycopg2://db/d refuses the connection: Verbindung abgelehnt"
+    assert str(german) == "the server at postgresql://db/d refuses the connection: Verbindung abgelehnt"
     own = failures.explain(Exception(f"{before}moon is in the wrong phase\n"), location)
-    assert str(own) == "the storage postgresql+psycopg2://db/d cannot be used: moon is in the wrong phase"
+    assert str(own) == "the storage postgresql://db/d cannot be used: moon is in the wrong phase"

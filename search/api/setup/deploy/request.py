@@ -67,6 +67,10 @@ def check_request(request: DeployRequest) -> None:
             flag = name.replace("_", "-")
             raise UsageError(f"--{flag} takes letters, digits and _.,:@+=/- without spaces, but got {value[:60]!r}")
     seconds = None if request.time is None else read_time_limit(request.time)
+    if request.time is not None and seconds is None:
+        raise UsageError(
+            f"--time is a limit such as 24:00:00, 2-12 (days-hours) or 90 (minutes), but got {request.time!r}"
+        )
     if seconds is not None and 0 < seconds <= WARNING_SECONDS:
         raise UsageError(
             f"--time must be more than {WARNING_SECONDS // 60} minutes, but got {request.time}: a job is told to end "

@@ -204,3 +204,10 @@ def test_a_data_folder_that_cannot_be_written_is_one_sentence(runes: Dataset, tm
     (tmp_path / "file").touch()
     with pytest.raises(MissingData, match="Not a directory"):
         prepare("runes", tmp_path / "file" / "sets", cache_dir)
+
+
+def test_a_folder_that_cannot_be_written_is_named_and_the_network_is_not_blamed(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("a file where a folder should be")
+    with pytest.raises(MissingData, match=r"digits cannot be written to .*file.* \(.*directory\)") as caught:
+        prepare("digits", data_dir=tmp_path, cache_dir=tmp_path / "file" / "cache")
+    assert "download" not in str(caught.value)

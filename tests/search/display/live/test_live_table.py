@@ -130,6 +130,13 @@ def test_a_running_curve_stands_below_the_best_on_its_scales(columns: int, lines
     assert second.startswith("2")
 
 
+def test_a_narrow_terminal_shows_whole_numbers_instead_of_curves() -> None:
+    *_, headings, best, running = [line for line in show_live(make_progress(1), 40, 24) if line]
+    assert headings.split()[:5] == ["trial", "epoch", "last", "best", "s/epoch"]
+    assert best.split()[:5] == ["0", "best", "8/8", "0.8000", "0.8000"]
+    assert running.split()[:5] == ["1", "2/8", "0.4600", "0.4600", "2.00"]
+
+
 @pytest.mark.parametrize(("columns", "lines"), [(80, 24), (200, 50)])
 def test_nothing_wraps_and_the_counts_stay_in_sight_with_many_workers(columns: int, lines: int) -> None:
     progress = make_progress(60)

@@ -238,6 +238,11 @@ def test_every_option_that_a_target_reads_changes_its_file(target: str) -> None:
         ("slurm", {"partition": "a b"}, "--partition takes letters"),
         ("slurm", {"time": "1\n#SBATCH --wrap=x"}, "--time takes letters"),
         ("slurm", {"time": "2:00"}, "--time must be more than 2 minutes, but got 2:00"),
+        (
+            "slurm",
+            {"time": "1h"},
+            "--time is a limit such as 24:00:00, 2-12 (days-hours) or 90 (minutes), but got '1h'",
+        ),
         ("slurm", {"memory": "16 GB"}, "--memory is a number of gigabytes such as 16G, but got '16 GB'"),
         ("slurm", {"workers": 0}, "--workers must be at least 1, but got 0"),
         ("slurm", {"gpus": -1}, "--gpus must be at least 0, but got -1"),
@@ -270,8 +275,10 @@ def test_time_limits_are_read_as_sbatch_reads_them(text: str, seconds: int | Non
 def test_the_command_prints_or_writes_the_same_file(tmp_path: Path) -> None:
     line = ("deploy", "slurm", "--study", "digits-depth", "--workers", "4", "--storage", STORAGE)
     shown = done(*line)
-    done(*line, "-o", tmp_path / "workers.sh")
+    written = done(*line, "-o", tmp_path / "workers.sh")
+    assert (written.out, written.lines[-1]) == ("", f"wrote {tmp_path / 'workers.sh'}")
     assert shown.out == (tmp_path / "workers.sh").read_text() == make("slurm", workers=4)
     assert "without --checkpoints" in shown.err
+    assert "wrote" not in shown.err
     refused = search(*line, "-o", tmp_path / "no" / "workers.sh")
     assert (refused.code, "cannot be written" in refused.err) == (1, True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from search.errors import Exit, SearchError
 from search.study.serving import Served, choose_study
+from search.workers.fleet.skips import Skips
 from search.workers.job import DRAINED, HUNG, NOTHING_CLAIMED, OUTAGE, WorkerJob
 from search.workers.machine import fork_server
 from search.workers.machine.gpu_sharing import share_where_several
@@ -25,8 +27,6 @@ from storage.records.queue import OpenStudy
 
 LOOK_SECONDS = 3.0
 """Time between two looks for work while there is none, and between two at whether this service was sent away."""
-FIRST_SKIP_SECONDS, LONGEST_SKIP_SECONDS = 5.0, 600.0
-"""How long a study is left out after it could not be served here; twice as long each time."""
 
 _log = logging.getLogger(__name__)
 
@@ -39,16 +39,6 @@ class Serving:
     worker: WorkerProcess
 
 
-@dataclass(frozen=True, kw_only=True)
-class Skip:
-    """A study that is left out until a moment of this machine's clock."""
-
-    until: float
-    seconds: float
-    reason: str | None
-    """Why it cannot be served here; None if a worker only found nothing to do."""
-
-
 class Fleet:
     """Gives each worker of a machine a study, and another one when that has no more work for it."""
 
@@ -59,6 +49,7 @@ class Fleet:
         served: Served,
         *,
         once: bool,
+        tell: Callable[[str], None],
         patience: Patience | None = None,
     ) -> None:
         """Plan workers.
@@ -67,22 +58,24 @@ class Fleet:
             jobs: One for each worker; whoever starts it fills in its study.
             served: What this machine may run.
             once: Whether to end when no study is left.
+            tell: Called with a sentence when the first worker turns to a study.
             patience: With workers that die.
         """
         self._database = database
         self._jobs = dict(enumerate(jobs))
         self._served = served
         self._once = once
+        self._tell = tell
         self._patience = patience or Patience()
         self._context = fork_server.start_fork_server()
         self._running: dict[int, Serving] = {}
-        self._skips: dict[tuple[int, str | None], Skip] = {}
-        """By study and place: one that kills workers on one GPU may train on another. None is everywhere."""
+        self._skips = Skips()
         self._deaths: Counter[tuple[int, str]] = Counter()
         self._in_a_row: Counter[int] = Counter()
         self._rests: dict[int, float] = {}
         """Until when workers that died wait, by the clock."""
         self._left_out: set[str] = set()
+        self._begun: set[int] = set()
         self._next_look = 0.0
         self._found: set[int] | None = None
         self._open: set[int] = set()
@@ -157,9 +150,7 @@ class Fleet:
                 self._start(index, study)
 
     def _served_now(self, place: str) -> Served:
-        now = time.monotonic()
-        skipped = (study for (study, where), skip in self._skips.items() if skip.until > now and where in (None, place))
-        return replace(self._served, skipped=frozenset(skipped))
+        return replace(self._served, skipped=self._skips.find(place))
 
     def _tell_left_out(self, found: list[OpenStudy]) -> None:
         for study in found:
@@ -172,6 +163,9 @@ class Fleet:
                 )
 
     def _start(self, index: int, study: OpenStudy) -> None:
+        if study.study_id not in self._begun:
+            self._begun.add(study.study_id)
+            self._tell(f"training study {study.name!r}")
         served = self._served_now(self._jobs[index].place)
         job = replace(self._jobs[index], study=study.name, objective=served.find_objective(study), served=served)
         self._running[index] = Serving(study=study, worker=start_worker(self._context, job))
@@ -187,8 +181,7 @@ class Fleet:
     def _note_end(self, index: int, serving: Serving, code: int) -> None:
         study, place = serving.study, self._jobs[index].place
         if code in (Exit.DONE, DRAINED):
-            for where in (None, place):
-                self._skips.pop((study.study_id, where), None)
+            self._skips.remove(study, place)
             self._deaths.pop((study.study_id, place), None)
             self._in_a_row.pop(index, None)
             if code == DRAINED:
@@ -196,9 +189,9 @@ class Fleet:
             return
         reason = serving.worker.read_message()
         if code == NOTHING_CLAIMED:
-            self._skip(study, None)
+            self._skips.add(study, None)
         elif reason is not None and code != OUTAGE:
-            self._skip(study, reason)
+            self._skips.add(study, reason)
         else:
             self._note_death(index, serving, code)
 
@@ -215,17 +208,7 @@ class Fleet:
         self._deaths[study.study_id, place] += 1
         if self._deaths[study.study_id, place] >= self._patience.deaths:
             reason = f"{self._patience.deaths} workers died one after another (the last with code {code})"
-            self._skip(study, reason, place)
-
-    def _skip(self, study: OpenStudy, reason: str | None, place: str | None = None) -> None:
-        before = self._skips.get((study.study_id, place))
-        seconds = FIRST_SKIP_SECONDS if before is None else min(2 * before.seconds, LONGEST_SKIP_SECONDS)
-        seconds = seconds if reason is not None else FIRST_SKIP_SECONDS
-        until = time.monotonic() + seconds
-        self._skips[study.study_id, place] = Skip(until=until, seconds=seconds, reason=reason)
-        if reason is not None and (before is None or before.reason != reason):
-            where = "" if place is None else f" on {place}"
-            _log.warning("study %r is left out%s, and tried again from time to time: %s", study.name, where, reason)
+            self._skips.add(study, reason, place)
 
     def _release_dead(self, studies: set[int]) -> None:
         for study_id in studies:
@@ -235,16 +218,9 @@ class Fleet:
         """Return whether no worker runs and the last look has found no study but those that cannot be served here."""
         if self._running or self._found is None or self._next_look == 0:
             return False
-        # Where a worker found nothing just now, something may be left later.
-        waits = [skip for skip in self._skips.values() if skip.reason is None and skip.until > time.monotonic()]
-        return not self._found and not waits
+        return not self._found and not self._skips.expect_more
 
     def _raise_reasons(self) -> None:
-        # What could not be trained on one device may have been trained on another.
-        reasons = [
-            skip.reason
-            for (study, place), skip in self._skips.items()
-            if skip.reason is not None and (place is None or study in self._open)
-        ]
+        reasons = self._skips.list_reasons(self._open)
         if reasons:
             raise SearchError(f"{len(reasons)} studies could not be served here; the last one: {reasons[-1]}")

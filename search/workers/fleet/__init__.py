@@ -1,0 +1,1 @@
+"""Workers that serve every study of a storage."""
