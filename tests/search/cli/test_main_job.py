@@ -55,7 +55,7 @@ def test_status_has_the_agreed_shape(first_run: Ended) -> None:
     assert shown["budget"] == {"trials": TRIALS, "left": 0, "epochs": None}
     assert sum(shown["reasons"].values()) == shown["states"]["pruned"]
     assert TRIALS < shown["epochs_trained"] <= 6 * TRIALS
-    assert set(shown["best"]) == {"trial", "value", "epoch", "params"}
+    assert set(shown["best"]) == {"trial", "value", "epoch", "params", "machines"}
     assert 0.3 < shown["best"]["value"] <= 1
     assert shown["best"]["params"].keys() >= {"depth", "width", "dropout", "optimizer", "schedule"}
     assert shown["workers"] == []

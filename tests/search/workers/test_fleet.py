@@ -21,7 +21,7 @@ from search.study import create
 from search.study.plan import StudyRequest
 from search.study.serving import Served, choose_study
 from search.study.status import StudyView
-from search.workers.fleet.fleet import Fleet
+from search.workers.fleet.skips import Skips
 from storage.database import Database
 from storage.leasing import services, workers
 from storage.records import queue, studies
@@ -135,10 +135,10 @@ def test_a_study_is_open_until_its_budget_is_spent_and_has_work_while_a_slot_is_
         assert queue.list_open(database.engine, 30) == []
 
 
-def test_a_reason_to_leave_out_a_study_is_said_once(database: Database, caplog: pytest.LogCaptureFixture) -> None:
-    fleet, study = Fleet(database, [], Served(), once=True), open_study(1)
+def test_a_reason_to_leave_out_a_study_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    skips, study = Skips(), open_study(1)
     for reason in ("other data", "other data", "no data", "no data"):
-        fleet._skip(study, reason)
+        skips.add(study, reason)
     assert [record.message.rpartition(": ")[2] for record in caplog.records] == ["other data", "no data"]
 
 

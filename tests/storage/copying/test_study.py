@@ -89,7 +89,7 @@ def test_everything_arrives_and_continues(
         None,
     ]
     assert ledger.read_rows(target.engine, record.uuid) == ledger.read_rows(database.engine, record.uuid)
-    assert results.find_result(target.engine, record.uuid, "digits") == ledger.find_result(
+    assert results.find_result(target.engine, record.uuid, "digits") == results.find_result(
         database.engine, record.uuid, "digits"
     )
     assert studies.get(database.engine, "s").control == "moved"

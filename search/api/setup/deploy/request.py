@@ -82,14 +82,14 @@ def check_request(request: DeployRequest) -> None:
 
 
 def read_time_limit(text: str) -> int | None:
-    """Return the seconds of a time limit as sbatch reads it, 0 for no limit; None if it is not a number of any kind."""
+    """Return the seconds of a time limit as sbatch reads it, 0 for no limit; None if it is none."""
     if found := _DAYS.fullmatch(text):
         days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
         return ((24 * days + hours) * 60 + minutes) * 60 + seconds
     if found := _HOURS.fullmatch(text):
         hours, minutes, seconds = (int(part or 0) for part in found.groups())
         return (60 * hours + minutes) * 60 + seconds
-    return None
+    return 0 if text.upper() in ("UNLIMITED", "INFINITE") else None
 
 
 def _is_text(value: str) -> bool:
