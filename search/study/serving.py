@@ -26,7 +26,7 @@ class Served:
     def find_objective(self, study: OpenStudy) -> str | None:
         """Return what to run for a study: a file that is allowed and has its hash, or an installed objective's name.
 
-        None if neither is here. Nothing is imported; whoever runs it compares its hash.
+        None if neither is here. Nothing is imported; its hash is compared where it is run.
         """
         for path in self.allowed:
             found, files = hash_sources(Path(path))

@@ -1,7 +1,7 @@
 """Trials that a person ends or takes out: cancelled ones, and voided ones, which count no more.
 
-Both are one transaction of whoever asks. The lease goes with it, so that a worker which still trains the trial can
-write nothing about it any more; it learns that with its next epoch or beat.
+Both are one transaction of the process that asks. The lease goes with it, so that a worker which still trains the trial
+can write nothing about it any more; it learns that with its next epoch or beat.
 
 A cancelled trial is PRUNED: ended early by a decision, with an honest curve, and its slot is spent. A voided one is
 FAIL without a value, which everything that reads Optuna's trials leaves out of account: samplers, pruners, the budget,

@@ -55,7 +55,7 @@ class Fleet:
         """Plan workers.
 
         Args:
-            jobs: One for each worker; whoever starts it fills in its study.
+            jobs: One for each worker, which gets its study when it starts.
             served: What this machine may run.
             once: Whether to end when no study is left.
             tell: Called with a sentence when the first worker turns to a study.

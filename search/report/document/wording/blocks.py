@@ -1,4 +1,4 @@
-"""What a document is made of. Texts are plain: whoever renders them escapes them."""
+"""What a document is made of. Texts are plain: rendering escapes them."""
 
 from __future__ import annotations
 
