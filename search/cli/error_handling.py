@@ -22,6 +22,7 @@ def run_guarded(app: typer.Typer) -> int:
     end_on_first()
     try:
         code = app(standalone_mode=False)
+        sys.stdout.flush()  # what fails when the interpreter ends is said by nobody
         return code if isinstance(code, int) else Exit.DONE
     except typer.Exit as error:
         return error.exit_code
@@ -47,6 +48,7 @@ def run_guarded(app: typer.Typer) -> int:
             return _refuse_usage(error, usage())
         from search.errors.messages import user_message
 
+        _flush_or_drop()
         if os.environ.get("SEARCH_DEBUG"):
             traceback.print_exception(error)
         return _print_error(f"error: {user_message(error)}", _code(error))
@@ -90,8 +92,20 @@ def _hint_at_usage(error: Exception, message: str) -> str:
 
 def _end_quietly() -> Exit:
     """End without an error: the reader of the output (`| head`) has closed the pipe."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _drop_output()
     return Exit.DONE
+
+
+def _flush_or_drop() -> None:
+    """Write what is left of the output; if that fails, drop it, or the interpreter fails with it once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop_output()
+
+
+def _drop_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _code(error: Exception) -> Exit:

@@ -34,18 +34,26 @@ def test_a_closed_output(closed: str) -> None:
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_full_disk(command: list[str]) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk(command: list[str], unbuffered: str) -> None:
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     with open("/dev/full", "w") as full:
-        ended = subprocess.run([*SEARCH, *command], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        ended = subprocess.run(
+            [*SEARCH, *command], stdout=full, stderr=subprocess.PIPE, env=environment, text=True, check=False
+        )
     assert ended.returncode == 1
     assert ended.stderr.startswith("error: there is no room to write (No space left on device); ")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_nobody_reads(command: list[str]) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_nobody_reads(command: list[str], unbuffered: str) -> None:
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     reading, writing = os.pipe()
     os.close(reading)
-    ended = subprocess.run([*SEARCH, *command], stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    ended = subprocess.run(
+        [*SEARCH, *command], stdout=writing, stderr=subprocess.PIPE, env=environment, text=True, check=False
+    )
     os.close(writing)
     assert (ended.returncode, ended.stderr) == (0, "")
 
