@@ -26,6 +26,7 @@ class WorkerTask:
     storage: str
     settings: Mapping[str, Any]
     device: str
+    peers: tuple[str, ...] = ()
     threads: int
 
 
@@ -115,6 +116,7 @@ def describe_task(job: WorkerJob) -> WorkerTask:
         storage=find_address(job.storage).text,
         settings=given,
         device=job.device,
+        peers=job.peers,
         threads=job.threads,
     )
 
@@ -132,6 +134,7 @@ def build_job(task: WorkerTask, environ: Mapping[str, str] = os.environ) -> Work
         objective=task.objective,
         settings=settings,
         device=task.device,
+        peers=task.peers,
         threads=task.threads,
     )
 

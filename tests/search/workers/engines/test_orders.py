@@ -17,7 +17,13 @@ FULL = PLAIN.replace("me@", "me:hunter2@") + "&sslpassword=hunter3"
 
 def make_job(storage: str) -> WorkerJob:
     return WorkerJob(
-        storage=storage, study="s", objective=None, settings=load(storage=storage), device="cuda:0", threads=4
+        storage=storage,
+        study="s",
+        objective=None,
+        settings=load(storage=storage),
+        device="cuda:0",
+        peers=("cuda:1",),
+        threads=4,
     )
 
 
@@ -42,7 +48,7 @@ def test_settings_that_somebody_has_set_travel_and_others_are_the_machine_s_own(
     monkeypatch.setenv("SEARCH_HUNG_SECONDS", "11")
     job = build_job(task)
     assert (job.settings.lease_seconds, job.settings.hung_seconds, job.settings.home) == (7.0, 11.0, home)
-    assert (job.device, job.threads, job.study) == ("cuda:0", 4, "s")
+    assert (job.devices, job.threads, job.study) == (("cuda:0", "cuda:1"), 4, "s")
 
 
 def test_a_bucket_of_checkpoints_stays_an_address(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
