@@ -27,7 +27,6 @@ WAITING = """
 
 
     def train(config, data, report):
-        os.makedirs(os.environ["GATES"], exist_ok=True)
         begun = os.path.join(os.environ["GATES"], f"begun-{time.time_ns()}")
         open(begun, "w").close()
         while not os.path.exists(os.path.join(os.environ["GATES"], "open")):
@@ -42,9 +41,11 @@ WAITING = """
 
 @pytest.fixture
 def gates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("GATES", str(tmp_path / "gates"))
+    gates = tmp_path / "gates"
+    gates.mkdir()  # a trial is known as running before its training looks here
+    monkeypatch.setenv("GATES", str(gates))
     monkeypatch.setenv("SEARCH_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "gates"
+    return gates
 
 
 def write(folder: Path, name: str, data: str) -> Path:
