@@ -47,7 +47,7 @@ def show_studies(found: Sequence[Status]) -> None:
 
 
 def fit_names(studies: Sequence[str], objectives: Sequence[str], columns: int) -> tuple[list[str], list[str]]:
-    """Return names cut so that the longest of both have so many columns: the objectives first, then the studies."""
+    """Return names cut so that the longest of both fit into `columns`: the objectives first, then the studies."""
     longest = max(map(cell_len, [*studies, "study"]))
     objective = max(SHORTEST_NAME, columns - longest)
     needed = min(objective, max(map(cell_len, [*objectives, "objective"])))

@@ -20,7 +20,7 @@ def fit_to(stream: TextIO, text: str) -> str:
 
 
 def wrap(text: str, columns: int) -> list[str]:
-    """Return a line as lines of at most so many columns, as far as its words allow; each is indented like the first."""
+    """Return a line as lines of at most `columns` columns, as far as its words allow, all indented like the first."""
     from rich.cells import cell_len  # not where every line is short
 
     indent = text[: len(text) - len(text.lstrip())]

@@ -76,7 +76,7 @@ class Cost:
         return Cost(**{name: value + times * added[name] for name, value in asdict(self).items()})
 
     def over(self, number: float) -> Cost:
-        """Return the cost of one of so many."""
+        """Return the cost of one of `number` equal parts."""
         return Cost(**{name: value / number for name, value in asdict(self).items()})
 
 

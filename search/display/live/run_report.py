@@ -104,7 +104,7 @@ def add_machine(request: StudyRequest, settings: Settings, placement: Placement 
         session = opened.enter_context(closing(open_session(request.study, settings, request.objective)))
         with Decoding("decoding") as decoding:
             jobs = training.plan_joining(session, machine, decoding)
-        if session.view.status().budget.left == 0:
+        if session.view.budget().left == 0:
             note(f"study {session.record.name}: its budget is spent, and nothing is left to train")
         with choose_worker_display() as display:
             training.supervise(session, machine, jobs, display)

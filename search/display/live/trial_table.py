@@ -148,7 +148,7 @@ def _find_ended(progress: Progress) -> list[Row]:
 
 
 def format_place(worker: WorkerState, columns: int) -> str:
-    """Return a worker's host and device in at most so many columns; of a host that is too long, the beginning."""
+    """Return a worker's host and device in at most `columns` columns, with a host that is too long cut off."""
     device = shorten(worker.device, columns - SHORT_PLACE)
     return f"{shorten(worker.host, columns - 1 - cell_len(device))} {device}"
 

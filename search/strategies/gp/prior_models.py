@@ -31,7 +31,7 @@ STARTS = 4
 ROWS = 150
 FITTED_ROWS = 110
 ITERATIONS = 25
-# Candidates for a start: points of the whole space, and in each round so many neighbours of each of the best so far.
+# Candidates for a start: points of the whole space, and in each round some neighbours of each of the best so far.
 ANYWHERE = 1000
 ROUNDS = 4
 NEIGHBOURS = 10

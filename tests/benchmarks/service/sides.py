@@ -60,7 +60,7 @@ def prepare(address: str, folder: Path, *, ours: bool, finished: int, running: i
 
 
 def prepare_list(address: str, folder: Path, count: int, *, finished: int) -> None:
-    """Create that many studies of so many trials."""
+    """Create `count` studies of `finished` trials each."""
     prepare(address, folder, ours=True, finished=finished, running=0)
     with open_database(url.parse(address)) as database:
         spec = studies.get(database.engine, STUDY).spec

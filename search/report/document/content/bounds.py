@@ -17,7 +17,7 @@ NEAR_BEST = 0.05
 NEAR_FEW = 0.1
 """The same for the best few."""
 RARE = 0.01
-"""Chance of so many of the best few there, if the parameter did not matter, that is worth a word."""
+"""A bound is mentioned if the best few would lie there by chance, for a parameter that does not matter, less often."""
 SHARES = (1 / 3, 1 / 6, 1 / 12)
 """By how much of its length a range is widened: the first one that its limits allow."""
 LEAST_RATIO = 2.0

@@ -58,7 +58,7 @@ def estimate_optimism(values: Sequence[float], deviations: Sequence[float]) -> f
 
 
 def measure_sampling(accuracy: float, examples: int) -> float:
-    """Return the standard deviation of an accuracy that was measured on so many images drawn at random.
+    """Return the standard deviation of an accuracy that was measured on `examples` images drawn at random.
 
     The binomial one with two right and two wrong images more, which is not 0 for a perfect accuracy (Agresti and Coull
     1998).
