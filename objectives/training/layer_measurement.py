@@ -66,10 +66,12 @@ class NetworkMeasurement:
             self._layers = _hook(model, hooks)
             with torch.enable_grad(), autocast(x_BCHW.device, precision):
                 logits_BK = model(x_BCHW)
-                self._loss = F.cross_entropy(logits_BK, y_B)
+                loss = F.cross_entropy(logits_BK, y_B)
             self._layers = _thin(self._layers)
             self._classes = logits_BK.shape[1]
-            _differentiate(self._loss, self._layers)
+            _differentiate(loss, self._layers)
+        # Not the loss itself, which holds the graph of the gradients: no CUDA graph could be recorded beside that.
+        self._loss = loss.detach()
         for layer in self._layers:
             layer.before = [weight.detach().clone() for weight in layer.weights]
             if max_norm:
@@ -86,7 +88,7 @@ class NetworkMeasurement:
             tensors[index, "update"] = _norm(changes) / tensors[index, "weight"]
             if layer.gradients:
                 tensors[index, "gradient"] = _norm(layer.gradients)
-        loss, *numbers = torch.stack([self._loss.detach(), *tensors.values()]).tolist()  # the device is waited for once
+        loss, *numbers = torch.stack([self._loss, *tensors.values()]).tolist()  # the device is waited for once
         measured = dict(zip(tensors, numbers, strict=True))
         layers = (self._build_record(index, measured) for index in range(len(self._layers)))
         return NetworkRecord(classes=self._classes, loss=loss, layers=tuple(layers))

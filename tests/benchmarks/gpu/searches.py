@@ -21,6 +21,11 @@ RATE = text(
     "WHERE study_name = :study AND reported_at > (SELECT max(reported_at) FROM depthsearch.epochs JOIN trials USING "
     "(trial_id) JOIN studies USING (study_id) WHERE study_name = :study) - make_interval(secs => :seconds)"
 )
+STEPS = text(
+    "SELECT split_part(value_json::jsonb #>> '{}', ':', 1), count(*) FROM trial_user_attributes "
+    "JOIN trials USING (trial_id) JOIN studies USING (study_id) WHERE study_name = :study AND key = 'step' GROUP BY 1"
+)
+"""How many trials took their steps as one graph, and how many one by one."""
 
 
 @contextlib.contextmanager
@@ -62,9 +67,10 @@ def measure(objective: str, workers: str, seconds: float, **environment: str) ->
             _, errors = process.communicate()
     with open_for_reading(load()) as database, database.engine.begin() as connection:
         epochs = connection.execute(RATE, {"study": label, "seconds": LAST_SECONDS}).scalar() or 0
+        steps = dict(connection.execute(STEPS, {"study": label}).tuples().all())
     last = busy[-2 * LAST_SECONDS - 6 : -6] or [0.0]
     rate, mean = epochs / LAST_SECONDS, statistics.fmean(last)
-    print(f"{label:28} {rate:7.1f} epochs a second, GPU {mean:.0f}% busy", flush=True)
-    if not epochs:
+    print(f"{label:28} {rate:7.1f} epochs a second, GPU {mean:.0f}% busy; trials by step: {steps}", flush=True)
+    if not epochs or steps.keys() != {"graph"}:
         print(errors[-600:])
-    return {"epochs_s": rate, "busy": mean}
+    return {"epochs_s": rate, "busy": mean, **{f"trials, {name}": count for name, count in steps.items()}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import json
 import math
 import random
@@ -144,6 +145,7 @@ def test_recorded_steps_are_measured_as_eager_ones_are(device: str, monkeypatch:
         for name in ("wants_layers", "note_layers"):
             monkeypatch.setattr(f"tests.objectives.training.engines.made.NotingCallback.{name}", method(callback, name))
         found[mode] = (case.train(mode), callback.layers)  # type: ignore[arg-type]
+    assert found["graph"][0].callback.engines == ["graph"]
     assert [{**row, "seconds": 0} for row in found["graph"][0].curve.rows] == [
         {**row, "seconds": 0} for row in plain.curve.rows
     ]
@@ -152,6 +154,19 @@ def test_recorded_steps_are_measured_as_eager_ones_are(device: str, monkeypatch:
     for one, other in zip(eager[0]["layers"], recorded[0]["layers"], strict=True):
         assert one[0] == other[0]
         assert one[1:6] == pytest.approx(other[1:6], rel=0.02)
+
+
+def test_a_measurement_keeps_no_graph_of_the_network_alive() -> None:
+    """Its nodes belong to the stream on which it was made, and the step is recorded on another one."""
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
+    before = graphs_alive()
+    measurement = NetworkMeasurement(network, *batch(), "float32")
+    assert graphs_alive() == before
+    assert measurement.finish().loss > 0
+
+
+def graphs_alive() -> int:
+    return sum(isinstance(held, torch.Tensor) and held.grad_fn is not None for held in gc.get_objects())
 
 
 def method(callback: LayersCallback, name: str) -> object:
