@@ -10,6 +10,7 @@ OBJECTIVE = Objective(
     description="depth, width, learning rate, momentum, dropout, schedule and optimizer of an MLP",
     data="fashion-mnist",
     model="mlp",
+    precision="auto",
     epochs=10,
     trials=100,
     space=Space(
