@@ -17,6 +17,7 @@ from search.study.source_networks import fetch_sources
 from search.workers.checkpointing import CheckpointInterval, CheckpointManager
 from search.workers.heartbeat import Heartbeat
 from search.workers.job import WorkerJob
+from search.workers.machine.own_gpu import use_device
 from search.workers.pending_report import PendingReport
 from search.workers.ranks.messages import RankPlan
 from search.workers.ranks.training import StartProcess
@@ -61,8 +62,7 @@ def prepare_context(
     """Load the data onto the worker's device, and build what all its trials share."""
     settings, objective = job.settings, plan.found.objective
     device = torch.device("cpu" if job.peers else job.local_devices[0])  # ranks have theirs for themselves
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
+    use_device(device)
     shared = share_slots(plan.spec)
     fence = LeaseFence(database.history, worker, settings.lease_seconds, shared)
     heartbeat = Heartbeat(database, fence, job, worker=worker, study_id=record.study_id)

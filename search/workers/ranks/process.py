@@ -28,6 +28,7 @@ from search.errors.bugs import describe_bug
 from search.logs import configure, send_prints_to_stderr
 from search.signals import ENDING
 from search.study.plan import StudyRequest, resolve_stored
+from search.workers.machine.own_gpu import use_device
 from search.workers.ranks.link import FirstCallback, FollowerCallback, Link, report_through
 from search.workers.ranks.messages import Ended, Failed, RankJob
 from storage import url
@@ -78,8 +79,7 @@ def _prepare(job: RankJob) -> tuple[Objective, TrainValidation]:
     resolved = resolve_stored(plan.record, request, plan.settings, checked=plan.checked)
     make_importable(resolved.found)
     device, objective = torch.device(job.device), resolved.found.objective
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
+    use_device(device)
     return objective, load(resolved.prepared, resolved.split, device, classes=objective.classes)
 
 
