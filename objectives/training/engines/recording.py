@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
@@ -62,8 +62,17 @@ class Recorder:
         if self._stream is None:
             return work
         graph = torch.cuda.CUDAGraph()
-        with _keep_generator(self._device), torch.cuda.graph(graph, **self._options()):
-            work()
+        torch.cuda.synchronize(self._device)
+        with _keep_generator(self._device):
+            # Not `torch.cuda.graph`, which first gives back all cached memory, to ask for it again.
+            graph.capture_begin(**self._options())
+            try:
+                work()
+            except BaseException:
+                with suppress(RuntimeError):  # it tells no more than that there has been an error
+                    graph.capture_end()
+                raise
+            graph.capture_end()
         self._graphs.append(graph)
         return graph.replay
 
@@ -76,7 +85,7 @@ class Recorder:
     def _options(self) -> dict[str, Any]:
         pool = {"pool": self._graphs[0].pool()} if self._graphs else {}
         # The worker's other threads may talk to the device while this one records.
-        return {**pool, "stream": self._stream, "capture_error_mode": "thread_local"}
+        return {**pool, "capture_error_mode": "thread_local"}
 
 
 @cache
