@@ -127,11 +127,10 @@ def test_a_trial_has_its_curves_and_its_configuration(dashboard: Dashboard) -> N
 
 
 def test_a_trial_with_a_matrix_has_a_picture_of_it_and_no_other_has(dashboard: Dashboard) -> None:
-    files = {
-        trial["number"]: {file["filename"]: file for file in trial["artifacts"]} for trial in read(dashboard)["trials"]
-    }
-    assert [number for number, named in files.items() if "confusion.png" in named] == [CONFUSED]
-    identity = files[CONFUSED]["confusion.png"]["artifact_id"]
+    files = [(trial["number"], file) for trial in read(dashboard)["trials"] for file in trial["artifacts"]]
+    [(number, file)] = [(number, file) for number, file in files if file["filename"] == "confusion.png"]
+    assert number == CONFUSED
+    identity = file["artifact_id"]
     picture, headers = fetch(dashboard, f"artifacts/1/{CONFUSED + 1}/{identity}")
     assert headers["Content-Type"] == "image/png"
     assert Image.open(io.BytesIO(picture)).size[0] > 400

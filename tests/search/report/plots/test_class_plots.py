@@ -53,7 +53,7 @@ def test_a_class_without_images_and_one_that_is_never_right_are_shown() -> None:
 
 
 def test_what_is_missing_is_said() -> None:
-    with pytest.raises(NothingToDo, match="trial 0 of study 'made' has no confusion matrix: .*--trial N"):
+    with pytest.raises(NothingToDo, match=r"trial 0 of study 'made' has no confusion matrix: .*--trial N"):
         draw_confusion(make_data(BEST, matrix=None))
     check_trial("confusion", 3)
     check_trial("history", None)
