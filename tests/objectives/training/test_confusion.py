@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from objectives.base.errors import StopTraining
 from objectives.core.loop import fit
 from objectives.core.objective import Objective
 from objectives.core.run import train
@@ -93,6 +94,23 @@ def test_a_process_that_resumes_is_told_of_the_best_epoch_before() -> None:
     resumed = StoppingCallback()
     fit_spoilt(resumed, state)
     assert (epoch, resumed.confusions) == (3, [whole.confusions[-1]])
+
+
+def test_a_process_with_nothing_left_to_train_is_told_of_the_best_epoch() -> None:
+    """Training was stopped at the report of the last one."""
+    stopped, resumed = StoppingCallback(), StoppingCallback()
+
+    def report(epoch: int, metrics: object) -> None:
+        if epoch == 1:
+            raise StopTraining
+
+    with pytest.raises(StopTraining):
+        train(OBJECTIVE, CONFIG, digits(), report, epochs=2, seed=7, callback=stopped)
+    resumed.states = stopped.states
+    network = train(OBJECTIVE, CONFIG, digits(), report, epochs=2, seed=7, callback=resumed)
+    counts_KK = torch.zeros((10, 10), dtype=torch.int64)
+    evaluate(network, digits().validation, "float32", counts_KK=counts_KK)
+    assert [counts for _, counts in resumed.confusions] == [counts_KK.tolist()]
 
 
 def test_a_state_of_an_older_program_resumes_without() -> None:
