@@ -12,6 +12,10 @@ from sqlalchemy import Engine, select, text
 from storage.errors import refuse_unreadable
 from storage.schema import confusions
 
+MOST_CLASSES = 100
+"""Training counts no more: a row with more is none of ours, and a picture of it could take any amount of memory."""
+LARGEST_COUNT = 2**53
+
 
 @dataclass(frozen=True, kw_only=True)
 class Confusion:
@@ -25,9 +29,13 @@ class Confusion:
     """The images of each class (a row), by the class that they were taken for (a column)."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError unless there is a count from 0 on for each pair of classes."""
-        if {len(self.counts), *map(len, self.counts)} != {len(self.classes)} or min(map(min, self.counts)) < 0:
-            raise ValueError(f"a confusion matrix has {len(self.classes)} rows and columns of counts")
+        """Raise ValueError unless there is a count for each pair of classes, and not too many of these."""
+        if {len(self.counts), *map(len, self.counts)} != {len(self.classes)} or len(self.classes) > MOST_CLASSES:
+            raise ValueError(
+                f"a matrix of {len(self.classes)} classes has as many rows and columns, at most {MOST_CLASSES}"
+            )
+        if not all(0 <= count <= LARGEST_COUNT for row in self.counts for count in row):
+            raise ValueError("a count is a number of images")
 
     @property
     def accuracy(self) -> float | None:

@@ -17,6 +17,7 @@ from objectives.training import confusion
 from objectives.training.config import TrainingConfig
 from objectives.training.evaluation import evaluate
 from spaces import Choice, Configuration, Fixed, Space
+from storage.history import confusions
 from tests.objectives.training.made import CONFIG, OBJECTIVE, StoppingCallback, TableRates, digits, trained
 
 
@@ -132,6 +133,10 @@ def test_with_many_classes_nothing_is_counted(monkeypatch: pytest.MonkeyPatch) -
     trained(callback=callback)
     assert callback.confusions == []
     assert confusion.ConfusionCounts(10, torch.device("cpu")).counts_KK is None
+
+
+def test_what_is_counted_can_be_stored() -> None:
+    assert confusion.MOST_CLASSES == confusions.MOST_CLASSES
 
 
 def test_a_loop_of_the_objectives_own_tells_of_none() -> None:

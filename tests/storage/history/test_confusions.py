@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import optuna
 import pytest
 from optuna.trial import Trial, TrialState
@@ -63,7 +65,12 @@ def test_of_a_trial_that_somebody_else_has_or_has_ended_nothing_is_stored(
 
 @pytest.mark.parametrize(
     "changed",
-    ["counts = '[[1, 2]]'", "counts = '[[1, 2], [3, -1]]'", "counts = '[]'", "counts = '{\"a\": 1}'", "classes = '3'"],
+    [
+        *(f"counts = '{counts}'" for counts in ("[[1, 2]]", "[[1, 2], [3, -1]]", "[[1, 2], [3, 1e99]]", "[]", "[3]")),
+        *(f"classes = '{classes}'" for classes in ("3", "[]")),
+        f"classes = '{json.dumps(['x'] * 101)}', counts = '{json.dumps([[0] * 101] * 101)}'",
+    ],
+    ids=lambda changed: changed[:40],
 )
 def test_a_row_that_was_changed_is_refused(changed: str, database: Database, record: StudyRecord) -> None:
     trial, lease = claim(database)
