@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import UUID
 
 SCHEMA = "depthsearch"
-VERSION = 9
+VERSION = 10
 """The version of the tables below; the name of the newest script in storage/migrations/versions."""
 
 metadata = MetaData(schema=SCHEMA)
@@ -112,6 +112,17 @@ epochs = Table(
     Column("reported_at", MOMENT, nullable=False, server_default=NOW),
     # The network at the epoch's start, layer by layer; NULL for an epoch for which it was not measured.
     Column("layers", JSON(none_as_null=True)),
+)
+
+confusions = Table(
+    "confusions",
+    metadata,
+    _trial_id(),
+    # That of the trial's value.
+    Column("epoch", Integer, nullable=False),
+    Column("classes", JSON, nullable=False),
+    # Validation images: a row for each class, with a number for each class that they were taken for.
+    Column("counts", JSON, nullable=False),
 )
 
 confirmations = Table(

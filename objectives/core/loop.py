@@ -18,6 +18,7 @@ from objectives.schedules.rates import Rates
 from objectives.training.best_weights import BestWeights
 from objectives.training.callbacks import NULL_CALLBACK, TrainingCallback
 from objectives.training.config import TrainingConfig
+from objectives.training.confusion import ConfusionCounts
 from objectives.training.device_group import ALONE, DeviceGroup
 from objectives.training.engines.choice import StepMode, choose_engine
 from objectives.training.engines.engine import Engine, Training
@@ -68,9 +69,14 @@ def fit(
         ObjectiveError: unknown optimizer, clipping or option.
     """
     step = Step(model, config, precision, data.device, freeze.own_rates, group)
-    best_weights = BestWeights(model, config, data)
+    best_weights, confusion = BestWeights(model, config, data), ConfusionCounts(len(data.classes), data.device)
     run = TrainingState(
-        model=model, optimizer=step.optimizer, rates=rates, best_weights=best_weights, device=data.device
+        model=model,
+        optimizer=step.optimizer,
+        rates=rates,
+        best_weights=best_weights,
+        confusion=confusion,
+        device=data.device,
     )
     training = Training(
         step=step,
@@ -79,12 +85,14 @@ def fit(
         batch_size=config.batch_size,
         seed=seed,
         beat=callback.beat,
+        counts_KK=confusion.counts_KK,
     )
     callback.note_parameters(sum(parameter.numel() for parameter in model.parameters()))
     looks_for_dips = config.swa or on_dip is not None
     engine, steps = choose_engine(step_mode, training, callback.note_engine), training.steps
     watch, training_part = LayerWatch(step, data, steps, callback), choose_training_part(data)
     position = run.start_epoch(0) if state is None else run.restore(state)
+    confusion.tell(callback)
     group.copy_first(model)
     try:
         while position.epoch < epochs and not best_weights.is_patience_over:
@@ -114,9 +122,11 @@ def fit(
             }
             check_finite(epoch, metrics)
             rates.observe(metrics["loss"], metrics["accuracy"])
-            best_weights.keep(metrics["accuracy"])
+            if best_weights.keep(metrics["accuracy"]):
+                confusion.keep(epoch)
             position = run.start_epoch(epoch + 1)
             report(epoch, metrics)
+            confusion.tell(callback)
             if position.epoch < epochs and callback.due():
                 callback.keep(position.epoch, run.pack(position))
     except StopTraining:

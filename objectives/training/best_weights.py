@@ -46,13 +46,19 @@ class BestWeights:
                 update_bn(batches, self._averaged)
         return self._valued_model
 
-    def keep(self, accuracy: float) -> None:
-        """Take note of the accuracy of this epoch's model, and keep its weights if training would end with them."""
-        self._waited = 0 if accuracy > self._best else self._waited + 1
-        if self._data.merged or accuracy > self._best:
+    def keep(self, accuracy: float) -> bool:
+        """Take note of the accuracy of this epoch's model, and keep its weights if training would end with them.
+
+        Returns:
+            Whether it is the best epoch so far; of equals, the first one is.
+        """
+        is_best = accuracy > self._best
+        self._waited = 0 if is_best else self._waited + 1
+        if self._data.merged or is_best:
             self._kept = copy_state(self._valued_model)
         self._best = max(self._best, accuracy)
         self._dipped = False
+        return is_best
 
     @property
     def _valued_model(self) -> nn.Module:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from objectives.diagnosis.records import NetworkRecord
@@ -35,6 +36,10 @@ class TrainingCallback(Protocol):
     def note_layers(self, epoch: int, record: NetworkRecord) -> None:
         """Take note of the network at the start of a 0-based epoch, after the epoch's first step."""
 
+    def note_confusion(self, epoch: int, counts: Sequence[Sequence[int]]) -> None:
+        """Take note of the best epoch so far, 0-based and reported: its validation images by class (row) and the class
+        that they were taken for (column)."""
+
     def due(self) -> bool:
         """Return whether to keep a state at the end of this epoch."""
 
@@ -66,6 +71,9 @@ class NullCallback:
         return False
 
     def note_layers(self, epoch: int, record: NetworkRecord) -> None:
+        """Do nothing."""
+
+    def note_confusion(self, epoch: int, counts: Sequence[Sequence[int]]) -> None:
         """Do nothing."""
 
     def due(self) -> bool:

@@ -17,6 +17,7 @@ from objectives.base.errors import UnusableState, first_line
 from objectives.optimizers.execution import load_optimizer_state
 from objectives.schedules.rates import Rates
 from objectives.training.best_weights import BestWeights
+from objectives.training.confusion import ConfusionCounts
 from objectives.training.random_states import get_random_states, set_random_states
 
 FORMAT_VERSION = 1
@@ -42,6 +43,7 @@ class TrainingState:
     optimizer: Optimizer
     rates: Rates
     best_weights: BestWeights
+    confusion: ConfusionCounts
     device: torch.device
 
     def start_epoch(self, epoch: int) -> Position:
@@ -59,6 +61,7 @@ class TrainingState:
             "optimizer": self.optimizer.state_dict(),
             "rates": self.rates.state(),
             "keeper": self.best_weights.state(),
+            "confusion": self.confusion.state(),
             "random": get_random_states(self.device),
         }
         buffer = io.BytesIO()
@@ -82,6 +85,7 @@ class TrainingState:
             load_optimizer_state(self.optimizer, content["optimizer"])
             self.rates.restore(content["rates"])
             self.best_weights.restore(content["keeper"])
+            self.confusion.restore(content.get("confusion"))  # an older program's state has none
             set_random_states(content["random"], self.device)
             loss = content["loss"].to(self.device)
             return Position(epoch=int(content["epoch"]), batches=int(content["batches"]), loss=loss)

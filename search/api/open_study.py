@@ -50,21 +50,24 @@ class OpenStudy:
         """
         return self._opened().curve(trial if isinstance(trial, int) else trial.number)
 
-    def plot(self, kind: str) -> go.Figure:
+    def plot(self, kind: str, *, trial: int | None = None) -> go.Figure:
         """Draw the study as it is now; `show()` or `write_html(path)` of the figure shows it.
 
         Args:
             kind: As `search plot` has it: `history`, `curves`, `slice`, `importances`, `timeline`, ...
+            trial: Number of the trial that `confusion` shows. Default: the best.
 
         Raises:
             ObjectiveError: There is no such kind.
+            UsageError: The kind shows all trials, or the study has no such trial.
             NothingToDo: The study has too few completed trials for it.
         """
         from search.report.plots.reading import read_plot_data
-        from search.report.plots.registry import draw
+        from search.report.plots.registry import check_trial, draw
 
+        check_trial(kind, trial)
         session = self._opened()
-        return draw(kind, read_plot_data(session.database, session.view))
+        return draw(kind, read_plot_data(session.database, session.view, trial))
 
     def report(self, out: str | Path | None = None, *, format: Literal["html", "md", "json"] = "html") -> Path:
         """Write the study's report, as it is now, and return the file's path.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -114,7 +114,8 @@ class CheckpointCallback:
 
     restore_lost: makes sure that every epoch is stored. note_resumed: called with the place where the training resumed,
     if it did. note_engine: called with how its steps run on a GPU. note_layers: called with the epochs' measurements.
-    note_parameters: called with how many parameters the network has.
+    note_parameters: called with how many parameters the network has. note_confusion: called with the best epoch so far
+    and its confusion matrix.
     """
 
     def __init__(
@@ -129,6 +130,7 @@ class CheckpointCallback:
         note_engine: Callable[[str], None],
         note_layers: Callable[[int, NetworkRecord], None],
         note_parameters: Callable[[int], None],
+        note_confusion: Callable[[int, Sequence[Sequence[int]]], None],
     ) -> None:
         self._checkpoint_manager = checkpoint_manager
         self._heartbeat = heartbeat
@@ -140,6 +142,7 @@ class CheckpointCallback:
         self._note_engine = note_engine
         self._note_layers = note_layers
         self._note_parameters = note_parameters
+        self._note_confusion = note_confusion
         self._asked_at = 0.0
         checkpoint_manager.interval.begin()
 
@@ -194,6 +197,10 @@ class CheckpointCallback:
     def note_layers(self, epoch: int, record: NetworkRecord) -> None:
         """Note what was measured inside the network."""
         self._note_layers(epoch, record)
+
+    def note_confusion(self, epoch: int, counts: Sequence[Sequence[int]]) -> None:
+        """Note which classes the network took for which in the best epoch so far."""
+        self._note_confusion(epoch, counts)
 
     def due(self) -> bool:
         """Return whether a state should be stored at the end of this epoch, whose report is stored first.

@@ -59,9 +59,11 @@ class TrialRun:
         self._values = dict(get_stored(claimed.trial).intermediate_values)
         self._trained: dict[int, Mapping[str, float]] = {}
         self._layers: dict[int, Mapping[str, Any]] = {}
-        self._measures = TrialMeasures(context.data.device, context.job.place, context.job.visible)
+        data, job = context.data, context.job
+        self._measures = TrialMeasures(data.device, job.place, job.visible, data.classes)
         measure = partial(self._measures.collect, self._values, self._trained)
-        history, asks = context.database.history, (self._restore_lost, self._diagnose, measure)
+        confusion = partial(self._measures.find_confusion, self._values)
+        history, asks = context.database.history, (self._restore_lost, self._diagnose, measure, confusion)
         self._record = TrialRecord(history, study, claimed.trial, claimed.lease, context.fence, *asks)
 
     def run(self) -> TrialState | None:
@@ -123,6 +125,7 @@ class TrialRun:
             self._record.note_engine,
             self._note_layers,
             self._measures.note_parameters,
+            self._measures.note_confusion,
         )
         try:
             if context.ranks is not None:

@@ -44,6 +44,7 @@ OURS: Mapping[str, str] = {
     "checkpoints": ALL,
     "workers": ALL,
     "epochs": ADD,
+    "confusions": ADD,
     "networks": READ,  # what a trial may begin with
     "network_parts": READ,
 }

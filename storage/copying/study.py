@@ -13,7 +13,7 @@ from storage.leasing.turns import Turn, hold_turn
 from storage.optuna_adapter import add_trial, get_trial_id
 from storage.records import ledger, networks, studies
 from storage.records.studies import StudyRecord
-from storage.schema import confirmations, epochs, scores
+from storage.schema import confirmations, confusions, epochs, scores
 from storage.url import mask_password
 
 CHUNK = 1000
@@ -23,7 +23,7 @@ OPENING = ("study_uuid", "dataset", "opening")
 
 
 def copy_study(source: Database, target: Database, name: str) -> int:
-    """Copy a study with its trials, curves, budget, confirmations, test scores and network; return how many trials.
+    """Copy a study with all that is stored of its trials, its budget, test scores and network; return how many trials.
 
     Numbers, parameters and curves stay the same, and so does the UUID, under which a test set stays scored. The
     study continues there and ends here: a trial that is running here is taken over there.
@@ -74,7 +74,7 @@ def _copy(source: Database, target: Database, record: StudyRecord, turn: Turn) -
 
 
 def _copy_curves(reading: Connection, writing: Connection, pairs: dict[int, int]) -> None:
-    for table in (epochs, confirmations):
+    for table in (epochs, confusions, confirmations):
         wanted = select(table).where(table.c.trial_id.in_(list(pairs)))
         for rows in reading.execute(wanted).mappings().partitions(CHUNK):
             moved: list[dict[str, Any]] = [{**row, "trial_id": pairs[row["trial_id"]]} for row in rows]

@@ -23,7 +23,7 @@ from storage.optuna_adapter import (
     USER_ATTRIBUTES,
     VALUES,
 )
-from storage.schema import epochs
+from storage.schema import confusions, epochs
 
 ORIGIN = "forked_from"
 # The tables whose rows are copied unchanged, each with a condition on the rows.
@@ -34,6 +34,7 @@ COPIED: tuple[tuple[Table, ColumnElement[bool] | None], ...] = (
     (USER_ATTRIBUTES, USER_ATTRIBUTES.c.key.not_in((ORIGIN, CONFIGURATION, REPEAT, REPEATS))),
     (SYSTEM_ATTRIBUTES, SYSTEM_ATTRIBUTES.c.key != ENQUEUED_PARAMETERS),
     (epochs, None),
+    (confusions, None),
 )
 
 
@@ -98,7 +99,7 @@ def _copy_rows(
 ) -> None:
     """Copy the rows of the old trials to the new ones; each gets a new id of its own."""
     pair = values(column("old", Integer), column("new", Integer), name="pair").data(list(pairs.items()))
-    # A primary key of one column is a row's id; ours has two, the trial and the epoch.
+    # A primary key of one column is a row's id, or the trial's; that of epochs has two.
     ids = {"trial_id", *(table.primary_key.columns.keys() if len(table.primary_key) == 1 else ())}
     kept = [found for found in table.c if found.name not in ids]
     rows = select(pair.c.new, *kept).join_from(pair, table, table.c.trial_id == pair.c.old)

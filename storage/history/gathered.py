@@ -13,6 +13,7 @@ from optuna.trial import TrialState
 from sqlalchemy import Engine
 
 from storage.connecting.statements import Statement, execute_at_once
+from storage.history.confusions import Confusion
 from storage.leasing.leases import Lease, lost_error
 from storage.optuna_adapter import now
 
@@ -29,6 +30,9 @@ _ENDED = (
     "RETURNING l.trial_id), "
     "ended AS (UPDATE trials t SET state = CAST(:state AS trialstate), datetime_complete = CAST(:now AS timestamp) "
     "FROM held WHERE t.trial_id = held.trial_id), "
+    "confused AS (INSERT INTO depthsearch.confusions (trial_id, epoch, classes, counts) "
+    "SELECT trial_id, best, CAST(classes AS json), CAST(counts AS json) FROM held, unnest(CAST(:best AS integer[]), "
+    "CAST(:classes AS text[]), CAST(:counts AS text[])) AS confusion(best, classes, counts) ON CONFLICT DO NOTHING), "
     'valued AS (INSERT INTO trial_values (trial_id, objective, value, value_type) SELECT trial_id, 0, "value", '
     "'FINITE' FROM held, unnest(CAST(:values AS double precision[])) AS \"value\")"
 )
@@ -59,6 +63,8 @@ class Gathered:
     system_attributes: dict[str, Any] = field(default_factory=dict)
     state: TrialState | None = None
     values: Sequence[float] | None = None
+    confusion: Confusion | None = None
+    """Of a trial that ends."""
 
     def write(self, engine: Engine, lease: Lease) -> None:
         """Store it all in one commit under the trial's lease, as the rows that Optuna's own calls would make.
@@ -90,7 +96,7 @@ class Gathered:
         """
         assert self.state is not None, "a trial ends in a state"
         told = {"state": self.state.name, "now": now(), "values": list(self.values or ()), "epochs": epochs}
-        [row] = execute_at_once(engine, _END, {**_key(lease), **self._list_rows(), **told})
+        [row] = execute_at_once(engine, _END, {**_key(lease), **self._list_rows(), **told, **self._list_confusion()})
         if row.held or row.before not in (None, "RUNNING"):
             return True
         if row.stored < epochs:
@@ -107,6 +113,14 @@ class Gathered:
             "user_values": [json.dumps(value) for value in self.user_attributes.values()],
             "system_keys": list(self.system_attributes),
             "system_values": [json.dumps(value) for value in self.system_attributes.values()],
+        }
+
+    def _list_confusion(self) -> Mapping[str, Any]:
+        found = [] if self.confusion is None else [self.confusion]
+        return {
+            "best": [each.epoch for each in found],
+            "classes": [json.dumps(each.classes) for each in found],
+            "counts": [json.dumps(each.counts, separators=(",", ":")) for each in found],
         }
 
 

@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from storage.connecting.statements import Ask
 from storage.forwarding import ForwardingStorage
+from storage.history.confusions import Confusion
 from storage.history.gathered import Gathered
 from storage.history.rows import TrialReader
 from storage.history.trials import TrialHistory
@@ -98,7 +99,13 @@ class HistoryStorage(ForwardingStorage):
         gathered.write(self._engine, lease)
 
     @contextmanager
-    def ending(self, lease: Lease, trial: FrozenTrial, restore_lost: Callable[[], None]) -> Iterator[None]:
+    def ending(
+        self,
+        lease: Lease,
+        trial: FrozenTrial,
+        restore_lost: Callable[[], None],
+        confusion: Confusion | None = None,
+    ) -> Iterator[None]:
         """Store the attributes and the state that the block sets for a trial together at its end.
 
         If somebody has ended the trial before, nothing is stored.
@@ -107,12 +114,14 @@ class HistoryStorage(ForwardingStorage):
             lease: Of the trial.
             trial: As this process knows it, for those who ask in the block.
             restore_lost: Stores the epochs that a server which broke down has lost, if one did.
+            confusion: What is stored of it beside them.
 
         Raises:
             LeaseLost: another worker has the trial, or it was deleted; nothing is stored.
         """
         with self._collect(lease) as gathered, self.knowing(trial):
             yield
+        gathered.confusion = confusion
         if not gathered.write_end(self._engine, lease, len(trial.intermediate_values)):
             restore_lost()
             gathered.write_end(self._engine, lease, 0)

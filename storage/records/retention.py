@@ -28,11 +28,16 @@ OLD = """
     long AS (
         SELECT trial_id, epoch, study_id FROM depthsearch.epochs JOIN ranked USING (trial_id)
         WHERE place > :kept AND (layers IS NOT NULL OR metrics::jsonb - 'accuracy' - 'seconds' <> '{}')
+    ),
+    confused AS (
+        SELECT trial_id, pg_column_size(classes) + pg_column_size(counts) AS size
+        FROM depthsearch.confusions JOIN ranked USING (trial_id) WHERE place > :kept
     )
 """
 COUNT = text(f"""
     WITH {OLD} SELECT count(*) AS epochs, count(DISTINCT study_id) AS studies,
-    coalesce(sum(pg_column_size(metrics) + coalesce(pg_column_size(layers), 0)), 0) AS size
+    coalesce(sum(pg_column_size(metrics) + coalesce(pg_column_size(layers), 0)), 0)
+        + (SELECT coalesce(sum(size), 0) FROM confused) AS size
     FROM long JOIN depthsearch.epochs USING (trial_id, epoch)
 """)
 SHORTEN = text(f"""
@@ -40,6 +45,9 @@ SHORTEN = text(f"""
         (SELECT json_object_agg(key, value) FROM json_each(metrics) WHERE key IN ('accuracy', 'seconds')), '{{}}'
     )
     FROM long WHERE e.trial_id = long.trial_id AND e.epoch = long.epoch
+""")
+DROP = text(f"""
+    WITH {OLD} DELETE FROM depthsearch.confusions c USING confused WHERE c.trial_id = confused.trial_id
 """)
 
 
@@ -50,11 +58,11 @@ class Pruned:
     studies: int
     epochs: int
     size_bytes: int
-    """Of what was stored for these epochs before."""
+    """Of what was stored for these epochs before, and of their trials' confusion matrices, which go."""
 
 
 def prune_epochs(engine: Engine, *, days: int, study: str | None = None, check: bool = False) -> Pruned:
-    """Keep only accuracy and seconds of the epochs of studies that ended more than `days` days ago.
+    """Keep only accuracy and seconds of the epochs of studies that ended more than `days` days ago, and no matrix.
 
     Their best trials keep everything. Budgets, curves of accuracy, and what later studies learn from stay as they are.
 
@@ -66,4 +74,5 @@ def prune_epochs(engine: Engine, *, days: int, study: str | None = None, check: 
         row = connection.execute(COUNT, values).one()
         if not check:
             connection.execute(SHORTEN, values)
+            connection.execute(DROP, values)
     return Pruned(studies=row.studies, epochs=row.epochs, size_bytes=int(row.size))

@@ -59,7 +59,7 @@ def change_spec(database: Database, name: str, change: Callable[[Mapping[str, An
 
 
 def remove(database: Database, name: str) -> tuple[StudyRecord, Sequence[str], int]:
-    """Delete a study with its trials, curves and confirmations; the rows of the ledger and scored networks stay.
+    """Delete a study with its trials and all that is stored of them; the rows of the ledger and scored networks stay.
 
     Returns:
         The record that it had, the keys of its checkpoints, which are no longer registered, and the ledger's rows.

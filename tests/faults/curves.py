@@ -10,6 +10,8 @@ import optuna
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from search.statistics.curves import find_best_epoch
+
 # Everything but the seconds that an epoch took.
 COMPARED = ("accuracy", "loss", "train_loss", "train_accuracy", "train_objective", "learning_rate", "learning_rate_end")
 
@@ -21,12 +23,19 @@ class Curve:
     number: int
     params: Mapping[str, Any]
     metrics: tuple[tuple[float, ...], ...]
+    matrix: tuple[int, Any] | None
+    """The epoch and the counts of its confusion matrix."""
 
     def check_same(self, other: Curve) -> None:
-        """Check that both have the same parameters and, in the epochs of both, bit for bit the same metrics."""
+        """Check that both have the same parameters and, in the epochs of both, bit for bit the same metrics.
+
+        With the same epochs, they have the same confusion matrix.
+        """
         assert self.params == other.params
         common = min(len(self.metrics), len(other.metrics))
         assert self.metrics[:common] == other.metrics[:common], f"trial {self.number} has other numbers"
+        if len(self.metrics) == len(other.metrics):
+            assert self.matrix == other.matrix
 
 
 def trials(address: str, study: str) -> list[FrozenTrial]:
@@ -39,12 +48,19 @@ def trials(address: str, study: str) -> list[FrozenTrial]:
         storage.engine.dispose()
 
 
-def stored(trial: FrozenTrial, rows: Sequence[Any], epochs: int) -> Curve:
-    """Return a finished trial's curve from our table's rows, which has no gaps and is the same as Optuna's."""
+def stored(trial: FrozenTrial, rows: Sequence[Any], matrix: Any, epochs: int) -> Curve:
+    """Return a finished trial's curve from our table's rows, which has no gaps and is the same as Optuna's.
+
+    matrix: the row of its confusion matrix, that of its best epoch; None if there is none.
+    """
     assert [row.epoch for row in rows] == list(range(len(rows))), f"trial {trial.number} has gaps"
     assert {row.epoch: row.metrics["accuracy"] for row in rows} == trial.intermediate_values
     if trial.state == TrialState.COMPLETE:
         assert len(rows) == epochs
         assert trial.value == max(row.metrics["accuracy"] for row in rows)
+    if "machines" not in trial.user_attrs:  # all the work of one kind of machine
+        assert matrix.epoch == find_best_epoch(trial.intermediate_values)
+        right = sum(row[place] for place, row in enumerate(matrix.counts))
+        assert right / sum(map(sum, matrix.counts)) == trial.intermediate_values[matrix.epoch]
     metrics = tuple(tuple(row.metrics[name] for name in COMPARED) for row in rows)
-    return Curve(trial.number, trial.params, metrics)
+    return Curve(trial.number, trial.params, metrics, None if matrix is None else (matrix.epoch, matrix.counts))

@@ -181,7 +181,10 @@ class Team:
             "SELECT epoch, metrics FROM depthsearch.epochs WHERE trial_id = :trial ORDER BY epoch",
             trial=trial._trial_id,
         )
-        return curves.stored(trial, rows, self.size.epochs)
+        matrix = self.rows(
+            "SELECT epoch, counts FROM depthsearch.confusions WHERE trial_id = :trial", trial=trial._trial_id
+        )
+        return curves.stored(trial, rows, matrix[0] if matrix else None, self.size.epochs)
 
 
 @contextmanager

@@ -95,13 +95,14 @@ class Study:
         return 0
 
     def curves(self) -> list[Any]:
-        """Return every trial's state, and every epoch with all its metrics but its seconds."""
+        """Return every trial's state, every epoch with all its metrics but its seconds, and confusion matrices."""
         trials = self.rows("SELECT number, state FROM trials ORDER BY number")
         epochs = self.rows(
             "SELECT number, epoch, metrics FROM depthsearch.epochs JOIN trials USING (trial_id) ORDER BY number, epoch"
         )
+        matrices = self.rows("SELECT number, epoch, counts FROM depthsearch.confusions JOIN trials USING (trial_id)")
         measured = [(row.number, row.epoch, {**row.metrics, "seconds": 0}) for row in epochs]
-        return [*map(tuple, trials), *measured]
+        return [*map(tuple, trials), *measured, *sorted(map(tuple, matrices))]
 
     def attributes(self, name: str) -> list[Any]:
         """Return an attribute of the trials that have it."""
@@ -187,6 +188,7 @@ def test_whatever_dies_the_curves_are_the_same(study: Study, empty_database_url:
     _, err = command.communicate(timeout=200)
     assert command.returncode == 0, err
     assert study.curves() == calm.curves()
+    assert study.rows("SELECT count(*) FROM depthsearch.confusions") == [(2,)]
     assert any(place != "epoch 0" for places in study.attributes("continued") for place in places)
 
 

@@ -92,10 +92,11 @@ class CapturedEngine:
 
     def evaluate(self, model: nn.Module, examples: Examples) -> dict[str, float]:
         precision, beat = self._training.step.precision, self._training.beat
+        counts_KK = self._training.counts_of(examples)
         if model is not self._training.step.model:
-            return evaluate(model, examples, precision, beat)
+            return evaluate(model, examples, precision, beat, counts_KK=counts_KK)
         if examples not in self._evaluations:
-            self._evaluations[examples] = CapturedEvaluation(model, examples, precision, self._recorder)
+            self._evaluations[examples] = CapturedEvaluation(model, examples, precision, self._recorder, counts_KK)
         return self._evaluations[examples](beat)
 
     def close(self) -> None:

@@ -45,8 +45,8 @@ class EagerEngine:
         step.update()
 
     def evaluate(self, model: nn.Module, examples: Examples) -> dict[str, float]:
-        step = self._training.step
-        return evaluate(model, examples, step.precision, self._training.beat, step.group)
+        training, step = self._training, self._training.step
+        return evaluate(model, examples, step.precision, training.beat, step.group, training.counts_of(examples))
 
     def close(self) -> None:
         """Do nothing: it holds nothing."""

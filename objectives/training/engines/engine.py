@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from torch import nn
+from torch import Tensor, nn
 
 from objectives.data.batches.augmentation import Augmentation
 from objectives.data.batches.examples import Examples, TrainValidation
@@ -20,7 +20,8 @@ class Training:
     """One training run's fixed parts.
 
     batch_size: examples in a batch. seed: the trial's, from which an epoch's order and augmentation follow. beat: to
-    be called after every batch of an evaluation.
+    be called after every batch of an evaluation. counts_KK: what an evaluation of the validation examples counts into,
+    as `evaluate` does.
     """
 
     step: Step
@@ -29,6 +30,11 @@ class Training:
     batch_size: int
     seed: int
     beat: Callable[[], None]
+    counts_KK: Tensor | None = None
+
+    def counts_of(self, examples: Examples) -> Tensor | None:
+        """Return what an evaluation of these examples counts into; None for nothing."""
+        return self.counts_KK if examples is self.data.validation else None
 
     @property
     def examples(self) -> int:

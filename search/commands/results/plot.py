@@ -12,6 +12,10 @@ from search.commands.command import Command
 from search.report.plots.registry import PLOTS
 
 Kind = Annotated[str, typer.Argument(help=f"What to draw: {', '.join(PLOTS)}.", metavar="KIND")]
+Trial = Annotated[
+    int | None,
+    typer.Option("--trial", help="Number of the trial that `confusion` shows. Default: the best.", metavar="N"),
+]
 File = Annotated[
     Path | None,
     typer.Option(
@@ -23,8 +27,10 @@ File = Annotated[
 ]
 
 
-def plot(kind: Kind, study: options.Study, out: File = None, storage: options.Storage = None) -> None:
-    """Draw a study: its history, curves, parameters, importances, timeline."""
+def plot(
+    kind: Kind, study: options.Study, trial: Trial = None, out: File = None, storage: options.Storage = None
+) -> None:
+    """Draw a study: its history, curves, parameters, importances, timeline; or which classes a trial confuses."""
     from contextlib import closing
 
     from objectives.base.registry import look_up
@@ -33,13 +39,14 @@ def plot(kind: Kind, study: options.Study, out: File = None, storage: options.St
     from search.display.output import say
     from search.report.plots.files import check_file, write_figure
     from search.report.plots.reading import read_plot_data
-    from search.report.plots.registry import draw
+    from search.report.plots.registry import check_trial, draw
 
     entry = look_up(PLOTS, kind, "plot")
+    check_trial(kind, trial)
     path = out or Path(f"{study}-{kind}.html")
     check_file(path)
     with closing(open_session(study, load_settings(storage=storage))) as session:
-        figure = draw(kind, read_plot_data(session.database, session.view))
+        figure = draw(kind, read_plot_data(session.database, session.view, trial))
     write_figure(figure, path)
     say(f"{path}: {entry.description}")
 

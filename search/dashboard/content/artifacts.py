@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from optuna.trial import FrozenTrial
 from sqlalchemy import Engine
 
-from search.dashboard.content.pictures import Panel, Series, draw_bars, draw_panels
+from search.dashboard.content.pictures import Panel, Series, draw_bars, draw_matrix, draw_panels
 from search.evaluation.model_card import ModelCard
 from search.evaluation.results.claimed import ClaimedWinner
 from search.evaluation.results.score import Score
@@ -24,6 +24,7 @@ from search.study.spec import StudySpec
 from search.study.status import StudyView
 from spaces import SpaceError
 from storage.database import Database
+from storage.history import confusions
 from storage.optuna_adapter import get_trial_id
 from storage.records import ledger, networks
 from storage.records.epochs import read_curve
@@ -49,7 +50,9 @@ class TrialFile:
 
     name: str
     content_type: str
-    make: Callable[[Engine, StudySpec, FrozenTrial], bytes]
+    make: Callable[[Engine, StudySpec, FrozenTrial], bytes | None]
+    needs_matrix: bool = False
+    """Whether only a trial with a confusion matrix has it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +118,14 @@ def _write_configuration(engine: Engine, spec: StudySpec, trial: FrozenTrial) ->
     return write_toml({"trial": about, "configuration": values}, comment).encode()
 
 
+def _draw_confusion(engine: Engine, spec: StudySpec, trial: FrozenTrial) -> bytes | None:
+    found = confusions.find(engine, get_trial_id(trial))
+    if found is None:
+        return None
+    title = f"trial {trial.number}, epoch {found.epoch + 1}: class (row), taken for (column)"
+    return draw_matrix(title, found.classes, found.counts)
+
+
 def _write_card(final: Final) -> bytes:
     return ModelCard(score=final.score, winner=final.winner, spec=final.view.spec).render().encode()
 
@@ -141,8 +152,9 @@ def _write_report(final: Final) -> bytes:
 TRIAL_FILES: tuple[TrialFile, ...] = (
     TrialFile(name="curves.png", content_type=PNG, make=_draw_curves),
     TrialFile(name="configuration.toml", content_type=BYTES, make=_write_configuration),
+    TrialFile(name="confusion.png", content_type=PNG, make=_draw_confusion, needs_matrix=True),
 )
-"""What every trial with an epoch has; the place is part of a file's id."""
+"""What a trial with an epoch has; the place is part of a file's id."""
 
 FINAL_FILES: tuple[FinalFile, ...] = (
     FinalFile(name="model-card.md", content_type=BYTES, make=_write_card),
@@ -158,11 +170,13 @@ FINAL_FILES: tuple[FinalFile, ...] = (
 """What a study has after its final step; the place is part of a file's id."""
 
 
-def list_trial_artifacts(trial: FrozenTrial) -> dict[str, str]:
+def list_trial_artifacts(trial: FrozenTrial, *, has_matrix: bool) -> dict[str, str]:
     """Return the attributes that tell optuna-dashboard of a trial's files; its epochs are part of their ids."""
     epochs = len(trial.intermediate_values)
-    files = enumerate(TRIAL_FILES if epochs else ())
-    return dict(_tell(place, epochs, file.name, file.content_type) for place, file in files)
+    there = [
+        (place, file) for place, file in enumerate(TRIAL_FILES) if epochs and (has_matrix or not file.needs_matrix)
+    ]
+    return dict(_tell(place, epochs, file.name, file.content_type) for place, file in there)
 
 
 def list_study_artifacts(database: Database, view: StudyView) -> dict[str, str]:
@@ -178,8 +192,8 @@ def make_trial_file(engine: Engine, spec: StudySpec, trial: FrozenTrial, place: 
     """Return a trial's file; None if it has none there."""
     if not trial.intermediate_values or place >= len(TRIAL_FILES):
         return None
-    file = TRIAL_FILES[place]
-    return MadeFile(content=file.make(engine, spec, trial), content_type=file.content_type)
+    content = TRIAL_FILES[place].make(engine, spec, trial)
+    return None if content is None else MadeFile(content=content, content_type=TRIAL_FILES[place].content_type)
 
 
 def make_final_file(database: Database, view: StudyView, place: int) -> MadeFile | None:

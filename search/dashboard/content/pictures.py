@@ -7,10 +7,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from objectives.base.printable import escape_controls
-from search.report.plots.style import BLUE, DARK_GREY, shorten
+from search.report.plots.style import BLUE, DARK_GREY, ORANGE, shorten
 
 SCALE = 2
 """Pictures are drawn larger and reduced, which smooths their lines."""
@@ -20,7 +20,11 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 12, 44, 40
 LABELS = 190
 MOST_ROWS = 40
 LONGEST_NAME = 28
-TEXT, WHITE = "#222222", "white"
+MOST_NUMBERED = 25
+"""Classes of a matrix up to which cells hold their counts."""
+LARGEST_CELL, SMALLEST_CELL = 36, 16
+"""Of a matrix, in pixels."""
+TEXT, WHITE, GROUND = "#222222", "white", "#eef0f3"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +64,46 @@ def draw_bars(title: str, shares: Mapping[str, float | None]) -> bytes:
         top = TOP + ROW * place
         canvas.write(shorten(escape_controls(name), LONGEST_NAME), LABELS - 8, top + 3, align="right")
         width = (WIDTH - 80) * (share or 0.0)
-        canvas.fill(LABELS, top + 3, LABELS + WIDTH - 80, top + ROW - 3, "#eef0f3")
+        canvas.fill(LABELS, top + 3, LABELS + WIDTH - 80, top + ROW - 3, GROUND)
         canvas.fill(LABELS, top + 3, LABELS + width, top + ROW - 3, BLUE)
         canvas.write("no images" if share is None else f"{share:.3f}", LABELS + WIDTH - 72, top + 3)
     return canvas.pack()
+
+
+def draw_matrix(title: str, names: Sequence[str], counts: Sequence[Sequence[int]]) -> bytes:
+    """Return a confusion matrix as a PNG: blue where images were taken for their class, orange where for another."""
+    cell = LARGEST_CELL if len(names) <= MOST_NUMBERED else SMALLEST_CELL
+    labels = [shorten(escape_controls(name), LONGEST_NAME) for name in names]
+    room = 18 + math.ceil(max(_font(12).getlength(label) for label in labels) / SCALE)
+    side, top = cell * len(names), TOP + room
+    canvas = _Canvas(max(room + side + RIGHT, WIDTH), top + side + RIGHT)
+    canvas.write(title, RIGHT, 12, size=15)
+    worst = max((share for row in _list_wrong(counts) for share in row), default=0.0) or 1.0
+    for place, (label, row) in enumerate(zip(labels, counts, strict=True)):
+        middle, y = cell * (place + 0.5), top + cell * place
+        canvas.write(label, room - 6, top + middle - 8, align="right")
+        canvas.write_upwards(label, room + middle - 8, top - 6)
+        for column, count in enumerate(row):
+            colour, most = (BLUE, 1.0) if column == place else (ORANGE, worst)
+            x, share = room + cell * column, count / (sum(row) or 1)
+            canvas.fill(x, y, x + cell - 1, y + cell - 1, _mix(colour, share / most))
+            if cell == LARGEST_CELL and (count or column == place):
+                canvas.write(str(count), x + cell / 2, y + cell / 2 - 8, size=11, align="middle")
+    return canvas.pack()
+
+
+def _list_wrong(counts: Sequence[Sequence[int]]) -> list[list[float]]:
+    """Return, for each class, the shares of its images that were taken for each of the others."""
+    return [
+        [count / (sum(row) or 1) for column, count in enumerate(row) if column != place]
+        for place, row in enumerate(counts)
+    ]
+
+
+def _mix(colour: str, share: float) -> str:
+    """Return a colour between the ground of a cell, for nothing, and the given one."""
+    parts = zip(ImageColor.getrgb(GROUND)[:3], ImageColor.getrgb(colour)[:3], strict=True)
+    return "#" + "".join(f"{round(low + share * (high - low)):02x}" for low, high in parts)
 
 
 def _draw_panel(canvas: _Canvas, panel: Panel, left: float) -> None:
@@ -106,6 +146,10 @@ def _draw_series(canvas: _Canvas, series: Series, points: Sequence[tuple[float, 
         canvas.dot(x, y, 3, series.colour)
 
 
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size * SCALE)
+
+
 class _Canvas:
     """A white picture; places and sizes are in its final pixels."""
 
@@ -128,8 +172,16 @@ class _Canvas:
 
     def write(self, text: str, x: float, y: float, *, size: int = 12, align: str = "left") -> None:
         anchor = {"left": "la", "middle": "ma", "right": "ra"}[align]
-        font = ImageFont.load_default(size * SCALE)
+        font = _font(size)
         self._draw.text((x * SCALE, y * SCALE), text, fill=TEXT, font=font, anchor=anchor)
+
+    def write_upwards(self, text: str, x: float, y: float, *, size: int = 12) -> None:
+        """Write text that begins at the bottom, with its top to the left."""
+        font = _font(size)
+        lying = Image.new("RGB", (math.ceil(font.getlength(text)) + 1, round(size * 1.5) * SCALE), WHITE)
+        ImageDraw.Draw(lying).text((0, 0), text, fill=TEXT, font=font, anchor="la")
+        standing = lying.transpose(Image.Transpose.ROTATE_90)
+        self._image.paste(standing, (round(x * SCALE), round(y * SCALE) - standing.height))
 
     def pack(self) -> bytes:
         """Return the picture as a PNG."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import heapq
 import logging
 import threading
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache, partial
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
@@ -19,6 +20,7 @@ from search.errors import StoredValueRefused
 from storage.database import Database
 from storage.errors import UnknownStudy
 from storage.forwarding import ForwardingStorage
+from storage.history import confusions
 from storage.optuna_adapter import for_display, get_frozen_study_id, get_trial_id
 
 _log = logging.getLogger(__name__)
@@ -73,10 +75,9 @@ class ContentStorage(ForwardingStorage):
             return trials
         has_files = self.find_content(study_id, self.backend.get_study_name_from_id(study_id)) is not None
         curved = choose_curved(trials)
-        return [
-            self._show(trial, has_files=has_files, has_curve=curved is None or trial.number in curved)
-            for trial in trials
-        ]
+        find_matrices = cache(partial(confusions.list_trials, self._database.engine, study_id))
+        list_files = partial(_list_files, find_matrices if has_files else None)
+        return [self._show(trial, list_files, has_curve=curved is None or trial.number in curved) for trial in trials]
 
     def find_content(self, study_id: int, name: str) -> StudyContent | None:
         """Return what is shown of a study; None if another program made it."""
@@ -94,16 +95,25 @@ class ContentStorage(ForwardingStorage):
         content = self.find_content(study_id, name)
         return own if content is None else content.add_to(own)
 
-    def _show(self, trial: FrozenTrial, *, has_files: bool, has_curve: bool) -> FrozenTrial:
+    def _show(
+        self, trial: FrozenTrial, list_files: Callable[[FrozenTrial], dict[str, str]], *, has_curve: bool
+    ) -> FrozenTrial:
         """Return a copy of the trial, with its files if it has any; the same copy as long as it is the same trial."""
         known = self._shown.get(get_trial_id(trial))
         if known is None or known[:2] != (id(trial), has_curve):
             own = {key: value for key, value in trial.system_attrs.items() if not key.startswith(PREFIX)}
-            files = list_trial_artifacts(trial) if has_files else {}
-            shown = for_display(trial, {**own, **files}, has_reports=has_curve)
+            shown = for_display(trial, {**own, **list_files(trial)}, has_reports=has_curve)
             known = (id(trial), has_curve, shown, trial)
             self._shown[get_trial_id(trial)] = known
         return known[2]
+
+
+def _list_files(find_matrices: Callable[[], frozenset[int]] | None, trial: FrozenTrial) -> dict[str, str]:
+    """Return a trial's files, none without `find_matrices`, which finds the ended trials that have a matrix."""
+    if find_matrices is None:
+        return {}
+    has_matrix = trial.state.is_finished() and get_trial_id(trial) in find_matrices()
+    return list_trial_artifacts(trial, has_matrix=has_matrix)
 
 
 def choose_curved(trials: Sequence[FrozenTrial]) -> set[int] | None:

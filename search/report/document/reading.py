@@ -21,5 +21,7 @@ def read_facts(database: Database, view: StudyView) -> StudyFacts:
         status=status,
         trials=data.trials,
         reported=data.reported,
+        trial=data.trial,
+        confusion=data.confusion,
         confirmation=None if claim is None else ClaimedWinner.from_json(claim.winner).confirmation,
     )

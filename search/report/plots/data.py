@@ -17,6 +17,7 @@ from objectives.base.plurals import count_noun
 from search.errors import NothingToDo
 from search.statistics.curves import running_best
 from search.strategies.pruners.audit import AUDITED
+from storage.history.confusions import Confusion
 from storage.leasing.withdrawal import CANCELLED, VOIDED, is_withdrawn
 
 Array = NDArray[np.float64]
@@ -54,6 +55,10 @@ class PlotData:
     """Epochs of a full training."""
     reported: Mapping[int, Sequence[ReportedEpoch]]
     """Of each trial that has any, by its number."""
+    trial: int | None = None
+    """The number of the trial that a plot of a single one shows; None if none has completed and none was named."""
+    confusion: Confusion | None = None
+    """Its confusion matrix; None if it has none."""
 
     @property
     def completed(self) -> list[FrozenTrial]:

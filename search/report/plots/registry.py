@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from search.report.plots.data import PlotData
 
 TRAINING, PARAMETERS = "search.report.plots.training", "search.report.plots.parameters"
+CLASSES = "search.report.plots.classes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,8 @@ class PlotKind:
     """The module that draws it, which imports plotly: it is imported when the plot is drawn."""
     description: str
     """What it shows."""
+    shows_one: bool = False
+    """Whether it shows a single trial, which can be named."""
 
 
 PLOTS: dict[str, PlotKind] = {
@@ -48,7 +51,27 @@ PLOTS: dict[str, PlotKind] = {
     ),
     "edf": PlotKind(home=PARAMETERS, description="the share of completed trials that reached at most each value"),
     "pareto": PlotKind(home=PARAMETERS, description="the value against the seconds of an epoch"),
+    "confusion": PlotKind(
+        home=CLASSES,
+        description="which classes the best trial, or another one, takes for which on the validation images",
+        shows_one=True,
+    ),
 }
+
+
+def check_trial(kind: str, trial: int | None) -> None:
+    """Refuse a trial that is named for a plot which shows them all.
+
+    Raises:
+        ObjectiveError: there is no such kind.
+        UsageError: it shows all trials.
+    """
+    from objectives.base.registry import look_up  # as below
+    from search.errors import UsageError
+
+    if trial is not None and not look_up(PLOTS, kind, "plot").shows_one:
+        single = ", ".join(name for name, entry in PLOTS.items() if entry.shows_one)
+        raise UsageError(f"--trial is for a plot of a single trial ({single}), but got --trial {trial} for {kind}")
 
 
 def draw(kind: str, data: PlotData) -> go.Figure:

@@ -10,6 +10,7 @@ from torch import nn
 
 from objectives.models.weights import PackedNetwork, count_parameters
 from search.statistics.curves import find_best_epoch
+from storage.history.confusions import Confusion
 
 DIGITS = 4
 
@@ -17,19 +18,24 @@ DIGITS = 4
 class TrialMeasures:
     """Collects them while a trial trains. Its last holder's are stored, with the trial's end."""
 
-    def __init__(self, device: torch.device, name: str, uuids: Sequence[str] = ()) -> None:
+    def __init__(
+        self, device: torch.device, name: str, uuids: Sequence[str] = (), classes: tuple[str, ...] = ()
+    ) -> None:
         """Begin with a device.
 
         Args:
             device: The one that this process trains on.
             name: What people call it, and those of further ranks.
             uuids: Theirs, where they are known.
+            classes: The names of the data's classes.
         """
         self._device = device
         self._name = name
         self._uuids = uuids
+        self._classes = classes
         self._peak: int | None = None
         self._parameters: int | None = None
+        self._confusion: Confusion | None = None
 
     def note_parameters(self, count: int) -> None:
         """Take note of how many parameters the network has."""
@@ -42,6 +48,21 @@ class TrialMeasures:
     def note_peak(self, peak_bytes: int | None) -> None:
         """Take note of the memory that another process has seen in use on its GPU."""
         self._peak = peak_bytes
+
+    def note_confusion(self, epoch: int, counts: Sequence[Sequence[int]]) -> None:
+        """Take note of which classes the network took for which in the best epoch so far."""
+        self._confusion = Confusion(epoch=epoch, classes=self._classes, counts=tuple(map(tuple, counts)))
+
+    def find_confusion(self, values: Mapping[int, float]) -> Confusion | None:
+        """Return the matrix of the epoch that a trial's value is of; None if it is not known.
+
+        It is not if the checkpoint in which that epoch lay is lost, and another kind of machine got to other numbers.
+
+        values: as for `collect`.
+        """
+        found, best = self._confusion, find_best_epoch(values)
+        is_of_value = found is not None and found.epoch == best and found.accuracy == values[found.epoch]
+        return found if is_of_value else None
 
     def collect(self, values: Mapping[int, float], trained: Mapping[int, Mapping[str, float]]) -> dict[str, object]:
         """Return the attributes that can be told.

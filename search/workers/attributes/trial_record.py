@@ -28,6 +28,7 @@ from search.errors.bugs import LONGEST_SENTENCE_CHARACTERS, LONGEST_TEXT_CHARACT
 from search.study.trials import MachinePart
 from search.workers.ranks.messages import RankBug
 from storage.connecting.retry import with_retries
+from storage.history.confusions import Confusion
 from storage.history.storage import HistoryStorage
 from storage.leasing.fencing import LeaseFence
 from storage.leasing.leases import Lease
@@ -52,6 +53,7 @@ class TrialRecord:
 
     restore_lost: makes sure, before the trial ends, that every epoch is stored. diagnose: returns what was wrong inside
     its network, given whether training diverged. measure: returns the attributes for people who look for trials.
+    find_confusion: returns the confusion matrix of the trial's value, if it is known.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class TrialRecord:
         restore_lost: Callable[[], None],
         diagnose: Callable[[bool], Sequence[Fault]],
         measure: Callable[[], Mapping[str, object]],
+        find_confusion: Callable[[], Confusion | None],
     ) -> None:
         self._history = history
         self._study = study
@@ -73,6 +76,7 @@ class TrialRecord:
         self._restore_lost = restore_lost
         self._diagnose = diagnose
         self._measure = measure
+        self._find_confusion = find_confusion
 
     def describe(self, seed: int, device: torch.device, devices: int = 1) -> None:
         """Set how the trial is trained: its seed, the kind of machine of its last holder, and a change of that kind."""
@@ -143,8 +147,8 @@ class TrialRecord:
 
     def _store_end(self, state: TrialState, told: Mapping[str, object], value: float | None, infeasible: bool) -> None:
         """Store the state, and what is told about it, in one commit."""
-        known = get_stored(self._trial)
-        with self._history.ending(self._lease, known, self._restore_lost):
+        known, confusion = get_stored(self._trial), None if state == TrialState.FAIL else self._find_confusion()
+        with self._history.ending(self._lease, known, self._restore_lost, confusion):
             for name, word in told.items():
                 self._trial.set_user_attr(name, word)
             if infeasible and CONSTRAINT not in known.constraints:

@@ -6,7 +6,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -139,6 +139,10 @@ class FirstCallback(FollowerCallback):
     def note_layers(self, epoch: int, record: NetworkRecord) -> None:
         """Tell of the network's measurements."""
         self._link.call("note_layers", epoch, record)
+
+    def note_confusion(self, epoch: int, counts: Sequence[Sequence[int]]) -> None:
+        """Tell which classes the network took for which in the best epoch so far."""
+        self._link.call("note_confusion", epoch, counts)
 
     def due(self) -> bool:
         """Return whether to keep a state at the end of this epoch."""

@@ -33,7 +33,7 @@ from search.workers.ranks.messages import (
 )
 from search.workers.ranks.process import run_rank
 
-CALLABLE = ("report_refused", "note_engine", "note_parameters", "note_layers", "due", "keep")
+CALLABLE = ("report_refused", "note_engine", "note_parameters", "note_layers", "note_confusion", "due", "keep")
 """The methods of its callback that the first rank may call."""
 GRACE_SECONDS = 2.0
 """How long a training loop of the objective's own has to end after it was told to stop."""

@@ -1,6 +1,6 @@
 """The digits, and short ways to train on them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -73,13 +73,17 @@ class TableRates(StatelessRates):
 
 
 class StoppingCallback:
-    """A callback that stops training after the beats of the given numbers, counted over all runs; keeps every state."""
+    """A callback that stops training after the beats of the given numbers, counted over all runs.
+
+    It keeps every state, and every confusion matrix with its epoch.
+    """
 
     def __init__(self, *beats: int, every_epoch: bool = False) -> None:
         self.beats, self.every_epoch = beats, every_epoch
         self.count = 0
         self.states: list[tuple[int, bytes]] = []
         self.refusals: list[str] = []
+        self.confusions: list[tuple[int, Sequence[Sequence[int]]]] = []
 
     def beat(self) -> None:
         self.count += 1
@@ -103,6 +107,9 @@ class StoppingCallback:
 
     def note_layers(self, epoch: int, record: NetworkRecord) -> None:
         """Do nothing."""
+
+    def note_confusion(self, epoch: int, counts: Sequence[Sequence[int]]) -> None:
+        self.confusions.append((epoch, counts))
 
     def due(self) -> bool:
         return self.every_epoch

@@ -45,16 +45,16 @@ def objective() -> Objective:
 
 
 def run(values: dict[str, Any], group: DeviceGroup, **options: Any) -> dict[str, Any]:
-    """Train three epochs; the weights and buffers, and the curve without its seconds."""
+    """Train three epochs; the weights and buffers, the curve without its seconds, and the best epoch's matrix."""
     torch.manual_seed(group.share.rank)  # what a training draws must follow from its seed
     rows: list[dict[str, float]] = []
 
     def report(epoch: int, metrics: Mapping[str, float]) -> None:
         rows.append({name: value for name, value in metrics.items() if name != "seconds"})
 
-    config = Configuration(values)
-    model = train(objective(), config, digits(), report, epochs=3, seed=7, group=group, **options)
-    return {"state": model.state_dict(), "rows": rows}
+    config, callback = Configuration(values), options.pop("callback", StoppingCallback())
+    model = train(objective(), config, digits(), report, epochs=3, seed=7, group=group, callback=callback, **options)
+    return {"state": model.state_dict(), "rows": rows, "confusion": callback.confusions[-1]}
 
 
 def run_interrupted(group: DeviceGroup, folder: Path) -> dict[str, Any]:

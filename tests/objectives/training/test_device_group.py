@@ -35,6 +35,7 @@ def test_a_training_on_two_devices_is_that_on_one(both: list[Found]) -> None:
         torch.testing.assert_close(found["state"][name], value, rtol=0, atol=1e-6)
     for row, expected in zip(found["rows"], alone["rows"], strict=True):
         assert row == pytest.approx(expected, abs=1e-5)
+    assert found["confusion"] == alone["confusion"], "both count their share of the images"
 
 
 @pytest.mark.parametrize("training", ["plain", "drawing", "resumed"])
@@ -42,12 +43,14 @@ def test_both_devices_have_the_same_network_and_curve(both: list[Found], trainin
     first, second = (found[training] for found in both)
     assert first["rows"] == second["rows"]
     assert all(torch.equal(value, second["state"][name]) for name, value in first["state"].items())
+    assert first["confusion"] == second["confusion"]
 
 
 def test_the_first_devices_state_resumes_both_with_the_same_numbers(both: list[Found]) -> None:
     """With dropout, batch norm, momentum and a schedule that looks at the validation loss."""
     whole, resumed = both[0]["drawing"], both[0]["resumed"]
     assert resumed["rows"] == whole["rows"][1:]
+    assert resumed["confusion"] == whole["confusion"]
     assert all(torch.equal(value, resumed["state"][name]) for name, value in whole["state"].items())
 
 

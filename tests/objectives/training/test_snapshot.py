@@ -63,6 +63,7 @@ def test_left_at_any_moment_it_comes_to_the_same_numbers(config: Configuration) 
     assert not left.refusals
     assert resumed_curve == curve
     assert equal(resumed, network)
+    assert left.confusions[-1] == whole.confusions[-1]
 
 
 def test_an_early_stop_is_remembered() -> None:

@@ -29,7 +29,7 @@ TRAIN = ("--workers=1", "--device=cpu")
 FORBIDDEN = (
     *(f"SELECT * FROM depthsearch.{table}" for table in ("scores", "turns", "confirmations")),
     *(f"DELETE FROM {table}" for table in ("studies", "trials", "trial_values")),
-    *(f"DELETE FROM depthsearch.{table}" for table in ("studies", "epochs")),
+    *(f"DELETE FROM depthsearch.{table}" for table in ("studies", "epochs", "confusions")),
     *(f"TRUNCATE {table}" for table in ("trials", "depthsearch.leases", "depthsearch.scores")),
     *(f"DROP TABLE {table}" for table in ("trial_params", "depthsearch.checkpoints", "depthsearch.version")),
     *(f"UPDATE trial_{table}" for table in ("values SET value = 1", "intermediate_values SET intermediate_value = 1")),
@@ -38,6 +38,7 @@ FORBIDDEN = (
     "UPDATE studies SET study_name = 'other'",
     *(f"UPDATE depthsearch.studies SET {column} = {column}" for column in ("spec", "uuid", "name", "trials", "voids")),
     "UPDATE depthsearch.epochs SET metrics = '{}'",
+    "UPDATE depthsearch.confusions SET counts = '[]'",
     "BEGIN; LOCK TABLE trials",
     "INSERT INTO studies (study_name) VALUES ('new')",
     "UPDATE depthsearch.scores SET result = NULL",
@@ -90,6 +91,7 @@ def test_each_role_does_its_work(places: dict[str, str], tmp_path: Path) -> None
     assert 1 < max(counted) <= 3  # the command's one and the worker's two
     seen = done("status", *STUDY, "--json", env={"SEARCH_STORAGE": places[READER]}).document
     assert finished(seen) == 3
+    assert execute(places[READER], "SELECT count(*) FROM depthsearch.confusions") == [(3,)]
     refused = search("final", *STUDY, "--device=cpu", env={"SEARCH_STORAGE": places[WORKER]})
     assert (refused.code, "may not SELECT depthsearch.scores" in refused.err) == (1, True), refused.err
     score = done("final", *STUDY, "--json", "--out", tmp_path / "out", env={"SEARCH_STORAGE": places[OWNER]}).document

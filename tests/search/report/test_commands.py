@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import select
@@ -56,7 +57,17 @@ def test_plots_are_written_from_the_command_and_from_python(tmp_path: Path) -> N
         assert study.best is not None
         assert max(value for value in best.y if value is not None) == study.best.value
         assert [len(trace.x) for trace in study.plot("timeline").data] == [2]
+        trials = sorted(study.trials, key=lambda trial: trial.value or 0.0)
+        assert f"trial {trials[1].number}" in study.plot("confusion").layout.title.text
+    named = ("--trial", str(trials[0].number), "-o", "confused.json")
+    assert done("plot", "--study", NAME, "confusion", *named, cwd=tmp_path).out.startswith(
+        "confused.json: which classes"
+    )
+    right = json.loads((tmp_path / "confused.json").read_text())
+    assert f"trial {trials[0].number}" in right["layout"]["title"]["text"]
     for arguments, code, says in (
+        (["confusion", "--trial", "2"], 2, "has 2 trials, counted from 0, but got 2"),
+        (["slice", "--trial", "0"], 2, "--trial is for a plot of a single trial"),
         (["slices"], 2, "did you mean slice?"),
         (["slice", "-o", "a.gif"], 2, ".html"),
         (["importances"], 3, "importances need 20 completed trials"),

@@ -22,6 +22,7 @@ from search.study.plan import ResolvedStudy, StudyRequest
 from spaces import Categorical, Fixed, Float, Int, Space, Unless, override
 from storage.database import Database
 from storage.errors import StudyExists, UnknownStudy
+from storage.history import confusions
 from storage.optuna_adapter import ENQUEUED_PARAMETERS, SYSTEM_ATTRIBUTES
 from storage.records import epochs, finished_trials, studies
 from storage.records.studies import StudyRecord
@@ -135,6 +136,10 @@ def test_what_fits_is_carried_over_with_all_that_is_known_of_it(database: Databa
     attribute(database, trials_of(database, "old")[6], CONSTRAINT, "1.0")
     attribute(database, trials_of(database, "old")[2], ENQUEUED_PARAMETERS, '{"depth": 1}')
     before = trials_of(database, "old")
+    execute(
+        database.url.render_as_string(hide_password=False),
+        "INSERT INTO depthsearch.confusions SELECT trial_id, number, '[3]', '[[7]]' FROM trials WHERE number % 2 = 0",
+    )
     made, plan = forked(database, overrides=("depth=1:4",), trials=5)
     expected = [
         trial
@@ -154,6 +159,8 @@ def test_what_fits_is_carried_over_with_all_that_is_known_of_it(database: Databa
         }
         assert trial.constraints == was.constraints
         assert epochs.read_curve(database.engine, trial._trial_id) == epochs.read_curve(database.engine, was._trial_id)
+        assert confusions.find(database.engine, trial._trial_id) == confusions.find(database.engine, was._trial_id)
+        assert (confusions.find(database.engine, trial._trial_id) is None) == (was.number % 2 == 1)
         assert trial.distributions["depth"] == IntDistribution(1, 4)
     assert trials_of(database, "old") == before
     assert studies.get(database.engine, "old") == old

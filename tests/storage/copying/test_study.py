@@ -13,11 +13,13 @@ from storage import schema, url
 from storage.copying.study import copy_study
 from storage.database import Database, open_database
 from storage.errors import StudyExists, UnknownStudy
+from storage.history import confusions
+from storage.history.confusions import Confusion
 from storage.leasing import leases
 from storage.leasing.beats import Beat
 from storage.leasing.fencing import LeaseFence
 from storage.leasing.turns import hold_turn
-from storage.optuna_adapter import get_study_id
+from storage.optuna_adapter import get_stored, get_study_id
 from storage.records import epochs, ledger, results, studies
 from storage.records.studies import StudyRecord
 
@@ -39,7 +41,7 @@ def fill(address: str) -> None:
 
 def _fill(database: Database) -> None:
     fence = LeaseFence(database.history, "w", 60.0)
-    study = optuna.load_study(study_name="s", storage=database.optuna)
+    study = optuna.load_study(study_name="s", storage=database.history)
     for number, state in enumerate((TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)):
         with fence.claiming():
             trial = study.ask()
@@ -50,7 +52,10 @@ def _fill(database: Database) -> None:
         layers = {1: {"classes": 10, "loss": 2.3, "layers": []}}  # the other epoch has none
         epochs.record(database.engine, beat, fence.lease, metrics, lease_seconds=60.0, layers=layers)
         trial.set_user_attr("seed", number)
-        study.tell(trial, 0.5 if state == TrialState.COMPLETE else None, state=state)
+        matrix = None if state == TrialState.FAIL else Confusion(epoch=number, classes=("a",), counts=((3,),))
+        with database.history.ending(fence.lease, get_stored(trial), lambda: None, matrix):
+            study.tell(trial, 0.5 if state == TrialState.COMPLETE else None, state=state)
+        fence.lease = None
     with fence.claiming():
         trial = study.ask()
     trial.suggest_float("x", 0, 1)
@@ -80,6 +85,9 @@ def test_everything_arrives_and_continues(
         assert (one.params, one.intermediate_values) == (other.params, other.intermediate_values)
         assert one.user_attrs == other.user_attrs
         assert epochs.read_curve(database.engine, one._trial_id) == epochs.read_curve(target.engine, other._trial_id)
+        matrix = confusions.find(target.engine, other._trial_id)
+        assert matrix == confusions.find(database.engine, one._trial_id)
+        assert (matrix is not None) == (one.state in (TrialState.COMPLETE, TrialState.PRUNED))
         layers = epochs.read_layers(target.engine, other._trial_id)
         assert layers == epochs.read_layers(database.engine, one._trial_id)
         assert sorted(layers) == ([1] if one.intermediate_values else [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 
 import pytest
 from alembic.operations import Operations
@@ -14,10 +15,11 @@ from storage import schema, url
 from storage.copying.upgrades import upgrade
 from storage.database import open_database
 from storage.errors import SchemaMismatch
+from storage.history import confusions
 from storage.migrations import runner
 from storage.migrations.versions.version_4 import SHIPPED, upgrade_spec
 from storage.records import epochs, finished_trials, networks, results, studies
-from tests.conftest import execute
+from tests.conftest import as_administrator, execute
 from tests.storage.migrations import fixture
 from tests.storage.migrations.fixture import EXPECTED, HALF_DONE, SCORED
 
@@ -60,19 +62,25 @@ def test_upgraded_tables_are_those_of_a_new_storage(old: str, database_url: str)
     assert fixture.describe_tables(old) == fixture.describe_tables(database_url)
 
 
-def test_studies_of_version_5_keep_their_number_of_trials(old: str) -> None:
+def bring_to(old: str, version: int) -> None:
+    """Leave a storage of version 3 as a program of this later version did."""
     scripts, engine = ScriptDirectory(runner.__file__.rpartition("/")[0]), create_engine(old)
     with engine.begin() as connection:
         context = MigrationContext.configure(
             connection,
             opts={
                 "version_table_schema": schema.SCHEMA,
-                "fn": lambda heads, _: scripts._upgrade_revs("5", heads),
+                "fn": lambda heads, _: scripts._upgrade_revs(str(version), heads),
             },
         )
         context.stamp(scripts, "3")
         context.run_migrations(op=Operations(context))
-        connection.execute(text("UPDATE depthsearch.version SET version = 5"))
+        connection.execute(text(f"UPDATE depthsearch.version SET version = {version}"))
+    engine.dispose()
+
+
+def test_studies_of_version_5_keep_their_number_of_trials(old: str) -> None:
+    bring_to(old, 5)
     assert "tables of version 5" in refused(old)
     assert upgrade(url.parse(old)).steps[0].startswith("version 6:")
     with open_database(url.parse(old)) as database:
@@ -81,7 +89,43 @@ def test_studies_of_version_5_keep_their_number_of_trials(old: str) -> None:
         studies.raise_budget(database.engine, record.study_id, None, 100)
         record = studies.get(database.engine, HALF_DONE)
         assert (record.trials, record.epoch_budget) == (None, 100)
-    engine.dispose()
+
+
+@pytest.fixture
+def roles(old: str) -> Iterator[tuple[str, str, str]]:
+    """Three roles, of which the first may add epochs, the second look at them, and the third neither."""
+    names = tuple(f"{name}_of_{old.rpartition('/')[2].partition('?')[0]}" for name in ("adds", "looks", "neither"))
+    adds, looks, neither = names
+    execute(as_administrator(old), "; ".join(f"CREATE ROLE {name}" for name in names))
+    grants = f"GRANT SELECT, INSERT ON depthsearch.epochs TO {adds}; GRANT SELECT ON depthsearch.epochs TO {looks}"
+    execute(as_administrator(old), grants)
+    yield adds, looks, neither
+    execute(as_administrator(old), "; ".join(f"DROP OWNED BY {name}; DROP ROLE {name}" for name in names))
+
+
+def test_a_storage_of_version_9_keeps_everything_and_its_workers_may_add_matrices(
+    old: str, roles: tuple[str, str, str]
+) -> None:
+    bring_to(old, 9)
+    epochs_before = execute(old, "SELECT e::text FROM depthsearch.epochs e ORDER BY trial_id, epoch")
+    rows = fixture.count_rows(old)
+    assert len(epochs_before) > 5
+    assert [step.partition(":")[0] for step in upgrade(url.parse(old)).steps] == ["version 10"]
+    assert execute(old, "SELECT e::text FROM depthsearch.epochs e ORDER BY trial_id, epoch") == epochs_before
+    assert fixture.count_rows(old) == rows
+
+    def list_rights(role: str) -> list[str]:
+        """What a role may do with the new table."""
+        asked = "SELECT name FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS name WHERE "
+        allowed = execute(old, f"{asked} has_table_privilege('{role}', 'depthsearch.confusions', name)")
+        return [str(name) for (name,) in allowed]
+
+    assert [list_rights(role) for role in roles] == [["SELECT", "INSERT"], ["SELECT"], []]
+    with open_database(url.parse(old)) as database:
+        study_id = studies.get(database.engine, SCORED).study_id
+        assert confusions.list_trials(database.engine, study_id) == frozenset()
+        [(trial_id,), *_] = execute(old, f"SELECT trial_id FROM trials WHERE study_id = {study_id} ORDER BY number")
+        assert confusions.find(database.engine, int(str(trial_id))) is None
 
 
 def test_a_program_of_any_version_reads_the_same_number(old: str) -> None:

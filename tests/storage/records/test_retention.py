@@ -32,7 +32,19 @@ def database(server: str, template: str) -> Iterator[Database]:
             add_trial(database, "running", state="COMPLETE", value=number / 100, days=100, metrics=METRICS)
         add_trial(database, "old", state="PRUNED", value=0.9, days=100, metrics=METRICS, layers=LAYERS)
         add_trial(database, "running", state="RUNNING", value=None, days=100, metrics=METRICS)
+        with database.engine.begin() as connection:
+            connection.execute(text("INSERT INTO depthsearch.confusions SELECT trial_id, 0, '[]', '[]' FROM trials"))
         yield database
+
+
+def list_matrices(database: Database, name: str) -> list[int]:
+    """The numbers of the trials that have a confusion matrix."""
+    rows = text(
+        "SELECT number FROM depthsearch.confusions JOIN trials USING (trial_id) JOIN studies USING (study_id) "
+        "WHERE study_name = :name ORDER BY number"
+    )
+    with database.engine.begin() as connection:
+        return list(connection.scalars(rows, {"name": name}))
 
 
 def read(database: Database, name: str) -> list[tuple[int, dict[str, float], object]]:
@@ -50,6 +62,7 @@ def test_only_counting_changes_nothing(database: Database) -> None:
     assert (counted.studies, counted.epochs) == (1, TRIALS + 1 - KEPT_TRIALS)
     assert counted.size_bytes > counted.epochs * len(json.dumps(METRICS))
     assert [read(database, name) for name in ("old", "young", "running")] == before
+    assert list_matrices(database, "old") == list(range(TRIALS + 1))
     assert prune_epochs(database.engine, days=200, check=True) == Pruned(studies=0, epochs=0, size_bytes=0)
     assert prune_epochs(database.engine, days=90, study="young", check=True).epochs == 0
     assert prune_epochs(database.engine, days=5, study="young", check=True).epochs == TRIALS - KEPT_TRIALS
@@ -67,7 +80,9 @@ def test_the_best_of_an_old_study_keep_everything_and_the_others_what_is_learnt_
         assert metrics == (METRICS if whole else {"accuracy": 0.1 + 0.2, "seconds": 0.25}), number
         assert layers == (LAYERS if whole else None)
     assert [read(database, name) for name in ("young", "running")] == kept
+    assert list_matrices(database, "old") == list(best)
+    assert [len(list_matrices(database, name)) for name in ("young", "running")] == [TRIALS, TRIALS + 1]
     assert finished_trials.measure_extent(database.engine, study_id) == learnt
     assert epochs.count_epochs(database.engine, study_id) == counted
     assert epochs.read_reports(database.engine, study_id) == reports
-    assert prune_epochs(database.engine, days=90).epochs == 0
+    assert prune_epochs(database.engine, days=90) == Pruned(studies=0, epochs=0, size_bytes=0)

@@ -12,6 +12,7 @@ from search.evaluation.results.confirmation import Confirmation
 from search.report.plots.data import PlotData, ReportedEpoch
 from search.study.spec import StudySpec
 from search.study.status_types import Status
+from storage.history.confusions import Confusion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,11 @@ class StudyFacts:
     confirmation: Confirmation | None
     """Of the study's last claim of its test set; None if its winner was simply the best trial, or there is none."""
 
+    trial: int | None = None
+    """The best trial, whose confusion matrix is reported; None if none has completed."""
+    confusion: Confusion | None = None
+    """Its matrix; None if it has none."""
+
     @property
     def name(self) -> str:
         """The study's name."""
@@ -41,4 +47,11 @@ class StudyFacts:
     @property
     def plot_data(self) -> PlotData:
         """The study as plots read it."""
-        return PlotData(name=self.name, trials=self.trials, epochs=self.spec.epochs, reported=self.reported)
+        return PlotData(
+            name=self.name,
+            trials=self.trials,
+            epochs=self.spec.epochs,
+            reported=self.reported,
+            trial=self.trial,
+            confusion=self.confusion,
+        )

@@ -10,6 +10,7 @@ from search.errors import NothingToDo
 from search.evaluation.results.score import Score
 from search.report.document.content.answer import Answer, build_answer
 from search.report.document.content.bounds import FEW, BoundWarning, find_bounds
+from search.report.document.content.classes import ClassConfusion, summarize_confusion
 from search.report.document.content.cost import Cost, measure_cost
 from search.report.document.content.diagnosis import FaultSummary, summarize_faults
 from search.report.document.content.facts import StudyFacts
@@ -48,6 +49,8 @@ class StudyReport:
     """Why there are no importances; empty if there are."""
     budget_correlation: tuple[float | None, ...]
     """Spearman's rank correlation of the best value up to each epoch with the final one; empty without five trials."""
+    confusion: ClassConfusion | None
+    """None if the best trial has stored no matrix."""
     faults: tuple[FaultSummary, ...]
     pruning: PruningCost
     cost: Cost
@@ -81,6 +84,7 @@ def build_report(facts: StudyFacts, accepts: Callable[[str], bool]) -> StudyRepo
         importances=importances,
         importances_missing=missing,
         budget_correlation=tuple(correlate_budgets(curves)) if len(curves) >= FEW else (),
+        confusion=summarize_confusion(facts),
         faults=tuple(summarize_faults(facts)),
         pruning=measure_pruning(facts),
         cost=measure_cost(facts),

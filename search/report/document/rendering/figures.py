@@ -13,19 +13,20 @@ from search.report.document.content.comparison import Comparison
 from search.report.document.content.study_report import MOST_WEIGHED
 from search.report.document.wording.blocks import Plot
 from search.report.importances import Importance
+from search.report.plots.classes import MOST_LABELS
 from search.report.plots.data import PlotData, audited_after, sample_evenly
 from search.report.plots.parameters import draw_shares
 from search.report.plots.registry import PLOTS, draw
 from search.report.plots.style import ACCURACY, as_text, style
 
-FIRST = ("history", "curves", "importances", "slice", "parallel", "contour", "rank", "budget_correlation")
+FIRST = ("history", "curves", "importances", "slice", "parallel", "contour", "rank", "budget_correlation", "confusion")
 """The order of the plots; the other kinds follow."""
 MOST_CURVES = 300
 MOST_RUNS = 500
 """Trials of a timeline: the last ones, because rows are counted from when trials begin and end."""
 MOST_COMPLETED = {"slice": 300, "parallel": 300, "edf": 500, "importances": MOST_WEIGHED, "contour": 150, "rank": 150}
-HEIGHT, PAIRS_HEIGHT, PANEL_HEIGHT, BAR_HEIGHT = 420, 760, 230, 26
-"""Pixels of a plot, of pairs of parameters, of a row of panels, of a bar."""
+HEIGHT, PAIRS_HEIGHT, PANEL_HEIGHT, BAR_HEIGHT, CLASS_HEIGHT = 420, 760, 230, 26, 26
+"""Pixels of a plot, of pairs of parameters, of a row of panels, of a bar, of a class."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +111,7 @@ def _measure_height(kind: str, figure: go.Figure) -> int:
         "slice": lambda: 90 + PANEL_HEIGHT * -(-len(_list_panels(figure)) // 4),
         "contour": lambda: PAIRS_HEIGHT,
         "rank": lambda: PAIRS_HEIGHT,
+        "confusion": lambda: 190 + CLASS_HEIGHT * min(len(figure.data[0].y), MOST_LABELS),
         "importances": lambda: 130 + BAR_HEIGHT * len(figure.data[0].y),
     }
     return sizes[kind]() if kind in sizes else HEIGHT

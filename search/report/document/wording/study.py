@@ -8,6 +8,7 @@ from objectives.base.plurals import count_noun
 from search.report.document.content.study_report import StudyReport
 from search.report.document.wording.answer import describe_answer
 from search.report.document.wording.blocks import Document, Plot, Section, Text
+from search.report.document.wording.classes import describe_classes
 from search.report.document.wording.repetition import describe_repetition
 from search.report.document.wording.space import describe_diagnosis, describe_notable, describe_space
 from search.report.document.wording.spending import describe_cost, describe_pruning
@@ -25,6 +26,7 @@ def word_report(report: StudyReport, plots: Sequence[Plot], missing: Sequence[st
         sections=(
             describe_answer(report),
             *([drawn] if drawn.blocks else []),
+            *([] if report.confusion is None else [describe_classes(report.confusion)]),
             describe_diagnosis(report),
             describe_space(report),
             describe_pruning(report),

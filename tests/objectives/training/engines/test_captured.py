@@ -15,7 +15,7 @@ from objectives.base.errors import Diverged, ObjectiveError
 from objectives.core.objective import Objective
 from objectives.optimizers.catalogue import OPTIMIZERS
 from spaces import Choice, Fixed, Float, Space
-from tests.objectives.training.engines.made import CLASSES, SIDE, Case
+from tests.objectives.training.engines.made import CLASSES, SIDE, VALIDATION, Case
 
 cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 DEVICES = ["cpu", pytest.param("cuda", marks=cuda)]
@@ -59,6 +59,11 @@ def test_a_recorded_step_does_what_the_eager_one_does(device: str, name: str) ->
     assert_alike(recorded.tensors(), eager.tensors())
     for metric in ("loss", "train_objective", "train_loss", "learning_rate"):
         assert recorded.curve.of(metric) == pytest.approx(eager.curve.of(metric), rel=1e-3)
+    for trained in (eager, recorded):
+        epoch, counts = trained.callback.confusions[-1]
+        assert trained.curve.of("accuracy")[epoch] == max(trained.curve.of("accuracy"))
+        assert sum(counts[k][k] for k in range(CLASSES)) / VALIDATION == max(trained.curve.of("accuracy"))
+        assert sum(map(sum, counts)) == VALIDATION
 
 
 @everywhere

@@ -33,6 +33,8 @@ SPACE = Space(
 )
 EPOCHS = 6
 LENGTHS = (6, 6, 2, 6, 6, 1, 6, 6)
+CONFUSED = 3
+"""The number of the trial that has a confusion matrix."""
 SCORE = json.loads((Path(__file__).parents[2] / "evaluation" / "stored" / "version_3.json").read_text())["final_first"]
 
 
@@ -57,6 +59,14 @@ def make_study(address: str, name: str = NAME, *, scored: bool = True) -> int:
                     "UPDATE trials SET datetime_start = TIMESTAMP '2026-01-01' + number * INTERVAL '1 minute', "
                     "datetime_complete = TIMESTAMP '2026-01-01' + (number + 1) * INTERVAL '1 minute'"
                 )
+            )
+            connection.execute(
+                sqlalchemy.text(
+                    "INSERT INTO depthsearch.confusions (trial_id, epoch, classes, counts) "
+                    "SELECT trial_id, 3, CAST(:classes AS json), "
+                    "'[[9, 1, 0], [2, 8, 0], [0, 0, 0]]' FROM trials WHERE number = :number"
+                ),
+                {"classes": json.dumps(CLASSES), "number": CONFUSED},
             )
         record = studies.get(database.engine, name)
         if scored:

@@ -19,7 +19,7 @@ from search.dashboard.content.graphs import KEY, LARGEST_BYTES
 from search.dashboard.content.notes import BEGIN, END
 from search.report.document.files import MARKS
 from tests.conftest import copied, execute
-from tests.search.dashboard.content.made import CHOICE, EPOCHS, LENGTHS, make_study, stored
+from tests.search.dashboard.content.made import CHOICE, CONFUSED, EPOCHS, LENGTHS, make_study, stored
 from tests.search.serving import Dashboard, serving
 
 ATTRIBUTES = "SELECT key, value_json FROM study_system_attributes ORDER BY key"
@@ -126,6 +126,17 @@ def test_a_trial_has_its_curves_and_its_configuration(dashboard: Dashboard) -> N
     assert (read_back["trial"]["number"], read_back["trial"]["epochs"]) == (0, EPOCHS)
 
 
+def test_a_trial_with_a_matrix_has_a_picture_of_it_and_no_other_has(dashboard: Dashboard) -> None:
+    files = [(trial["number"], file) for trial in read(dashboard)["trials"] for file in trial["artifacts"]]
+    [(number, file)] = [(number, file) for number, file in files if file["filename"] == "confusion.png"]
+    assert number == CONFUSED
+    identity = file["artifact_id"]
+    picture, headers = fetch(dashboard, f"artifacts/1/{CONFUSED + 1}/{identity}")
+    assert headers["Content-Type"] == "image/png"
+    assert Image.open(io.BytesIO(picture)).size[0] > 400
+    assert dashboard.ask("GET", f"/artifacts/1/1/{identity}").status == 404
+
+
 def test_a_scored_study_has_its_card_and_its_classes_and_no_site_may_read_a_file(dashboard: Dashboard) -> None:
     files = {file["filename"]: file["artifact_id"] for file in read(dashboard)["artifacts"]}
     named = {"model-card.md", "class-accuracy.png", "report.html"}
@@ -143,7 +154,7 @@ def test_a_scored_study_has_its_card_and_its_classes_and_no_site_may_read_a_file
 
 
 @pytest.mark.parametrize(
-    "path", ["1/02-1", "1/1/07-6", "1/99999/00-6", "2/1/00-6", "9/00-1", "1/1/zz", "99999999999/00-1"]
+    "path", ["1/02-1", "1/1/02-6", "1/1/07-6", "1/99999/00-6", "2/1/00-6", "9/00-1", "1/1/zz", "99999999999/00-1"]
 )
 def test_a_file_that_is_not_there_is_not_found(dashboard: Dashboard, path: str) -> None:
     assert dashboard.ask("GET", f"/artifacts/{path}").status == 404

@@ -11,14 +11,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState
-from PIL import Image
+from PIL import Image, ImageColor
 
 from search.dashboard.content.graphs import LARGEST_BYTES, draw_graphs
 from search.dashboard.content.notes import BEGIN, END, join_notes, read_note, with_note
-from search.dashboard.content.pictures import Panel, Series, choose_ticks, draw_bars, draw_panels
+from search.dashboard.content.pictures import (
+    GROUND,
+    LARGEST_CELL,
+    Panel,
+    Series,
+    choose_ticks,
+    draw_bars,
+    draw_matrix,
+    draw_panels,
+)
 from search.dashboard.content.storage import MOST_CURVES, choose_curved
 from search.dashboard.content.studies import Kept
 from search.export.outputs.toml import write_toml
+from search.report.plots.style import BLUE, ORANGE
 from tests.search.report.plots.made import make_data, make_trial
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -96,6 +106,24 @@ def test_pictures_hold_for_one_epoch_missing_values_and_long_names() -> None:
         assert Image.open(io.BytesIO(draw_panels(panels))).width == 420 * len(panels)
     many = {f"class {number} \x1b[31m {'x' * 99}": number / 99 for number in range(99)}
     assert Image.open(io.BytesIO(draw_bars("many", many))).height < 1000
+
+
+def test_a_picture_of_a_matrix_is_blue_where_images_are_right_and_orange_where_not() -> None:
+    names = ["a", "b\u202e\x1b[31m" + "x" * 99]
+    picture = Image.open(io.BytesIO(draw_matrix("made", names, [[10, 0], [5, 5]]))).convert("RGB")
+    corner = picture.height - 12 - 2 * LARGEST_CELL  # as high as it is wide
+    left = next(x for x in range(picture.width) if picture.getpixel((x, corner + 3)) == ImageColor.getrgb(BLUE))
+
+    def colour(row: int, column: int) -> object:
+        return picture.getpixel((left + LARGEST_CELL * column + 3, corner + LARGEST_CELL * row + 3))
+
+    assert (colour(0, 0), colour(1, 0)) == (ImageColor.getrgb(BLUE), ImageColor.getrgb(ORANGE))
+    assert colour(0, 1) == ImageColor.getrgb(GROUND)
+    blue, half, ground = (parts[0] for parts in (colour(0, 0), colour(1, 1), colour(0, 1)))  # type: ignore[index]
+    assert half == pytest.approx((blue + ground) / 2, abs=1)
+    many = [f"class {number}" for number in range(100)]
+    none = Image.open(io.BytesIO(draw_matrix("many", many, [[0] * 100] * 100)))
+    assert none.height < 2000, "without images, nothing is divided by 0"
 
 
 @pytest.mark.parametrize(

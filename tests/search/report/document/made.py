@@ -19,6 +19,8 @@ from search.study.spec import StudySpec
 from search.study.status_types import Budget, Status
 from search.study.trials import read_faults
 from spaces import Categorical, Float, Int, Space
+from storage.history.confusions import Confusion
+from tests.search.report.plots.made import MATRIX
 
 SPACE = Space(
     learning_rate=Float(1e-4, 1e-1, log=True),
@@ -60,6 +62,7 @@ def make_facts(
     reported: Mapping[int, Sequence[ReportedEpoch]] | None = None,
     final: Score | None = None,
     confirmation: Confirmation | None = None,
+    confusion: Confusion | None = MATRIX,
 ) -> StudyFacts:
     """Return what is stored about a study with these trials."""
     spec, listed = spec or make_spec(), list(trials)
@@ -70,6 +73,8 @@ def make_facts(
         trials=listed,
         reported=reported or {},
         confirmation=confirmation,
+        trial=None if best is None else best.first.number,
+        confusion=None if best is None else confusion,
         status=Status(
             study=name,
             objective=spec.objective,

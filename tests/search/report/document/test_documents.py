@@ -53,6 +53,7 @@ def test_texts_and_numbers_need_no_plots(tmp_path: Path) -> None:
         write_report(facts, tmp_path / f"report.{form}")
         write_comparison([facts, facts], tmp_path / f"comparison.{form}")
     text = (tmp_path / "report.md").read_text()
+    assert "Of 19 images of class shirt, 7 were taken for " in text
     assert "<b>own" not in text.replace(f"'{ESCAPES}'", "").partition("```")[0]
     assert not {"\x1b", "\u202e"} & set(text)
     document = json.loads((tmp_path / "report.json").read_text())

@@ -8,13 +8,17 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from objectives.diagnosis.faults import Fault
+from search.report.document.content.classes import summarize_confusion
 from search.report.document.content.cost import measure_cost
 from search.report.document.content.diagnosis import summarize_faults
 from search.report.document.content.notable import find_notable
 from search.report.document.content.pruning import measure_pruning
 from search.report.document.content.repetition import describe_repetition
 from search.report.document.content.study_report import build_report
+from search.report.document.wording.blocks import Text
+from search.report.document.wording.classes import describe_classes
 from search.report.document.wording.spending import describe_audit, describe_savings
+from storage.history.confusions import Confusion
 from tests.search.report.document.made import make_facts, make_score, make_spec
 from tests.search.report.plots.made import make_trial, report
 
@@ -94,6 +98,23 @@ def test_faults_are_counted_by_kind() -> None:
     trials = [stopped(number, (0.1,), diagnosis=[asdict(fault)]) for number in range(2)]
     [found] = summarize_faults(make_facts(*trials, make_trial(2, (0.5,))))
     assert (found.kind, found.trials, found.example, found.text, found.is_best) == ("dead", 2, 1, "dead units", False)
+
+
+def test_classes_that_are_confused_are_named_with_their_numbers() -> None:
+    counts = ((341, 0, 71), (0, 100, 1), (20, 71, 409))
+    matrix = Confusion(epoch=6, classes=("shirt", "bag", "T-shirt"), counts=counts)
+    found = summarize_confusion(make_facts(make_trial(0, (0.5, 0.6)), make_trial(1, (0.7,)), confusion=matrix))
+    assert found is not None
+    assert (found.trial, found.epoch, found.images, found.wrong) == (1, 6, 1013, 163)
+    named = [(each.name, each.taken_for, each.count, each.images) for each in found.mistakes]
+    assert named[:2] == [("shirt", "T-shirt", 71, 412), ("T-shirt", "bag", 71, 500)]
+    assert named[2:] == [("T-shirt", "shirt", 20, 500), ("bag", "T-shirt", 1, 101)]
+    first, *sentences = [block.text for block in describe_classes(found).blocks if isinstance(block, Text)]
+    assert first == "Trial 1 took 163 of 1013 validation images for another class, in epoch 7, that of its value."
+    assert sentences[0] == "Of 412 images of class shirt, 71 were taken for T-shirt (17%)."
+    assert sentences[3] == "Of 101 images of class bag, 1 was taken for T-shirt (1.0%)."
+    assert summarize_confusion(make_facts(make_trial(0, (0.5,)), confusion=None)) is None
+    assert summarize_confusion(make_facts()) is None
 
 
 def test_a_repetition_names_command_seeds_and_digests() -> None:

@@ -9,6 +9,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.report.plots.data import PlotData, ReportedEpoch
+from search.study.status import best_trial
+from storage.history.confusions import Confusion
 
 START = datetime(2026, 1, 1, 12)
 HTML = "<b>own</b></script><script>alert(1)</script>"
@@ -60,11 +62,25 @@ def report(*seconds: float, tokens: Sequence[int] = (), after: float = 0.0) -> l
     ]
 
 
+MATRIX = Confusion(epoch=2, classes=("shirt", HTML, "bag"), counts=((12, 7, 0), (1, 20, 0), (0, 2, 8)))
+
+
 def make_data(
-    *trials: FrozenTrial, reported: Mapping[int, Sequence[ReportedEpoch]] | None = None, name: str = "made"
+    *trials: FrozenTrial,
+    reported: Mapping[int, Sequence[ReportedEpoch]] | None = None,
+    name: str = "made",
+    matrix: Confusion | None = MATRIX,
 ) -> PlotData:
-    """Return a study of 4 epochs."""
-    return PlotData(name=name, trials=list(trials), epochs=4, reported=reported or {})
+    """Return a study of 4 epochs; its best trial has the matrix."""
+    best = best_trial(list(trials))
+    return PlotData(
+        name=name,
+        trials=list(trials),
+        epochs=4,
+        reported=reported or {},
+        trial=None if best is None else best.number,
+        confusion=None if best is None else matrix,
+    )
 
 
 def make_varied(count: int) -> PlotData:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from search.workers.attributes.trial_measures import TrialMeasures
+from storage.history.confusions import Confusion
 
 
 def test_every_measure_that_can_be_told_is_told() -> None:
@@ -20,6 +21,20 @@ def test_every_measure_that_can_be_told_is_told() -> None:
     assert measures.collect({0: 0.5, 1: 0.7, 2: 0.6, 3: 0.5}, trained) == told
     measures.note_network(nn.Sequential(nn.Linear(2, 3), nn.LazyLinear(1)))
     assert measures.collect({}, {})["parameters"] == 9, "parameters that were never made do not count"
+
+
+def test_the_matrix_is_that_of_the_epoch_that_the_value_is_of() -> None:
+    measures = TrialMeasures(torch.device("cpu"), "cpu", classes=("a", "b"))
+    values = {0: 0.5, 1: 0.75, 2: 0.75}
+    assert measures.find_confusion(values) is None
+    measures.note_confusion(0, [[2, 0], [2, 0]])
+    assert measures.find_confusion(values) is None, "another process trained the best epoch, and its matrix is lost"
+    measures.note_confusion(1, [[2, 0], [2, 0]])
+    assert measures.find_confusion(values) is None, "on another kind of machine, with another outcome"
+    measures.note_confusion(1, [[2, 0], [1, 1]])
+    assert measures.find_confusion(values) == Confusion(epoch=1, classes=("a", "b"), counts=((2, 0), (1, 1)))
+    measures.note_confusion(1, [[0, 0], [0, 0]])
+    assert measures.find_confusion(values) is None, "a network of other outputs than the classes is not counted"
 
 
 def test_a_cpu_has_no_uuid() -> None:
