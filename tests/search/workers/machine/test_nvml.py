@@ -6,7 +6,7 @@ import ctypes
 
 import pytest
 
-from search.workers.machine.nvml import LIBRARY, Nvml
+from search.workers.machine.nvml import LIBRARY, Nvml, NvmlError
 from tests.search.workers.machine.eight_gpus import EightGpus, EightGpusLibrary, gpu_uuid
 
 
@@ -30,6 +30,24 @@ def test_a_gpu_that_is_lost_is_left_out(caplog: pytest.LogCaptureFixture) -> Non
     found = Nvml(EightGpusLibrary(lost=[2])).list_gpus()
     assert [gpu.uuid for gpu in found] == [gpu_uuid(index) for index in range(8) if index != 2]
     assert "GPU 2 does not answer (nvmlDeviceGetHandleByIndex_v2 returned 15)" in caplog.text
+
+
+def test_energy_is_read_from_gpus_that_count_it() -> None:
+    library = EightGpusLibrary(divided=[5])
+    library.energy = {gpu_uuid(3): 2**40, gpu_uuid(5): 7}
+    nvml = Nvml(library)
+    nvml.open()
+    assert library.open == 1
+    gpu = nvml.find_gpu(gpu_uuid(3))
+    assert gpu is not None
+    assert nvml.read_energy(gpu) == 2**40
+    assert nvml.find_gpu(gpu_uuid(5)) is None, "what the slices of a GPU take together is no trial's"
+    old = nvml.find_gpu(gpu_uuid(0))
+    assert old is not None
+    with pytest.raises(NvmlError, match="nvmlDeviceGetTotalEnergyConsumption returned 3"):
+        nvml.read_energy(old)
+    with pytest.raises(NvmlError, match="nvmlDeviceGetHandleByUUID returned 6"):
+        nvml.find_gpu("GPU-elsewhere")
 
 
 @pytest.mark.skipif(has_library(), reason="NVIDIA's driver is installed here")
