@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import cache, partial
@@ -12,7 +13,9 @@ from search.workers.machine.energy_account import EnergyAccount, find_accounts
 from search.workers.machine.nvml import Nvml
 
 METRIC = "energy_wh"
-"""Of an epoch: what its trial has taken since the report before."""
+"""Of an epoch: what its trial has taken since the last epoch that has it."""
+LEAST_SECONDS = 0.2
+"""Between two readings: a counter moves some ten times a second. Of shorter epochs, some have their energy together."""
 MILLIJOULES = 3_600_000
 """Of a watt-hour."""
 DIGITS = 6
@@ -36,6 +39,7 @@ class EnergyMeter:
         self._find_counter = find_counter or find_nvidia_counter
         self._accounts: list[EnergyAccount] = []
         self._last = 0.0
+        self._read_at = 0.0
         self._rest: float | None = None
 
     @contextmanager
@@ -51,13 +55,15 @@ class EnergyMeter:
                 self._accounts = []
 
     def take(self) -> dict[str, float]:
-        """Return what was taken since the last call, or since the block began, as the metric of an epoch."""
+        """Return what was taken since the last reading, or since the block began, as the metric of an epoch."""
+        if time.monotonic() - self._read_at < LEAST_SECONDS:
+            return {}
         taken = self._take(EnergyAccount.read)
         return {} if taken is None else {METRIC: _round(taken)}
 
     @property
     def rest_wh(self) -> float | None:
-        """What was taken from the last call of `take` to the end of the block; None if it is not known."""
+        """What was taken from the last reading to the end of the block; None if it is not known."""
         return self._rest
 
     def _start(self, stack: ExitStack) -> None:
@@ -82,6 +88,7 @@ class EnergyMeter:
         except OSError as error:  # the next reading has this part in it, too
             _log.debug("energy: %s", error)
             return None
+        self._read_at = time.monotonic()
         taken, self._last = now - self._last, now
         return max(0.0, taken) / MILLIJOULES  # an account that was deleted begins again at 0
 

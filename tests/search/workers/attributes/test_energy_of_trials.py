@@ -31,6 +31,7 @@ TRAINS = """
     FOLDER = Path(os.environ["ENERGY_FOLDER"])
     COUNTER = FOLDER / "counter"
     context.read_uuids = final_step.read_uuids = lambda device: ("GPU-made-up",)
+    energy.LEAST_SECONDS = 0.0
     energy.find_nvidia_counter = lambda uuid: lambda: int(COUNTER.read_text())
 
 

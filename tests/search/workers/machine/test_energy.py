@@ -66,7 +66,24 @@ def counters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Counters:
     counters = Counters()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(energy, "_open_library", lambda: counters.nvml)
+    monkeypatch.setattr(energy, "LEAST_SECONDS", 0.0)
     return counters
+
+
+def test_short_epochs_have_their_energy_together(counters: Counters, monkeypatch: pytest.MonkeyPatch) -> None:
+    meter = EnergyMeter([gpu_uuid(0)])
+    with meter.measuring():
+        counters.set(2.0)
+        assert meter.take() == {"energy_wh": 2.0}
+        monkeypatch.setattr(energy, "LEAST_SECONDS", 3600.0)
+        counters.set(3.0)
+        assert meter.take() == {}
+        monkeypatch.setattr(energy, "LEAST_SECONDS", 0.0)
+        counters.set(4.0)
+        assert meter.take() == {"energy_wh": 2.0}
+        monkeypatch.setattr(energy, "LEAST_SECONDS", 3600.0)
+        counters.set(5.0)
+    assert meter.rest_wh == 1.0, "the end is always read"
 
 
 def test_alone_a_trial_takes_what_its_gpu_takes(counters: Counters) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from contextlib import suppress
 
 import pytest
 
@@ -62,3 +63,15 @@ def test_the_real_library_knows_what_torch_knows() -> None:
 
     there = {str(torch.cuda.get_device_properties(index).uuid) for index in range(torch.cuda.device_count())}
     assert there <= {gpu.uuid.removeprefix("GPU-") for gpu in Nvml().list_gpus()}
+
+
+@pytest.mark.skipif(not has_library(), reason="NVIDIA's driver is not installed here")
+def test_a_real_counter_never_falls() -> None:
+    nvml = Nvml()
+    nvml.open()
+    for gpu in nvml.list_gpus():
+        handle = nvml.find_gpu(gpu.uuid)
+        assert (handle is None) == gpu.divided
+        if handle is not None:
+            with suppress(NvmlError):  # one from before Volta does not count
+                assert 0 < nvml.read_energy(handle) <= nvml.read_energy(handle)
