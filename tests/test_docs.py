@@ -31,7 +31,7 @@ PAGES = [
 MOST_WORDS = 1500
 # What a score does not say if it does not apply, or if an earlier program did not store it.
 LEFT_OUT = {"first_time", "test_examples_in_training", "retrained_examples", "retraining"}
-LEFT_OUT |= {"abstention", "mean_deviation", "void_reason"}
+LEFT_OUT |= {"abstention", "mean_deviation", "void_reason", "energy_wh"}
 PICTURES = {"docs/images/terminal.png", "docs/images/dashboard.png", "docs/images/learning-curves.png"}
 LARGEST_PICTURE_BYTES = 60_000
 

@@ -33,12 +33,18 @@ def resolve_devices(request: str) -> list[str]:
     """
     # To ask for a UUID is to start CUDA.
     by_uuid = any(is_uuid(name.strip()) for name in request.split(","))
-    there = {name: _read_uuid(name) if by_uuid else "" for name in list_devices() if name != "cpu"}
+    there = {
+        name: "".join(read_uuids(torch.device(name))) if by_uuid else "" for name in list_devices() if name != "cpu"
+    }
     return match_devices(request, there)
 
 
-def _read_uuid(name: str) -> str:
-    return f"GPU-{getattr(torch.cuda.get_device_properties(name), 'uuid', '')}"
+def read_uuids(device: torch.device) -> tuple[str, ...]:
+    """Return the UUID of a GPU as its driver writes it, which starts CUDA; nothing for a CPU, or if torch lacks it."""
+    if device.type != "cuda":
+        return ()
+    uuid = getattr(torch.cuda.get_device_properties(device), "uuid", None)
+    return () if uuid is None else (f"GPU-{uuid}",)
 
 
 def describe_device(device: torch.device) -> str:

@@ -14,7 +14,7 @@ import torch
 from optuna.trial import FrozenTrial
 from sqlalchemy import Engine
 
-from objectives.base.device import resolve_devices
+from objectives.base.device import read_uuids, resolve_devices
 from objectives.base.seeds import derive_seed
 from objectives.core.objective import Objective
 from objectives.data import seal
@@ -33,6 +33,7 @@ from search.study.outline import measure_budget
 from search.study.plan import ResolvedStudy, StudyRequest, resolve_stored
 from search.study.source_networks import fetch_sources
 from search.study.spec import StudySpec
+from search.workers.machine.energy import EnergyMeter
 from spaces import Choice
 from storage.database import Database
 from storage.errors import format_command
@@ -66,6 +67,8 @@ class FinalStep:
     """The request to score a test set that was claimed before again; None without one."""
     race: Race | None = None
     """How the winner is chosen among the best trials; None to take the best one."""
+    energy: EnergyMeter = field(default_factory=EnergyMeter)
+    """Measures what is trained."""
     tell: Callable[[str], None] = _ignore
     """Receives one line of progress at a time."""
 
@@ -151,13 +154,15 @@ def prepare_final_step(task: FinalTask, reopening: Reopening | None) -> FinalSte
     status = task.view.status()
     if status.budget.left != 0:
         task.tell(f"note: the study's budget is not spent yet: {status.progress}")
+    device = torch.device(resolve_devices(settings.device)[0])
     return FinalStep(
         database=task.database,
         record=record,
         plan=plan,
         trials=tuple(task.view.trials()),
         settings=settings,
-        device=torch.device(resolve_devices(settings.device)[0]),
+        device=device,
+        energy=EnergyMeter(read_uuids(device)),
         out=request.out,
         lifted=lifted,
         variants=request.choices,

@@ -35,6 +35,7 @@ from search.evaluation.variant_effects import measure_effects
 from search.statistics.intervals import wilson_interval
 from search.study.outline import count_finished, find_void_reasons
 from search.study.plan import check_scored_here
+from search.workers.machine.energy import METRIC
 from spaces import Choice
 from storage.errors import ScoreRefused
 from storage.leasing.turns import Turn, hold_turn
@@ -64,7 +65,8 @@ def score_once(final_step: FinalStep) -> Score:
         attempt = next_attempt(openings[-1] if openings else None, final_step.reopening)
         if attempt is not None:
             check_scored_here(studies.get(engine, record.name))  # it may have moved while this process waited
-            _score_attempt(final_step, attempt, turn)
+            with final_step.energy.measuring():
+                _score_attempt(final_step, attempt, turn)
         score = read_score(engine, record.uuid, dataset, find_void_reasons(final_step.trials))
     assert score is not None
     return replace(score, first_time=attempt is not None)
@@ -233,6 +235,7 @@ def _store(
         variants=choice.variants,
         variant_effects=choice.variant_effects,
         weights_sha256=network.sha256,
+        energy_wh=final_step.energy.take().get(METRIC),
     )
     ledger.complete(
         turn,

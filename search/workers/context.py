@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from objectives.base.device import read_uuids
 from objectives.core.objective import Objective
 from objectives.data.batches.examples import TrainValidation, load
 from objectives.reuse.context import Source
@@ -17,6 +18,7 @@ from search.study.source_networks import fetch_sources
 from search.workers.checkpointing import CheckpointInterval, CheckpointManager
 from search.workers.heartbeat import Heartbeat
 from search.workers.job import WorkerJob
+from search.workers.machine.energy import EnergyMeter
 from search.workers.machine.own_gpu import use_device
 from search.workers.pending_report import PendingReport
 from search.workers.ranks.messages import RankPlan
@@ -49,6 +51,8 @@ class WorkerContext:
     ranks: RankPlan | None
     """What trials on several devices are given; None for those on one."""
     start_process: StartProcess
+    energy: EnergyMeter
+    """Of one trial after another."""
 
 
 def prepare_context(
@@ -88,6 +92,7 @@ def prepare_context(
         job=job,
         ranks=plan_ranks(job, record) if job.peers else None,
         start_process=start_process,
+        energy=EnergyMeter(job.visible or read_uuids(device)),
     )
 
 

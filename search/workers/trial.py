@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -27,7 +26,7 @@ from search.statistics.curves import best_value
 from search.strategies.repeated.configurations import derive_trial_seed, get_configuration
 from search.study.status import rank_trials
 from search.workers.attributes.trial_measures import TrialMeasures
-from search.workers.attributes.trial_record import TrialRecord
+from search.workers.attributes.trial_record import INTERRUPTED, TrialRecord
 from search.workers.checkpointing import CheckpointCallback
 from search.workers.claims import ClaimedTrial
 from search.workers.context import WorkerContext
@@ -60,11 +59,9 @@ class TrialRun:
         self._trained: dict[int, Mapping[str, float]] = {}
         self._layers: dict[int, Mapping[str, Any]] = {}
         data, job = context.data, context.job
-        self._measures = TrialMeasures(data.device, job.place, job.visible, data.classes)
-        measure = partial(self._measures.collect, self._values, self._trained)
-        confusion = partial(self._measures.find_confusion, self._values)
-        history, asks = context.database.history, (self._restore_lost, self._diagnose, measure, confusion)
-        self._record = TrialRecord(history, study, claimed.trial, claimed.lease, context.fence, *asks)
+        self._measures = TrialMeasures(data.device, job.place, job.visible, data.classes, context.energy)
+        asks = (self._restore_lost, self._diagnose, self._measure, partial(self._measures.find_confusion, self._values))
+        self._record = TrialRecord(context.database.history, study, claimed.trial, claimed.lease, context.fence, *asks)
 
     def run(self) -> TrialState | None:
         """Train the trial to its end.
@@ -83,6 +80,7 @@ class TrialRun:
         except Pruned:
             return self._record.prune(self._explain_stop())
         except StopTraining:
+            self._record.note_interrupted(self._measures.energy.rest_wh)
             return None
         except Diverged as error:
             return self._record.prune_as_infeasible("diverged", str(error))
@@ -128,19 +126,20 @@ class TrialRun:
             self._measures.note_confusion,
         )
         try:
-            if context.ranks is not None:
-                return self._train_on_ranks(context.ranks, config, callback)
-            return train(
-                context.objective,
-                config,
-                context.data,
-                self.report,
-                epochs=context.epochs,
-                seed=self._seed,
-                sources=context.sources,
-                callback=callback,
-                step_mode=context.step_mode,
-            )
+            with context.energy.measuring():
+                if context.ranks is not None:
+                    return self._train_on_ranks(context.ranks, config, callback)
+                return train(
+                    context.objective,
+                    config,
+                    context.data,
+                    self.report,
+                    epochs=context.epochs,
+                    seed=self._seed,
+                    sources=context.sources,
+                    callback=callback,
+                    step_mode=context.step_mode,
+                )
         finally:
             # However training ended: a trial that the pruner stopped after the last report was stopped then.
             context.pending.wait()
@@ -166,8 +165,7 @@ class TrialRun:
         if self._begun:  # after an outage, they may be stored without this process knowing
             self._trial, self._news = attach_trial(self._study, self._lease.trial_id), False
         self._begun = True
-        space, job = self._context.objective.space, self._context.job
-        history = self._context.database.history
+        space, job, history = self._context.objective.space, self._context.job, self._context.database.history
         with history.holding(get_study_id(self._study), news=not self._news), history.gathering(self._lease):
             self._record.describe(self._seed, torch.device(job.local_devices[0]), len(job.devices))
             if self._context.shared.are_shared:
@@ -182,7 +180,7 @@ class TrialRun:
         read = read_metrics(epoch, metrics)
         if epoch in self._values and epoch < max(self._values):
             return
-        self._trained[epoch] = {name: value for name, value in read.items() if math.isfinite(value)}
+        self._trained[epoch] = self._measures.complete_epoch(read, is_new=epoch not in self._values)
         self._context.pending.submit(partial(with_retries, self._store, epoch))
 
     def _store(self, epoch: int) -> bool:
@@ -196,11 +194,10 @@ class TrialRun:
 
     def _store_epoch(self, epoch: int, question: Question) -> Row[Any]:
         """Commit Optuna's intermediate value, our metrics, the renewed lease and the worker's progress as one."""
-        recorded = self._context.heartbeat.record_epochs(
-            self._lease, {epoch: self._trained[epoch]}, self._layers, question
-        )
+        record = partial(self._context.heartbeat.record_epochs, self._lease)
+        recorded = record({epoch: self._trained[epoch]}, self._layers, question)
         if recorded.before < sum(known < epoch for known in self._values):
-            recorded = self._context.heartbeat.record_epochs(self._lease, self._trained, self._layers, question)
+            recorded = record(self._trained, self._layers, question)
         return recorded.answer
 
     def _restore_lost(self) -> None:
@@ -214,10 +211,19 @@ class TrialRun:
     def _diagnose(self, diverged: bool) -> list[Fault]:
         """Return what was wrong inside the network, in the epochs of every worker that trained it."""
         metrics, layers, engine = self._trained, self._layers, self._context.database.engine
-        if not self._values.keys() <= metrics.keys():
-            stored = {row["epoch"]: row for row in read_curve(engine, self._lease.trial_id)}
+        if stored := self._read_stored():
             metrics, layers = {**stored, **metrics}, {**read_layers(engine, self._lease.trial_id), **layers}
         return diagnose(build_records(metrics, layers), diverged=diverged)
+
+    def _measure(self) -> dict[str, object]:
+        before = get_stored(self._trial).user_attrs.get(INTERRUPTED)
+        return self._measures.collect(self._values, self._trained, self._read_stored(), before)
+
+    def _read_stored(self) -> dict[int, dict[str, Any]]:
+        """Return the metrics of the stored epochs if another worker trained some of them."""
+        if self._values.keys() <= self._trained.keys():
+            return {}
+        return {row["epoch"]: row for row in read_curve(self._context.database.engine, self._lease.trial_id)}
 
     def _complete(self, network: nn.Module | PackedNetwork) -> TrialState:
         if not self._values:

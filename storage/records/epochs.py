@@ -131,13 +131,15 @@ def count_epochs(engine: Engine, study_id: int) -> int:
 
 
 def read_reports(engine: Engine, study_id: int) -> Sequence[Row[Any]]:
-    """Return when each epoch of a study's trials was reported, under which lease, and the seconds that it took.
+    """Return when each epoch of a study's trials was reported, under which lease, and the time and energy it took.
 
-    Rows have `number` (of the trial), `epoch`, `token`, `reported_at` (UTC) and `seconds`, by trial and epoch.
+    Rows have `number` (of the trial), `epoch`, `token`, `reported_at` (UTC), `seconds` and `energy_wh`, by trial and
+    epoch.
     """
     reports = text(
         "SELECT number, epoch, token, reported_at AT TIME ZONE 'UTC' AS reported_at, "
-        "CAST(metrics->>'seconds' AS double precision) AS seconds "
+        "CAST(metrics->>'seconds' AS double precision) AS seconds, "
+        "CAST(metrics->>'energy_wh' AS double precision) AS energy_wh "
         "FROM depthsearch.epochs JOIN trials USING (trial_id) WHERE study_id = :study ORDER BY number, epoch"
     )
     with engine.begin() as connection:

@@ -85,6 +85,9 @@ class Outcome:
     """What they did to the winner on validation images; empty without variants."""
     weights_sha256: str
     """Of the retrained network, before any variant."""
+    energy_wh: float | None = None
+    """What the GPU took from the choice of the winner to the score; None if it did not tell. What an interrupted final
+    step took before is not in it."""
 
     @property
     def classes_without_examples(self) -> list[str]:
@@ -134,6 +137,7 @@ class Outcome:
             "variants": list(self.variants),
             "variant_effects": [effect.to_json() for effect in self.variant_effects],
             "weights_sha256": self.weights_sha256,
+            **({} if self.energy_wh is None else {"energy_wh": self.energy_wh}),
         }
 
 

@@ -42,6 +42,8 @@ class ReportedEpoch:
     """UTC, without a time zone."""
     seconds: float | None
     """How long it took; None if the objective did not report it."""
+    energy_wh: float | None = None
+    """What its GPUs took; None if they do not tell."""
 
 
 @dataclass(frozen=True, kw_only=True)

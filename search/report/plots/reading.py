@@ -38,6 +38,12 @@ def _read_reported(engine: Engine, study_id: int) -> dict[int, list[ReportedEpoc
     found: dict[int, list[ReportedEpoch]] = defaultdict(list)
     for row in epochs.read_reports(engine, study_id):
         found[row.number].append(
-            ReportedEpoch(epoch=row.epoch, token=row.token, reported_at=row.reported_at, seconds=row.seconds)
+            ReportedEpoch(
+                epoch=row.epoch,
+                token=row.token,
+                reported_at=row.reported_at,
+                seconds=row.seconds,
+                energy_wh=row.energy_wh,
+            )
         )
     return dict(found)

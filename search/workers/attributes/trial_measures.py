@@ -1,7 +1,8 @@
-"""What people look for trials by, measured where one was trained: its place, its speed, its size, its best epoch."""
+"""What people look for trials by, measured where one was trained: its place, speed, size, energy, and best epoch."""
 
 from __future__ import annotations
 
+import math
 import socket
 from collections.abc import Mapping, Sequence
 
@@ -10,16 +11,22 @@ from torch import nn
 
 from objectives.models.weights import PackedNetwork, count_parameters
 from search.statistics.curves import find_best_epoch
+from search.workers.machine.energy import EnergyMeter, add_up
 from storage.history.confusions import Confusion
 
 DIGITS = 4
 
 
 class TrialMeasures:
-    """Collects them while a trial trains. Its last holder's are stored, with the trial's end."""
+    """Collects them while a trial trains. Its last holder's are stored at the trial's end, with all holders' energy."""
 
     def __init__(
-        self, device: torch.device, name: str, uuids: Sequence[str] = (), classes: tuple[str, ...] = ()
+        self,
+        device: torch.device,
+        name: str,
+        uuids: Sequence[str] = (),
+        classes: tuple[str, ...] = (),
+        energy: EnergyMeter | None = None,
     ) -> None:
         """Begin with a device.
 
@@ -28,11 +35,14 @@ class TrialMeasures:
             name: What people call it, and those of further ranks.
             uuids: Theirs, where they are known.
             classes: The names of the data's classes.
+            energy: Measures what they take; None to measure nothing.
         """
         self._device = device
         self._name = name
         self._uuids = uuids
         self._classes = classes
+        self.energy = energy or EnergyMeter()
+        """Measures the training."""
         self._peak: int | None = None
         self._parameters: int | None = None
         self._confusion: Confusion | None = None
@@ -64,12 +74,28 @@ class TrialMeasures:
         is_of_value = found is not None and found.epoch == best and found.accuracy == values[found.epoch]
         return found if is_of_value else None
 
-    def collect(self, values: Mapping[int, float], trained: Mapping[int, Mapping[str, float]]) -> dict[str, object]:
+    def complete_epoch(self, metrics: Mapping[str, float], *, is_new: bool) -> dict[str, float]:
+        """Return the finite metrics of an epoch, with its energy unless they have it.
+
+        is_new: whether they will be stored; otherwise another holder's are, and the energy is the next epoch's.
+        """
+        energy = self.energy.take() if is_new else {}
+        return {name: value for name, value in {**energy, **metrics}.items() if math.isfinite(value)}
+
+    def collect(
+        self,
+        values: Mapping[int, float],
+        trained: Mapping[int, Mapping[str, float]],
+        earlier: Mapping[int, Mapping[str, float]] | None = None,
+        interrupted_wh: float | None = None,
+    ) -> dict[str, object]:
         """Return the attributes that can be told.
 
         Args:
             values: The validation accuracy of each epoch of the trial, by its 0-based number.
             trained: The metrics of the epochs that this process trained.
+            earlier: The metrics of the stored epochs, if other holders trained some.
+            interrupted_wh: The energy that other holders took without ending an epoch.
         """
         seconds = [metrics["seconds"] for metrics in trained.values() if "seconds" in metrics]
         told = {
@@ -80,6 +106,7 @@ class TrialMeasures:
             "parameters": self._parameters,
             "peak_bytes": self._read_peak(),
             "best_epoch": find_best_epoch(values),
+            "energy_wh": add_up({**trained, **(earlier or {})}, self.energy.rest_wh, interrupted_wh),
         }
         return {name: value for name, value in told.items() if value is not None}
 

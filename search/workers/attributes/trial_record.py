@@ -7,7 +7,8 @@ trials share a configuration, which one and which of how many; `continued`, wher
 few times; `reason`, why it did not complete; `error`, in a sentence, what went wrong; `traceback` and `kind` describe a
 bug in the objective; `diagnosis`, what was wrong inside a network that did not learn. For people who look for trials,
 its end stores `host` and `device` of its last holder, and `gpu`, the GPU's UUID, `epoch_seconds` (mean), `parameters`
-(their number), `peak_bytes` (memory of a GPU, or what was allocated when it ran out) and `best_epoch` (counted from 0).
+(their number), `peak_bytes` (memory of a GPU, or what was allocated when it ran out), `best_epoch` (counted from 0) and
+`energy_wh`, what all holders took of their GPUs' energy; `interrupted_wh` is the part of those that ended no epoch.
 Attributes are read by every sampler of every worker while a trial runs: they stay small.
 """
 
@@ -40,6 +41,7 @@ RESUMES_KEPT = 5
 MACHINES_KEPT = 5
 BUGS_THAT_STOP = 3
 """Failures of one kind that stop a study."""
+INTERRUPTED = "interrupted_wh"
 CONSTRAINT = "feasible"
 """Optuna's constraint of a trial whose configuration cannot be trained; samplers avoid configurations like it."""
 
@@ -110,6 +112,12 @@ class TrialRecord:
         places = [*before, place[:LONGEST_SENTENCE_CHARACTERS]][-RESUMES_KEPT:]
         with_retries(self._trial.set_user_attr, "continued", places)
 
+    def note_interrupted(self, watt_hours: float | None) -> None:
+        """Store the energy that this holder took after its last epoch, beside that of holders before it."""
+        if watt_hours:
+            before = with_retries(read_trial, self._trial).user_attrs.get(INTERRUPTED, 0.0)
+            with_retries(self._trial.set_user_attr, INTERRUPTED, before + watt_hours)
+
     def note_engine(self, description: str) -> None:
         """Store how the last holder's training steps ran on a GPU."""
         if with_retries(read_trial, self._trial).user_attrs.get("step") != description:
@@ -138,7 +146,7 @@ class TrialRecord:
     def _end(
         self, state: TrialState, told: Mapping[str, object], value: float | None = None, *, infeasible: bool = False
     ) -> TrialState:
-        told = {**self._measure(), **told}
+        told = {**with_retries(self._measure), **told}
         if faults := with_retries(self._diagnose, told.get("reason") == "diverged"):
             told = {**told, "diagnosis": [asdict(fault) for fault in faults]}
         with_retries(self._store_end, state, told, value, infeasible)

@@ -28,7 +28,7 @@ class _Memory(ctypes.Structure):
 
 
 class Nvml:
-    """The library, which `list_gpus` opens and closes again."""
+    """The library; `list_gpus` opens and closes it by itself."""
 
     def __init__(self, library: Any = None) -> None:
         """Load the library, or take one that has its functions.
@@ -51,6 +51,33 @@ class Nvml:
             return tuple(gpu for index in range(count.value) if (gpu := self._read_gpu(index)) is not None)
         finally:
             self._library.nvmlShutdown()
+
+    def open(self) -> None:
+        """Begin to use the library, until this process ends.
+
+        Raises:
+            NvmlError: the driver does not answer.
+        """
+        self._call("nvmlInit_v2")
+
+    def find_gpu(self, uuid: str) -> ctypes.c_void_p | None:
+        """Return the handle of a GPU for an open library; None if it is divided into slices.
+
+        Raises:
+            NvmlError: it is not here, or does not answer.
+        """
+        handle = self._get_handle("nvmlDeviceGetHandleByUUID", ctypes.c_char_p(uuid.encode()))
+        return handle if self._list_slices(handle) is None else None
+
+    def read_energy(self, gpu: ctypes.c_void_p) -> int:
+        """Return the millijoules that a GPU has taken since its driver was loaded.
+
+        Raises:
+            NvmlError: it does not count them, as those before Volta, or does not answer.
+        """
+        energy = ctypes.c_ulonglong()
+        self._call("nvmlDeviceGetTotalEnergyConsumption", gpu, ctypes.byref(energy))
+        return energy.value
 
     def _read_gpu(self, index: int) -> Gpu | None:
         try:

@@ -1,4 +1,4 @@
-"""What the study cost: epochs, and the time that devices spent on them."""
+"""What the study cost: epochs, the time that devices spent on them, and the energy that GPUs took for them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from search.report.document.content.facts import StudyFacts
 from search.report.plots.data import trace_epochs
+from search.workers.machine.energy import METRIC
 
 UNKNOWN = "a device that is not stored"
 
@@ -26,6 +27,13 @@ class Cost:
     """From the beginning of the first epoch to the end of the last one, pauses included; None without an epoch."""
     best_after: int | None
     """Epochs that all trials had trained when the best one's value was stored; None if no trial has completed."""
+
+    energy_kwh: float | None
+    """What GPUs took for the trials; None if none tells."""
+    unmeasured_epochs: int
+    """Epochs of trials whose devices do not tell their energy."""
+    final_energy_kwh: float | None
+    """What the GPU took for the scored final step; None if there is none, or it does not tell."""
 
     @property
     def hours(self) -> float:
@@ -46,6 +54,9 @@ def measure_cost(facts: StudyFacts) -> Cost:
     hours = {device: total / 3600 for device, total in sorted(seconds.items(), key=lambda item: -item[1])}
     reports = [each for epochs in facts.reported.values() for each in epochs]
     begun = [each.reported_at - timedelta(seconds=each.seconds or 0.0) for each in reports]
+    energy = {number: _find_energy(facts, number) for number in facts.reported}
+    measured = [each for each in energy.values() if each is not None]
+    final = facts.status.final
     wall = max(each.reported_at for each in reports) - min(begun) if reports else None
     return Cost(
         epochs=facts.status.epochs_trained,
@@ -53,7 +64,17 @@ def measure_cost(facts: StudyFacts) -> Cost:
         device_hours=hours,
         wall_hours=None if wall is None else wall.total_seconds() / 3600,
         best_after=_count_until_best(facts),
+        energy_kwh=sum(measured) / 1000 if measured else None,
+        unmeasured_epochs=sum(len(facts.reported[number]) for number, each in energy.items() if each is None),
+        final_energy_kwh=None if final is None or final.energy_wh is None else final.energy_wh / 1000,
     )
+
+
+def _find_energy(facts: StudyFacts, number: int) -> float | None:
+    """Return the watt-hours of a trial: as its end stored them, or of its epochs so far."""
+    stored = facts.trials[number].user_attrs.get(METRIC)
+    known = [each.energy_wh for each in facts.reported[number] if each.energy_wh is not None]
+    return float(stored) if isinstance(stored, int | float) else sum(known) if known else None
 
 
 def _count_until_best(facts: StudyFacts) -> int | None:

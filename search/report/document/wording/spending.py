@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from objectives.base.plurals import count_noun
-from search.report.document.content.cost import UNKNOWN
+from search.report.document.content.cost import UNKNOWN, Cost
 from search.report.document.content.pruning import PruningCost
 from search.report.document.content.study_report import StudyReport
 from search.report.document.wording.blocks import Block, Section, Text, format_hours, format_share, tabulate
@@ -49,7 +49,7 @@ def describe_audit(pruning: PruningCost) -> str:
 
 
 def describe_cost(report: StudyReport) -> Section:
-    """Return epochs and times."""
+    """Return epochs, times and energy."""
     cost = report.cost
     rows: list[tuple[str, str]] = [("epochs trained", str(cost.epochs))]
     if cost.best_after is not None:
@@ -61,8 +61,43 @@ def describe_cost(report: StudyReport) -> Section:
         ]
     if cost.wall_hours is not None:
         rows.append(("from the first epoch to the last one, pauses included", format_hours(cost.wall_hours)))
+    rows += list_energy(cost)
     blocks: list[Block] = [tabulate(("what", "how much"), rows)]
     if cost.timed_epochs < cost.epochs:
         missing = count_noun(cost.epochs - cost.timed_epochs, "epoch")
         blocks.append(Text(f"{missing} did not store how long they took, and are not in the times."))
+    if cost.energy_kwh is not None:
+        blocks.append(Text(describe_energy(cost)))
     return Section(title="Cost", blocks=tuple(blocks))
+
+
+def list_energy(cost: Cost) -> list[tuple[str, str]]:
+    """Return rows of what GPUs took; none if they do not tell."""
+    rows: list[tuple[str, str]] = []
+    if cost.energy_kwh is not None:
+        measured = cost.epochs - cost.unmeasured_epochs
+        each = f" ({format_energy(cost.energy_kwh / measured)} an epoch)" if measured else ""
+        rows.append(("energy of the trials' GPUs", f"{format_energy(cost.energy_kwh)}{each}"))
+    if cost.final_energy_kwh is not None:
+        rows.append(("energy of the final step's GPU", format_energy(cost.final_energy_kwh)))
+    return rows
+
+
+def describe_energy(cost: Cost) -> str:
+    """Return what the energy is, and what is not in it."""
+    missing = (
+        f" {count_noun(cost.unmeasured_epochs, 'epoch')} trained on devices that do not tell theirs."
+        if cost.unmeasured_epochs
+        else ""
+    )
+    return (
+        "Energy is what the GPUs counted while trials trained on them, divided equally among those that shared one; "
+        f"idle GPUs, processors, memory and cooling are not in it.{missing}"
+    )
+
+
+def format_energy(kwh: float) -> str:
+    """Return an energy in the unit that people would use."""
+    if kwh >= 1:
+        return f"{kwh:,.2f} kWh"
+    return f"{kwh * 1000:.1f} Wh" if kwh * 1000 >= 1 else f"{kwh * 1e6:.1f} mWh"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from optuna.trial import FrozenTrial, TrialState
@@ -17,7 +17,7 @@ from search.report.document.content.repetition import describe_repetition
 from search.report.document.content.study_report import build_report
 from search.report.document.wording.blocks import Text
 from search.report.document.wording.classes import describe_classes
-from search.report.document.wording.spending import describe_audit, describe_savings
+from search.report.document.wording.spending import describe_audit, describe_cost, describe_savings
 from storage.history.confusions import Confusion
 from tests.search.report.document.made import make_facts, make_score, make_spec
 from tests.search.report.plots.made import make_trial, report
@@ -63,6 +63,25 @@ def test_cost_is_the_sum_of_the_stored_times() -> None:
 def test_cost_of_a_study_that_stored_no_time_says_none() -> None:
     cost = measure_cost(make_facts(make_trial(0, (0.5,))))
     assert (cost.device_hours, cost.wall_hours, cost.timed_epochs) == ({}, None, 0)
+
+
+def test_energy_is_that_of_the_trials_and_of_the_final_step() -> None:
+    trials = [make_trial(0, (0.5, 0.6)), stopped(1, (0.5,), energy_wh=700.0), make_trial(2, (0.5,))]
+    epochs = report(9.0, 9.0)
+    measured = [replace(epochs[0], energy_wh=200.0), replace(epochs[1], energy_wh=300.0)]
+    reported = {0: measured, 1: [replace(epochs[0], energy_wh=650.0)], 2: epochs[:1]}
+    facts = make_facts(*trials, reported=reported, final=make_score(energy_wh=40.0))
+    cost = measure_cost(facts)
+    assert (cost.energy_kwh, cost.final_energy_kwh, cost.unmeasured_epochs) == (1.2, 0.04, 1)
+    said = str(describe_cost(build_report(facts, lambda _: True)))
+    assert "('energy of the trials' GPUs', '1.20 kWh (400.0 Wh an epoch)')" in said.replace('"', "'")
+    assert "40.0 Wh" in said
+    assert "1 epoch trained on devices that do not tell theirs." in said
+
+
+def test_without_a_counter_nothing_is_said_of_energy() -> None:
+    facts = make_facts(make_trial(0, (0.5, 0.6)), reported={0: report(9.0, 9.0)}, final=make_score())
+    assert "nergy" not in str(describe_cost(build_report(facts, lambda _: True)))
 
 
 def test_trials_of_note_have_reasons() -> None:

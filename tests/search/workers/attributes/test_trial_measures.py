@@ -37,5 +37,20 @@ def test_the_matrix_is_that_of_the_epoch_that_the_value_is_of() -> None:
     assert measures.find_confusion(values) is None, "a network of other outputs than the classes is not counted"
 
 
+def test_the_energy_of_all_holders_is_told() -> None:
+    measures = TrialMeasures(torch.device("cpu"), "cuda:0")
+    stored = {0: {"accuracy": 0.5, "energy_wh": 2.0}, 1: {"accuracy": 0.6}, 2: {"accuracy": 0.7, "energy_wh": 0.25}}
+    trained = {1: {"accuracy": 0.6, "energy_wh": 9.0}, 2: {"accuracy": 0.7, "energy_wh": 0.25}}
+    told = measures.collect({0: 0.5, 1: 0.6, 2: 0.7}, trained, stored, 0.125)
+    assert told["energy_wh"] == 2.375, "an epoch that another holder stored counts as that one stored it"
+    assert measures.collect({2: 0.7}, {2: trained[2]})["energy_wh"] == 0.25
+
+
+def test_what_an_objective_measures_itself_is_believed() -> None:
+    measures = TrialMeasures(torch.device("cpu"), "cpu")
+    reported = {"accuracy": 0.5, "energy_wh": 3.0, "loss": float("inf")}
+    assert measures.complete_epoch(reported, is_new=True) == {"accuracy": 0.5, "energy_wh": 3.0}
+
+
 def test_a_cpu_has_no_uuid() -> None:
     assert TrialMeasures(torch.device("cpu"), "cpu").collect({}, {}).keys() == {"host", "device"}

@@ -63,6 +63,8 @@ class EightGpusLibrary:
         self._lost = lost
         self._handles: list[Gpu] = []
         self.open = 0
+        self.energy: dict[str, int] = {}
+        """Millijoules, by the UUIDs of the GPUs that count them."""
 
     def nvmlInit_v2(self) -> int:
         """Open the library."""
@@ -82,6 +84,20 @@ class EightGpusLibrary:
     def nvmlDeviceGetHandleByIndex_v2(self, index: ctypes.c_uint, handle: Any) -> int:
         """Write a GPU's handle."""
         return LOST if index.value in self._lost else self._give(self._machine, index.value, handle)
+
+    def nvmlDeviceGetHandleByUUID(self, uuid: ctypes.c_char_p, handle: Any) -> int:
+        """Write the handle of a GPU or of a slice."""
+        assert uuid.value is not None
+        there = [part for gpu in self._machine for part in (gpu, *gpu.slices)]
+        return self._give([gpu for gpu in there if gpu.uuid == uuid.value.decode()], 0, handle)
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle: Any, energy: Any) -> int:
+        """Write the energy that a GPU has taken."""
+        gpu = self._find(handle)
+        if gpu.uuid not in self.energy:
+            return NOT_SUPPORTED
+        energy._obj.value = self.energy[gpu.uuid]
+        return 0
 
     def nvmlDeviceGetMigMode(self, handle: Any, mode: Any, pending: Any) -> int:
         """Write whether a GPU is divided; the first one cannot be."""
