@@ -35,9 +35,11 @@ class Recorder:
             yield
             return
         self._stream.wait_stream(torch.cuda.current_stream(self._device))
-        with torch.cuda.stream(self._stream):
-            yield
-        torch.cuda.current_stream(self._device).wait_stream(self._stream)
+        try:
+            with torch.cuda.stream(self._stream):
+                yield
+        finally:  # after an error, too: what was taken back there must be done before anything comes after it
+            torch.cuda.current_stream(self._device).wait_stream(self._stream)
 
     @contextmanager
     def refuse_synchronization(self) -> Iterator[None]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 LEAST_GAIN = 0.1
 """What each added worker must add to the rate, as a share of the first one's."""
-LEAST_SECONDS = 6.0
+LEAST_SECONDS = 3.0
 """The shortest time over which a rate is measured."""
 EPOCHS_A_WORKER = 3
 """The fewest epochs of each worker, on average, that a rate is measured over."""

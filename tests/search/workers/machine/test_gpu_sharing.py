@@ -80,7 +80,8 @@ def test_it_ends_with_the_run_even_if_that_is_killed(note: Path, killed: bool) -
     with subprocess.Popen([sys.executable, "-c", RUN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdin is not None
         assert run.stdout is not None
-        assert run.stdout.readline() == "{}\n"  # there is no GPU behind this service
+        told = run.stdout.readline()
+        assert told == "{}\n" or Path("/dev/nvidiactl").exists(), "without a GPU behind it, no service is used"
         service = int(note.read_text())
         assert not is_gone(service)
         if killed:
