@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import heapq
 import logging
 import threading
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -22,7 +21,12 @@ from storage.forwarding import ForwardingStorage
 from storage.optuna_adapter import for_display, get_frozen_study_id, get_trial_id
 
 _log = logging.getLogger(__name__)
-MOST_CURVES = 200
+MOST_CURVES = 300
+"""Trials of a study whose page has optuna-dashboard's plot of intermediate values.
+
+It draws one line for each trial, even for one without values, and all of them again every ten seconds: that takes a
+browser a second for a few hundred trials, 15 seconds for 4,000, and minutes for 10,000.
+"""
 
 _asked: ContextVar[int | None] = ContextVar("asked", default=None)
 
@@ -48,6 +52,7 @@ class ContentStorage(ForwardingStorage):
         self._database = database
         self._lock = threading.Lock()
         self._contents: dict[tuple[int, str], StudyContent | None] = {}
+        self._curveless: set[int] = set()
         self._shown: dict[int, tuple[int, bool, FrozenTrial, FrozenTrial]] = {}
         """By the trial's id: of which object, whether with its curve, as it is shown, and that object, which stays."""
 
@@ -72,11 +77,14 @@ class ContentStorage(ForwardingStorage):
         if _asked.get() != study_id:
             return trials
         has_files = self.find_content(study_id, self.backend.get_study_name_from_id(study_id)) is not None
-        curved = choose_curved(trials)
-        return [
-            self._show(trial, has_files=has_files, has_curve=curved is None or trial.number in curved)
-            for trial in trials
-        ]
+        if states is None:
+            (self._curveless.add if len(trials) > MOST_CURVES else self._curveless.discard)(study_id)
+        has_curve = self.has_curves(study_id)
+        return [self._show(trial, has_files=has_files, has_curve=has_curve) for trial in trials]
+
+    def has_curves(self, study_id: int) -> bool:
+        """Return whether the trials of a study had their intermediate values when they were shown last."""
+        return study_id not in self._curveless
 
     def find_content(self, study_id: int, name: str) -> StudyContent | None:
         """Return what is shown of a study; None if another program made it."""
@@ -104,16 +112,3 @@ class ContentStorage(ForwardingStorage):
             known = (id(trial), has_curve, shown, trial)
             self._shown[get_trial_id(trial)] = known
         return known[2]
-
-
-def choose_curved(trials: Sequence[FrozenTrial]) -> set[int] | None:
-    """Return the numbers of the trials whose curves the page draws line by line: running, best and newest ones.
-
-    None for all. A browser takes a second to draw a few hundred lines, and the page draws them every ten seconds.
-    """
-    if len(trials) <= MOST_CURVES:
-        return None
-    running = [trial for trial in trials if not trial.state.is_finished()]
-    completed = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    best = heapq.nlargest(MOST_CURVES // 2, completed, key=lambda trial: trial.value or 0.0)
-    return {trial.number for trial in (*running, *best, *trials[-MOST_CURVES // 2 :])}
