@@ -239,7 +239,7 @@ def main() -> None:
     """Measure, print a table for each part, and write the document."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", help=f"any of {', '.join(PARTS)}; all by default")
-    parser.add_argument("--quick", action="store_true", help="fewer sizes and repeats, under two minutes")
+    parser.add_argument("--quick", action="store_true", help="fewer sizes and repeats, a few minutes")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     document: dict[str, Any] = {
