@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from optuna.artifacts.exceptions import ArtifactNotFound
 
 from search.dashboard.content.artifacts import PNG, MadeFile
 from search.dashboard.content.compression import send_compressed
 from search.dashboard.content.storage import ContentStorage, asking
-from search.dashboard.wsgi import Answer, Application, Environ, StartResponse, refuse
+from search.dashboard.wsgi import Answer, Application, Environ, Headers, StartResponse, refuse
 from storage.database import Database
 
-_DETAIL = re.compile(r"/api/studies/(\d+)")
+_STUDY = re.compile(r"/api/studies/(\d+)(/.*)?")
+# A text in the answer's JSON has no such quotes, which are escaped there.
+_HAS_CURVES = re.compile(rb'("has_intermediate_values": ?)true')
 _FILE = re.compile(r"/artifacts/(?P<study>\d{1,10})(/(?P<trial>\d{1,10}))?/(?P<place>[0-9a-f]{2})-[0-9a-f]+")
 _FILES = "/artifacts/"
 # A file acts on nothing: it is a picture, or it is downloaded.
@@ -45,12 +47,26 @@ class ContentApplication:
         if path.startswith(_FILES):
             content = self._answer_file(path).send(start_response)
             return [] if environ["REQUEST_METHOD"] == "HEAD" else content
-        detail = _DETAIL.fullmatch(path) if environ["REQUEST_METHOD"] == "GET" else None
-        if detail is None:
+        of = _STUDY.fullmatch(path) if environ["REQUEST_METHOD"] == "GET" else None
+        if of is None:
             with asking(None):
                 return self._application(environ, start_response)
-        with asking(int(detail[1])):
-            return send_compressed(self._application, environ, start_response)
+        # Importances, too: whichever is answered first, optuna-dashboard keeps the trials for the others.
+        with asking(int(of[1])):
+            return send_compressed(self._answer_of_study, environ, start_response)
+
+    def _answer_of_study(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer as optuna-dashboard does, which remembers that a study had curves as long as it was small."""
+        told: list[tuple[str, Headers, tuple[Any, ...]]] = []
+        content = b"".join(self._application(environ, lambda *answer: told.append((answer[0], answer[1], answer[2:]))))
+        of = _STUDY.fullmatch(environ["PATH_INFO"])
+        if of is not None and not self._storage.has_curves(int(of[1])):
+            content = _HAS_CURVES.sub(rb"\1false", content)
+        status, headers, error = told[-1]
+        length = str(len(content))
+        own = [(name, length if name.lower() == "content-length" else value) for name, value in headers]
+        start_response(status, own, *error)
+        return [content]
 
     def _answer_file(self, path: str) -> Answer:
         asked = _FILE.fullmatch(path)

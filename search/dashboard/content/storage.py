@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import heapq
 import logging
 import threading
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, partial
@@ -24,7 +23,12 @@ from storage.history import confusions
 from storage.optuna_adapter import for_display, get_frozen_study_id, get_trial_id
 
 _log = logging.getLogger(__name__)
-MOST_CURVES = 200
+MOST_CURVES = 300
+"""Trials of a study whose page has optuna-dashboard's plot of intermediate values.
+
+It draws one line for each trial, even for one without values, and all of them again every ten seconds: that takes a
+browser a second for a few hundred trials, 15 seconds for 4,000, and minutes for 10,000.
+"""
 
 _asked: ContextVar[int | None] = ContextVar("asked", default=None)
 
@@ -50,6 +54,7 @@ class ContentStorage(ForwardingStorage):
         self._database = database
         self._lock = threading.Lock()
         self._contents: dict[tuple[int, str], StudyContent | None] = {}
+        self._curveless: set[int] = set()
         self._shown: dict[int, tuple[int, bool, FrozenTrial, FrozenTrial]] = {}
         """By the trial's id: of which object, whether with its curve, as it is shown, and that object, which stays."""
 
@@ -74,10 +79,16 @@ class ContentStorage(ForwardingStorage):
         if _asked.get() != study_id:
             return trials
         has_files = self.find_content(study_id, self.backend.get_study_name_from_id(study_id)) is not None
-        curved = choose_curved(trials)
+        if states is None:
+            (self._curveless.add if len(trials) > MOST_CURVES else self._curveless.discard)(study_id)
+        has_curve = self.has_curves(study_id)
         find_matrices = cache(partial(confusions.list_trials, self._database.engine, study_id))
         list_files = partial(_list_files, find_matrices if has_files else None)
-        return [self._show(trial, list_files, has_curve=curved is None or trial.number in curved) for trial in trials]
+        return [self._show(trial, list_files, has_curve=has_curve) for trial in trials]
+
+    def has_curves(self, study_id: int) -> bool:
+        """Return whether the trials of a study had their intermediate values when they were shown last."""
+        return study_id not in self._curveless
 
     def find_content(self, study_id: int, name: str) -> StudyContent | None:
         """Return what is shown of a study; None if another program made it."""
@@ -114,16 +125,3 @@ def _list_files(find_matrices: Callable[[], frozenset[int]] | None, trial: Froze
         return {}
     has_matrix = trial.state.is_finished() and get_trial_id(trial) in find_matrices()
     return list_trial_artifacts(trial, has_matrix=has_matrix)
-
-
-def choose_curved(trials: Sequence[FrozenTrial]) -> set[int] | None:
-    """Return the numbers of the trials whose curves the page draws line by line: running, best and newest ones.
-
-    None for all. A browser takes a second to draw a few hundred lines, and the page draws them every ten seconds.
-    """
-    if len(trials) <= MOST_CURVES:
-        return None
-    running = [trial for trial in trials if not trial.state.is_finished()]
-    completed = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    best = heapq.nlargest(MOST_CURVES // 2, completed, key=lambda trial: trial.value or 0.0)
-    return {trial.number for trial in (*running, *best, *trials[-MOST_CURVES // 2 :])}

@@ -15,6 +15,7 @@ from search.export.networks.found import FoundNetwork
 from storage.records import ledger
 
 TASK = "image-classification"
+LONGEST_IDENTIFIER = 96
 TAGS = (TASK, "pytorch", "hyperparameter-search", "optuna")
 
 
@@ -23,15 +24,21 @@ def render_card(network: FoundNetwork, *, has_program: bool) -> str:
 
     has_program: whether model.pt2 is beside it.
     """
-    parts = [render_metadata(network), _render_body(network), _render_usage(network) if has_program else ""]
+    metadata = render_metadata(network.score if network.is_scored_one else None, network.final_step.spec.dataset)
+    parts = [metadata, _render_body(network), _render_usage(network) if has_program else ""]
     return "\n".join(part for part in parts if part)
 
 
-def render_metadata(network: FoundNetwork) -> str:
-    """Return the front matter, a line of JSON (which is YAML) for each key; the test score if it is this network's."""
+def render_metadata(score: Score | None, dataset: str) -> str:
+    """Return the front matter, a line of JSON (which is YAML) for each key.
+
+    Args:
+        score: Of the exported network itself; None if it has none.
+        dataset: The name of its data set.
+    """
     metadata: dict[str, object] = {"library_name": "pytorch", "pipeline_tag": TASK, "tags": list(TAGS)}
-    if network.is_scored_one and network.score is not None:
-        metadata["model-index"] = [_describe_result(network.score, network.final_step.spec.dataset)]
+    if score is not None:
+        metadata["model-index"] = [_describe_result(score, dataset)]
     lines = [f"{key}: {_dump(value)}" for key, value in metadata.items()]
     return "\n".join(("---", *lines, "---", ""))
 
@@ -44,17 +51,22 @@ def _describe_result(score: Score, dataset: str) -> Mapping[str, object]:
         "value": round(score.test_accuracy, 6),
         "args": {"interval_95": [round(low, 6), round(high, 6)], "examples": score.test_examples},
     }
-    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", dataset).strip("-.") or "dataset"
     return {
         "name": escape_controls(score.study),
         "results": [
             {
                 "task": {"type": TASK, "name": "Image classification"},
-                "dataset": {"type": slug, "name": escape_controls(dataset), "split": "test"},
+                "dataset": {"type": _make_identifier(dataset), "name": escape_controls(dataset), "split": "test"},
                 "metrics": [metric],
             }
         ],
     }
+
+
+def _make_identifier(dataset: str) -> str:
+    """Return a name in the form of those on the Hub: letters, digits, and single hyphens and dots between them."""
+    plain = re.sub(r"[^A-Za-z0-9_]*[^A-Za-z0-9._-][^A-Za-z0-9_]*|[.-]{2,}", "-", dataset)
+    return plain[:LONGEST_IDENTIFIER].strip("-.") or "dataset"
 
 
 def _dump(value: object) -> str:

@@ -4,7 +4,8 @@
 
 Parts: `calls` (the wait for an epoch's report and decision, the gap between two trials, CPU, commits; by finished and
 running trials), `share` (of a trial of ten epochs), `crowd` (eight processes that train nothing), `join` (reading a
-study of 10,000 trials), `status` (of such a study, and of 400 studies), `start` (of the command line). A private
+study of 10,000 trials), `status` (of such a study, and of 400 studies), `page` (of the dashboard, of such a study, in
+Chromium), `start` (of the command line). A private
 Postgres in this machine's memory, where a commit waits for no disk; processes of the two sides take turns; medians,
 and in the document the spread of the repeats.
 """
@@ -29,13 +30,13 @@ from typing import Any
 import optuna
 from sqlalchemy import create_engine, text
 
-from tests.benchmarks.service import sides
+from tests.benchmarks.service import page, sides
 from tests.benchmarks.service.sides import Plan, Side
 from tests.conftest import open_folder
 from tests.search import system_postgres
 
 SIDES: dict[str, Side] = {"ours": sides.run_ours, "stock": sides.run_stock}
-PARTS = ("calls", "share", "crowd", "join", "status", "start")
+PARTS = ("calls", "share", "crowd", "join", "status", "page", "start")
 PROGRAM = [sys.executable, "-P", "-m", "search"]
 NEVER = 1e12
 FIRST = text(
@@ -175,6 +176,17 @@ def measure_status(bench: Bench, quick: bool) -> Iterator[Row]:
             yield {"what": what, "s": time.perf_counter() - began}
 
 
+def measure_page(bench: Bench, quick: bool) -> Iterator[Row]:
+    """Yield what a browser sees of a large study's page: first from a server just started, then from the same one."""
+    finished = 1000 if quick else 10000
+    address = bench.find("ours", finished, 0)
+    for _ in range(1 if quick else 3):
+        with page.serve(address, bench.environment) as opening, page.browse(opening) as browser:
+            for visit in ("first", "second"):
+                found = page.measure_visit(browser, f"{opening.partition('?')[0]}dashboard/studies/1")
+                yield {"visit": visit, "finished": finished, **found}
+
+
 def measure_start(bench: Bench, quick: bool) -> Iterator[Row]:
     """Yield the seconds from a command to its answer, and to the first stored epoch of a new study of digits."""
     program, environment = PROGRAM, bench.environment
@@ -227,7 +239,7 @@ def main() -> None:
     """Measure, print a table for each part, and write the document."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", help=f"any of {', '.join(PARTS)}; all by default")
-    parser.add_argument("--quick", action="store_true", help="fewer sizes and repeats, under two minutes")
+    parser.add_argument("--quick", action="store_true", help="fewer sizes and repeats, a few minutes")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     document: dict[str, Any] = {

@@ -142,6 +142,9 @@ def predict(*arguments: str | Path, model: str = "model") -> Ended:
 
 def read_card(folder: Path) -> Any:
     hub = pytest.importorskip("huggingface_hub")
+    from tests.search.export.networks.test_card import check_rules
+
+    check_rules((folder / "README.md").read_text())
     return hub.ModelCard.load(folder / "README.md", ignore_metadata_errors=False)
 
 

@@ -8,6 +8,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import optuna
@@ -15,8 +16,10 @@ import pytest
 import sqlalchemy
 from PIL import Image
 
+from search.dashboard.content.application import add_content
 from search.dashboard.content.graphs import KEY, LARGEST_BYTES
 from search.dashboard.content.notes import BEGIN, END
+from search.dashboard.wsgi import Application
 from search.report.document.files import MARKS
 from tests.conftest import copied, execute
 from tests.search.dashboard.content.made import CHOICE, CONFUSED, EPOCHS, LENGTHS, make_study, stored
@@ -183,3 +186,37 @@ def test_a_persons_note_stays_and_the_section_in_it_is_what_is_so_now(database_u
     kept = dict(execute(database_url, ATTRIBUTES))
     assert kept["dashboard:note_str:0"] == '"Alone."'
     assert not [name for name in kept if str(name).startswith(KEY.partition("search")[0])]
+
+
+def test_a_study_that_grows_large_loses_the_plot_that_draws_a_line_for_each_trial(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it has such curves is what optuna-dashboard remembers, and whoever asks first, its trials are ours."""
+    monkeypatch.setattr("search.dashboard.content.storage.MOST_CURVES", most := 2 * len(LENGTHS))
+    make_study(database_url, "grows")
+    with stored(database_url) as database:
+        application = add_content(database)
+        small = ask(application, "/api/studies/1")
+        assert small["has_intermediate_values"] is True
+        assert {len(trial["intermediate_values"]) for trial in small["trials"]} == set(LENGTHS)
+        more = [trial for trial in database.history.get_all_trials(1) if trial.intermediate_values]
+        study = optuna.load_study(study_name="grows", storage=database.optuna)
+        study.add_trials([more[number % len(more)] for number in range(most)])
+        with monkeypatch.context() as patch:
+            patch.setattr("optuna_dashboard._storage.timedelta", lambda seconds: timedelta(0))  # read the trials again
+            assert ask(application, "/api/studies/1/param_importances")["param_importances"]
+        large = ask(application, "/api/studies/1")
+        assert len(large["trials"]) == most + len(LENGTHS)
+        assert large["has_intermediate_values"] is False
+        assert not any(trial["intermediate_values"] for trial in large["trials"])
+        assert all(trial["artifacts"] for trial in large["trials"])
+
+
+def ask(application: Application, path: str) -> dict[str, Any]:
+    """Return an answer of the application, as its headers say."""
+    told: list[Any] = []
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": path, "QUERY_STRING": "", "wsgi.input": io.BytesIO()}
+    body = b"".join(application(environ, lambda status, headers, *error: told.extend((status, dict(headers)))))
+    assert (told[0], told[1]["Content-Length"]) == ("200 OK", str(len(body))), body
+    found: dict[str, Any] = json.loads(body)
+    return found

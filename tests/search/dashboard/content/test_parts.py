@@ -25,7 +25,6 @@ from search.dashboard.content.pictures import (
     draw_matrix,
     draw_panels,
 )
-from search.dashboard.content.storage import MOST_CURVES, choose_curved
 from search.dashboard.content.studies import Kept
 from search.export.outputs.toml import write_toml
 from search.report.plots.style import BLUE, ORANGE
@@ -85,18 +84,6 @@ def test_plots_of_a_large_study_are_a_part_of_it_and_say_so() -> None:
     assert "1,000 of 1,500 trials, from every rank" in curves
     assert {"running", "stopped", "completed", "the best"} == {trace["name"] for trace in json.loads(curves)["data"]}
     assert "300 of 746 trials, from every rank" in graphs["dashboard:plot_data:search-slice:0"]
-
-
-def test_a_large_study_has_the_curves_of_running_best_and_newest_trials_line_by_line() -> None:
-    trials = [
-        make_trial(number, [number % 500 / 500], TrialState.RUNNING if number == 3 else TrialState.COMPLETE)
-        for number in range(1000)
-    ]
-    curved = choose_curved(trials)
-    assert curved is not None
-    assert {3, 499, 999} <= curved
-    assert len(curved) <= MOST_CURVES + 1
-    assert choose_curved(trials[:MOST_CURVES]) is None, "all of them"
 
 
 def test_pictures_hold_for_one_epoch_missing_values_and_long_names() -> None:

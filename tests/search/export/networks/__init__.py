@@ -1,0 +1,1 @@
+"""Tests of exported networks that need no training."""
