@@ -88,9 +88,15 @@ def _is_ours(file: str) -> bool:
 
 
 def _explain(name: str, file: str) -> str:
-    from importlib.metadata import packages_distributions
+    from importlib.metadata import distributions
 
-    others = sorted(set(packages_distributions().get(name, [])) - {"depthsearch"})
+    # Their own lists: from Python 3.12 on, `packages_distributions` leaves out files that are missing.
+    lists = {each.name: (each.read_text("RECORD") or "").splitlines() for each in distributions()}
+    others = sorted(
+        other
+        for other, lines in lists.items()
+        if other != "depthsearch" and any(line.startswith(f"{name}/") for line in lines)
+    )
     by = f"another distribution ({', '.join(others)})" if others else "another distribution"
     wrong, how = ("is not depthsearch's", "replaced") if os.path.exists(file) else ("is missing", "removed")
     return (

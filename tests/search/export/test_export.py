@@ -343,7 +343,7 @@ def test_a_changed_folder_is_refused_and_nothing_in_it_is_run(place: Place) -> N
         ({"preprocessing": {**prepared, "std": [0.0, 1.0, 1.0]}}, 1, "cannot be normalized"),
         ({"preprocessing": {**prepared, "resize": 50_000}}, 1, "that are resized to 50000 do not become"),
         ({"labels": []}, 1, "has no labels"),
-        ({"configuration": nested}, 1, "config.json was changed: RecursionError"),
+        ({"configuration": nested}, 1, "config.json was changed: "),  # by a RecursionError up to Python 3.11
         ({"preprocessing": {}}, 1, "config.json was changed: KeyError"),
         ({"variants": ["nothing"]}, 1, "unknown variant"),
         ({"objective": str(place["evil.py"])}, 1, "is the path of a file, not the name of an objective"),
