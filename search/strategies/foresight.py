@@ -22,7 +22,7 @@ from search.strategies.pruners.survivors import (
 REDUCTION = 3
 """At each rung of successive halving, one trial in this many continues."""
 EULER = 0.5772
-DOUBT = 0.65
+DOUBT = 0.5
 """Factor on the power of `rank` with which its plans come to what they came to on the cases of the benchmark."""
 
 
