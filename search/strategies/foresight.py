@@ -15,13 +15,14 @@ from search.strategies.pruners.survivors import (
     FEWEST_COMPLETED,
     UNPLANNED_EVERY,
     choose_decay,
+    list_decisions,
     share_survivors,
 )
 
 REDUCTION = 3
 """At each rung of successive halving, one trial in this many continues."""
 EULER = 0.5772
-DOUBT = 0.65
+DOUBT = 0.5
 """Factor on the power of `rank` with which its plans come to what they came to on the cases of the benchmark."""
 
 
@@ -51,7 +52,7 @@ def foresee_rank_unplanned(trials: int, epochs: int) -> Foresight:
 
 def _foresee_survivors(trials: int, epochs: int, decay: float, fewest: float) -> Foresight:
     # A trial continues as long as it may be among the survivors, which is longer than those that turn out to be.
-    shares = {epoch: share_survivors(epoch, epochs, DOUBT * decay) for epoch in range(1, epochs)}
+    shares = {epoch: share_survivors(epoch, epochs, DOUBT * decay) for epoch in list_decisions(epochs)}
     return foresee_shares(trials, epochs, shares, fewest=fewest)
 
 

@@ -13,10 +13,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.strategies.gp.encoding import Array, Encoding
 from search.strategies.gp.learning_curves import CurveReader, LearningCurves
-from search.strategies.gp.observations import observe
+from search.strategies.gp.observations import normal_scores, observe
 from search.strategies.gp.posterior import PosteriorCache
 from search.strategies.pruners.plateau import is_waiting
-from search.strategies.pruners.rank import MARGIN, choose_rivals, first_decision
+from search.strategies.pruners.rank import MARGIN, choose_rivals, is_decided
 from search.strategies.pruners.survivors import choose_decay, count_survivors
 from spaces import Space
 
@@ -64,7 +64,7 @@ class Replay:
         self._trials = trials
         self._epochs = epochs
         self._encoding = Encoding(space)
-        self._posteriors = PosteriorCache(self._encoding, None)
+        self._posteriors = PosteriorCache(self._encoding, None, normal_scores)
 
     def decide(self, number: int, epoch: int) -> Decision | None:
         """Return the decision about a trial after that number of epochs; None if it was waiting or had no rivals."""
@@ -95,7 +95,8 @@ class Replay:
     def list_decisions(self, trial: FrozenTrial) -> Iterator[Decision]:
         """Yield every decision about a trial."""
         last = min(len(trial.intermediate_values), self._epochs - 1)
-        for epoch in range(first_decision(trial.number, self._epochs), last + 1):
+        epochs = [epoch for epoch in range(1, last + 1) if is_decided(trial.number, epoch, self._epochs)]
+        for epoch in epochs:
             decision = self.decide(trial.number, epoch)
             if decision is not None:
                 yield decision
@@ -112,7 +113,7 @@ class Replay:
 
 def _pair_scores(curves: LearningCurves) -> tuple[Array, Array]:
     """Return the scores of the values seen, in ascending order, and these values; both shape (R,)."""
-    observed = observe(curves)
+    observed = observe(curves, normal_scores)
     epoch_R = np.round(curves.best_NE.shape[1] ** observed.time_R).astype(np.int64)
     value_R = curves.best_NE[observed.trial_R, epoch_R - 1]
     seen = np.isfinite(value_R)

@@ -1,7 +1,8 @@
-"""What the model is fitted to: some epochs of each learning curve, as scores that depend on ranks only."""
+"""What a model is fitted to: some epochs of each learning curve, as scores that are alike for all scales of values."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +12,15 @@ from scipy.special import ndtri
 from search.strategies.gp.encoding import Array
 from search.strategies.gp.learning_curves import LearningCurves
 
+Scoring = Callable[[Array, Array], Array]
+"""(some of the values, all N values) -> the scores of the former, shape of the former."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Observations:
     """R observations: the index of the trial, the time and the score.
 
-    Time is log(epoch) / log(epochs of a full training), from 0 to 1. Scores are normal scores (quantiles of the
-    standard normal distribution at the ranks), so neither the scale nor the ceiling of accuracy matters.
+    Time is log(epoch) / log(epochs of a full training), from 0 to 1. Scores are those of a `Scoring`.
     """
 
     trial_R: NDArray[np.int64]
@@ -43,19 +46,20 @@ class Observations:
         return self if len(self) <= most else self.take(_thin(self.score_R, most))
 
 
-def observe(curves: LearningCurves) -> Observations:
+def observe(curves: LearningCurves, scoring: Scoring) -> Observations:
     """Return every trial's best value within 1, 3, 9, 27, ... epochs and within all that it has reported."""
     trial_R, epoch_R = _list_rows(curves)
+    value_R = curves.best_NE[trial_R, epoch_R - 1]
     return Observations(
         trial_R=trial_R,
         time_R=_time(epoch_R, curves),
-        score_R=normal_scores(curves.best_NE[trial_R, epoch_R - 1]),
+        score_R=scoring(value_R, value_R),
         means_R=_means(trial_R, epoch_R, curves),
     )
 
 
-def observe_some(curves: LearningCurves, most: int, trial: int | None = None) -> Observations:
-    """Return what `observe(curves).thin(most)` does, and all rows of one trial, without working out the others.
+def observe_some(curves: LearningCurves, most: int, scoring: Scoring, trial: int | None = None) -> Observations:
+    """Return what `observe(...).thin(most)` does, and all rows of one trial, without working out the others.
 
     trial: the index of that trial.
     """
@@ -67,14 +71,37 @@ def observe_some(curves: LearningCurves, most: int, trial: int | None = None) ->
     return Observations(
         trial_R=trial_R[places],
         time_R=_time(epoch_R[places], curves),
-        score_R=_score(value_R[places], value_R),
+        score_R=scoring(value_R[places], value_R),
         means_R=_means(trial_R[places], epoch_R[places], curves),
     )
 
 
-def normal_scores(values_N: Array) -> Array:
-    """Return the standard normal quantile at (rank - 1/2) / N of each value; ties share their mean rank."""
-    return _score(values_N, values_N)
+def normal_scores(some: Array, values_N: Array) -> Array:
+    """Return the standard normal quantile at (rank - 1/2) / N of some of the values; ties share their mean rank.
+
+    Neither the scale nor the ceiling of accuracy matters.
+    """
+    ordered_N = np.sort(values_N)
+    rank = (np.searchsorted(ordered_N, some, "left") + np.searchsorted(ordered_N, some, "right") + 1) / 2
+    return np.asarray(ndtri((rank - 0.5) / max(1, len(values_N))), dtype=np.float64)
+
+
+def half_rank_scores(some: Array, values_N: Array) -> Array:
+    """Return normal scores of the lower half of the values, and distances from the median of the upper half.
+
+    How bad the bad ones are does not matter, but by how much the good ones differ does: ranks would stretch the
+    differences between those near the best, which are small, and hide where the best is (half-rank warping, Song et al.
+    2024). The unit is chosen so that the upper half has the mean square of a standard normal distribution's. The median
+    is that of the finite values.
+    """
+    ranked, finite = normal_scores(some, values_N), values_N[np.isfinite(values_N)]
+    median = float(np.median(finite)) if len(finite) else np.inf
+    above = finite[finite > median]
+    if not len(above):
+        return ranked
+    middle = float(normal_scores(np.array([median]), values_N)[0])
+    distance = np.maximum(some - median, 0) / np.sqrt(((above - median) ** 2).mean())
+    return np.where(some > median, middle + distance, np.minimum(ranked, middle))
 
 
 def find_best(values_N: Array, count: int) -> NDArray[np.int64]:
@@ -119,13 +146,6 @@ def _time(epoch_R: NDArray[np.int64], curves: LearningCurves) -> Array:
 
 def _means(trial_R: NDArray[np.int64], epoch_R: NDArray[np.int64], curves: LearningCurves) -> Array | None:
     return None if curves.means_NE is None else curves.means_NE[trial_R, epoch_R - 1]
-
-
-def _score(some: Array, values_N: Array) -> Array:
-    """Return the normal scores of some of the values among all of them."""
-    ordered_N = np.sort(values_N)
-    rank = (np.searchsorted(ordered_N, some, "left") + np.searchsorted(ordered_N, some, "right") + 1) / 2
-    return np.asarray(ndtri((rank - 0.5) / max(1, len(values_N))), dtype=np.float64)
 
 
 def _ladder(epochs: int) -> list[int]:

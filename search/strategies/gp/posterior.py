@@ -12,7 +12,7 @@ from search.strategies.gp.encoding import Array, Encoding
 from search.strategies.gp.evidence import Evidence
 from search.strategies.gp.gaussian_process import Kernel, Model
 from search.strategies.gp.learning_curves import LearningCurves
-from search.strategies.gp.observations import Observations, observe_some
+from search.strategies.gp.observations import Observations, Scoring, observe_some
 from search.strategies.gp.prior_models import PriorModels
 from search.strategies.gp.study_weights import weigh_studies
 
@@ -73,9 +73,10 @@ class Posterior:
 class PosteriorCache:
     """Fits posteriors; what it caches is determined by the history, so that all workers get the same ones."""
 
-    def __init__(self, encoding: Encoding, experience: PriorModels | None) -> None:
+    def __init__(self, encoding: Encoding, experience: PriorModels | None, scoring: Scoring) -> None:
         self._encoding = encoding
         self._experience = experience
+        self._scoring = scoring
         self._fitted: dict[bool, tuple[object, Kernel]] = {}
         self._belief: tuple[object, Array] | None = None
         self._expected: dict[bytes, Array] = {}
@@ -85,7 +86,7 @@ class PosteriorCache:
 
         features: of the trials of `curves`, shape (N, C).
         """
-        chosen = observe_some(curves, ROWS)
+        chosen = observe_some(curves, ROWS, self._scoring)
         best = float(chosen.score_R.max())
         cold = self._given(curves, features, chosen, None)
         if self._experience is not None:
@@ -104,7 +105,7 @@ class PosteriorCache:
 
         place: the index of the trial; all its rows count, whichever else are left out. others: indices of others.
         """
-        chosen = observe_some(curves, ROWS, place)
+        chosen = observe_some(curves, ROWS, self._scoring, place)
         wanted = np.concatenate([[place], others])
         return self._given(curves, features_NC, chosen, None).predict_trials(features_NC[wanted], wanted)
 
@@ -123,7 +124,8 @@ class PosteriorCache:
         key = _key(ended)
         if warm not in self._fitted or self._fitted[warm][0] != key:
             known = None if expected is None else expected.take(ended)
-            evidence = _evidence(observe_some(curves.take(ended), FITTED_ROWS), features_NC[ended], known)
+            chosen = observe_some(curves.take(ended), FITTED_ROWS, self._scoring)
+            evidence = _evidence(chosen, features_NC[ended], known)
             self._fitted[warm] = key, _fit_once(start, evidence)
         return self._fitted[warm][1]
 
@@ -156,7 +158,7 @@ class PosteriorCache:
             return np.ones(earlier_NK.shape[1])
         key = _key(ended)
         if self._belief is None or self._belief[0] != key:
-            compared = ended[np.unique(observe_some(curves.take(ended), ROWS).trial_R)]
+            compared = ended[np.unique(observe_some(curves.take(ended), ROWS, self._scoring).trial_R)]
             self._belief = key, weigh_studies(curves.take(compared), earlier_NK[compared])
         return self._belief[1]
 

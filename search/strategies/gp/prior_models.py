@@ -21,7 +21,7 @@ from search.strategies.gp.evidence import Evidence
 from search.strategies.gp.gaussian_process import Kernel, Model
 from search.strategies.gp.learning_curves import LearningCurves
 from search.strategies.gp.neighbours import draw_neighbours
-from search.strategies.gp.observations import observe_some, take_evenly
+from search.strategies.gp.observations import half_rank_scores, observe_some, take_evenly
 from search.strategies.gp.prior_study import FEWEST_TRIALS as FEWEST_TRIALS
 from search.strategies.gp.prior_study import MOST_STUDIES as MOST_STUDIES
 from search.strategies.gp.prior_study import PriorStudy as PriorStudy
@@ -124,7 +124,7 @@ def _curves(encoding: Encoding, study: PriorStudy) -> LearningCurves:
 
 def _model(encoding: Encoding, curves: LearningCurves) -> Model:
     features_NC = encoding.features(curves.units_NP)
-    chosen = observe_some(curves, ROWS)
+    chosen = observe_some(curves, ROWS, half_rank_scores)
     evidence = Evidence(
         features_RC=features_NC[chosen.trial_R],
         time_R=chosen.time_R,

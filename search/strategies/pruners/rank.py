@@ -1,4 +1,4 @@
-"""The default pruner: after every epoch those trials continue that may still end among the best.
+"""The default pruner: at each decision those trials continue that may still end among the best.
 
 What a trial may still come to is what the model of the study's own curves, stopped and completed ones, expects of its
 last epoch, and a margin for what it does not know. Early values count as far as they have foretold the ends so far.
@@ -14,11 +14,11 @@ from optuna.trial import FrozenTrial
 
 from search.strategies.gp.encoding import Encoding
 from search.strategies.gp.learning_curves import CurveReader, LearningCurves
-from search.strategies.gp.observations import find_best, take_evenly
+from search.strategies.gp.observations import find_best, normal_scores, take_evenly
 from search.strategies.gp.posterior import PosteriorCache
 from search.strategies.gp.threads import use_one_thread
 from search.strategies.pruners.plateau import is_waiting
-from search.strategies.pruners.survivors import choose_decay, count_survivors, count_unit
+from search.strategies.pruners.survivors import choose_decay, count_survivors, count_unit, list_decisions
 from spaces import Space
 
 PATIENT_EVERY = 3
@@ -37,6 +37,15 @@ def first_decision(number: int, epochs: int) -> int:
     return max(first, round(epochs**0.5)) if number % PATIENT_EVERY == PATIENT_EVERY - 1 else first
 
 
+def is_decided(number: int, epoch: int, epochs: int) -> bool:
+    """Return whether there is a decision about a trial after `epoch` epochs.
+
+    number: of the trial. epochs: of a full training.
+    """
+    first = first_decision(number, epochs)
+    return epoch == first or (epoch > first and epoch in list_decisions(epochs))
+
+
 class RankPruner(BasePruner):
     """Stops a trial unless it may end among the best `count_survivors` of all trials that have reported.
 
@@ -51,7 +60,7 @@ class RankPruner(BasePruner):
         self._decay = choose_decay(trials)
         self._encoding = Encoding(space)
         self._history = CurveReader(self._encoding, epochs, first_step)
-        self._posteriors = PosteriorCache(self._encoding, None)
+        self._posteriors = PosteriorCache(self._encoding, None, normal_scores)
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
         curves = self._history.read(study)
@@ -61,7 +70,7 @@ class RankPruner(BasePruner):
             return False
         if curves.best_NE[place, epoch - 1] == -np.inf:
             return True
-        if epoch < first_decision(trial.number, self._epochs) or is_waiting(curves, int(place)):
+        if not is_decided(trial.number, epoch, self._epochs) or is_waiting(curves, int(place)):
             return False
         reported = int((curves.epochs_N > 0).sum())
         survivors = count_survivors(reported, epoch, self._epochs, self._decay)

@@ -11,6 +11,9 @@ LONG_PLAN = 300
 SHORT_PLAN_POWER = 0.45
 # A longer training is divided into this number of parts, each of which counts as an epoch.
 PARTS = 26
+# After how many parts a trial may be stopped. Among the best, early values foretell little, and every decision is one
+# more chance to stop one of them that is behind by bad luck.
+DECISIONS = (1, 2, 3, 5, 8, 13)
 # What completes of a plan in any case: three trials or one of ten; of one without a number of trials, one of thirty.
 FEWEST_COMPLETED = 3
 COMPLETED_EVERY = 10
@@ -28,8 +31,7 @@ def choose_decay(trials: int | None) -> float:
 def count_survivors(trials: int, epoch: int, epochs: int, decay: float = DECAY) -> float:
     """Return how many of the trials continue after `epoch` of `epochs`: trials / (epoch + 1)^1.3, at least one.
 
-    Successive halving keeps trials / r at each rung (Li et al. 2020), which is trials / epoch over all rungs. Here
-    there is a decision after every epoch, so no trial trains to the next rung in vain.
+    Successive halving keeps trials / r at each rung (Li et al. 2020), which is trials / epoch over all rungs.
     """
     return max(1.0, trials * share_survivors(epoch, epochs, decay))
 
@@ -37,6 +39,11 @@ def count_survivors(trials: int, epoch: int, epochs: int, decay: float = DECAY) 
 def share_survivors(epoch: int, epochs: int, decay: float = DECAY) -> float:
     """Return the share of the trials that continues after `epoch` of `epochs`, 0 to 1."""
     return float((epoch / count_unit(epochs) + 1) ** -decay)
+
+
+def list_decisions(epochs: int) -> list[int]:
+    """Return after how many epochs of a full training of `epochs` a trial may be stopped, ascending."""
+    return sorted({round(part * count_unit(epochs)) for part in DECISIONS})
 
 
 def count_unit(epochs: int) -> float:

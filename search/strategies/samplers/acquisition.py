@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,8 @@ from objectives.base.seeds import derive_seed
 from search.strategies.gp.encoding import Array, Encoding
 from search.strategies.gp.learning_curves import LearningCurves
 from search.strategies.gp.neighbours import draw_neighbours
-from search.strategies.gp.posterior import PosteriorCache
+from search.strategies.gp.observations import half_rank_scores
+from search.strategies.gp.posterior import Posterior, PosteriorCache
 from search.strategies.gp.prior_models import PriorModels
 from search.strategies.samplers.repeats import MOST_LISTED, Tried, find_begun
 
@@ -33,6 +34,9 @@ OPTIMISM = 0.7
 BEST = 10
 NEIGHBOURS = 30
 ANYWHERE = 250
+# Rounds in which neighbours of those candidates that are worth most become the candidates, and how many of each.
+ROUNDS = 3
+CLIMBING = 10
 # In such a space, the most trials that have just begun whose proposals are worked out; each takes some milliseconds.
 MOST_EXPECTED = 64
 
@@ -45,7 +49,7 @@ class Proposer:
         self._seed = seed
         self._experience = experience
         self._sobol = encoding.draw(qmc.Sobol(len(encoding), rng=_random(seed, "sobol")).random(SOBOL_POINTS))
-        self._posterior_cache = PosteriorCache(encoding, experience)
+        self._posterior_cache = PosteriorCache(encoding, experience, half_rank_scores)
 
     def propose(self, curves: LearningCurves, number: int, fixed: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parameters of trial `number`; those in `fixed` are already decided."""
@@ -90,7 +94,7 @@ class Proposer:
             return self._choose_repeat(again, curves, tried, random) if len(again) else candidates[0]
         if explored is not None:
             return np.asarray(new[0], dtype=np.float64)
-        return self._choose(new, curves, tried, random)
+        return self._choose(new, curves, tried, held_P, random)
 
     def _explore(self, curves: LearningCurves, number: int, random: np.random.Generator) -> Array | None:
         """Return the units of a trial that the model does not propose; None for others."""
@@ -122,15 +126,30 @@ class Proposer:
         until = STARTUP_TRIALS if self._experience is None else starts + CONTRAST_TRIALS
         return self._sobol[number] if starts <= number < until else None
 
-    def _choose(self, candidates: Array, curves: LearningCurves, tried: Tried, random: np.random.Generator) -> Array:
-        """Return the best of the candidates by the model."""
-        posterior = self._posterior_cache.fit(curves, tried.features_NC, random)
-        mean, spread = posterior.predict(self._encoding.features(candidates))
-        if random.random() < 0.5:
-            worth = expected_improvement(mean, spread, posterior.best)
-        else:
-            worth = mean + random.exponential(OPTIMISM) * spread
+    def _choose(
+        self, candidates: Array, curves: LearningCurves, tried: Tried, held_P: Array, random: np.random.Generator
+    ) -> Array:
+        """Return the best by the model of the candidates and what is found from them, uphill, that was not tried."""
+        judge = self._draw_judge(self._posterior_cache.fit(curves, tried.features_NC, random), random)
+        worth = judge(candidates)
+        for _ in range(ROUNDS):
+            best = candidates[np.argsort(-worth, kind="stable")[:BEST]]
+            near = draw_neighbours(self._encoding, best, CLIMBING, random)
+            candidates = np.concatenate([best, tried.leave_out(np.where(np.isnan(held_P), near, held_P))])
+            worth = judge(candidates)
         return np.asarray(candidates[np.argmax(worth)], dtype=np.float64)
+
+    def _draw_judge(self, posterior: Posterior, random: np.random.Generator) -> Callable[[Array], Array]:
+        """Return a function that says what candidates are worth: every other time by expected improvement."""
+        optimism = None if random.random() < 0.5 else random.exponential(OPTIMISM)
+
+        def judge(units_NP: Array) -> Array:
+            mean, spread = posterior.predict(self._encoding.features(units_NP))
+            if optimism is None:
+                return expected_improvement(mean, spread, posterior.best)
+            return np.asarray(mean + optimism * spread, dtype=np.float64)
+
+        return judge
 
     def _choose_repeat(self, again: Array, curves: LearningCurves, tried: Tried, random: np.random.Generator) -> Array:
         """Return one of the configurations to repeat, each as often as it is likely to be the best (Thompson 1933).

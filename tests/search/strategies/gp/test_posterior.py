@@ -9,6 +9,7 @@ import pytest
 
 from search.strategies.gp.encoding import Encoding
 from search.strategies.gp.learning_curves import LearningCurves
+from search.strategies.gp.observations import half_rank_scores
 from search.strategies.gp.posterior import Posterior, PosteriorCache
 from search.strategies.gp.prior_models import PriorStudy, fit_prior_models
 from tests.search.strategies.gp.test_prior_models import SPACE
@@ -41,7 +42,9 @@ def believed(
 
 def test_the_best_is_expected_where_it_is() -> None:
     encoding = Encoding(SPACE)
-    posterior = believed(PosteriorCache(encoding, None), encoding, curves(25), np.random.default_rng(0))
+    posterior = believed(
+        PosteriorCache(encoding, None, half_rank_scores), encoding, curves(25), np.random.default_rng(0)
+    )
     mean, spread = posterior.predict(encoding.features(np.array([BEST, [0.1, 0.9], [0.5, 0.5]])))
     assert mean[0] > mean[2] > mean[1]
     assert mean[0] > posterior.best - 0.3
@@ -53,7 +56,9 @@ def test_what_runs_already_leaves_less_to_learn() -> None:
     point = (0.05, 0.05)
 
     def spread(known: LearningCurves) -> float:
-        posterior = believed(PosteriorCache(encoding, None), encoding, known, np.random.default_rng(0))
+        posterior = believed(
+            PosteriorCache(encoding, None, half_rank_scores), encoding, known, np.random.default_rng(0)
+        )
         return float(posterior.predict(encoding.features(np.array([point])))[1][0])
 
     assert spread(curves(8, waiting=point)) < 0.8 * spread(curves(8))
@@ -71,7 +76,7 @@ def test_experience_is_believed_as_often_as_it_explains_what_is_seen(right: bool
     encoding = Encoding(SPACE)
     studies = [earlier((0.8, 0.2), seed=1), earlier((0.8, 0.2), seed=2)]
     experience = fit_prior_models(encoding, studies if right else [shuffled(study) for study in studies])
-    posterior_cache, known = PosteriorCache(encoding, experience), curves(12)
+    posterior_cache, known = PosteriorCache(encoding, experience, half_rank_scores), curves(12)
     random = np.random.default_rng(0)
     warm = np.mean([believed(posterior_cache, encoding, known, random).experience is not None for _ in range(20)])
     assert warm > 0.8 if right else warm < 0.6

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from search.strategies.gp.encoding import Encoding
 from search.strategies.gp.prior_models import PriorStudy, cover_greedily, fit_prior_models
@@ -84,7 +83,7 @@ def test_starting_points_are_parameters_of_the_space() -> None:
     assert 1 <= len(sampler.starting_points) <= 4
     for point in sampler.starting_points:
         space.replay(point)
-    assert sampler.starting_points[0]["x"] == pytest.approx(0.3, abs=0.25)
+    assert min(abs(point["x"] - 0.3) for point in sampler.starting_points) < 0.15
 
 
 def test_what_lies_outside_teaches_nothing() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from search.strategies.gp.encoding import Encoding
 from search.strategies.gp.learning_curves import LearningCurves
+from search.strategies.gp.observations import half_rank_scores
 from search.strategies.gp.posterior import ENOUGH_TO_DOUBT, PosteriorCache
 from search.strategies.gp.prior_models import PriorStudy, fit_prior_models
 from search.strategies.gp.study_weights import compare_pairs, weigh_studies
@@ -30,7 +31,7 @@ def truth(known: LearningCurves) -> np.ndarray[tuple[int], np.dtype[np.float64]]
 def test_a_study_that_ranks_in_reverse_loses_its_share_and_a_right_one_keeps_its_own() -> None:
     encoding, known = Encoding(SPACE), curves(18)
     features = encoding.features(known.units_NP)
-    posterior_cache = PosteriorCache(encoding, fit_prior_models(encoding, [RIGHT, reverse(RIGHT)]))
+    posterior_cache = PosteriorCache(encoding, fit_prior_models(encoding, [RIGHT, reverse(RIGHT)]), half_rank_scores)
     belief = posterior_cache.fit(known, features, np.random.default_rng(0)).belief_K
     assert belief is not None
     assert belief[0] > 0.95
@@ -40,7 +41,7 @@ def test_a_study_that_ranks_in_reverse_loses_its_share_and_a_right_one_keeps_its
 def test_few_trials_do_not_discredit_a_study() -> None:
     encoding, known = Encoding(SPACE), curves(ENOUGH_TO_DOUBT - 1)
     features = encoding.features(known.units_NP)
-    posterior_cache = PosteriorCache(encoding, fit_prior_models(encoding, [RIGHT, reverse(RIGHT)]))
+    posterior_cache = PosteriorCache(encoding, fit_prior_models(encoding, [RIGHT, reverse(RIGHT)]), half_rank_scores)
     belief = posterior_cache.fit(known, features, np.random.default_rng(0)).belief_K
     assert belief is not None
     assert belief.tolist() == [1, 1]

@@ -11,8 +11,8 @@ from optuna.trial import TrialState
 
 from search.strategies.gp.encoding import Encoding
 from search.strategies.gp.learning_curves import CurveReader
-from search.strategies.pruners.rank import COMPARED, RankPruner, choose_rivals, first_decision
-from search.strategies.pruners.survivors import choose_decay, count_survivors
+from search.strategies.pruners.rank import COMPARED, RankPruner, choose_rivals, first_decision, is_decided
+from search.strategies.pruners.survivors import choose_decay, count_survivors, list_decisions
 from spaces import Float, Space
 
 EPOCHS = 9
@@ -78,6 +78,32 @@ def test_every_third_trial_is_given_time(epochs: int, looks: list[int]) -> None:
     assert [first_decision(number, epochs) for number in range(len(looks))] == looks
 
 
+@pytest.mark.parametrize(
+    ("epochs", "expected"),
+    # A part of 260 epochs is 10 of them, one of 50 is 1.92.
+    [
+        (260, [10, 20, 30, 50, 80, 130]),
+        (50, [2, 4, 6, 10, 15, 25]),
+        (20, [1, 2, 3, 5, 8, 13]),
+        (1, [1, 2, 3, 5, 8, 13]),
+    ],
+)
+def test_decisions_are_further_and_further_apart(epochs: int, expected: list[int]) -> None:
+    assert list_decisions(epochs) == expected
+
+
+def test_between_decisions_nobody_is_stopped() -> None:
+    assert [epoch for epoch in range(1, 20) if is_decided(0, epoch, 20)] == [1, 2, 3, 5, 8, 13]
+    assert [epoch for epoch in range(1, 20) if is_decided(2, epoch, 20)] == [4, 5, 8, 13]
+    made = study()
+    for place in range(12):
+        end(report(made, place / 12, *saturating(0.2 + 0.7 * place / 12)))
+    worst = report(made, 0.1)  # number 12, as 0 above
+    for epoch, value in enumerate(saturating(0.1, 6)):
+        worst.report(value, epoch)
+        assert worst.should_prune() == (epoch + 1 in (1, 2, 3, 5))
+
+
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])
 def test_the_bad_are_stopped_and_the_good_go_on(direction: str) -> None:
     """Early values have foretold the ends of twelve trials: they count."""
@@ -117,7 +143,7 @@ def test_a_late_bloomer_that_completes_has_the_others_waited_for() -> None:
         for place in range(10):
             end(report(made, place / 20, *saturating(0.4 + place / 100)))
             end(report(made, 0.5 + place / 20, *late(0.9, 6)) if bloomer else report(made, 0.95, 0.1, 0.1))
-        return report(made, 0.93, 0.1, 0.1, 0.1, 0.1).should_prune()
+        return report(made, 0.93, *[0.1] * 5).should_prune()
 
     assert outlook(bloomer=False)
     assert not outlook(bloomer=True)
@@ -128,7 +154,7 @@ def test_what_waits_longer_than_any_good_one_did_is_stopped() -> None:
     for place in range(12):
         end(report(made, place / 12, *late(0.3 + place / 20, 2)))
     assert not report(made, 0.2, 0.1, 0.1).should_prune()
-    assert report(made, 0.1, *[0.1] * 6).should_prune()
+    assert report(made, 0.1, *[0.1] * 5).should_prune()
 
 
 def test_the_leader_is_never_stopped() -> None:

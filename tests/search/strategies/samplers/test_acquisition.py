@@ -9,8 +9,9 @@ import numpy as np
 import optuna
 import pytest
 
+from search.strategies.gp.encoding import Array
 from search.strategies.gp.prior_models import PriorStudy
-from search.strategies.samplers.acquisition import expected_improvement
+from search.strategies.samplers.acquisition import Proposer, expected_improvement
 from search.strategies.samplers.curves import CurvesSampler
 from spaces import Categorical, Configuration, Fixed, Float, Int, Space
 from tests.search.strategies.gp.test_prior_models import study as earlier
@@ -60,6 +61,24 @@ def test_expected_improvement_of_known_cases() -> None:
     assert found == pytest.approx([0.5 * 0.398942, 10.0, 0.0], abs=1e-6)
 
 
+def test_it_climbs_from_its_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In five dimensions no candidate is near what the model thinks the best place; three rounds lead there."""
+    space = Space({name: Float(0, 1) for name in "abcde"})
+    target_P, judged = np.array([0.9, 0.1, 0.8, 0.2, 0.6]), []
+
+    def judge(units_NP: Array) -> Array:
+        judged.append(-np.linalg.norm(units_NP - target_P, axis=1))
+        return judged[-1]
+
+    made = searched(space, lambda params: rising(params["a"]), 10, CurvesSampler(space, EPOCHS, 0))
+    monkeypatch.setattr(Proposer, "_draw_judge", lambda *_: judge)
+    while not judged:  # until a proposal is the model's
+        trial = made.ask(space.distributions())
+    found = np.array([trial.params[name] for name in "abcde"])
+    assert np.linalg.norm(found - target_P) == pytest.approx(-judged[-1].max())
+    assert judged[-1].max() > 0.6 * judged[0].max()
+
+
 def test_it_finds_the_bottom_of_a_bowl_sooner_than_chance() -> None:
     def best(sampler: optuna.samplers.BaseSampler) -> float:
         return max(bowl(trial.params)[-1] for trial in searched(FLAT, bowl, 30, sampler).trials)
@@ -67,7 +86,7 @@ def test_it_finds_the_bottom_of_a_bowl_sooner_than_chance() -> None:
     found = [best(CurvesSampler(FLAT, EPOCHS, seed)) for seed in range(3)]
     drawn = [best(optuna.samplers.RandomSampler(seed=seed)) for seed in range(3)]
     top = bowl(dict.fromkeys("xyz", 0.7))[-1]
-    assert min(found) > top - 0.01
+    assert min(found) > top - 0.002  # by ranks alone it ends 0.006 below
     assert np.mean(found) > np.mean(drawn) + 0.02
 
 
