@@ -183,9 +183,11 @@ OPTUNA_ADAPTER = "storage/optuna_adapter.py"
 
 def find_unpromised_names() -> set[str]:
     """The names that Optuna's own objects have and that Optuna does not promise to keep."""
-    study = optuna.create_study(storage=RDBStorage("sqlite://"))
+    storage = RDBStorage("sqlite://")
+    study = optuna.create_study(storage=storage)
     trial = study.ask()
-    objects = (study, trial, study.trials[0], RDBStorage("sqlite://"), study.sampler, study.pruner)
+    objects = (study, trial, study.trials[0], storage, study.sampler, study.pruner)
+    storage.engine.dispose()
     private = {name for each in objects for name in dir(each) if re.match("_[^_]", name)}
     return private | {"scoped_session", "__new__"}
 

@@ -55,6 +55,10 @@ class ImpossibleClasses(DataError, ValueError):
 class SealedTestSet(DataError, PermissionError):
     """A held-out file was about to be opened by a process that must not."""
 
+    def __str__(self) -> str:
+        """Return the message, also once a file's name was added, as Python 3.13 does while it deletes folders."""
+        return str(self.args[0]) if self.args else ""
+
 
 def one_line(error: Exception) -> str:
     """Return an error's message in one line, or its type if it has no message; libraries' messages may have several."""

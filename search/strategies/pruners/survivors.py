@@ -8,7 +8,7 @@ DECAY = 1.3
 # A shorter plan stops less: one of 30 trials has few to choose from, and its user expects it to train them. With these
 # it spends about what Optuna's defaults spend.
 LONG_PLAN = 300
-SHORT_PLAN_POWER = 0.45
+SHORT_PLAN_POWER = 0.33
 # A longer training is divided into this number of parts, each of which counts as an epoch.
 PARTS = 26
 # After how many parts a trial may be stopped. Among the best, early values foretell little, and every decision is one
