@@ -58,7 +58,9 @@ def stored(trial: FrozenTrial, rows: Sequence[Any], matrix: Any, epochs: int) ->
     if trial.state == TrialState.COMPLETE:
         assert len(rows) == epochs
         assert trial.value == max(row.metrics["accuracy"] for row in rows)
-    if "machines" not in trial.user_attrs:  # all the work of one kind of machine
+    if not rows:  # it diverged in its first epoch
+        assert matrix is None
+    elif "machines" not in trial.user_attrs:  # all the work of one kind of machine
         assert matrix.epoch == find_best_epoch(trial.intermediate_values)
         right = sum(row[place] for place, row in enumerate(matrix.counts))
         assert right / sum(map(sum, matrix.counts)) == trial.intermediate_values[matrix.epoch]
