@@ -91,12 +91,9 @@ def _explain(name: str, file: str) -> str:
     from importlib.metadata import distributions
 
     # Their own lists: from Python 3.12 on, `packages_distributions` leaves out files that are missing.
-    lists = {each.name: (each.read_text("RECORD") or "").splitlines() for each in distributions()}
-    others = sorted(
-        other
-        for other, lines in lists.items()
-        if other != "depthsearch" and any(line.startswith(f"{name}/") for line in lines)
-    )
+    lists = ((each.name, (each.read_text("RECORD") or "").splitlines()) for each in distributions())
+    owners = {owner for owner, lines in lists if any(line.startswith(f"{name}/") for line in lines)}
+    others = sorted(owners - {"depthsearch"})
     by = f"another distribution ({', '.join(others)})" if others else "another distribution"
     wrong, how = ("is not depthsearch's", "replaced") if os.path.exists(file) else ("is missing", "removed")
     return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -47,6 +47,39 @@ class Answer:
         """Return its headers, without those that every answer has."""
         fixed = [("Content-Type", self.content_type), ("Content-Length", str(len(self.content))), NO_STORE]
         return [*fixed, *self.headers]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldAnswer:
+    """The whole answer of another application, which has not been sent yet."""
+
+    status: str
+    headers: Headers
+    error: tuple[Any, ...]
+    """What the application gave `start_response` beside these."""
+    content: bytes
+
+    def with_content(self, content: bytes, *headers: tuple[str, str]) -> HeldAnswer:
+        """Return the answer with other content, of which further headers tell."""
+        kept = [(name, value) for name, value in self.headers if name.lower() != "content-length"]
+        return replace(self, content=content, headers=[*kept, ("Content-Length", str(len(content))), *headers])
+
+    def send(self, start_response: StartResponse) -> Iterable[bytes]:
+        """Send it as the application would have."""
+        start_response(self.status, self.headers, *self.error)
+        return [self.content]
+
+
+def hold_answer(application: Application, environ: Environ) -> HeldAnswer:
+    """Return what an application answers, without sending it."""
+    told: list[tuple[str, Headers, tuple[Any, ...]]] = []
+
+    def note(status: str, headers: Headers, *error: Any) -> None:
+        told.append((status, headers, error))
+
+    content = b"".join(take_all(application(environ, note)))
+    status, headers, error = told[-1]
+    return HeldAnswer(status=status, headers=headers, error=error, content=content)
 
 
 def protect(headers: Headers) -> Headers:

@@ -14,7 +14,6 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -24,7 +23,7 @@ from torch.utils.data import DataLoader, Subset
 from torchvision.datasets import FashionMNIST
 from torchvision.transforms import Compose, Normalize, ToTensor
 
-from objectives.core.run import train
+from objectives.core.run import build_network, train
 from objectives.discovery import find_objective
 from spaces import Choice, Configuration
 from tests.benchmarks.epoch import BATCH, CLASSES, MOMENTUM, RATE, SIZE, Material, material, network, parts, shipped
@@ -84,11 +83,8 @@ def train_cnn(given: Material, seed: int) -> tuple[float, float]:
 def train_plain_cnn(given: Material, seed: int) -> tuple[float, float]:
     """Train the same network in float32 by hand; return the same."""
     torch.manual_seed(seed)
-    objective = replace(find_objective("fashion-conv").objective, precision="float32")
-    assert objective.network is not None
     config = Configuration({**CNN, "image_shape": (1, SIZE, SIZE), "classes": CLASSES})
-    model = objective.network.build(config.into(objective.network.config), (1, SIZE, SIZE), CLASSES)
-    model = model.to(memory_format=torch.contiguous_format)
+    model = build_network(find_objective("fashion-conv").objective, config).to(memory_format=torch.contiguous_format)
     optimizer = torch.optim.AdamW(model.parameters(), lr=CNN_RATE, weight_decay=0.0)
 
     def batch(indices_B: Tensor) -> tuple[Tensor, Tensor]:

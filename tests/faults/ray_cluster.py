@@ -60,7 +60,7 @@ class RayCluster:
         return self.nodes[0].address
 
     def start(self, *cpus: int) -> None:
-        """Start nodes with so many CPUs each: the first of a cluster, then the others at once."""
+        """Start a node for each number of CPUs: the first of a cluster, then the others at once."""
         rest = list(cpus)
         if not self.nodes:
             self._wait([self._launch(rest.pop(0))])

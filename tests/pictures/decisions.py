@@ -102,7 +102,7 @@ class Replay:
                 yield decision
 
     def _read(self, number: int, epoch: int) -> LearningCurves:
-        """Return the curves as they were when a trial had trained so many epochs."""
+        """Return the curves as they were when a trial had trained `epoch` epochs."""
         *earlier, trial = copy.deepcopy(self._trials[: number + 1])
         trial.state, trial.values, trial.datetime_complete = TrialState.RUNNING, None, None
         trial.intermediate_values = {step: value for step, value in trial.intermediate_values.items() if step < epoch}

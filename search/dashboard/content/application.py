@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import partial
 from http import HTTPStatus
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from optuna.artifacts.exceptions import ArtifactNotFound
 
 from search.dashboard.content.artifacts import PNG, MadeFile
 from search.dashboard.content.compression import send_compressed
 from search.dashboard.content.storage import ContentStorage, asking
-from search.dashboard.wsgi import Answer, Application, Environ, Headers, StartResponse, refuse
+from search.dashboard.wsgi import Answer, Application, Environ, StartResponse, hold_answer, refuse
 from storage.database import Database
 
 _STUDY = re.compile(r"/api/studies/(\d+)(/.*)?")
@@ -52,21 +53,16 @@ class ContentApplication:
             with asking(None):
                 return self._application(environ, start_response)
         # Importances, too: whichever is answered first, optuna-dashboard keeps the trials for the others.
-        with asking(int(of[1])):
-            return send_compressed(self._answer_of_study, environ, start_response)
+        study_id = int(of[1])
+        with asking(study_id):
+            return send_compressed(partial(self._answer_of_study, study_id), environ, start_response)
 
-    def _answer_of_study(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    def _answer_of_study(self, study_id: int, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer as optuna-dashboard does, which remembers that a study had curves as long as it was small."""
-        told: list[tuple[str, Headers, tuple[Any, ...]]] = []
-        content = b"".join(self._application(environ, lambda *answer: told.append((answer[0], answer[1], answer[2:]))))
-        of = _STUDY.fullmatch(environ["PATH_INFO"])
-        if of is not None and not self._storage.has_curves(int(of[1])):
-            content = _HAS_CURVES.sub(rb"\1false", content)
-        status, headers, error = told[-1]
-        length = str(len(content))
-        own = [(name, length if name.lower() == "content-length" else value) for name, value in headers]
-        start_response(status, own, *error)
-        return [content]
+        answer = hold_answer(self._application, environ)
+        if not self._storage.has_curves(study_id):
+            answer = answer.with_content(_HAS_CURVES.sub(rb"\1false", answer.content))
+        return answer.send(start_response)
 
     def _answer_file(self, path: str) -> Answer:
         asked = _FILE.fullmatch(path)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterable
-from typing import Any
 
-from search.dashboard.wsgi import Application, Environ, Headers, StartResponse, read_header
+from search.dashboard.wsgi import Application, Environ, StartResponse, hold_answer, read_header
 
 LEAST_BYTES = 20_000
 """A shorter answer is sent as it is."""
@@ -18,21 +17,12 @@ def send_compressed(application: Application, environ: Environ, start_response: 
     """Send the answer of an application, compressed if it is long and the other side takes that."""
     if not _takes_gzip(environ):
         return application(environ, start_response)
-    told: list[tuple[str, Headers, tuple[Any, ...]]] = []
-
-    def note(status: str, headers: Headers, *error: Any) -> None:
-        told.append((status, headers, error))
-
-    content = b"".join(application(environ, note))
-    status, headers, error = told[-1]
-    names = {name.lower() for name, _ in headers}
-    if len(content) >= LEAST_BYTES and "content-encoding" not in names:
-        content = gzip.compress(content, LEVEL, mtime=0)
-        kept = [(name, value) for name, value in headers if name.lower() != "content-length"]
-        length = ("Content-Length", str(len(content)))
-        headers = [*kept, length, ("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
-    start_response(status, headers, *error)
-    return [content]
+    answer = hold_answer(application, environ)
+    names = {name.lower() for name, _ in answer.headers}
+    if len(answer.content) >= LEAST_BYTES and "content-encoding" not in names:
+        content = gzip.compress(answer.content, LEVEL, mtime=0)
+        answer = answer.with_content(content, ("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
+    return answer.send(start_response)
 
 
 def _takes_gzip(environ: Environ) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from objectives.base.printable import escape_controls
+from search.report.plots.classes import MOST_NUMBERED
 from search.report.plots.style import BLUE, DARK_GREY, ORANGE, shorten
 
 SCALE = 2
@@ -20,8 +21,6 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 12, 44, 40
 LABELS = 190
 MOST_ROWS = 40
 LONGEST_NAME = 28
-MOST_NUMBERED = 25
-"""Classes of a matrix up to which cells hold their counts."""
 LARGEST_CELL, SMALLEST_CELL = 36, 16
 """Of a matrix, in pixels."""
 TEXT, WHITE, GROUND = "#222222", "white", "#eef0f3"

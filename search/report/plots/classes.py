@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import plotly.graph_objects as go
 
@@ -53,9 +55,9 @@ def draw_confusion(data: PlotData) -> go.Figure:
             xgap=1,
             ygap=1,
         )
-    labels = names[:: -(-len(names) // MOST_LABELS)]
-    shown = [as_text(shorten(name, LONGEST_LABEL)) for name in matrix.classes[:: -(-len(names) // MOST_LABELS)]]
-    axis = {"type": "category", "tickvals": labels, "ticktext": shown, "automargin": True, "showline": False}
+    step = math.ceil(len(names) / MOST_LABELS)
+    shown = [as_text(shorten(name, LONGEST_LABEL)) for name in matrix.classes[::step]]
+    axis = {"type": "category", "tickvals": names[::step], "ticktext": shown, "automargin": True, "showline": False}
     figure.update_xaxes(title="was taken for", ticks="", **axis)
     figure.update_yaxes(title="class of the image", ticks="", autorange="reversed", **axis)
     images, right = int(counts_KK.sum()), int(counts_KK.trace())

@@ -11,7 +11,7 @@ from torch import nn
 
 from objectives.models.weights import PackedNetwork, count_parameters
 from search.statistics.curves import find_best_epoch
-from search.workers.machine.energy import EnergyMeter, add_up
+from search.workers.machine.energy import METRIC, EnergyMeter, add_up
 from storage.history.confusions import Confusion
 
 DIGITS = 4
@@ -106,7 +106,7 @@ class TrialMeasures:
             "parameters": self._parameters,
             "peak_bytes": self._read_peak(),
             "best_epoch": find_best_epoch(values),
-            "energy_wh": add_up({**trained, **(earlier or {})}, self.energy.rest_wh, interrupted_wh),
+            METRIC: add_up({**trained, **(earlier or {})}, self.energy.rest_wh, interrupted_wh),
         }
         return {name: value for name, value in told.items() if value is not None}
 

@@ -2,7 +2,7 @@
 
 A GPU counts its energy, but not whose it is. What it takes between two readings is divided equally among the trials
 that train on it then; while none does, it is nobody's. The account has what one trial would have got that had trained
-from the beginning, so that what a trial got is the difference between two readings, whoever came and went in between.
+from the beginning, so that what a trial got is the difference between two readings, however many others came and went.
 """
 
 from __future__ import annotations

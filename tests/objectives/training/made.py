@@ -1,5 +1,6 @@
 """The digits, and short ways to train on them."""
 
+import gc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -143,6 +144,11 @@ def trained(
 def weights(model: nn.Module) -> list[torch.Tensor]:
     """A network's parameters, in order."""
     return [parameter.detach() for parameter in model.parameters()]
+
+
+def count_graphs() -> int:
+    """Return how many tensors are alive that hold a graph of gradients."""
+    return sum(isinstance(held, torch.Tensor) and held.grad_fn is not None for held in gc.get_objects())
 
 
 def equal(one: nn.Module, other: nn.Module) -> bool:

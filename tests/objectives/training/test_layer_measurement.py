@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import gc
 import json
 import math
 import random
@@ -22,7 +21,16 @@ from objectives.training.layer_measurement import MOST_LAYERS, NetworkMeasuremen
 from spaces import Choice, Configuration, Fixed, Space
 from tests.objectives.diagnosis.made import LayersCallback, watch
 from tests.objectives.training.engines.made import Case
-from tests.objectives.training.made import CONFIG, OBJECTIVE, StoppingCallback, digits, equal, run_to_the_end, trained
+from tests.objectives.training.made import (
+    CONFIG,
+    OBJECTIVE,
+    StoppingCallback,
+    count_graphs,
+    digits,
+    equal,
+    run_to_the_end,
+    trained,
+)
 from tests.objectives.training.test_snapshot import PLATEAU, RICH
 
 
@@ -159,14 +167,10 @@ def test_recorded_steps_are_measured_as_eager_ones_are(device: str, monkeypatch:
 def test_a_measurement_keeps_no_graph_of_the_network_alive() -> None:
     """Its nodes belong to the stream on which it was made, and the step is recorded on another one."""
     network = nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
-    before = graphs_alive()
+    before = count_graphs()
     measurement = NetworkMeasurement(network, *batch(), "float32")
-    assert graphs_alive() == before
+    assert count_graphs() == before
     assert measurement.finish().loss > 0
-
-
-def graphs_alive() -> int:
-    return sum(isinstance(held, torch.Tensor) and held.grad_fn is not None for held in gc.get_objects())
 
 
 def method(callback: LayersCallback, name: str) -> object:

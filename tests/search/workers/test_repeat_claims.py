@@ -1,4 +1,4 @@
-"""Which repeat of which configuration a worker claims: each once, and within the budget, whoever asks when."""
+"""Which repeat of which configuration a worker claims: each once, and within the budget, in any order of asking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a process knows of a study is what is stored, whoever wrote it and whenever it looked."""
+"""What a process knows of a study is what is stored, no matter which process wrote it, and when."""
 
 from __future__ import annotations
 

@@ -6,12 +6,10 @@ On a GPU the training then goes on step by step, which a CPU shows in no other w
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
-import torch
 
 from objectives.core.objective import Objective
 from objectives.core.run import train
@@ -20,7 +18,7 @@ from objectives.training.engines import captured
 from spaces import Choice, Configuration, Fixed, Space
 from tests.objectives.diagnosis.made import LayersCallback
 from tests.objectives.training.engines.made import CONFIG, OBJECTIVE, pictures
-from tests.objectives.training.made import Curve
+from tests.objectives.training.made import Curve, count_graphs
 
 CNN = Objective(data="digits", model="cnn", space=Space(depth=Fixed(2), width=Fixed(8)))
 CASES: Mapping[str, tuple[Objective, Mapping[str, Any]]] = {
@@ -59,7 +57,3 @@ def test_no_graph_of_gradients_is_alive_when_a_step_is_recorded(name: str, monke
     assert callback.engines == ("graph",)
     assert callback.layers.keys() == {0, 1, 2}
     assert set(found) == {0}
-
-
-def count_graphs() -> int:
-    return sum(isinstance(held, torch.Tensor) and held.grad_fn is not None for held in gc.get_objects())

@@ -191,7 +191,7 @@ def test_a_persons_note_stays_and_the_section_in_it_is_what_is_so_now(database_u
 def test_a_study_that_grows_large_loses_the_plot_that_draws_a_line_for_each_trial(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether it has such curves is what optuna-dashboard remembers, and whoever asks first, its trials are ours."""
+    """optuna-dashboard remembers whether it has such curves; its trials are ours, whichever answer is the first."""
     monkeypatch.setattr("search.dashboard.content.storage.MOST_CURVES", most := 2 * len(LENGTHS))
     make_study(database_url, "grows")
     with stored(database_url) as database:

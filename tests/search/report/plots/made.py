@@ -36,7 +36,7 @@ def make_trial(
     audited: int | None = None,
     ended: float | None = None,
 ) -> FrozenTrial:
-    """Return a trial that ended so many minutes after START, by default in the order of the numbers."""
+    """Return a trial that ended `ended` minutes after START, by default in the order of the numbers."""
     params = dict(params or {})
     value = max(curve) if state == TrialState.COMPLETE else UNREACHED if state == TrialState.PRUNED else None
     trial = create_trial(

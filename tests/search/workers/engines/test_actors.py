@@ -63,7 +63,7 @@ class Method:
 
 @dataclass
 class Actor:
-    """An actor; whoever tests it gives the answers."""
+    """An actor whose answers a test gives."""
 
     calls: list[Call] = field(default_factory=list)
     killed: bool = False
