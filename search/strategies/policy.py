@@ -62,7 +62,7 @@ def build_strategies(
 
 
 def describe_policy(sampler: str, pruner: str) -> str:
-    """Return the names of a sampler and a pruner with the versions that this program has: `curves/5+rank/4`."""
+    """Return the names of a sampler and a pruner with the versions that this program has: `curves/6+rank/5`."""
     return f"{sampler}/{find_sampler(sampler).version}+{pruner}/{find_pruner(pruner).version}"
 
 

@@ -155,7 +155,7 @@ SAMPLERS: dict[str, SamplerEntry] = {
     "curves": SamplerEntry(
         build=_curves,
         description="a Gaussian process over configuration and epoch: learns from every curve and earlier studies",
-        version=5,
+        version=6,
         startup_trials=6,
         learns_from_earlier_studies=True,
         avoids_repeats=True,
@@ -181,7 +181,7 @@ PRUNERS: dict[str, PrunerEntry] = {
         count_compared=lambda trials, epochs: {},  # compares all trials, including those it stopped
         foresee=foresee_rank,
         foresee_unplanned=foresee_rank_unplanned,
-        version=4,
+        version=5,
     ),
     "halving": PrunerEntry(
         build=_halving,

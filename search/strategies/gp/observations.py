@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from search.strategies.gp.encoding import Array
+from search.strategies.gp.epoch_parts import measure_part
 from search.strategies.gp.learning_curves import LearningCurves
 
 Scoring = Callable[[Array, Array], Array]
@@ -47,7 +48,11 @@ class Observations:
 
 
 def observe(curves: LearningCurves, scoring: Scoring) -> Observations:
-    """Return every trial's best value within 1, 3, 9, 27, ... epochs and within all that it has reported."""
+    """Return every trial's best value within 1, 3, 9 and all parts of a training, and within all that it has reported.
+
+    A part is an epoch, in a long training several (`epoch_parts.py`). No trial is stopped within the first part, so
+    that what lies within tells of no further trial, and would take the place of others in a thinned model.
+    """
     trial_R, epoch_R = _list_rows(curves)
     value_R = curves.best_NE[trial_R, epoch_R - 1]
     return Observations(
@@ -149,5 +154,6 @@ def _means(trial_R: NDArray[np.int64], epoch_R: NDArray[np.int64], curves: Learn
 
 
 def _ladder(epochs: int) -> list[int]:
-    powers = [3**k for k in range(epochs.bit_length()) if 3**k < epochs]
-    return [*powers, epochs]
+    part = measure_part(epochs)
+    steps = (round(part * 3**k) for k in range(epochs.bit_length()))
+    return [*(step for step in steps if step < epochs), epochs]

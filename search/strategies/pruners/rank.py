@@ -13,12 +13,13 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from search.strategies.gp.encoding import Encoding
+from search.strategies.gp.epoch_parts import measure_part
 from search.strategies.gp.learning_curves import CurveReader, LearningCurves
 from search.strategies.gp.observations import find_best, normal_scores, take_evenly
 from search.strategies.gp.posterior import PosteriorCache
 from search.strategies.gp.threads import use_one_thread
 from search.strategies.pruners.plateau import is_waiting
-from search.strategies.pruners.survivors import choose_decay, count_survivors, count_unit, list_decisions
+from search.strategies.pruners.survivors import choose_decay, count_survivors, list_decisions
 from spaces import Space
 
 PATIENT_EVERY = 3
@@ -33,7 +34,7 @@ def first_decision(number: int, epochs: int) -> int:
 
     number: of the trial. epochs: of a full training; of a long one, a 26th counts as one.
     """
-    first = round(count_unit(epochs))
+    first = round(measure_part(epochs))
     return max(first, round(epochs**0.5)) if number % PATIENT_EVERY == PATIENT_EVERY - 1 else first
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
+from search.strategies.gp.epoch_parts import measure_part
+
 DECAY = 1.3
 # A shorter plan stops less: one of 30 trials has few to choose from, and its user expects it to train them. With these
 # it spends about what Optuna's defaults spend.
 LONG_PLAN = 300
 SHORT_PLAN_POWER = 0.33
-# A longer training is divided into this number of parts, each of which counts as an epoch.
-PARTS = 26
 # After how many parts a trial may be stopped. Among the best, early values foretell little, and every decision is one
 # more chance to stop one of them that is behind by bad luck.
 DECISIONS = (1, 2, 3, 5, 8, 13)
@@ -38,17 +38,12 @@ def count_survivors(trials: int, epoch: int, epochs: int, decay: float = DECAY) 
 
 def share_survivors(epoch: int, epochs: int, decay: float = DECAY) -> float:
     """Return the share of the trials that continues after `epoch` of `epochs`, 0 to 1."""
-    return float((epoch / count_unit(epochs) + 1) ** -decay)
+    return float((epoch / measure_part(epochs) + 1) ** -decay)
 
 
 def list_decisions(epochs: int) -> list[int]:
     """Return after how many epochs of a full training of `epochs` a trial may be stopped, ascending."""
-    return sorted({round(part * count_unit(epochs)) for part in DECISIONS})
-
-
-def count_unit(epochs: int) -> float:
-    """Return how many epochs of a full training of `epochs` count as one."""
-    return max(1.0, epochs / PARTS)
+    return sorted({round(part * measure_part(epochs)) for part in DECISIONS})
 
 
 def count_owed(started: int, planned: int | None) -> int:

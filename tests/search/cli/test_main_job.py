@@ -117,7 +117,7 @@ def test_what_it_was_created_with_is_stored(first_run: Ended) -> None:
     assert (spec["epochs"], spec["seed"], spec["dataset"]) == (6, 0, "digits")
     assert len(spec["data_fingerprint"]) == len(spec["split_fingerprint"]) == 64
     assert spec["objective_hash"].startswith("declared:")
-    assert spec["policy"] == "curves/5+rank/4"
+    assert spec["policy"] == "curves/6+rank/5"
     assert spec["versions"].keys() >= {"python", "torch", "optuna", "depthsearch"}
 
 

@@ -34,7 +34,7 @@ REQUEST = StudyRequest(study="old", objective=OBJECTIVE, epochs=EPOCHS, trials=4
 def newer(database: Database, monkeypatch: pytest.MonkeyPatch) -> str:
     """A study that this program has created, and a newer program; the name of the study."""
     create_or_continue(database, REQUEST, load())
-    monkeypatch.setitem(SAMPLERS, "curves", replace(SAMPLERS["curves"], version=6))
+    monkeypatch.setitem(SAMPLERS, "curves", replace(SAMPLERS["curves"], version=7))
     return REQUEST.study
 
 
@@ -44,7 +44,7 @@ def test_the_policy_of_a_new_study_is_stored(database: Database) -> None:
 
 
 def test_a_newer_policy_is_refused(database: Database, newer: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = r"has the search policy curves/5\+rank/4, and this program has curves/6\+rank/4.*--fork NAME"
+    expected = r"has the search policy curves/6\+rank/5, and this program has curves/7\+rank/5.*--fork NAME"
     with pytest.raises(UsageError, match=expected):
         create_or_continue(database, REQUEST, load())
     with pytest.raises(UsageError, match=expected):
@@ -64,8 +64,8 @@ def test_a_newer_policy_is_refused(database: Database, newer: str, monkeypatch: 
 
 def test_a_newer_pruner_is_refused_too(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     create_or_continue(database, REQUEST, load())
-    monkeypatch.setitem(PRUNERS, "rank", replace(PRUNERS["rank"], version=5))
-    with pytest.raises(UsageError, match=r"this program has curves/5\+rank/5"):
+    monkeypatch.setitem(PRUNERS, "rank", replace(PRUNERS["rank"], version=6))
+    with pytest.raises(UsageError, match=r"this program has curves/6\+rank/6"):
         create_or_continue(database, REQUEST, load())
 
 
@@ -82,7 +82,7 @@ def test_what_does_not_search_needs_no_policy(database: Database, newer: str) ->
 
 def test_a_fork_has_the_newer_policy(database: Database, newer: str) -> None:
     record, _ = fork_study(database, StudyRequest(study=newer, fork="new"), load())
-    assert StudySpec.from_json(record.spec).policy == "curves/6+rank/4"
+    assert StudySpec.from_json(record.spec).policy == "curves/7+rank/5"
     resume_study(database, StudyRequest(study="new"), load())
 
 
@@ -117,14 +117,14 @@ def test_an_upgraded_study_tells_which_policy_chose_which_trials(database: Datab
     before = StudySpec.from_json(finished.spec)
     policies = (
         PolicyPeriod(policy=before.policy, first_trial=0),
-        PolicyPeriod(policy="curves/90+rank/4", first_trial=4),
+        PolicyPeriod(policy="curves/90+rank/5", first_trial=4),
     )
     assert StudyView(database, "done").status().policies == policies[:1]
     assert upgrade_study(database, "done") == policies
     assert upgrade_study(database, "done") is None
     after = StudySpec.from_json(studies.get(database.engine, "done").spec)
     assert replace(after, policy=before.policy, policies=()) == before
-    assert after.policy == "curves/90+rank/4"
+    assert after.policy == "curves/90+rank/5"
     assert StudyView(database, "done").status().policies == policies
     record, _ = create_or_continue(
         database, StudyRequest(study="done", objective=OBJECTIVE, epochs=EPOCHS, trials=9), load()
@@ -140,7 +140,7 @@ def test_a_policy_that_chose_nothing_leaves_no_trace(
     upgraded = upgrade_study(database, "done")
     assert upgraded is not None
     assert [one.first_trial for one in upgraded] == [0, 4]
-    assert upgraded[-1].policy == "curves/91+rank/4"
+    assert upgraded[-1].policy == "curves/91+rank/5"
 
 
 def test_no_study_in_use_is_upgraded(database: Database, finished: StudyRecord) -> None:

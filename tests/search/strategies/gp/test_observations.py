@@ -67,6 +67,13 @@ def test_rows_are_at_powers_of_three_and_at_the_last_epoch() -> None:
     assert found.score_R[found.trial_R == 2] > found.score_R[found.trial_R == 1].max()
 
 
+def test_of_a_long_training_a_trial_stopped_after_the_first_part_is_one_row() -> None:
+    # 1, 3 and 9 parts of 260 / 26 epochs.
+    found = observe(curves([0.1] * 260, [0.2] * 10, [0.3] * 4, epochs=260), normal_scores)
+    pairs = {(int(trial), round(260**time)) for trial, time in zip(found.trial_R, found.time_R, strict=True)}
+    assert pairs == {(0, 10), (0, 30), (0, 90), (0, 260), (1, 10), (2, 4)}
+
+
 def test_training_of_one_epoch_has_rows_too() -> None:
     found = observe(curves([0.1], [0.2], epochs=1), normal_scores)
     assert found.time_R.tolist() == [0, 0]
