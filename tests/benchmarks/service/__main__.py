@@ -5,7 +5,7 @@
 Parts: `calls` (the wait for an epoch's report and decision, the gap between two trials, CPU, commits; by finished and
 running trials), `share` (of a trial of ten epochs), `crowd` (eight processes that train nothing), `join` (reading a
 study of 10,000 trials), `status` (of such a study, and of 400 studies), `page` (of the dashboard, of such a study, in
-Chromium), `start` (of the command line). A private
+Chromium), `start` (of the command line), `fleet` (of 1,000 leases, six minutes). A private
 Postgres in this machine's memory, where a commit waits for no disk; processes of the two sides take turns; medians,
 and in the document the spread of the repeats.
 """
@@ -31,12 +31,13 @@ import optuna
 from sqlalchemy import create_engine, text
 
 from tests.benchmarks.service import page, sides
+from tests.benchmarks.service.fleet import run_fleet
 from tests.benchmarks.service.sides import Plan, Side
 from tests.conftest import open_folder
 from tests.search import system_postgres
 
 SIDES: dict[str, Side] = {"ours": sides.run_ours, "stock": sides.run_stock}
-PARTS = ("calls", "share", "crowd", "join", "status", "page", "start")
+PARTS = ("calls", "share", "crowd", "join", "status", "page", "start", "fleet")
 PROGRAM = [sys.executable, "-P", "-m", "search"]
 NEVER = 1e12
 FIRST = text(
@@ -202,6 +203,11 @@ def measure_start(bench: Bench, quick: bool) -> Iterator[Row]:
         with engine.connect() as connection:
             yield {"side": "ours", "command": "run", "s": float(connection.scalar(FIRST, {"name": name})) - began}
         engine.dispose()
+
+
+def measure_fleet(bench: Bench, quick: bool) -> Iterator[Row]:
+    """Yield what reports took of leases that are renewed once a minute, and how many of these are left at the end."""
+    yield from run_fleet(bench.find("ours", 0, 0), *((80, 1) if quick else (1000, 5)))
 
 
 def condense(rows: Sequence[Row]) -> list[Row]:
