@@ -114,9 +114,9 @@ def void_trial(session: Session, number: int, reason: str) -> WithdrawnTrial:
 
 
 def drain_workers(database: Database, name: str, *, at_once: bool) -> list[str]:
-    """Ask a worker, or all of a host, to leave after their trials, or at once; return their full names.
+    """Ask a worker, or all of a host, to leave after their trials, or at once; return a full name of each.
 
-    A service is named like a worker, and passes the request on to its workers.
+    A worker of a service is found between two studies, too.
 
     Args:
         name: A worker's name, the last part of it, or a host.
@@ -126,13 +126,14 @@ def drain_workers(database: Database, name: str, *, at_once: bool) -> list[str]:
     """
     database.check_writable()
     living = workers.list_living(database.engine, SILENT_SECONDS)
-    named = [worker for worker in living if name in (worker, workers.abbreviate(worker), workers.get_host(worker))]
+    last = workers.abbreviate(name)
+    named = [worker for worker in living if name == workers.get_host(worker) or last == workers.abbreviate(worker)]
     left = workers.ask_to_leave(database.engine, named, at_once=at_once)
     if not left:
         known = sorted({*map(workers.abbreviate, living), *map(workers.get_host, living)})
         hint = suggest(name, known, otherwise="see `search status`") if known else "no worker was heard from lately"
         raise UsageError(f"there is no worker {name!r}, and no worker on such a host; {hint}")
-    return left
+    return [*{(workers.get_host(worker), workers.abbreviate(worker)): worker for worker in left}.values()]
 
 
 def _withdraw(session: Session, number: int, reason: str | None) -> Withdrawal:

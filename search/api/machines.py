@@ -106,7 +106,7 @@ def prepare_machine(settings: Settings, placement: Placement = HERE) -> Machine:
     return Machine(
         engine=engine,
         devices=found,
-        count=WorkerCount(workers=settings.workers, per_device=settings.workers_per_device),
+        count=WorkerCount.of(settings),
         cores=count_cores(),
         memory=measure_memory(),
     )

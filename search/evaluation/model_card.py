@@ -12,6 +12,7 @@ from pathlib import Path
 from objectives.base.plurals import count_noun
 from objectives.base.printable import escape_markdown, format_code
 from search.errors import SearchError
+from search.errors.unwritable import refuse_unwritable
 from search.evaluation.reopening import format_openings
 from search.evaluation.results.abstention import describe_abstention
 from search.evaluation.results.claimed import ClaimedWinner
@@ -141,11 +142,9 @@ def write_whole(path: Path, data: bytes) -> None:
     Raises:
         SearchError: it cannot be written.
     """
-    try:
+    with refuse_unwritable(path, "folder", flag="--out"):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, data)
-    except OSError as error:
-        raise SearchError(f"{path} cannot be written ({error.strerror}); name another folder with --out") from None
 
 
 def _weak_points(score: Score) -> str:

@@ -44,6 +44,8 @@ class WorkerJob:
     """UUIDs of the GPUs that its processes see, the device's and the peers'; empty for all of the command's."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables that the worker's environment has beside those of the command."""
+    name: str | None = None
+    """What the worker's name in the storage ends with; None for something random."""
     served: Served | None = None
     """What a worker serves that serves every study; None for one of a single study."""
     checked: Stamp | None = None

@@ -16,7 +16,7 @@ from search.errors import Exit, SearchError
 from search.workers.job import HUNG, OUTAGE, WorkerJob
 from search.workers.machine.gpu_memory import MemoryBudget
 from search.workers.machine.growth import Growth
-from search.workers.machine.placement import Place
+from search.workers.machine.placement import Place, WorkerCount
 from search.workers.machine.resources import count_cores
 from search.workers.machine.restarts import Patience, Restarts
 from storage.database import Database
@@ -229,8 +229,7 @@ def plan_growth(jobs: list[WorkerJob], cores: int) -> Growth | None:
     Returns:
         None if their number was given, for a CPU, or where a trial trains on several devices, which it fills.
     """
-    given = any(job.settings.workers is not None or job.settings.workers_per_device is not None for job in jobs)
-    if given or any(job.device == "cpu" or job.peers for job in jobs):
+    if any(WorkerCount.of(job.settings).is_given or job.device == "cpu" or job.peers for job in jobs):
         return None
     devices = len({job.place for job in jobs})
     return Growth(limit=max(1, cores // devices), workers=1, devices=devices)

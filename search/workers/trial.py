@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import optuna
@@ -211,19 +211,19 @@ class TrialRun:
     def _diagnose(self, diverged: bool) -> list[Fault]:
         """Return what was wrong inside the network, in the epochs of every worker that trained it."""
         metrics, layers, engine = self._trained, self._layers, self._context.database.engine
-        if stored := self._read_stored():
+        if stored := self._stored:
             metrics, layers = {**stored, **metrics}, {**read_layers(engine, self._lease.trial_id), **layers}
         return diagnose(build_records(metrics, layers), diverged=diverged)
 
     def _measure(self) -> dict[str, object]:
         before = get_stored(self._trial).user_attrs.get(INTERRUPTED)
-        return self._measures.collect(self._values, self._trained, self._read_stored(), before)
+        return self._measures.collect(self._values, self._trained, self._stored, before)
 
-    def _read_stored(self) -> dict[int, dict[str, Any]]:
-        """Return the metrics of the stored epochs if another worker trained some of them."""
-        if self._values.keys() <= self._trained.keys():
-            return {}
-        return {row["epoch"]: row for row in read_curve(self._context.database.engine, self._lease.trial_id)}
+    @cached_property
+    def _stored(self) -> dict[int, dict[str, Any]]:
+        """The metrics of the stored epochs, read at the trial's end, if another worker trained some of them."""
+        engine, trained_all = self._context.database.engine, self._values.keys() <= self._trained.keys()
+        return {} if trained_all else {row["epoch"]: row for row in read_curve(engine, self._lease.trial_id)}
 
     def _complete(self, network: nn.Module | PackedNetwork) -> TrialState:
         if not self._values:

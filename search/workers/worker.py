@@ -67,7 +67,7 @@ def run_worker(job: WorkerJob, note_epoch: Callable[[], None], start_process: St
         request = StudyRequest(study=job.study, objective=job.objective)
         plan = resolve_stored(record, request, job.settings, checked=job.checked)
         make_importable(plan.found)
-        name = workers.new_worker_id()
+        name = workers.new_worker_id(job.name)
         job = job.with_devices(plan.found.objective.devices)
         torch.set_num_threads(job.threads)
         context = prepare_context(job, start_process, database, record, plan, name)

@@ -45,12 +45,14 @@ _EPOCH_SECONDS = literal_column(
 )
 
 
-def new_worker_id() -> str:
-    """Return a name for this process: host, process namespace, process id with start time, and a random part.
+def new_worker_id(last: str | None = None) -> str:
+    """Return a name for this process: host, process namespace, process id with start time, and a last part.
 
     By the middle parts another process on the same machine can tell whether this one is still alive.
+
+    last: a random part if it is None.
     """
-    return f"{name_process(os.getpid())}{_read_start(os.getpid())}/{uuid.uuid4().hex[:8]}"
+    return f"{name_process(os.getpid())}{_read_start(os.getpid())}/{last or uuid.uuid4().hex[:8]}"
 
 
 def name_process(pid: int) -> str:
@@ -97,7 +99,10 @@ def find_dead(engine: Engine, study_id: int) -> list[str]:
 
 
 def list_living(engine: Engine, within_seconds: float) -> list[str]:
-    """Return the names of all workers and services that are not known to be dead and were heard from lately."""
+    """Return the names of all workers that are not known to be dead and were heard from lately.
+
+    A worker of a service that trains has two: see `storage.leasing.services`.
+    """
     age = func.extract("epoch", func.now() - workers.c.beat_at)
     with engine.begin() as connection:
         found = connection.scalars(select(workers.c.worker).where(age < within_seconds).order_by(workers.c.worker))

@@ -25,16 +25,12 @@ def drain(
     from search.commands.settings import load_settings
     from search.connection import open_storage
     from search.display.output import say
-    from storage.leasing.services import is_service
     from storage.leasing.workers import abbreviate, get_host
 
     with open_storage(load_settings(storage=storage)) as database:
         names = drain_workers(database, worker, at_once=now)
     when = "stores its trial's state and leaves" if now else "leaves after its trial"
     for name in names:
-        if is_service(name):
-            say(f"{abbreviate(name)} on {get_host(name)} gives its workers no other study, and ends")
-            continue
         say(f"worker {abbreviate(name)} on {get_host(name)} {when}; the others continue")
 
 

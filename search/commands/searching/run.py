@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from search.commands import options
 from search.commands.command import Command
-from search.commands.study_options import accept_study_options, name_study
-from search.study.options import StudyOptions
+from search.commands.study_options import RequestFlags, accept_request_flags
 
 
-@accept_study_options
+@accept_request_flags
 def run(
     *,
-    study: options.AnyStudy = None,
-    objective: options.Objective = None,
-    trials: options.Trials = None,
-    budget: options.Budget = None,
-    timeout: options.Timeout = None,
-    kept: StudyOptions[None],
-    experience: options.Experience = None,
-    set_: options.Set = None,
-    fork: options.Fork = None,
-    priority: options.Priority = None,
+    asked: RequestFlags,
     workers: options.Workers = None,
     workers_per_device: options.WorkersPerDevice = None,
     device: options.Device = None,
@@ -39,21 +29,9 @@ def run(
     from search.display.live.run_report import run_study
     from search.export.trackers.on_end import parse_command
     from search.export.trackers.registry import read_names
-    from search.study.plan import StudyRequest
     from search.workers.engines.placement import Placement
 
-    request = StudyRequest(
-        **vars(kept),
-        study=name_study(study, objective),
-        objective=objective,
-        trials=trials,
-        budget=budget,
-        timeout=timeout,
-        experience=experience,
-        overrides=None if set_ is None else tuple(set_),
-        fork=fork,
-        priority=priority,
-    )
+    request = asked.make_request()
     settings = load_settings(
         storage=storage, data=data, workers=workers, workers_per_device=workers_per_device, device=device
     )

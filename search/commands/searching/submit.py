@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from search.commands import options
 from search.commands.command import Command
-from search.commands.study_options import accept_study_options, name_study
-from search.study.options import StudyOptions
+from search.commands.study_options import RequestFlags, accept_request_flags
 
 
-@accept_study_options
+@accept_request_flags
 def submit(
     *,
-    study: options.AnyStudy = None,
-    objective: options.Objective = None,
-    trials: options.Trials = None,
-    budget: options.Budget = None,
-    timeout: options.Timeout = None,
-    kept: StudyOptions[None],
-    experience: options.Experience = None,
-    set_: options.Set = None,
-    fork: options.Fork = None,
-    priority: options.Priority = None,
+    asked: RequestFlags,
     data: options.Data = None,
     storage: options.Storage = None,
     json: options.Json = False,
@@ -28,20 +18,8 @@ def submit(
     """Create or continue a study for workers that serve every study, and return."""
     from search.commands.settings import load_settings
     from search.display.live.run_report import submit_study
-    from search.study.plan import StudyRequest
 
-    request = StudyRequest(
-        **vars(kept),
-        study=name_study(study, objective),
-        objective=objective,
-        trials=trials,
-        budget=budget,
-        timeout=timeout,
-        experience=experience,
-        overrides=None if set_ is None else tuple(set_),
-        fork=fork,
-        priority=priority,
-    )
+    request = asked.make_request()
     settings = load_settings(storage=storage, data=data)
     submit_study(request, settings, as_json=json)
 

@@ -81,7 +81,7 @@ def deploy(
     from search.api.setup.deploy.request import DeployRequest
     from search.commands.settings import load_settings
     from search.display.output import note
-    from search.errors import SearchError
+    from search.errors.unwritable import refuse_unwritable
 
     request = DeployRequest(
         study=study,
@@ -112,10 +112,8 @@ def deploy(
     if out is None:
         print(printed.text, end="")
         return
-    try:
+    with refuse_unwritable(out, "file", flag="--out"):
         out.write_text(printed.text)
-    except OSError as error:
-        raise SearchError(f"{out} cannot be written ({error.strerror}); name another file with --out") from None
     note(f"wrote {out}")
 
 

@@ -9,11 +9,14 @@ from http import HTTPStatus
 from typing import BinaryIO
 
 from optuna.artifacts.exceptions import ArtifactNotFound
+from optuna.trial import FrozenTrial
 
+from search.dashboard.content.answers import KeptAnswers
 from search.dashboard.content.artifacts import PNG, MadeFile
-from search.dashboard.content.compression import send_compressed
-from search.dashboard.content.storage import ContentStorage, asking
-from search.dashboard.wsgi import Answer, Application, Environ, StartResponse, hold_answer, refuse
+from search.dashboard.content.asked import asking
+from search.dashboard.content.compression import compress, takes_gzip
+from search.dashboard.content.storage import ContentStorage
+from search.dashboard.wsgi import Answer, Application, Environ, HeldAnswer, StartResponse, hold_answer, refuse
 from storage.database import Database
 
 _STUDY = re.compile(r"/api/studies/(\d+)(/.*)?")
@@ -33,7 +36,10 @@ def add_content(database: Database) -> Application:
     from optuna_dashboard import wsgi
 
     storage = ContentStorage(database)
-    return ContentApplication(wsgi(storage, artifact_store=_Nothing()), storage)
+    application = wsgi(storage, artifact_store=_Nothing())
+    # It would show trials that are up to ten seconds old; our storage asks for what has changed in milliseconds.
+    application._inmemory_cache._trials_cache = _Forgetful()
+    return ContentApplication(application, storage)
 
 
 class ContentApplication:
@@ -42,6 +48,7 @@ class ContentApplication:
     def __init__(self, application: Application, storage: ContentStorage) -> None:
         self._application = application
         self._storage = storage
+        self._answers = KeptAnswers(storage)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
@@ -52,17 +59,20 @@ class ContentApplication:
         if of is None:
             with asking(None):
                 return self._application(environ, start_response)
-        # Importances, too: whichever is answered first, optuna-dashboard keeps the trials for the others.
         study_id = int(of[1])
+        make = partial(self._answer_of_study, study_id, environ)
+        # The guard passes on nothing that such an answer depends on but the query.
+        if of[2] is None and takes_gzip(environ):
+            return self._answers.find(study_id, environ["QUERY_STRING"], make).send(start_response)
         with asking(study_id):
-            return send_compressed(partial(self._answer_of_study, study_id), environ, start_response)
+            return make().send(start_response)
 
-    def _answer_of_study(self, study_id: int, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    def _answer_of_study(self, study_id: int, environ: Environ) -> HeldAnswer:
         """Answer as optuna-dashboard does, which remembers that a study had curves as long as it was small."""
         answer = hold_answer(self._application, environ)
         if not self._storage.has_curves(study_id):
             answer = answer.with_content(_HAS_CURVES.sub(rb"\1false", answer.content))
-        return answer.send(start_response)
+        return compress(answer, environ)
 
     def _answer_file(self, path: str) -> Answer:
         asked = _FILE.fullmatch(path)
@@ -83,6 +93,12 @@ class ContentApplication:
             return content.make_trial_file(trials[0], place) if trials else content.make_final_file(place)
         except KeyError:  # Optuna's word for a study or trial that is not there
             return None
+
+
+class _Forgetful(dict[int, list[FrozenTrial]]):
+    """A cache that keeps nothing."""
+
+    def __setitem__(self, study_id: int, trials: list[FrozenTrial]) -> None: ...
 
 
 class _Nothing:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable
 
-from search.dashboard.wsgi import Application, Environ, StartResponse, hold_answer, read_header
+from search.dashboard.wsgi import Environ, HeldAnswer, read_header
 
 LEAST_BYTES = 20_000
 """A shorter answer is sent as it is."""
@@ -13,18 +12,16 @@ LEVEL = 1
 """Takes 2 ms for each megabyte; the highest level makes it half as long in 10 times the time."""
 
 
-def send_compressed(application: Application, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    """Send the answer of an application, compressed if it is long and the other side takes that."""
-    if not _takes_gzip(environ):
-        return application(environ, start_response)
-    answer = hold_answer(application, environ)
+def compress(answer: HeldAnswer, environ: Environ) -> HeldAnswer:
+    """Return an answer, compressed if it is long and the other side takes that."""
     names = {name.lower() for name, _ in answer.headers}
-    if len(answer.content) >= LEAST_BYTES and "content-encoding" not in names:
-        content = gzip.compress(answer.content, LEVEL, mtime=0)
-        answer = answer.with_content(content, ("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
-    return answer.send(start_response)
+    if len(answer.content) < LEAST_BYTES or "content-encoding" in names or not takes_gzip(environ):
+        return answer
+    content = gzip.compress(answer.content, LEVEL, mtime=0)
+    return answer.with_content(content, ("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
 
 
-def _takes_gzip(environ: Environ) -> bool:
+def takes_gzip(environ: Environ) -> bool:
+    """Return whether the other side takes compressed answers."""
     offered = read_header(environ, "Accept-Encoding").lower().replace(" ", "").split(",")
     return any(each == "gzip" or (each.startswith("gzip;q=") and each[7:].strip("0.")) for each in offered)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Container, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Container
 from functools import cache, partial
 from typing import Any
 
@@ -14,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from objectives.base.printable import escape_controls
 from search.dashboard.content.artifacts import PREFIX, list_trial_artifacts
+from search.dashboard.content.asked import find_asked
 from search.dashboard.content.studies import StudyContent
 from search.errors import StoredValueRefused
 from storage.database import Database
@@ -29,18 +28,6 @@ MOST_CURVES = 300
 It draws one line for each trial, even for one without values, and all of them again every ten seconds: that takes a
 browser a second for a few hundred trials, 15 seconds for 4,000, and minutes for 10,000.
 """
-
-_asked: ContextVar[int | None] = ContextVar("asked", default=None)
-
-
-@contextmanager
-def asking(study_id: int | None) -> Iterator[None]:
-    """Within the block, this thread answers a request for the page of one study, or for none."""
-    token = _asked.set(study_id)
-    try:
-        yield
-    finally:
-        _asked.reset(token)
 
 
 class ContentStorage(ForwardingStorage):
@@ -64,10 +51,11 @@ class ContentStorage(ForwardingStorage):
 
     def get_all_studies(self) -> list[Any]:
         """Return every study, with a name that is text; the one whose page is asked for with its content."""
-        found, asked = self.backend.get_all_studies(), _asked.get()
+        found = self.backend.get_all_studies()
         for study in found:
-            if get_frozen_study_id(study) == asked:
-                study.system_attrs = self._add(asked, study.study_name, study.system_attrs)
+            if asked := find_asked(study_id := get_frozen_study_id(study)):
+                study.system_attrs = self._add(study_id, study.study_name, study.system_attrs)
+                asked.note_study(study)
             study.study_name = escape_controls(study.study_name)  # a mark from right to left would turn what follows
         return found
 
@@ -76,7 +64,8 @@ class ContentStorage(ForwardingStorage):
     ) -> list[FrozenTrial]:
         """Return a study's trials; for its page, with their files."""
         trials = self.backend.get_all_trials(study_id, deepcopy, states)
-        if _asked.get() != study_id:
+        asked = find_asked(study_id)
+        if asked is None:
             return trials
         has_files = self.find_content(study_id, self.backend.get_study_name_from_id(study_id)) is not None
         if states is None:
@@ -84,7 +73,10 @@ class ContentStorage(ForwardingStorage):
         has_curve = self.has_curves(study_id)
         find_matrices = cache(partial(confusions.list_trials, self._database.engine, study_id))
         list_files = partial(_list_files, find_matrices if has_files else None)
-        return [self._show(trial, list_files, has_curve=has_curve) for trial in trials]
+        shown = [self._show(trial, list_files, has_curve=has_curve) for trial in trials]
+        if states is None:
+            asked.note_trials(shown)
+        return shown
 
     def has_curves(self, study_id: int) -> bool:
         """Return whether the trials of a study had their intermediate values when they were shown last."""

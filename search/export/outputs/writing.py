@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from search.errors import SearchError, UsageError
+from search.errors import UsageError
+from search.errors.unwritable import refuse_unwritable
 from storage.files import replace_file
 
 
@@ -38,12 +39,10 @@ def write_export(path: Path, mark: bytes) -> Iterator[Path]:
         SearchError: it cannot be written.
     """
     check_file(path, mark)
-    try:
+    with refuse_unwritable(path, "file"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replace_file(path) as partial:
             yield partial
-    except OSError as error:
-        raise SearchError(f"{path} cannot be written ({error.strerror or error}); name another file with -o") from None
 
 
 def check_folder(path: Path, mark_file: str, mark: bytes, known: frozenset[str]) -> None:
@@ -80,16 +79,13 @@ def write_export_folder(path: Path) -> Iterator[Path]:
     folder = path.absolute().parent
     partial, old = folder / f".{name}.part", folder / f".{name}.old"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        partial.mkdir()
-        yield partial
-        if path.exists():
-            path.rename(old)
-        partial.rename(path)
-    except OSError as error:
-        raise SearchError(
-            f"{path} cannot be written ({error.strerror or error}); name another folder with -o"
-        ) from None
+        with refuse_unwritable(path, "folder"):
+            folder.mkdir(parents=True, exist_ok=True)
+            partial.mkdir()
+            yield partial
+            if path.exists():
+                path.rename(old)
+            partial.rename(path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         if path.exists():

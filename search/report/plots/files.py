@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.errors import SearchError, UsageError
+from search.errors.unwritable import refuse_unwritable
 from storage.files import write_file
 
 if TYPE_CHECKING:
@@ -68,11 +69,9 @@ def save(path: Path, content: bytes) -> None:
     Raises:
         SearchError: it cannot be written.
     """
-    try:
+    with refuse_unwritable(path, "place"):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, content)
-    except OSError as error:
-        raise SearchError(f"{path} cannot be written ({error.strerror}); name another place with -o") from None
 
 
 def _write_page(figure: go.Figure) -> str:

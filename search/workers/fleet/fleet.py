@@ -26,7 +26,7 @@ from storage.records import queue
 from storage.records.queue import OpenStudy
 
 LOOK_SECONDS = 3.0
-"""Time between two looks for work while there is none, and between two at whether this service was sent away."""
+"""Time between two looks for work while there is none, and between two at which workers were sent away."""
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +62,10 @@ class Fleet:
             patience: With workers that die.
         """
         self._database = database
-        self._jobs = dict(enumerate(jobs))
+        self._names = [workers.new_worker_id() for _ in jobs]
+        self._jobs = {
+            index: replace(job, name=workers.abbreviate(self._names[index])) for index, job in enumerate(jobs)
+        }
         self._served = served
         self._once = once
         self._tell = tell
@@ -79,9 +82,9 @@ class Fleet:
         self._next_look = 0.0
         self._found: set[int] | None = None
         self._open: set[int] = set()
-        self._name = services.new_service_id()
         self._next_beat = 0.0
-        self._leaves = False
+        self._leaving: dict[int, str] = {}
+        """How workers were asked to leave."""
 
     def run(self) -> None:
         """Serve until every worker was asked to leave; with `once`, until there is nothing left.
@@ -104,24 +107,32 @@ class Fleet:
                     self._look()
                     time.sleep(POLL_SECONDS)
             finally:
-                self._sign_off()
+                self._sign_off(*self._jobs)
                 if end_workers([serving.worker for serving in self._running.values()]):
                     self._release_dead({serving.study.study_id for serving in self._running.values()})
         self._raise_reasons()
 
     def _beat(self) -> None:
-        """Show this service, and pass on to its workers that it was asked to leave: one may not have been there."""
+        """Show this service's workers, and pass on that they were asked to leave: a process may not have been there."""
         self._next_beat = time.monotonic() + LOOK_SECONDS
+        engine = self._database.engine
         with suppress(SQLAlchemyError):  # the storage is unreachable: the next beat tries again
-            asked = services.show(self._database.engine, self._name)
-            if asked is not None:
-                self._leaves = True
-                pids = [serving.worker.process.pid for serving in self._running.values()]
-                services.ask_workers_to_leave(self._database.engine, [pid for pid in pids if pid is not None], asked)
+            asked = services.show(engine, [self._names[index] for index in self._jobs])
+            self._leaving |= {index: asked[name] for index, name in enumerate(self._names) if name in asked}
+            for index, how in self._leaving.items():
+                pid = self._running[index].worker.process.pid if index in self._running else None
+                if pid is not None:
+                    services.ask_process_to_leave(engine, pid, how)
 
-    def _sign_off(self) -> None:
+    def _send_away(self, index: int) -> None:
+        """Give a worker no further study."""
+        del self._jobs[index]
+        self._sign_off(index)
+
+    def _sign_off(self, *indices: int) -> None:
         with suppress(SQLAlchemyError):
-            workers.leave(self._database.engine, self._name)
+            for index in indices:
+                workers.leave(self._database.engine, self._names[index])
 
     def _look(self) -> None:
         """Give studies to workers without one."""
@@ -141,8 +152,8 @@ class Fleet:
         self._found = {study.study_id for some in served.values() for study in some}
         self._beat()
         for index in free:
-            if self._leaves:
-                del self._jobs[index]
+            if index in self._leaving:
+                self._send_away(index)
                 continue
             running = Counter(one.study.study_id for one in self._running.values())
             study = choose_study(served[self._jobs[index].place], running)
@@ -185,7 +196,7 @@ class Fleet:
             self._deaths.pop((study.study_id, place), None)
             self._in_a_row.pop(index, None)
             if code == DRAINED:
-                del self._jobs[index]
+                self._send_away(index)
             return
         reason = serving.worker.read_message()
         if code == NOTHING_CLAIMED:
@@ -200,7 +211,7 @@ class Fleet:
         _log.warning("a worker of study %r died (code %d); another one resumes its trial", study.name, code)
         self._release_dead({study.study_id})
         if serving.worker.was_drained(self._database.engine):
-            del self._jobs[index]
+            self._send_away(index)
         if code in (HUNG, OUTAGE):
             return
         self._in_a_row[index] += 1

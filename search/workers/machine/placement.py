@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from objectives.base.device_names import CPU
 from objectives.base.plurals import count_noun
 from search.errors import UsageError
+from search.settings import Settings
 from search.workers.machine.accelerators import Device
 
 MOST_ON_CPU = 8
@@ -24,6 +25,11 @@ class WorkerCount:
     """In all."""
     per_device: int | None = None
     """On each device, or group of devices."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> WorkerCount:
+        """Return what settings say."""
+        return cls(workers=settings.workers, per_device=settings.workers_per_device)
 
     @property
     def is_given(self) -> bool:

@@ -10,7 +10,7 @@ from optuna.trial import TrialState, create_trial
 
 from storage import url
 from storage.database import open_database
-from storage.leasing import beats
+from storage.leasing import beats, services
 from storage.leasing.beats import Beat
 from storage.records import studies
 from tests.conftest import copied
@@ -88,6 +88,22 @@ def test_a_worker_is_drained_by_its_name_its_last_part_or_its_host() -> None:
     assert "worker abcd1234 on " in shown
     assert "then leaves" in shown
     assert "did you mean abcd1234?" in refuse(2, "drain", "--worker", "abcd1235")
+
+
+def test_a_worker_of_a_service_is_drained_between_two_studies_too(made: str) -> None:
+    """It is there all the time, and beside it its process of the study that it trains."""
+    training, between = "aaaa1111", "bbbb2222"
+    with open_database(url.parse(made)) as database:
+        services.show(database.engine, [f"rack-7/boot/1-1/{last}" for last in (training, between)])
+        process = Beat(worker=f"rack-7/boot/2-2/{training}", study_id=1, device="cpu")
+        beats.send(database.engine, process, None, 30)
+    for last in (training, between):
+        said = f"worker {last} on rack-7 leaves after its trial; the others continue\n"
+        for name in (last, f"rack-7/boot/3-3/{last}"):
+            assert done("drain", "--worker", name).out == said
+    assert done("drain", "--worker", "rack-7").out.count("leaves after its trial") == 2
+    with open_database(url.parse(made)) as database:
+        assert len(services.show(database.engine, [f"rack-7/boot/1-1/{last}" for last in (training, between)])) == 2
 
 
 def test_a_study_is_paused_and_stopped() -> None:

@@ -24,7 +24,7 @@ TRAINS = """
 
     from objectives.core.objective import Objective
     from search.evaluation import final_step
-    from search.workers import context
+    from search.workers import context, trial
     from search.workers.machine import energy
     from spaces import Int, Space
 
@@ -33,6 +33,18 @@ TRAINS = """
     context.read_uuids = final_step.read_uuids = lambda device: ("GPU-made-up",)
     energy.LEAST_SECONDS = 0.0
     energy.find_nvidia_counter = lambda uuid: lambda: int(COUNTER.read_text())
+
+
+    read_curve = trial.read_curve
+
+
+    def count_reading(*given):
+        with (FOLDER / "readings").open("a") as file:
+            file.write("+")
+        return read_curve(*given)
+
+
+    trial.read_curve = count_reading
 
 
     def spend(watt_hours):
@@ -96,6 +108,7 @@ def test_what_every_holder_took_adds_up(address: str, tmp_path: Path) -> None:
     assert first.user_attrs["interrupted_wh"] == 0.25
     assert first.user_attrs["energy_wh"] == 1 + 2 + 0.25 + 3 + 0.5
     assert second.user_attrs["energy_wh"] == 3.5
+    assert (tmp_path / "readings").read_text() == "+", "once, by the last holder of the first trial"
     shown = done("curves", "--study", "trains", "--metric", "energy_wh", "--json").document
     assert [curve["values"] for curve in shown["trials"]] == [[1.0, 2.0, 3.0], [1.0, 1.0, 1.0]]
     done("export", "--study", "trains", "--format", "trials.csv", "--out", tmp_path / "trials.csv")
