@@ -175,9 +175,10 @@ def for_display(trial: FrozenTrial, system_attributes: Mapping[str, Any], *, has
 
 
 def with_own_parts(trial: FrozenTrial) -> FrozenTrial:
-    """Return a trial whose dictionaries belong to it alone: Optuna changes those of a trial that it attaches."""
-    trial._distributions = dict(trial._distributions)
-    return trial
+    """Return a copy whose dictionaries belong to it alone: Optuna changes those of a trial that it attaches."""
+    copied = FrozenTrial.__new__(FrozenTrial)
+    copied.__dict__.update({name: dict(part) if isinstance(part, dict) else part for name, part in vars(trial).items()})
+    return copied
 
 
 class TransactionObserver(Protocol):

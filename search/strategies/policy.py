@@ -6,6 +6,7 @@ A proposal depends on the study's seed, the trial's number and the history, not 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from optuna.pruners import BasePruner
@@ -54,6 +55,7 @@ def build_strategies(
         UsageError: there is no sampler or no pruner of that name.
     """
     sampler_entry, pruner_entry = find_sampler(sampler), find_pruner(pruner)
+    setting = replace(setting)  # its reader is this pair's alone: another pair may be asked about another study
     guaranteed = CompletionGuarantee(pruner_entry.build(setting), setting.epochs, setting.configurations)
     built, audited = sampler_entry.build(setting), AuditedPruner(guaranteed, audit, setting.seed)
     if setting.repeats == 1 and not sampler_entry.trains_grid:

@@ -85,7 +85,7 @@ class PrunerEntry:
 def _curves(setting: StrategySetting) -> BaseSampler:
     from search.strategies.samplers.curves import CurvesSampler
 
-    return CurvesSampler(setting.space, setting.epochs, setting.seed, setting.experience, first_step=setting.first_step)
+    return CurvesSampler(setting.space, setting.epochs, setting.seed, setting.experience, reader=setting.reader)
 
 
 def _tpe(setting: StrategySetting) -> BaseSampler:
@@ -123,7 +123,7 @@ def _grid(setting: StrategySetting) -> BaseSampler:
 def _rank(setting: StrategySetting) -> BasePruner:
     from search.strategies.pruners.rank import RankPruner
 
-    return RankPruner(setting.space, setting.epochs, trials=setting.configurations, first_step=setting.first_step)
+    return RankPruner(setting.space, setting.epochs, trials=setting.configurations, reader=setting.reader)
 
 
 def _halving(setting: StrategySetting) -> BasePruner:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from search.strategies.gp.learning_curves import CurveReader
     from search.strategies.gp.prior_study import PriorStudy
     from spaces import Space
 
@@ -34,3 +36,11 @@ class StrategySetting:
     def configurations(self) -> int | None:
         """Configurations of the plan; None if the plan has no number of trials."""
         return None if self.trials is None else -(-self.trials // self.repeats)
+
+    @cached_property
+    def reader(self) -> CurveReader:
+        """What reads the study for its sampler and its pruner: each trial is converted once for both."""
+        from search.strategies.gp.encoding import Encoding  # importing it imports Optuna
+        from search.strategies.gp.learning_curves import CurveReader
+
+        return CurveReader(Encoding(self.space), self.epochs, self.first_step)

@@ -186,7 +186,7 @@ class HistoryStorage(ForwardingStorage):
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         if self._known is not None and get_trial_id(self._known) == trial_id:
-            return copy.deepcopy(self._known)
+            return with_own_parts(self._known)
         return with_own_parts(self._reader.read_one(trial_id))
 
     def get_all_trials(

@@ -7,8 +7,9 @@ have is NaN.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -46,15 +47,15 @@ class Parameter:
     under: tuple[tuple[int, int], ...]
     unless: tuple[tuple[tuple[int, int], ...], ...]
 
-    @property
+    @cached_property
     def choices(self) -> int:
         """Number of choices; 0 for a number."""
         return len(self.distribution.choices) if isinstance(self.distribution, CategoricalDistribution) else 0
 
     def index(self, units_N: Array) -> NDArray[np.int64]:
         """Return the index of the choice at each unit; -1 if the parameter is absent."""
-        indices = np.minimum(np.nan_to_num(units_N) * self.choices, self.choices - 1).astype(np.int64)
-        return np.where(np.isnan(units_N), -1, indices)
+        indices = np.minimum(units_N * self.choices, self.choices - 1)
+        return np.where(np.isnan(units_N), -1, indices).astype(np.int64)
 
     def draw(self, uniform_N: Array) -> Array:
         """Return the units of values drawn from uniform numbers in [0, 1); all whole numbers are equally likely."""
@@ -141,6 +142,8 @@ class Encoding:
             if entry.name in varying
         )
         widths = [max(1, parameter.choices) for parameter in self.parameters]
+        parents = [choices for each in self.parameters for choices in (each.under, *each.unless)]
+        self._parents = {parent for choices in parents for parent, _ in choices}
         # Shape (C,): the index of the parameter that each column of features belongs to.
         self.owner = np.repeat(np.arange(len(widths)), widths)
 
@@ -168,16 +171,13 @@ class Encoding:
     def exists(self, units_NP: Array) -> NDArray[np.bool_]:
         """Return for each parameter whether all choices under which it exists are made, shape (N, P)."""
         exists = np.ones(units_NP.shape, dtype=np.bool_)
+        made = {parent: self.parameters[parent].index(units_NP[:, parent]) for parent in self._parents}
         for place, parameter in enumerate(self.parameters):
-            exists[:, place] = self._are_made(parameter.under, units_NP)
+            for parent, choice in parameter.under:
+                exists[:, place] &= made[parent] == choice
             for choices in parameter.unless:
-                exists[:, place] &= ~self._are_made(choices, units_NP)
+                exists[:, place] &= ~np.all([made[parent] == choice for parent, choice in choices], axis=0)
         return exists
-
-    def _are_made(self, choices: Iterable[tuple[int, int]], units_NP: Array) -> NDArray[np.bool_]:
-        """Return for each configuration whether all of these choices are made, shape (N,)."""
-        made = [self.parameters[parent].index(units_NP[:, parent]) == choice for parent, choice in choices]
-        return np.asarray(np.all(made, axis=0) & np.ones(len(units_NP), dtype=np.bool_))
 
     def are_whole(self, units_NP: Array) -> NDArray[np.bool_]:
         """Return for each configuration whether all parameters that exist have a value, shape (N,)."""

@@ -52,15 +52,17 @@ class RankPruner(BasePruner):
 
     A trial that has reported nothing but NaN or infinity is stopped; one that is waiting (plateau.py) is not.
 
-    epochs: of a full training. trials: of the plan; None if it has no number of them. first_step: the step under which
-    trials report their first epoch.
+    epochs: of a full training. trials: of the plan; None if it has no number of them. reader: reads the study, for its
+    sampler as well; None for one of its own, of trials that report their first epoch under step 0.
     """
 
-    def __init__(self, space: Space, epochs: int, *, trials: int | None = None, first_step: int = 0) -> None:
+    def __init__(
+        self, space: Space, epochs: int, *, trials: int | None = None, reader: CurveReader | None = None
+    ) -> None:
         self._epochs = epochs
         self._decay = choose_decay(trials)
         self._encoding = Encoding(space)
-        self._history = CurveReader(self._encoding, epochs, first_step)
+        self._history = reader or CurveReader(self._encoding, epochs, 0)
         self._posteriors = PosteriorCache(self._encoding, None, normal_scores)
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:

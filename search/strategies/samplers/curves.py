@@ -25,8 +25,8 @@ class CurvesSampler(BaseSampler):
 
     A proposal depends on the seed, the trial's number and the history.
 
-    epochs: of a full training. experience: earlier studies, oldest first. first_step: the step under which trials
-    report their first epoch.
+    epochs: of a full training. experience: earlier studies, oldest first. reader: reads the study, for its pruner as
+    well; None for one of its own, of trials that report their first epoch under step 0.
     """
 
     def __init__(
@@ -36,13 +36,13 @@ class CurvesSampler(BaseSampler):
         seed: int,
         experience: Sequence[PriorStudy] = (),
         *,
-        first_step: int = 0,
+        reader: CurveReader | None = None,
     ) -> None:
         self._space = space
         self._seed = seed
         self._studies = experience
         self._encoding = Encoding(space)
-        self._history = CurveReader(self._encoding, epochs, first_step)
+        self._history = reader or CurveReader(self._encoding, epochs, 0)
 
     @cached_property
     def experience(self) -> PriorModels | None:

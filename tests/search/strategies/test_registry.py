@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 
 from search.errors import UsageError
 from search.strategies import policy, registry
+from search.strategies.gp.learning_curves import CurveReader
 from search.strategies.plan_warnings import warn_about_plan
 from search.strategies.pruners.wrappers import AuditedPruner
 from search.strategies.samplers import acquisition
@@ -78,6 +79,37 @@ def test_the_default_sampler_proposes_no_value_twice() -> None:
         values.append(trial.suggest_float("x", 0, 1))
         made.tell(trial, values[-1])
     assert len(set(values)) == 16
+
+
+def test_the_default_sampler_and_pruner_read_a_study_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    converted, convert = [], CurveReader._encode
+    monkeypatch.setattr(CurveReader, "_encode", lambda *of: (converted.extend(of[1]), convert(*of)))
+    made = study("curves", "rank")
+    report_all(made)
+    assert len(converted) == 2 * len(made.trials)  # each as it begins, without parameters, and with these
+
+
+def test_a_setting_serves_one_study_after_another() -> None:
+    def run(given: registry.StrategySetting, slope: float) -> list[tuple[float, int]]:
+        sampler, pruner = policy.build_strategies("curves", "rank", given)
+        made = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
+        report_all(made, slope)
+        return [(trial.params["x"], len(trial.intermediate_values)) for trial in made.trials]
+
+    shared = setting()
+    assert [run(shared, slope) for slope in (1, -1)] == [run(setting(), slope) for slope in (1, -1)]
+
+
+def report_all(made: optuna.Study, slope: float = 1) -> None:
+    """Train trials whose value after each epoch is a multiple of x, until the pruner stops them."""
+    for _ in range(16):
+        trial = made.ask()
+        x = trial.suggest_float("x", 0, 1)
+        for epoch in range(EPOCHS):
+            trial.report(slope * x * (epoch + 1), epoch)
+            if trial.should_prune():
+                break
+        made.tell(trial, state=TrialState.PRUNED)
 
 
 def test_another_seed_gives_other_proposals() -> None:
