@@ -28,6 +28,10 @@ TRUST = 0.8
 # Ended trials from which on each earlier study is believed as far as it ranks them rightly; until then, in full. The
 # first of them are the ones that experience starts with, which tell little because all studies think well of them.
 ENOUGH_TO_DOUBT = 9
+# Ended trials from which on every other proposal is made without earlier studies, however well they explain what is
+# seen: that is mostly where they led, and they may be wrong about where they did not.
+ENOUGH_ALONE = 25
+ALONE_SHARE = 0.5
 MOST_WAITING = 64
 
 
@@ -84,6 +88,8 @@ class PosteriorCache:
     def fit(self, curves: LearningCurves, features: Array, random: np.random.Generator) -> Posterior:
         """Return a posterior with or without experience, drawn with the posterior probability of each.
 
+        Once `ENOUGH_ALONE` trials have ended, it is half as often with experience.
+
         features: of the trials of `curves`, shape (N, C).
         """
         chosen = observe_some(curves, ROWS, self._scoring)
@@ -93,7 +99,8 @@ class PosteriorCache:
             expected = self._expect(curves, features)
             warm = self._given(curves, features, chosen, expected)
             odds = np.exp(np.clip(cold.log_evidence - warm.log_evidence, -30, 30))
-            if random.random() < 1 / (1 + odds):
+            share = 1.0 if len(curves.finished) < ENOUGH_ALONE else 1 - ALONE_SHARE
+            if random.random() < share / (1 + odds):
                 model = _with_waiting(warm, curves, features, expected)
                 return Posterior(model=model, best=best, experience=self._experience, belief_K=expected.belief_K)
         return Posterior(model=_with_waiting(cold, curves, features, None), best=best, experience=None)

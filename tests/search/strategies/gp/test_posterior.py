@@ -80,3 +80,15 @@ def test_experience_is_believed_as_often_as_it_explains_what_is_seen(right: bool
     random = np.random.default_rng(0)
     warm = np.mean([believed(posterior_cache, encoding, known, random).experience is not None for _ in range(20)])
     assert warm > 0.8 if right else warm < 0.6
+
+
+@pytest.mark.parametrize(("trials", "least", "most"), [(24, 0.8, 1.0), (25, 0.3, 0.7)])
+def test_every_other_proposal_goes_without_experience_once_a_study_has_trials_of_its_own(
+    trials: int, least: float, most: float
+) -> None:
+    encoding = Encoding(SPACE)
+    experience = fit_prior_models(encoding, [earlier((0.8, 0.2), seed=1), earlier((0.8, 0.2), seed=2)])
+    posterior_cache, known = PosteriorCache(encoding, experience, half_rank_scores), curves(trials)
+    random = np.random.default_rng(0)
+    warm = np.mean([believed(posterior_cache, encoding, known, random).experience is not None for _ in range(40)])
+    assert least <= warm <= most
