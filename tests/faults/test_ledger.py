@@ -28,7 +28,7 @@ from storage.leasing.turns import Turn, hold_turn
 from storage.records import ledger, results, studies
 from storage.records.ledger import Claim
 from tests.conftest import open_folder
-from tests.storage.processes import ROOT, kill, wait_until_gone
+from tests.storage.processes import ROOT, kill_server
 
 pytestmark = pytest.mark.faults
 
@@ -185,8 +185,7 @@ def test_a_server_that_is_killed_between_claim_and_score_has_the_claim() -> None
             hold_turn(database.engine, UUID, "digits") as turn,
         ):
             claim(turn)
-            kill(server.status().pid)
-            wait_until_gone(server)
+            kill_server(server)
             with pytest.raises(DBAPIError):
                 complete(turn, 0.5)
             with EmbeddedServer(folder):

@@ -18,7 +18,7 @@ from tests.conftest import as_superuser, open_folder, small_disk
 from tests.faults.needs import need_root_and
 from tests.faults.pool import Size, Team, on_linux, pool, undisturbed
 from tests.search.command import until
-from tests.storage.processes import kill, wait_until_gone
+from tests.storage.processes import kill, kill_server
 
 pytestmark = [pytest.mark.faults, on_linux]
 
@@ -82,8 +82,7 @@ def test_a_killed_server(own: EmbeddedServer, database_url: str, tmp_path: Path)
         for count in (1, 4):
             team.wait_until_finished(count)
             team.wait_until_in_the_middle()
-            kill(own.status().pid)
-            wait_until_gone(own)
+            kill_server(own)
             time.sleep(1)
             own.start_detached()
         team.end_well()

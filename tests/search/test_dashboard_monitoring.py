@@ -58,7 +58,7 @@ def test_health_is_told_to_everybody_and_nothing_else_is(monitored: Dashboard, s
     execute(
         study_url,
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
-        "AND datname = current_database()",
+        "AND datname = current_database() AND backend_type = 'client backend'",
     )
     until(lambda: monitored.ask("GET", "/healthz").status == 200, "and after it has ended every connection", 5)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from storage.embedded import binaries
@@ -67,12 +68,21 @@ def kill(pid: int | None) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-def wait_until_gone(server: EmbeddedServer) -> None:
-    """Wait until the killed postmaster's port refuses connections."""
+def kill_server(server: EmbeddedServer) -> None:
+    """Kill the postmaster, and wait until its port refuses connections and those that were open have ended.
+
+    Its other processes notice its death a moment later, and answer until then.
+    """
+    pid = server.status().pid
+    assert pid is not None
+    others = psutil.Process(pid).children(recursive=True)
+    kill(pid)
     deadline = time.monotonic() + 30
     while server.status().running:
         assert time.monotonic() < deadline, "the killed server still answers"
         time.sleep(0.01)
+    _, left = psutil.wait_procs(others, timeout=30)
+    assert left == []
 
 
 def server_user() -> int:

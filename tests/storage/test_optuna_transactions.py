@@ -190,7 +190,7 @@ def test_a_lost_connection_is_told_as_a_rollback(other: Engine, study: optuna.St
     recorder.forget()
 
     def cut() -> None:
-        others = "datname = current_database() AND pid <> pg_backend_pid()"
+        others = "datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
         ask(other, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
 
     recorder.look = cut

@@ -16,7 +16,7 @@ import pytest
 from storage.embedded.server import EmbeddedServer
 from storage.errors import EmbeddedServerError
 from tests.conftest import execute
-from tests.storage.processes import kill, server_user, using, wait_until_gone
+from tests.storage.processes import kill_server, server_user, using
 
 
 def test_a_killed_user_leaves_no_trace(used_home: Path) -> None:
@@ -54,8 +54,7 @@ def test_a_killed_postmaster_is_started_again_with_its_data(used_home: Path) -> 
     server = EmbeddedServer(used_home)
     with server as url:
         execute(url, "CREATE TABLE kept AS SELECT 42 AS answer")
-        kill(server.status().pid)
-        wait_until_gone(server)
+        kill_server(server)
         with EmbeddedServer(used_home) as again:
             assert again == url
             assert execute(url, "SELECT answer FROM kept") == [(42,)]
@@ -67,8 +66,7 @@ def test_a_process_number_that_now_is_somebody_elses_is_not_taken_for_the_server
     server = EmbeddedServer(used_home)
     with server as url:
         execute(url, "CREATE TABLE kept AS SELECT 42 AS answer")
-        kill(server.status().pid)
-        wait_until_gone(server)
+        kill_server(server)
     file = used_home / "postgres" / "data" / "postmaster.pid"
     user = server_user() if os.geteuid() == 0 else None
     with subprocess.Popen(["sleep", "60"], user=user) as bystander:
@@ -86,8 +84,7 @@ def test_a_port_that_another_program_took_is_left_to_it(used_home: Path) -> None
         execute(url, "CREATE TABLE kept AS SELECT 42 AS answer")
         port = server.status().port
         assert port is not None
-        kill(server.status().pid)
-        wait_until_gone(server)
+        kill_server(server)
         with stranger(port), EmbeddedServer(used_home) as again:
             assert again != url
             assert execute(again, "SELECT answer FROM kept") == [(42,)]

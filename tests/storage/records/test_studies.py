@@ -93,7 +93,7 @@ def test_a_connection_cut_by_the_server_is_replaced(
         connection.execute(
             text(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+                "WHERE pid <> pg_backend_pid() AND datname = current_database() AND backend_type = 'client backend'"
             )
         )
     assert studies.get(database.engine, "s").name == "s"
