@@ -17,6 +17,7 @@ from tests.conftest import execute
 from tests.search.command import until
 from tests.search.serving import COMPLETE, PRUNED, STUDY, Dashboard, serving
 from tests.search.test_dashboard_access import PASSWORD, RIGHT
+from tests.storage.processes import END_OTHERS
 
 HOSTILE = 'a"} 1\nsearch_trials{study="<script>\\\r\x1b[31m\u202egpj\u2028 \u00e9'
 
@@ -55,11 +56,7 @@ def test_health_is_told_to_everybody_and_nothing_else_is(monitored: Dashboard, s
     finally:
         blocker.close()
     until(lambda: monitored.ask("GET", "/healthz").status == 200, "the storage answers again")
-    execute(
-        study_url,
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
-        "AND datname = current_database() AND backend_type = 'client backend'",
-    )
+    execute(study_url, END_OTHERS)
     until(lambda: monitored.ask("GET", "/healthz").status == 200, "and after it has ended every connection", 5)
 
 

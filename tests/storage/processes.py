@@ -16,6 +16,11 @@ from storage.embedded import binaries
 from storage.embedded.server import EmbeddedServer
 
 ROOT = Path(__file__).parents[2]
+END_OTHERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+    "AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+)
+"""SQL that ends the other clients' connections to the same database; autovacuum's an ordinary role may not end."""
 # Prints the URL, then releases when its standard input ends. It may first become another user.
 USER = """
 import os, subprocess, sys

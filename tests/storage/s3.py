@@ -25,7 +25,7 @@ server.start()
 print(server.get_host_and_port()[1], flush=True)
 sys.stdin.read()
 """
-# Nothing of whoever runs the tests is read.
+# No settings or keys of the person who runs the tests are read.
 ALONE = {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,

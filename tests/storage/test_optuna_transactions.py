@@ -20,6 +20,7 @@ from sqlalchemy.exc import OperationalError
 from storage.database import Database
 from storage.optuna_adapter import attach_trial, get_study_id, get_trial_id, observe_transactions, read_trial
 from tests.storage.conftest import ask
+from tests.storage.processes import END_OTHERS
 
 WRITES: dict[str, Callable[[Trial], object]] = {
     "suggest_float": lambda trial: trial.suggest_float("x", 0, 1),
@@ -190,8 +191,7 @@ def test_a_lost_connection_is_told_as_a_rollback(other: Engine, study: optuna.St
     recorder.forget()
 
     def cut() -> None:
-        others = "datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-        ask(other, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
+        ask(other, END_OTHERS)
 
     recorder.look = cut
     with pytest.raises(StorageInternalError):

@@ -37,7 +37,7 @@ def add_trial(
     metrics: Mapping[str, float],
     layers: Mapping[str, Any] | None = None,
 ) -> None:
-    """Add a trial of one epoch that began, and unless it runs ended, so many days ago."""
+    """Add a trial of one epoch that began so many days ago; one that is not running also ended then."""
     values = {"state": state, "value": value, "days": days, "name": study, "metrics": json.dumps(metrics)}
     with database.engine.begin() as connection:
         connection.execute(ADD, {**values, "layers": None if layers is None else json.dumps(layers)})

@@ -15,6 +15,7 @@ from storage.errors import ForeignStudy, StudyExists, UnknownStudy, Unreachable
 from storage.records import studies
 from storage.records.studies import StudyRecord
 from tests.conftest import at
+from tests.storage.processes import END_OTHERS
 
 
 def test_what_was_created_is_read_back(database: Database) -> None:
@@ -90,12 +91,7 @@ def test_a_connection_cut_by_the_server_is_replaced(
     with database.engine.begin() as connection:
         own = connection.scalar(text("SELECT pg_backend_pid()"))
     with open_database(database.url) as other, other.engine.begin() as connection:
-        connection.execute(
-            text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE pid <> pg_backend_pid() AND datname = current_database() AND backend_type = 'client backend'"
-            )
-        )
+        connection.execute(text(END_OTHERS))
     assert studies.get(database.engine, "s").name == "s"
     with database.engine.begin() as connection:
         assert connection.scalar(text("SELECT pg_backend_pid()")) != own
